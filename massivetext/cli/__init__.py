@@ -1,0 +1,60 @@
+"""The command line. One command a file: massivetext/cli/<command>.py holds a click command of the same name.
+
+Commands load on use, and what they need inside their own function: `massivetext inspect` never waits for Beam.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pkgutil import iter_modules
+
+import click
+
+from massivetext import __version__
+from massivetext.errors import MassiveTextError
+
+__all__ = ["main"]
+
+
+class _Commands(click.Group):
+    """Commands found by file name: what_if.py is `what-if`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        names = (module.name for module in iter_modules(sys.modules[__name__].__path__))
+        return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(ctx):
+            return None
+        module = name.replace("-", "_")
+        return getattr(import_module(f"{__name__}.{module}"), module)
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__)
+def commands() -> None:
+    """Curate web-scale text into a training mixture, and look into what came of it."""
+
+
+def main() -> None:
+    """Entry point: exit 0 done, 1 a fault in data or folder, 2 wrong usage or recipe, 3 our error, 130 interrupted."""
+    try:
+        sys.exit(commands.main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; run the same command again to go on", err=True)
+        sys.exit(130)
+    except MassiveTextError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_status)
+    except BrokenPipeError:
+        sys.exit(0)
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        click.echo("this is an error of massivetext itself; please report it with the lines above", err=True)
+        sys.exit(3)

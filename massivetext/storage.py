@@ -1,0 +1,202 @@
+"""Files on this machine and on object stores, behind one set of names; output appears whole or not at all.
+
+A path is a local path or a URL (`s3://`, `gs://`, whatever pyarrow.fs knows). On a local disk output is written under a
+temporary name and renamed. Object stores have no rename: there a file is written locally and sent in one piece.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import IO, cast
+
+from massivetext.errors import SourceError
+
+__all__ = [
+    "exists",
+    "find",
+    "fixed_prefix",
+    "is_remote",
+    "join",
+    "list_files",
+    "open_input",
+    "open_output",
+    "read_bytes",
+    "remove",
+    "remove_tree",
+    "size",
+    "write_bytes",
+]
+
+TEMPORARY = ".tmp"
+_GLOB = re.compile(r"[*?\[]")
+
+
+def is_remote(path: str) -> bool:
+    """Whether the path is a URL of an object store."""
+    return "://" in path and not path.startswith("file://")
+
+
+def join(*parts: str) -> str:
+    """Parts joined by `/`, for local paths and URLs alike."""
+    return "/".join([*(part.rstrip("/") for part in parts[:-1]), parts[-1]])
+
+
+def _filesystem(path: str):  # -> tuple[pyarrow.fs.FileSystem, str]
+    from pyarrow import fs
+
+    return fs.FileSystem.from_uri(path)
+
+
+def open_input(path: str) -> IO[bytes]:
+    """A seekable binary stream over the file as stored. Raises SourceError if it cannot be opened."""
+    try:
+        if is_remote(path):
+            filesystem, name = _filesystem(path)
+            return cast("IO[bytes]", filesystem.open_input_file(name))
+        return open(path, "rb")
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from error
+
+
+def read_bytes(path: str) -> bytes:
+    with open_input(path) as stream:
+        return stream.read()
+
+
+@contextlib.contextmanager
+def open_output(path: str) -> Iterator[IO[bytes]]:
+    """A binary stream whose content appears under `path` when the block ends well, and not at all when it does not."""
+    remote = is_remote(path)
+    if remote:
+        handle, temporary = tempfile.mkstemp(prefix="massivetext-")
+        os.close(handle)
+    else:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        # The process number keeps two attempts at one part apart; whichever finishes last wins with equal bytes.
+        temporary = f"{path}.{os.getpid()}{TEMPORARY}"
+    try:
+        with open(temporary, "wb") as stream:
+            yield stream
+        if remote:
+            filesystem, name = _filesystem(path)
+            with open(temporary, "rb") as source, filesystem.open_output_stream(name) as target:
+                shutil.copyfileobj(source, target, 8 << 20)
+            os.remove(temporary)
+        else:
+            os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(temporary)
+        raise
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    with open_output(path) as stream:
+        stream.write(data)
+
+
+def exists(path: str) -> bool:
+    if not is_remote(path):
+        return os.path.exists(path)
+    from pyarrow import fs
+
+    filesystem, name = _filesystem(path)
+    return filesystem.get_file_info(name).type != fs.FileType.NotFound
+
+
+def size(path: str) -> int:
+    """Bytes of the file as stored. Raises SourceError if there is none."""
+    try:
+        if not is_remote(path):
+            return os.path.getsize(path)
+        filesystem, name = _filesystem(path)
+        found = filesystem.get_file_info(name).size
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror or error}") from error
+    if found is None:
+        raise SourceError(f"{path}: no such file")
+    return found
+
+
+def remove(path: str) -> None:
+    """Remove a file; one that is not there is no error."""
+    if is_remote(path):
+        filesystem, name = _filesystem(path)
+        with contextlib.suppress(FileNotFoundError):
+            filesystem.delete_file(name)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)
+
+
+def remove_tree(path: str) -> None:
+    """Remove a folder and all below it; one that is not there is no error."""
+    if is_remote(path):
+        filesystem, name = _filesystem(path)
+        with contextlib.suppress(FileNotFoundError):
+            filesystem.delete_dir(name)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def list_files(folder: str) -> list[str]:
+    """Paths of all files below a folder, sorted; none if there is no such folder. Temporary files are left out."""
+    if is_remote(folder):
+        from pyarrow import fs
+
+        filesystem, name = _filesystem(folder)
+        scheme = folder.split("://", 1)[0]
+        found = filesystem.get_file_info(fs.FileSelector(name, recursive=True, allow_not_found=True))
+        names = [f"{scheme}://{info.path}" for info in found if info.is_file]
+    else:
+        names = [os.path.join(base, name) for base, _, files in os.walk(folder) for name in files]
+    return sorted(name for name in names if not name.endswith(TEMPORARY))
+
+
+def fixed_prefix(pattern: str) -> str:
+    """The folder part of a pattern before its first wildcard: what a document's `source` never includes."""
+    wild = _GLOB.search(pattern)
+    head = pattern if wild is None else pattern[: wild.start()]
+    return head[: head.rfind("/") + 1]
+
+
+def find(pattern: str) -> list[str]:
+    """Files that match a pattern (`*`, `?`, `[..]` within a name; `**` across folders), or the one file, or all files
+    below the folder of that name; sorted."""
+    if _GLOB.search(pattern) is None:
+        if not is_remote(pattern):
+            return list_files(pattern) if os.path.isdir(pattern) else [pattern] * os.path.isfile(pattern)
+        from pyarrow import fs
+
+        filesystem, name = _filesystem(pattern)
+        is_file = filesystem.get_file_info(name).type == fs.FileType.File
+        return [pattern] if is_file else list_files(pattern)
+    prefix = fixed_prefix(pattern)
+    matches = re.compile(_translate(pattern[len(prefix) :])).fullmatch
+    return [path for path in list_files(prefix or ".") if matches(_below(path, prefix))]
+
+
+def _below(path: str, prefix: str) -> str:
+    return path[len(prefix) :] if prefix else str(PurePosixPath(path))
+
+
+def _translate(pattern: str) -> str:
+    """A regular expression for a glob in which only `**` crosses folders."""
+    pieces = []
+    for piece in re.split(r"(\*\*/|\*\*)", pattern):
+        if piece == "**/":
+            pieces.append(r"(?:.*/)?")
+        elif piece == "**":
+            pieces.append(r".*")
+        else:
+            body = fnmatch.translate(piece)
+            body = body[4:-3] if body.startswith("(?s:") else body
+            pieces.append(body.replace(".*", "[^/]*"))
+    return "".join(pieces)
