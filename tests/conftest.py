@@ -1,0 +1,19 @@
+"""What the tests share: where the real data lies, and the Beam runner, named."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data that MASSIVETEXT_DATA names; tests that need it skip where it is missing."""
+    folder = Path(os.environ.get("MASSIVETEXT_DATA", REPOSITORY / ".." / "shared" / "data")).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}: set MASSIVETEXT_DATA")
+    return folder
