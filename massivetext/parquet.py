@@ -1,0 +1,115 @@
+"""Writing Parquet so that the file is whole or absent, its bytes a function of its rows, and its digest known."""
+
+from __future__ import annotations
+
+import hashlib
+from types import TracebackType
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from massivetext import storage
+
+__all__ = ["DigestStream", "ParquetOutput", "file_digest"]
+
+
+class DigestStream:
+    """A write-only stream that passes bytes on and keeps their number and BLAKE2b-256."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._digest = hashlib.blake2b(digest_size=32)
+        self.n_bytes = 0
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        self._digest.update(data)
+        self.n_bytes += len(memoryview(data).cast("B")) if not isinstance(data, bytes) else len(data)
+        self._stream.write(data)
+        return self.n_bytes
+
+    def tell(self) -> int:
+        return self.n_bytes
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
+
+
+class ParquetOutput:
+    """Rows to one Parquet file, zstd, in row groups of about `row_group_bytes` of Arrow data or `row_group_rows` rows.
+
+    A context manager; `summary` holds rows, bytes and digest once it has closed well.
+    """
+
+    def __init__(
+        self, path: str, schema: pa.Schema, *, row_group_bytes: int = 16 << 20, row_group_rows: int = 1 << 16
+    ) -> None:
+        self.path, self.schema = path, schema
+        self.row_group_bytes, self.row_group_rows = row_group_bytes, row_group_rows
+        self.n_rows = 0
+        self.summary: dict[str, Any] = {}
+        self._held: list[pa.Table] = []
+        self._held_bytes = self._held_rows = 0
+
+    def __enter__(self) -> ParquetOutput:
+        self._context = storage.open_output(self.path)
+        self._stream = DigestStream(self._context.__enter__())
+        self._writer = pq.ParquetWriter(self._stream, self.schema, compression="zstd", compression_level=3)
+        return self
+
+    def write(self, table: pa.Table) -> None:
+        self._held.append(table)
+        self._held_rows += table.num_rows
+        self._held_bytes += table.get_total_buffer_size()
+        self.n_rows += table.num_rows
+        if self._held_bytes >= self.row_group_bytes or self._held_rows >= self.row_group_rows:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._held_rows:
+            table = pa.concat_tables(self._held)
+            self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+        self._held, self._held_bytes, self._held_rows = [], 0, 0
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._flush()
+            self._writer.close()
+        except BaseException as fault:
+            if not self._context.__exit__(type(fault), fault, fault.__traceback__):
+                raise
+        self._context.__exit__(kind, error, trace)
+        if kind is None:
+            self.summary = {
+                "rows": self.n_rows,
+                "bytes": self._stream.n_bytes,
+                "blake2b": self._stream.hexdigest(),
+            }
+
+
+def file_digest(path: str) -> str:
+    """BLAKE2b-256 (hex) of a file's bytes."""
+    digest = hashlib.blake2b(digest_size=32)
+    with storage.open_input(path) as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,327 @@
+"""Running independent tasks on a Beam runner, locally in supervised worker processes.
+
+A *task* reads files and writes files; it is done when its marker stands in DIR/work/. Nothing but tasks goes through
+Beam, so every runner gives the same files, and a run that was cut short goes on where it stopped.
+
+Beam's local runner does not replace a worker process that dies, and splits its input statically. Locally each worker
+process therefore runs its own in-process pipeline over a few tasks at a time, and the parent hands out the next ones,
+starts a new process for one that died, and gives a task up after three attempts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from massivetext import storage
+from massivetext.errors import MassiveTextError
+
+__all__ = ["ATTEMPTS", "Execution", "Marker", "Task", "TaskError", "Workers"]
+
+ATTEMPTS = 3
+"""How often a task is tried before it is given up."""
+
+LOCAL = ("FnApiRunner", "DirectRunner", "local")
+
+
+class Task(Protocol):
+    """One unit of work: a picklable value that is called, and writes its marker last."""
+
+    @property
+    def marker(self) -> str:
+        """Path of the marker that says that the task is done."""
+
+    @property
+    def weight(self) -> int:
+        """What the task costs, in bytes of input: for progress and for an even split."""
+
+    def __call__(self) -> None: ...
+
+
+class TaskError(MassiveTextError):
+    """Tasks that failed in every attempt; what each said last is in the message."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where and how wide a run executes. Nothing here changes a byte of the output."""
+
+    runner: str = "FnApiRunner"
+    workers: int = 1
+    beam_options: tuple[str, ...] = ()
+    memory: int = 1 << 30
+
+    @property
+    def is_local(self) -> bool:
+        return self.runner in LOCAL
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What a finished task leaves: the fingerprint of what shaped it, its outputs, and its counts."""
+
+    fingerprint: str
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    counts: dict[str, Any] = field(default_factory=dict)
+    failures: tuple[str, ...] = ()
+
+    def write(self, path: str) -> None:
+        data = json.dumps(self.__dict__, sort_keys=True, indent=1)
+        storage.write_bytes(path, data.encode())
+
+    @classmethod
+    def read(cls, path: str) -> Marker | None:
+        """The marker at a path, or None if there is none, or none that can be read (the task is then done again)."""
+        if not storage.exists(path):
+            return None
+        try:
+            data = json.loads(storage.read_bytes(path))
+            return cls(data["fingerprint"], data["outputs"], data["counts"], tuple(data["failures"]))
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+GiveUp = Callable[[Any, str], None]
+"""Called for a task that failed in every attempt, with what it said last; may settle the task in its stead."""
+
+
+class Workers:
+    """The processes, or the engine, that tasks run on. A context manager: local processes live as long as it does."""
+
+    def __init__(self, execution: Execution) -> None:
+        self.execution = execution
+        self._idle: list[_Process] = []
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._idle:
+            process.stop()
+        self._idle.clear()
+
+    def run(
+        self,
+        tasks: Sequence[Task],
+        *,
+        on_done: Callable[[Task], None] = lambda task: None,
+        give_up: GiveUp | None = None,
+    ) -> None:
+        """Run all tasks. `on_done` is called in this process as each is done. Raises TaskError for tasks that failed
+        in every attempt, unless `give_up` takes them."""
+        if not tasks:
+            return
+        ordered = sorted(tasks, key=lambda task: (-task.weight, task.marker))
+        failures = self._run_local(ordered, on_done) if self.execution.is_local else self._run_engine(ordered, on_done)
+        if failures and give_up is not None:
+            for task, message in failures:
+                give_up(task, message)
+                on_done(task)
+        elif failures:
+            lines = "\n".join(f"  {task.marker}: {message}" for task, message in failures)
+            raise TaskError(f"{len(failures)} tasks failed {ATTEMPTS} times:\n{lines}")
+
+    def _run_local(self, tasks: list[Task], on_done: Callable[[Task], None]) -> list[tuple[Task, str]]:
+        queue = deque((task, 1) for task in tasks)
+        failures: list[tuple[Task, str]] = []
+        width = max(1, min(self.execution.workers, len(tasks)))
+        busy: list[_Process] = []
+        try:
+            while queue or busy:
+                while queue and len(busy) < width:
+                    process = self._idle.pop() if self._idle else _Process()
+                    # Guided self-scheduling: large pieces first, small ones last, so that all finish together.
+                    share = max(1, min(64, len(queue) // (4 * width)))
+                    process.begin([queue.popleft() for _ in range(min(share, len(queue)))])
+                    busy.append(process)
+                ready = wait([handle for process in busy for handle in process.handles], timeout=1.0)
+                if not ready:
+                    continue
+                for process in list(busy):
+                    for task, attempt, message in process.news(ready):
+                        if message is None:
+                            on_done(task)
+                        elif attempt < ATTEMPTS:
+                            queue.append((task, attempt + 1))
+                        else:
+                            failures.append((task, message))
+                    if process.is_dead:
+                        busy.remove(process)
+                    elif process.is_idle:
+                        busy.remove(process)
+                        self._idle.append(process)
+        except BaseException:
+            for process in busy:
+                process.kill()
+            raise
+        return failures
+
+    def _run_engine(self, tasks: list[Task], on_done: Callable[[Task], None]) -> list[tuple[Task, str]]:
+        pending = list(tasks)
+        for _ in range(ATTEMPTS):
+            _pipeline(list(enumerate(pending)), self.execution.runner, self.execution.beam_options)
+            # An engine's workers cannot call back: the markers tell.
+            left = []
+            for task in pending:
+                if storage.exists(task.marker):
+                    on_done(task)
+                else:
+                    left.append(task)
+            pending = left
+            if not pending:
+                return []
+        return [(task, f"failed on {self.execution.runner}; its log has the reason") for task in pending]
+
+
+def run_task(task: Task) -> str | None:
+    """Run one task. Returns None, or what went wrong: a task that raises must not take its neighbours with it."""
+    try:
+        task()
+    except Exception as error:
+        logging.getLogger(__name__).debug("%s", traceback.format_exc())
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__}: {error} ({os.path.basename(place.filename)}:{place.lineno})"
+    return None
+
+
+_report: Callable[[int, str, str | None], None] | None = None
+"""Set in a local worker process: tells the parent that a task begins or has ended."""
+
+
+class RunTask(beam.DoFn):
+    """Runs each task it is given, and yields the marker of each that is done. Counts those done and failed."""
+
+    def __init__(self) -> None:
+        self.done = Metrics.counter("RunTask", "done")
+        self.failed = Metrics.counter("RunTask", "failed")
+
+    def process(self, element: tuple[int, Any]) -> Iterator[str]:
+        number, task = element
+        if _report:
+            _report(number, "begin", None)
+        message = run_task(task)
+        (self.failed if message else self.done).inc()
+        if message:
+            logging.getLogger(__name__).warning("%s: %s", task.marker, message)
+        else:
+            yield task.marker
+        if _report:
+            _report(number, "end", message)
+
+
+def _serve(connection: Connection, parent: int) -> None:
+    """A worker process: runs a pipeline over each list of tasks that it is handed, until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    global _report
+
+    def report(number: int, event: str, message: str | None) -> None:
+        connection.send((number, event, message))
+
+    _report = report
+    with contextlib.suppress(EOFError, BrokenPipeError, OSError):
+        while True:
+            tasks = connection.recv()
+            try:
+                _pipeline(tasks)
+            except Exception:
+                logging.getLogger(__name__).exception("the pipeline of a worker process failed")
+            connection.send((-1, "idle", None))
+
+
+def _die_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _pipeline(tasks: list[tuple[int, Task]], runner: str = "FnApiRunner", options: tuple[str, ...] = ()) -> None:
+    pipeline = beam.Pipeline(options=PipelineOptions([f"--runner={runner}", *options]))
+    created = pipeline | "Tasks" >> beam.Create(tasks, reshuffle=False)
+    if runner not in LOCAL:
+        created = created | "Spread" >> beam.Reshuffle()
+    _ = created | "Run" >> beam.ParDo(RunTask())
+    pipeline.run().wait_until_finish()
+
+
+@dataclass
+class _Process:
+    """A local worker process and the tasks in its hands."""
+
+    tasks: dict[int, tuple[Task, int]] = field(default_factory=dict)
+    running: int | None = None
+    is_idle: bool = True
+    is_dead: bool = False
+
+    def __post_init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    @property
+    def handles(self) -> tuple[Any, Any]:
+        return self.connection, self.process.sentinel
+
+    def begin(self, tasks: list[tuple[Task, int]]) -> None:
+        self.tasks = dict(enumerate(tasks))
+        self.is_idle = False
+        # A process that died while idle is noticed by its sentinel, in the next round.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send([(number, task) for number, (task, _) in self.tasks.items()])
+
+    def news(self, ready: list[Any]) -> Iterator[tuple[Task, int, str | None]]:
+        """Tasks that ended since the last look: task, attempt, and None or what went wrong."""
+        if self.connection not in ready and self.process.sentinel not in ready:
+            return
+        try:
+            while self.connection.poll():
+                number, event, message = self.connection.recv()
+                if event == "idle":
+                    self.is_idle = True
+                elif event == "begin":
+                    self.running = number
+                else:
+                    self.running = None
+                    task, attempt = self.tasks.pop(number)
+                    yield task, attempt, message
+        except (EOFError, ConnectionResetError):
+            pass
+        if not self.process.is_alive():
+            self.is_dead = True
+            for number, (task, attempt) in self.tasks.items():
+                # Only the task that was running can be to blame; the others have lost nothing but their place.
+                died = f"the worker process died (exit code {self.process.exitcode})"
+                blamed = number == self.running
+                yield task, attempt if blamed else attempt - 1, died
+            self.tasks.clear()
+        elif self.is_idle and self.tasks:
+            for task, attempt in self.tasks.values():
+                yield task, attempt, "the worker's pipeline failed; see its log above"
+            self.tasks.clear()
+
+    def stop(self) -> None:
+        self.connection.close()
+        self.process.join(timeout=5)
+        self.kill()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()

@@ -1,0 +1,179 @@
+"""The output folder DIR: whose recipe it holds, who works in it, what lies where, and its manifests."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import IO, Any
+
+import yaml
+
+from massivetext import __version__, storage
+from massivetext.errors import OutputError
+from massivetext.parquet import file_digest
+from pipelines.execution import Marker
+from pipelines.recipe import Recipe
+
+__all__ = ["Folder", "differences"]
+
+SHAPING = ("massivetext", "apache-beam", "fasttext-community", "numba", "numpy", "pyarrow", "resiliparse", "trafilatura")
+"""Packages whose version can change a byte of the output: noted in DIR/recipe.yaml."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Paths below DIR. `root` is a local path or a URL."""
+
+    root: str
+
+    def path(self, *names: str) -> str:
+        return storage.join(self.root, *names)
+
+    def part(self, kind: str, subset: str, name: str) -> str:
+        """`curated`, `rejected`, `ledger` or a folder below work/, for one part."""
+        return self.path(kind, subset, f"{name}.parquet")
+
+    def marker(self, stage: str, *names: str) -> str:
+        return self.path("work", "done", stage, *names[:-1], f"{names[-1]}.json")
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold DIR for one run at a time. Raises OutputError naming the process that has it.
+
+        An object store has no locks: there two runs at once are the user's to avoid.
+        """
+        if storage.is_remote(self.root):
+            yield
+            return
+        os.makedirs(self.path("work"), exist_ok=True)
+        with open(self.path("work", "lock"), "a+") as stream:
+            _take(stream, self.root)
+            self._sweep()
+            yield
+
+    def _sweep(self) -> None:
+        """Remove what a killed run left unfinished. Only with the lock held: nothing else can be writing."""
+        for base, _, names in os.walk(self.root):
+            for name in names:
+                if name.endswith(storage.TEMPORARY):
+                    os.remove(os.path.join(base, name))
+
+    def adopt(self, recipe: Recipe, *, update: bool) -> list[str]:
+        """Make DIR this recipe's, writing recipe.yaml. Returns the differences to the recipe that it had.
+
+        Raises OutputError if it is another recipe's and `update` is not set.
+        """
+        path = self.path("recipe.yaml")
+        canonical = recipe.canonical()
+        changed: list[str] = []
+        if storage.exists(path):
+            held = yaml.safe_load(storage.read_bytes(path)) or {}
+            changed = differences(held.get("canonical", {}), canonical)
+            if changed and not update:
+                lines = "\n".join(f"  {line}" for line in changed[:20])
+                raise OutputError(
+                    f"{self.root} holds the output of another recipe:\n{lines}\n"
+                    "give another --output, or --update to redo the stages that the change touches"
+                )
+            if not changed:
+                return []
+        versions = {"python": platform.python_version()}
+        for name in SHAPING:
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                versions[name] = metadata.version(name)
+        versions["massivetext"] = __version__
+        data = {
+            "digest": recipe.digest(),
+            "versions": versions,
+            "canonical": canonical,
+            "recipe": recipe.resolved(),
+        }
+        storage.write_bytes(path, yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode())
+        return changed
+
+    def is_done(self, marker_path: str, fingerprint: str) -> bool:
+        """Whether a task's marker stands, for the same inputs and recipe, over outputs that are what it wrote."""
+        marker = Marker.read(marker_path)
+        return marker is not None and marker.fingerprint == fingerprint and self.is_intact(marker)
+
+    def is_intact(self, marker: Marker) -> bool:
+        """Whether a marker's outputs are there as written. A file touched since is read and its digest compared."""
+        for name, summary in marker.outputs.items():
+            path = self.path(name)
+            if storage.is_remote(path):
+                if not storage.exists(path) or storage.size(path) != summary["bytes"]:
+                    return False
+                continue
+            try:
+                status = os.stat(path)
+            except FileNotFoundError:
+                return False
+            if status.st_size != summary["bytes"]:
+                return False
+            if status.st_mtime_ns != summary.get("mtime_ns") and file_digest(path) != summary["blake2b"]:
+                return False
+        return True
+
+    def outputs(self, summaries: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Summaries of files by their path in DIR, with the time of writing where the disk keeps one."""
+        found = {}
+        for name, summary in summaries.items():
+            path = self.path(name)
+            stamp = {} if storage.is_remote(path) else {"mtime_ns": os.stat(path).st_mtime_ns}
+            found[name] = {**summary, **stamp}
+        return found
+
+    def write_manifest(self, kind: str, recipe: Recipe, markers: list[Marker], counts: dict[str, Any]) -> None:
+        """`<kind>/manifest.json`: every file below it with rows, bytes and digest, and counts. Written if it changed."""
+        files = {
+            name[len(kind) + 1 :]: {key: summary[key] for key in ("rows", "bytes", "blake2b")}
+            for marker in markers
+            for name, summary in marker.outputs.items()
+            if name.startswith(f"{kind}/")
+        }
+        manifest = {
+            "kind": kind,
+            "schema": "1",
+            "recipe": recipe.digest(),
+            "seed": recipe.seed,
+            "counts": counts,
+            "files": dict(sorted(files.items())),
+        }
+        data = (json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+        path = self.path(kind, "manifest.json")
+        if not storage.exists(path) or storage.read_bytes(path) != data:
+            storage.write_bytes(path, data)
+        # What a changed recipe or a vanished source left behind is no part of this output.
+        for name in storage.list_files(self.path(kind)):
+            below = name[len(self.path(kind)) + 1 :]
+            if below.endswith(".parquet") and below not in files:
+                storage.remove(name)
+
+
+def _take(stream: IO[str], root: str) -> None:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        stream.seek(0)
+        holder = stream.read().strip() or "another process"
+        raise OutputError(f"{root}: {holder} is at work in it; wait for it to end, or give another --output") from error
+    stream.truncate(0)
+    stream.write(f"process {os.getpid()} on {socket.gethostname()}")
+    stream.flush()
+
+
+def differences(old: Any, new: Any, place: str = "") -> list[str]:
+    """`key: old -> new` for every leaf in which two recipes differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = []
+        for key in sorted({*old, *new}, key=str):
+            found += differences(old.get(key), new.get(key), f"{place}.{key}" if place else str(key))
+        return found
+    return [] if old == new else [f"{place}: {old!r} -> {new!r}"]
