@@ -1,8 +1,8 @@
 """Which language a text is in: fastText lid.176 on the head, middle and tail of the extracted text.
 
 The sample: every whitespace run (what `str.isspace` says) is one space; of a text then over 1,536 code points the
-first 512, those of [(n - 512) // 2, (n - 512) // 2 + 512) and the last 512, joined by a space. A text without anything but
-whitespace is `und` with score 0.
+first 512, those of [(n - 512) // 2, (n - 512) // 2 + 512) and the last 512, joined by a space.
+A text of whitespace alone is `und` with score 0.
 """
 
 from __future__ import annotations
