@@ -1,0 +1,171 @@
+"""Canonical composition (NFC, Unicode 14.0) of UTF-8 bytes, in a kernel: exact whatever the interpreter's tables."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from massivetext.text.unicode import Tables
+
+__all__ = ["decode_point", "nfc"]
+
+_S, _L, _V, _T, _N, _COUNT = 0xAC00, 0x1100, 0x1161, 0x11A7, 588, 11172
+
+
+@njit(cache=True, nogil=True)
+def decode_point(data, i, end):
+    """(code point, bytes) at data[i], never reading at or past `end`; a byte that starts nothing valid is U+FFFD."""
+    b = np.int64(data[i])
+    if b < 0x80:
+        return b, 1
+    if b >= 0xF0:
+        if b < 0xF5 and i + 3 < end:
+            point = (b & 7) << 18 | (data[i + 1] & 63) << 12 | (data[i + 2] & 63) << 6 | (data[i + 3] & 63)
+            if point < 0x110000:
+                return point, 4
+    elif b >= 0xE0:
+        if i + 2 < end:
+            return (b & 15) << 12 | (data[i + 1] & 63) << 6 | (data[i + 2] & 63), 3
+    elif b >= 0xC2 and i + 1 < end:
+        return (b & 31) << 6 | (data[i + 1] & 63), 2
+    return np.int64(0xFFFD), 1
+
+
+@njit(cache=True, nogil=True)
+def _encode_point(point, out, n):
+    if point < 0x80:
+        out[n] = point
+        return n + 1
+    if point < 0x800:
+        out[n] = 0xC0 | point >> 6
+        out[n + 1] = 0x80 | point & 63
+        return n + 2
+    if point < 0x10000:
+        out[n] = 0xE0 | point >> 12
+        out[n + 1] = 0x80 | point >> 6 & 63
+        out[n + 2] = 0x80 | point & 63
+        return n + 3
+    out[n] = 0xF0 | point >> 18
+    out[n + 1] = 0x80 | point >> 12 & 63
+    out[n + 2] = 0x80 | point >> 6 & 63
+    out[n + 3] = 0x80 | point & 63
+    return n + 4
+
+
+@njit(cache=True, nogil=True)
+def _decompose(data, start, end, tables, points):
+    """Full canonical decomposition into `points`; returns how many."""
+    n = 0
+    i = start
+    while i < end:
+        point, size = decode_point(data, i, end)
+        i += size
+        at = tables.decomposition[point]
+        if at:
+            for k in range(tables.parts[at]):
+                points[n] = tables.parts[at + 1 + k]
+                n += 1
+        elif _S <= point < _S + _COUNT:
+            index = point - _S
+            points[n] = _L + index // _N
+            points[n + 1] = _V + index % _N // 28
+            n += 2
+            if index % 28:
+                points[n] = _T + index % 28
+                n += 1
+        else:
+            points[n] = point
+            n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _reorder(points, n, ccc):
+    """Canonical order: runs of combining marks sorted by class, stably; long runs by counting, so never quadratic."""
+    i = 0
+    while i < n:
+        if ccc[points[i]] == 0:
+            i += 1
+            continue
+        j = i
+        while j < n and ccc[points[j]]:
+            j += 1
+        if j - i > 16:
+            run = points[i:j].copy()
+            count = np.zeros(257, np.int64)
+            for k in range(len(run)):
+                count[np.int64(ccc[run[k]]) + 1] += 1
+            for k in range(256):
+                count[k + 1] += count[k]
+            for k in range(len(run)):
+                c = np.int64(ccc[run[k]])
+                points[i + count[c]] = run[k]
+                count[c] += 1
+        else:
+            for k in range(i + 1, j):
+                point = points[k]
+                m = k
+                while m > i and ccc[points[m - 1]] > ccc[point]:
+                    points[m] = points[m - 1]
+                    m -= 1
+                points[m] = point
+        i = j
+
+
+@njit(cache=True, nogil=True)
+def _pair(first, second, tables):
+    """What two code points compose to, or -1."""
+    if _L <= first < _L + 19 and _V <= second < _V + 21:
+        return np.int64(_S + ((first - _L) * 21 + second - _V) * 28)
+    if _S <= first < _S + _COUNT and (first - _S) % 28 == 0 and _T < second < _T + 28:
+        return np.int64(first + second - _T)
+    key = np.uint64(first) << np.uint64(32) | np.uint64(second)
+    at = np.searchsorted(tables.pairs, key)
+    if at < len(tables.pairs) and tables.pairs[at] == key:
+        return np.int64(tables.composites[at])
+    return np.int64(-1)
+
+
+@njit(cache=True, nogil=True)
+def _compose(points, n, tables):
+    """Canonical composition in place; returns how many code points are left."""
+    starter = -1
+    last = 0
+    out = 0
+    for i in range(n):
+        point = points[i]
+        c = np.int64(tables.ccc[point])
+        if starter >= 0 and (last < c or (last == 0 and out == starter + 1)):
+            composite = _pair(np.int64(points[starter]), np.int64(point), tables)
+            if composite >= 0:
+                points[starter] = composite
+                continue
+        if c == 0:
+            starter = out
+            last = 0
+        else:
+            last = c
+        points[out] = point
+        out += 1
+    return out
+
+
+@njit(cache=True, nogil=True)
+def nfc(data, start, end, tables):
+    """uint8[m]: data[start:end] in NFC. A fresh array; time linear in its length."""
+    # A code point of k bytes decomposes to at most 4 code points, and none of 1 byte decomposes.
+    points = np.empty(max(1, 2 * (end - start) + 4), np.int32)
+    n = _decompose(data, start, end, tables, points)
+    _reorder(points, n, tables.ccc)
+    n = _compose(points, n, tables)
+    out = np.empty(4 * n, np.uint8)
+    size = 0
+    for i in range(n):
+        size = _encode_point(np.int64(points[i]), out, size)
+    return out[:size]
+
+
+def normalise(text: str, tables: Tables) -> str:
+    """NFC of a Python string, for texts that are few and short."""
+    data = np.frombuffer(text.encode(), np.uint8)
+    return nfc(data, 0, len(data), tables).tobytes().decode()
