@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The first example of a kernel's test compiles it.
+settings.register_profile("kernels", deadline=None, derandomize=True)
+settings.load_profile("kernels")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

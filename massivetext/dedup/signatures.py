@@ -1,0 +1,69 @@
+"""MinHash signatures of shingle sets, equal to those of datasketch, so that users can carry on with it.
+
+Scheme `affine32` of datasketch 2: the low 32 bits of a shingle hash go through the 32-bit finaliser of MurmurHash3;
+hash k of a set is the least a_k h + b_k mod 2^32 of its members; the set without members has 2^32 - 1.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numba import njit
+
+from massivetext.dedup.shingles import hash_shingles
+from massivetext.text import Texts, buffers
+from massivetext.text.scan import N_COUNTS, make_scratch, normalised_words, scan, unicode_tables, words_at_most
+
+__all__ = ["permutations", "signatures"]
+
+
+@lru_cache(maxsize=8)
+def permutations(num_hashes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(a, b): uint32[num_hashes] each, a odd, drawn as datasketch draws them. `seed` is below 2^32."""
+    generator = np.random.RandomState(seed)
+    a = generator.randint(0, 1 << 31, num_hashes, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    b = generator.randint(0, 1 << 32, num_hashes, dtype=np.uint32)
+    return a, b
+
+
+@njit(cache=True, nogil=True)
+def sign(hashes, n, mixed, a, b, out):
+    """Signature of n shingle hashes into out (uint32). Repeats change nothing. `mixed` is uint32 scratch of n."""
+    for j in range(n):
+        h = np.uint32(hashes[j] & np.uint64(0xFFFFFFFF))
+        h ^= h >> np.uint32(16)
+        h = np.uint32(h * np.uint32(0x85EBCA6B))
+        h ^= h >> np.uint32(13)
+        h = np.uint32(h * np.uint32(0xC2B2AE35))
+        mixed[j] = h ^ (h >> np.uint32(16))
+    for k in range(len(a)):
+        least = np.uint32(0xFFFFFFFF)
+        ak, bk = a[k], b[k]
+        for j in range(n):  # shingles innermost: the compiler makes this a vector minimum
+            least = min(least, np.uint32(np.uint32(ak * mixed[j]) + bk))
+        out[k] = least
+
+
+@njit(cache=True, nogil=True)
+def _signatures(data, offsets, t, a, b):
+    n_texts = len(offsets) - 1
+    most = 1
+    for i in range(n_texts):
+        most = max(most, words_at_most(data, offsets[i], offsets[i + 1]))
+    s = make_scratch(most)
+    counts = np.zeros(N_COUNTS, np.int64)
+    hashes = np.empty(most, np.uint64)
+    mixed = np.empty(most, np.uint32)
+    out = np.empty((n_texts, len(a)), np.uint32)
+    for i in range(n_texts):
+        scan(data, offsets[i], offsets[i + 1], t, s, counts)
+        n = normalised_words(data, offsets[i], offsets[i + 1], t, s, counts)
+        sign(hashes, hash_shingles(s.normal, n, hashes), mixed, a, b, out[i])
+    return out
+
+
+def signatures(texts: Texts, *, num_hashes: int = 128, seed: int = 1) -> np.ndarray:
+    """uint32[n, num_hashes]: equal to `datasketch.MinHash(num_hashes, seed, scheme="affine32")` of the low 32 bits of
+    each text's shingle hashes."""
+    return _signatures(*buffers(texts), unicode_tables(), *permutations(num_hashes, seed))

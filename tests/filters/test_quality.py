@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import sys
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+
+from filters import quality
+from filters.limits import violations
+from tests import oracle
+from tests.strategies import texts
+
+WORDS = " ".join(f"word{i}" for i in range(60)) + " the and"
+needs_unicode_14 = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the oracle needs Unicode 14.0: Python 3.11")
+
+
+def broken(text: str) -> set[str]:
+    columns = quality.measure(pa.array([text]))
+    return {name for name, mask in violations(columns, quality.Limits()).items() if mask[0]}
+
+
+@needs_unicode_14
+@given(texts)
+def test_equals_the_oracle(text: str) -> None:
+    measured = quality.measure(pa.array([text], pa.large_string())).to_pylist()[0]
+
+    assert oracle.quality(text) == measured
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept", "removed"),
+    [
+        ("word_count", "the and " + "word " * 48, "the and " + "word " * 47),
+        ("word_count", "the and " + "word " * 99_998, "the and " + "word " * 99_999),
+        ("mean_word_length", "the and " * 30, "the an " * 30),
+        ("mean_word_length", "the and " + "w" * 17 + " " + "w" * 17 + " wwwwwwwwww" * 50,
+         "the and " + "w" * 17 + " " + "w" * 18 + " wwwwwwwwww" * 50),
+        ("hash_ratio", "the and " + "word " * 58 + "#" * 6, "the and " + "word " * 57 + "#" * 7),
+        ("ellipsis_ratio", "the and " + "word " * 53 + "word... " * 4 + "word……", "the and " + "word " * 58 + "." * 21),
+        ("bullet_line_fraction", WORDS + "\n- a" * 9, WORDS + "\n- a" * 10),
+        ("ellipsis_line_fraction", "\n".join([WORDS] * 7 + ["w..."] * 3), "\n".join([WORDS] * 6 + ["w…"] * 3)),
+        ("alphabetic_word_fraction", "the and " + "word " * 46 + "12 " * 12, "the and " + "word " * 46 + "12 " * 13),
+        ("stop_word_count", "The (and) " + "word " * 60, "The the- " + "word " * 60),
+    ],
+)  # fmt: skip
+def test_limits_just_kept_and_just_broken(rule: str, kept: str, removed: str) -> None:
+    assert rule not in broken(kept)
+    assert rule in broken(removed)
+
+
+def test_all_broken_rules_are_known() -> None:
+    assert {"word_count", "mean_word_length", "alphabetic_word_fraction", "stop_word_count"} == broken("")
+
+
+def test_a_lone_dash_is_no_bullet() -> None:
+    values = quality.measure(pa.array(["- \nx", "- x\ny", "-x\ny", "•\ny", "-\u3000x"]))["bullet_line_fraction"]
+
+    assert [0.0, 0.5, 0.0, 0.5, 1.0] == values.to_pylist()
+
+
+def test_any_text_array() -> None:
+    rows = ["the end", None, "", "a # b", "日本"]
+    expected = quality.measure(pa.array(["the end", "", "", "a # b", "日本"])).to_pylist()
+
+    assert expected == quality.measure(pa.array(rows, pa.string())).to_pylist()
+    assert expected == quality.measure(pa.array(rows, pa.large_string())).to_pylist()
+    assert expected == quality.measure(pa.array(["x", *rows, "y"]).slice(1, 5)).to_pylist()
+    assert expected == quality.measure(pa.chunked_array([rows[:2], rows[2:]], pa.string())).to_pylist()
+    assert [] == quality.measure(pa.array([], pa.string())).to_pylist()
+    assert [] == quality.measure(pa.chunked_array([], pa.string())).to_pylist()
+
+
+def test_no_text_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="string"):
+        quality.measure(pa.array([1, 2]))

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import sys
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+
+from filters import repetition
+from tests import oracle
+from tests.strategies import texts
+
+needs_unicode_14 = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the oracle needs Unicode 14.0: Python 3.11")
+
+
+@needs_unicode_14
+@pytest.mark.parametrize("mode", ["all", "repeats"])
+@given(text=texts)
+def test_equals_the_oracle(text: str, mode: str) -> None:
+    measured = repetition.measure(pa.array([text]), count_duplicates=mode).to_pylist()[0]
+
+    assert oracle.repetition(text, mode == "repeats") == measured
+    assert all(0 <= value <= 1 for value in measured.values())
+
+
+def test_one_10gram_twice_among_100_words() -> None:
+    words = [f"wrd{i:04d}" for i in range(100)]
+    text = pa.array([" ".join([*words, *words[40:50]])])
+    name = "duplicate_5gram_character_fraction"
+
+    assert 20 / 110 == repetition.measure(text)[name][0].as_py()
+    assert 10 / 110 == repetition.measure(text, count_duplicates="repeats")[name][0].as_py()
+
+
+def test_lines_and_paragraphs_by_hand() -> None:
+    text = "one\ntwo\n\none\ntwo\n \t\nthree"
+    values = repetition.measure(pa.array([text])).to_pylist()[0]
+
+    assert 4 / 5 == values["duplicate_line_fraction"]
+    assert 12 / 17 == values["duplicate_line_character_fraction"]
+    assert 2 / 3 == values["duplicate_paragraph_fraction"]
+    assert 14 / 19 == values["duplicate_paragraph_character_fraction"]
+
+
+def test_ties_of_the_top_ngram() -> None:
+    # "a b" and "cc d" both stand twice: the one with more characters counts; then the one that comes first.
+    values = repetition.measure(pa.array(["a b x cc d y a b z cc d", "a b x c d y a b z c dd"]))
+    expected = [6 / 13, 4 / 12]
+
+    assert expected == values["top_2gram_character_fraction"].to_pylist()
+
+
+def test_a_word_repeated_covers_all_of_itself_once() -> None:
+    values = repetition.measure(pa.array(["a " * 100])).to_pylist()[0]
+
+    assert {1.0} == {value for name, value in values.items() if "gram" in name}
+
+
+def test_an_unknown_mode_is_refused() -> None:
+    with pytest.raises(ValueError, match="'first'"):
+        repetition.measure(pa.array(["a"]), count_duplicates="first")

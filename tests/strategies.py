@@ -1,0 +1,17 @@
+"""Texts that find what is wrong: few words often repeated, every kind of whitespace, bullets, marks, any Unicode."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+WHITESPACE = "".join(chr(c) for c in range(0x110000) if chr(c).isspace())
+PIECES = ["the", "To", "of.", "a", "b", "c", "aa", "#", "...", "....", "…", "-", "*", "+", "–", "•", "1", "é", "e\u0301",
+          "İ", "ΑΣ", "\u1112\u1161\u11ab", "한", "\ufeff", "\0", "(that)", "WITH", "𝔘", "q\u0323\u0307", "❤️", "日本語"]  # fmt: skip
+GAPS = [" ", " ", " ", "\n", "\n", "\n\n", "\n \n", "\r\n", "\t", "\u2028", "\x1c", "\x85", "\u3000", "  "]
+
+words = st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(GAPS)), max_size=60)
+texts = st.one_of(
+    words.map(lambda pairs: "".join(word + gap for word, gap in pairs)),
+    st.lists(st.sampled_from(["a ", "b ", "c\n", "d\n\n"]), max_size=80).map("".join),
+    st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from(WHITESPACE)), max_size=80),
+)
