@@ -58,7 +58,7 @@ class Limits:
 
 NAMES = tuple(Limits.__dataclass_fields__)
 
-_SALT = np.uint64(int.from_bytes(os.urandom(8), "little"))
+SALT = np.uint64(int.from_bytes(os.urandom(8), "little"))
 """Moves entries to other slots of a hash table in every process; no value depends on it. See text/scan.py."""
 
 
@@ -208,4 +208,4 @@ def measure(texts: Texts, *, count_duplicates: Literal["all", "repeats"] = "all"
     """One row per text; float64 columns named as in `Limits`, each in [0, 1]."""
     if count_duplicates not in ("all", "repeats"):
         raise ValueError(f"count_duplicates: {count_duplicates!r}; expected 'all' or 'repeats'")
-    return from_values(_measure(*buffers(texts), unicode_tables(), _SALT, count_duplicates == "repeats"))
+    return from_values(_measure(*buffers(texts), unicode_tables(), SALT, count_duplicates == "repeats"))

@@ -23,7 +23,16 @@ from pipelines.recipe import Recipe
 
 __all__ = ["Folder", "differences"]
 
-SHAPING = ("massivetext", "apache-beam", "fasttext-community", "numba", "numpy", "pyarrow", "resiliparse", "trafilatura")
+SHAPING = (
+    "massivetext",
+    "apache-beam",
+    "fasttext-community",
+    "numba",
+    "numpy",
+    "pyarrow",
+    "resiliparse",
+    "trafilatura",
+)
 """Packages whose version can change a byte of the output: noted in DIR/recipe.yaml."""
 
 

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from filters import c4, fineweb, pii, quality, repetition
+from filters import c4, fineweb, quality, repetition
 from filters.limits import Limit
 from massivetext import storage
 from massivetext.errors import RecipeError
@@ -303,7 +303,9 @@ class Recipe(_Block):
                 if isinstance(safe.get(part), str):
                     safe[part] = content_digest(safe[part])
             if safe.get("block_lists"):
-                safe["block_lists"] = [content_digest(file) for path in safe["block_lists"] for file in storage.find(path)]
+                safe["block_lists"] = [
+                    content_digest(file) for path in safe["block_lists"] for file in storage.find(path)
+                ]
             if (block.get("language") or {}).get("model"):
                 block["language"]["model"] = content_digest(block["language"]["model"])
         return data
@@ -353,7 +355,9 @@ def read(path: str, settings: Iterable[str] = ()) -> Recipe:
 
 def _describe(error: ValidationError) -> Iterable[str]:
     for fault in error.errors():
-        place = ".".join(str(key) for key in fault["loc"] if not str(key).startswith(("function-", "dict[", "literal[")))
+        place = ".".join(
+            str(key) for key in fault["loc"] if not str(key).startswith(("function-", "dict[", "literal["))
+        )
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
             message = "unknown key"

@@ -11,7 +11,16 @@ import pyarrow as pa
 from numba import njit
 
 from massivetext.text import Texts, buffers
-from massivetext.text.scan import BASE, N_COUNTS, fmix, make_scratch, normalised_words, scan, unicode_tables, words_at_most
+from massivetext.text.scan import (
+    BASE,
+    N_COUNTS,
+    fmix,
+    make_scratch,
+    normalised_words,
+    scan,
+    unicode_tables,
+    words_at_most,
+)
 
 __all__ = ["SHINGLE_WORDS", "shingles"]
 

@@ -13,7 +13,9 @@ from massivetext.dedup.signatures import signatures
 from tests import oracle
 from tests.strategies import texts
 
-needs_unicode_14 = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the oracle needs Unicode 14.0: Python 3.11")
+needs_unicode_14 = pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="the oracle needs Unicode 14.0: Python 3.11"
+)
 
 
 @needs_unicode_14
@@ -27,20 +29,22 @@ def test_shingles_equal_the_oracle(text: str) -> None:
 def test_hashes_are_these_on_every_machine() -> None:
     thirteen = " ".join(map(str, range(13)))
 
-    assert [8261863337746582320] == shingles(pa.array([thirteen]))[0].as_py()
+    assert shingles(pa.array([thirteen]))[0].as_py() == [8261863337746582320]
 
 
 def test_number_of_shingles() -> None:
-    counts = [len(s) for s in shingles(pa.array([" ".join(map(str, range(n))) for n in (0, 1, 12, 13, 14)])).to_pylist()]
+    counts = [
+        len(s) for s in shingles(pa.array([" ".join(map(str, range(n))) for n in (0, 1, 12, 13, 14)])).to_pylist()
+    ]
 
-    assert [0, 1, 1, 1, 2] == counts
+    assert counts == [0, 1, 1, 1, 2]
 
 
 def test_case_punctuation_and_white_space_make_no_difference() -> None:
     rows = shingles(pa.array(["Straße, e\u0301t\u00e9 -- (x)!", "STRAßE \u00e9te\u0301\n x", "$ +!"])).to_pylist()
 
     assert rows[0] == rows[1]
-    assert [] == rows[2]
+    assert rows[2] == []
 
 
 @given(st.lists(texts, max_size=4), st.integers(0, 2**32 - 1), st.sampled_from([1, 7, 128]))
@@ -67,4 +71,4 @@ def test_signatures_carry_on_in_datasketch() -> None:
     for name, signature in zip("abc", hashes):
         lsh.insert(name, signature)
 
-    assert ["a", "b"] == sorted(lsh.query(hashes[0]))
+    assert sorted(lsh.query(hashes[0])) == ["a", "b"]

@@ -12,7 +12,9 @@ from tests import oracle
 from tests.strategies import texts
 
 WORDS = " ".join(f"word{i}" for i in range(60)) + " the and"
-needs_unicode_14 = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the oracle needs Unicode 14.0: Python 3.11")
+needs_unicode_14 = pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="the oracle needs Unicode 14.0: Python 3.11"
+)
 
 
 def broken(text: str) -> set[str]:
@@ -56,7 +58,7 @@ def test_all_broken_rules_are_known() -> None:
 def test_a_lone_dash_is_no_bullet() -> None:
     values = quality.measure(pa.array(["- \nx", "- x\ny", "-x\ny", "•\ny", "-\u3000x"]))["bullet_line_fraction"]
 
-    assert [0.0, 0.5, 0.0, 0.5, 1.0] == values.to_pylist()
+    assert values.to_pylist() == [0.0, 0.5, 0.0, 0.5, 1.0]
 
 
 def test_any_text_array() -> None:
@@ -67,8 +69,8 @@ def test_any_text_array() -> None:
     assert expected == quality.measure(pa.array(rows, pa.large_string())).to_pylist()
     assert expected == quality.measure(pa.array(["x", *rows, "y"]).slice(1, 5)).to_pylist()
     assert expected == quality.measure(pa.chunked_array([rows[:2], rows[2:]], pa.string())).to_pylist()
-    assert [] == quality.measure(pa.array([], pa.string())).to_pylist()
-    assert [] == quality.measure(pa.chunked_array([], pa.string())).to_pylist()
+    assert quality.measure(pa.array([], pa.string())).to_pylist() == []
+    assert quality.measure(pa.chunked_array([], pa.string())).to_pylist() == []
 
 
 def test_no_text_is_a_type_error() -> None:

@@ -1,0 +1,65 @@
+"""Quality, repetition and the signature of every document in one pass: the text is decoded and split once."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+from filters import quality, repetition
+from filters.repetition import make_table
+from massivetext.dedup.shingles import hash_shingles
+from massivetext.dedup.signatures import permutations, sign
+from massivetext.text import Texts, buffers
+from massivetext.text.scan import N_COUNTS, make_scratch, normalised_words, scan, unicode_tables, words_at_most
+
+__all__ = ["Rules", "measure"]
+
+
+class Rules(NamedTuple):
+    """quality, repetition: as those modules measure them. signatures: uint32[n, num_hashes]. n_shingles: int64[n],
+    shingles with repeats."""
+
+    quality: pa.RecordBatch
+    repetition: pa.RecordBatch
+    signatures: np.ndarray
+    n_shingles: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def _measure(data, offsets, t, salt, repeats, a, b):
+    n_texts = len(offsets) - 1
+    most = 1
+    for i in range(n_texts):
+        most = max(most, words_at_most(data, offsets[i], offsets[i + 1]))
+    s = make_scratch(most)
+    table = make_table(most)
+    grams = np.empty(most, np.uint64)
+    places = np.empty(most, np.int32)
+    mixed = np.empty(most, np.uint32)
+    counts = np.zeros((n_texts, N_COUNTS), np.int64)
+    values = np.empty((n_texts, 13), np.float64)
+    signed = np.empty((n_texts, len(a)), np.uint32)
+    n_shingles = np.empty(n_texts, np.int64)
+    for i in range(n_texts):
+        scan(data, offsets[i], offsets[i + 1], t, s, counts[i])
+        repetition.repetition(s, counts[i], table, grams, places, salt, repeats, values[i])
+        n = normalised_words(data, offsets[i], offsets[i + 1], t, s, counts[i])
+        n_shingles[i] = hash_shingles(s.normal, n, grams)
+        sign(grams, n_shingles[i], mixed, a, b, signed[i])
+    return counts, values, signed, n_shingles
+
+
+def measure(
+    texts: Texts, *, count_duplicates: Literal["all", "repeats"] = "all", num_hashes: int = 128, seed: int = 1
+) -> Rules:
+    """What `quality.measure`, `repetition.measure` and `signatures` give for the same texts, at about twice the speed."""
+    if count_duplicates not in ("all", "repeats"):
+        raise ValueError(f"count_duplicates: {count_duplicates!r}; expected 'all' or 'repeats'")
+    a, b = permutations(num_hashes, seed)
+    counts, values, signed, n_shingles = _measure(
+        *buffers(texts), unicode_tables(), repetition.SALT, count_duplicates == "repeats", a, b
+    )
+    return Rules(quality.from_counts(counts), repetition.from_values(values), signed, n_shingles)
