@@ -1,8 +1,8 @@
 """The three rules that FineWeb adds (Penedo et al., "The FineWeb Datasets", arXiv 2406.17557, section 3.6).
 
 Off in `gopher`. The paper removes pages with at most .12 of lines ending in punctuation, at least .1 of characters in
-duplicated lines, or at least .67 of lines under 30 characters. Its code, datatrove, has .01 as the default of the second;
-the paper's .1 is used here. Limits are inclusive here, so that a page exactly at .12, .1 or .67 is kept.
+duplicated lines, or at least .67 of lines under 30 characters. Its code, datatrove, has .01 as the default of the
+second; the paper's .1 is used here. Limits are inclusive here, so that a page exactly at .12, .1 or .67 is kept.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def _measure(data, offsets, t, salt, repeats, a, b):
 def measure(
     texts: Texts, *, count_duplicates: Literal["all", "repeats"] = "all", num_hashes: int = 128, seed: int = 1
 ) -> Rules:
-    """What `quality.measure`, `repetition.measure` and `signatures` give for the same texts, at about twice the speed."""
+    """What `quality.measure`, `repetition.measure` and `signatures` give for the same texts, decoded once."""
     if count_duplicates not in ("all", "repeats"):
         raise ValueError(f"count_duplicates: {count_duplicates!r}; expected 'all' or 'repeats'")
     a, b = permutations(num_hashes, seed)

@@ -140,7 +140,7 @@ class Folder:
         return found
 
     def write_manifest(self, kind: str, recipe: Recipe, markers: list[Marker], counts: dict[str, Any]) -> None:
-        """`<kind>/manifest.json`: every file below it with rows, bytes and digest, and counts. Written if it changed."""
+        """`<kind>/manifest.json`: every file below it with rows, bytes and digest, and counts."""
         files = {
             name[len(kind) + 1 :]: {key: summary[key] for key in ("rows", "bytes", "blake2b")}
             for marker in markers

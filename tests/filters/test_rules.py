@@ -66,12 +66,15 @@ def test_c4_lines_and_pages() -> None:
     text = "This line has five words.\nToo short.\nThis one has no end mark\nPlease do enable Javascript here now.\n" \
            "This one trails off slowly...\n“All of this is quoted.”"  # fmt: skip
 
-    assert c4.without_lines(
-        pa.array([text, None])
-    ).to_pylist() == ["This line has five words.\n“All of this is quoted.”", ""]
-    assert c4.measure(
-        pa.array(["One. Two! Lorem IPSUM {x} 3.14 e.g.this is?"])
-    ).to_pylist()[0] == {"sentence_count": 3, "lorem_ipsum_count": 1, "curly_bracket_count": 2}
+    assert c4.without_lines(pa.array([text, None])).to_pylist() == [
+        "This line has five words.\n“All of this is quoted.”",
+        "",
+    ]
+    assert c4.measure(pa.array(["One. Two! Lorem IPSUM {x} 3.14 e.g.this is?"])).to_pylist()[0] == {
+        "sentence_count": 3,
+        "lorem_ipsum_count": 1,
+        "curly_bracket_count": 2,
+    }
 
 
 def test_fineweb_by_hand() -> None:
