@@ -1,0 +1,75 @@
+"""Which documents may be near-duplicates at all: connected by equal bands, found with 4 bytes a document."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from numba import njit
+
+__all__ = ["ALONE", "connect", "find_roots", "star_edges"]
+
+ALONE = np.uint32(0xFFFFFFFF)
+"""What stands for a document without candidates, in place of its parent."""
+
+_SALT = np.uint64(int.from_bytes(os.urandom(8), "little") | 1)  # places in a hash table only; never a result
+
+
+@njit(cache=True, nogil=True)
+def _star_edges(keys, documents, salt):
+    size = np.int64(16)
+    while size < 2 * len(keys):
+        size *= 2
+    mask = size - 1
+    table_key = np.empty(size, np.uint64)
+    table_document = np.full(size, ALONE, np.uint32)
+    edges = np.empty((len(keys), 2), np.uint32)
+    n = 0
+    for i in range(len(keys)):
+        key = keys[i]
+        slot = np.int64((key * salt) >> np.uint64(20)) & mask
+        while table_document[slot] != ALONE and table_key[slot] != key:
+            slot = (slot + 1) & mask
+        if table_document[slot] == ALONE:
+            table_key[slot], table_document[slot] = key, documents[i]
+        elif table_document[slot] != documents[i]:
+            edges[n, 0], edges[n, 1] = table_document[slot], documents[i]
+            n += 1
+    return edges[:n]
+
+
+def star_edges(keys: np.ndarray, documents: np.ndarray) -> np.ndarray:
+    """uint32[m, 2]: for each key, edges from the first document that has it to the others: as many edges as copies,
+    never as pairs. keys: uint64[n]; documents: uint32[n]."""
+    return _star_edges(keys, documents, _SALT)
+
+
+@njit(cache=True, nogil=True)
+def connect(parent, edges):
+    """Union of both ends of each edge, in place. parent: uint32[documents], ALONE at first. The root of a tree is its
+    least document, so that the result does not depend on the order of edges."""
+    for e in range(len(edges)):
+        a, b = edges[e, 0], edges[e, 1]
+        if parent[a] == ALONE:
+            parent[a] = a
+        if parent[b] == ALONE:
+            parent[b] = b
+        while parent[a] != a:
+            parent[a] = parent[parent[a]]
+            a = parent[a]
+        while parent[b] != b:
+            parent[b] = parent[parent[b]]
+            b = parent[b]
+        if a < b:
+            parent[b] = a
+        elif b < a:
+            parent[a] = b
+
+
+@njit(cache=True, nogil=True)
+def find_roots(parent):
+    """Each document's root in place of its parent; ALONE stays."""
+    for i in range(len(parent)):
+        # Roots are least, so that a parent always has its final root already.
+        if parent[i] != ALONE:
+            parent[i] = parent[parent[i]]
