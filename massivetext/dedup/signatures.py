@@ -9,13 +9,23 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import pyarrow as pa
 from numba import njit
 
-from massivetext.dedup.shingles import hash_shingles
+from massivetext.dedup.shingles import SHINGLE_WORDS, hash_shingles
 from massivetext.text import Texts, buffers
-from massivetext.text.scan import N_COUNTS, make_scratch, normalised_words, scan, unicode_tables, words_at_most
+from massivetext.text.scan import (
+    HASH_VERSION,
+    N_COUNTS,
+    make_scratch,
+    normalised_words,
+    scan,
+    unicode_tables,
+    words_at_most,
+)
+from massivetext.text.unicode import UNICODE_VERSION
 
-__all__ = ["permutations", "signatures"]
+__all__ = ["permutations", "signatures", "to_arrow"]
 
 
 @lru_cache(maxsize=8)
@@ -67,3 +77,19 @@ def signatures(texts: Texts, *, num_hashes: int = 128, seed: int = 1) -> np.ndar
     """uint32[n, num_hashes]: equal to `datasketch.MinHash(num_hashes, seed, scheme="affine32")` of the low 32 bits of
     each text's shingle hashes."""
     return _signatures(*buffers(texts), unicode_tables(), *permutations(num_hashes, seed))
+
+
+def to_arrow(signed: np.ndarray, *, seed: int) -> pa.RecordBatch:
+    """Column `signature`, fixed_size_list<uint32>[num_hashes], whose metadata say by which definition it was made:
+    signatures are comparable only if all of these are equal."""
+    num_hashes = signed.shape[1]
+    metadata = {
+        "massivetext.hash_version": str(HASH_VERSION),
+        "massivetext.unicode": UNICODE_VERSION,
+        "massivetext.shingle_words": str(SHINGLE_WORDS),
+        "massivetext.scheme": "affine32",
+        "massivetext.seed": str(seed),
+    }
+    field = pa.field("signature", pa.list_(pa.uint32(), num_hashes), nullable=False, metadata=metadata)
+    values = pa.FixedSizeListArray.from_arrays(pa.array(signed.ravel()), num_hashes)
+    return pa.RecordBatch.from_arrays([values], schema=pa.schema([field]))

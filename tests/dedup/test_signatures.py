@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from massivetext.dedup.shingles import shingles
-from massivetext.dedup.signatures import signatures
+from massivetext.dedup.signatures import signatures, to_arrow
 from tests import oracle
 from tests.strategies import texts
 
@@ -72,3 +72,14 @@ def test_signatures_carry_on_in_datasketch() -> None:
         lsh.insert(name, signature)
 
     assert sorted(lsh.query(hashes[0])) == ["a", "b"]
+
+
+def test_stored_signatures_say_how_they_were_made() -> None:
+    signed = signatures(pa.array(["a b", "c"]), num_hashes=4, seed=9)
+    stored = to_arrow(signed, seed=9)
+    metadata = stored.schema.field("signature").metadata
+
+    np.testing.assert_array_equal(signed, np.array(stored["signature"].to_pylist(), np.uint32))
+    assert (b"1", b"14.0.0", b"9") == tuple(
+        metadata[b"massivetext." + k] for k in (b"hash_version", b"unicode", b"seed")
+    )

@@ -38,7 +38,8 @@ def test_fineweb_counts_repeats_and_has_its_families() -> None:
 def test_a_recipe_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEWS", "daily")
     (tmp_path / "mine.yaml").write_text(
-        "seed: 7\nsubsets:\n  news:\n    sources: [{format: lines, path: '${NEWS}/*.txt'}]\n    language: {keep: {de: 0.5}}\n"
+        "seed: 7\nsubsets:\n  news:\n    sources: [{format: lines, path: '${NEWS}/*.txt'}]\n"
+        "    language: {keep: {de: 0.5}}\n"
         "rules:\n  width: {function: 'pyarrow.compute:utf8_length', max: 1e6}\nquality: {hash_ratio: null}\n",
         encoding="utf-8",
     )

@@ -1,0 +1,36 @@
+"""A user's own rules: functions of an Arrow text column that return a column, named in the recipe by import path.
+
+rules:
+  digits: {function: "mypackage.rules:digit_fraction", max: 0.2}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from massivetext.errors import RecipeError
+from massivetext.text import Texts
+
+__all__ = ["measure"]
+
+
+def measure(texts: Texts, rules: Mapping[str, Callable[[Texts], Any]]) -> pa.RecordBatch:
+    """One float64 column per rule, named as in the recipe, one row per text; a null is a value not had, and breaks no
+    limit. Raises RecipeError for a function that returns another number of rows, or no numbers."""
+    columns = {}
+    for name, function in rules.items():
+        column = function(texts)
+        if isinstance(column, pa.ChunkedArray):
+            column = column.combine_chunks()
+        elif not isinstance(column, pa.Array):
+            column = pa.array(column)
+        if len(column) != len(texts):
+            raise RecipeError(f"rules.{name}: returned {len(column)} rows for {len(texts)} texts; expected one a text")
+        try:
+            columns[name] = column.cast(pa.float64())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise RecipeError(f"rules.{name}: returned {column.type}; expected numbers or booleans") from error
+    return pa.RecordBatch.from_pydict(columns)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from filters import own
+from filters.limits import Limit, violations
+from massivetext.errors import RecipeError
+from pipelines.recipe import load_function
+
+
+def test_a_rule_by_import_path_is_measured_and_judged() -> None:
+    texts = pa.chunked_array([["a", None], ["abc"]], pa.large_string())
+    columns = own.measure(texts, {"width": load_function("pyarrow.compute:utf8_length")})
+
+    assert [1.0, None, 3.0] == columns["width"].to_pylist()
+    assert [False, False, True] == violations(columns, {"width": Limit(max=2)})["width"].tolist()
+
+
+def test_booleans_are_numbers() -> None:
+    columns = own.measure(pa.array(["a1", "b"]), {"digits": lambda texts: pc.match_substring_regex(texts, "[0-9]")})
+
+    assert [1.0, 0.0] == columns["digits"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [(lambda texts: texts, "expected numbers"), (lambda texts: pa.array([1]), "returned 1 rows for 2 texts")],
+)
+def test_wrong_columns_are_refused(function: object, said: str) -> None:
+    with pytest.raises(RecipeError, match=said):
+        own.measure(pa.array(["a", "b"]), {"mine": function})  # type: ignore[dict-item]
