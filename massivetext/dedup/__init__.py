@@ -1,8 +1,10 @@
-"""Duplicates: what makes two documents alike, as sets of shingles and as MinHash signatures of them."""
+"""Exact and near-duplicates: shingles, signatures, candidates, and the verified rule of removal."""
 
 from __future__ import annotations
 
+from massivetext.dedup.banding import Banding, plan
+from massivetext.dedup.near import near_duplicates
 from massivetext.dedup.shingles import shingles
 from massivetext.dedup.signatures import signatures
 
-__all__ = ["shingles", "signatures"]
+__all__ = ["Banding", "near_duplicates", "plan", "shingles", "signatures"]

@@ -181,7 +181,7 @@ def _large(hashes, bounds, bands, fixed, joins, p, q, first, last, partner, over
         if core_document[core[i]] < 0:
             core_document[core[i]] = i
     mark = np.full(n_ids, -1, np.int32)
-    marked = np.full(n_cores, False)
+    marked = np.int64(-1)
     memory_mask = np.int64((1 << 16) - 1)
     memory_key = np.full(memory_mask + 1, -1, np.int64)
     memory_value = np.zeros(memory_mask + 1, np.int64)
@@ -260,10 +260,8 @@ def _large(hashes, bounds, bands, fixed, joins, p, q, first, last, partner, over
                                 place = np.int64(fmix(np.uint64(pair))) & memory_mask
                                 if memory_key[place] != pair:
                                     stats[CORE_OVERLAPS] += 1
-                                    if not marked[a]:
-                                        # Marks of one core at a time: others that it overwrites must be set again.
-                                        marked[:] = False
-                                        marked[a] = True
+                                    if marked != a:
+                                        marked = a
                                         d = first + core_document[a]
                                         for j in range(bounds[d] - base, bounds[d + 1] - base):
                                             mark[ids[j]] = a
