@@ -15,6 +15,16 @@ settings.load_profile("kernels")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_configure() -> None:
+    """Drop compiled kernels that are older than any source: numba looks only at the file of the kernel itself, not at
+    those of the kernels that it calls, and would test yesterday's."""
+    packages = [REPOSITORY / name for name in ("massivetext", "filters")]
+    newest = max(path.stat().st_mtime for package in packages for path in package.rglob("*.py"))
+    for index in [path for package in packages for path in package.rglob("*.nbi")]:
+        if index.stat().st_mtime < newest:
+            index.unlink()
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data that MASSIVETEXT_DATA names; tests that need it skip where it is missing."""

@@ -178,7 +178,6 @@ def scan(data, start, end, t, s, counts):
     n_lines = n_paragraphs = n_line_chars = n_paragraph_chars = 0
     stops = 0
     maybe = 0
-    in_word = False
     newlines = 2  # what stands before the first word begins both a line and a paragraph
     separator = np.uint64(0)
     line = paragraph = np.uint64(0)
@@ -188,109 +187,110 @@ def scan(data, start, end, t, s, counts):
     last_point = 0  # index of the code point after the last word
     spaced_bullet = False  # the line's only word so far is one of those that whitespace must follow
     first_point = np.int64(0)
-    word = normal = _OFFSET
-    word_points = normal_points = 0
-    word_start = start
-    first_alnum = last_alnum = 0
-    has_alpha = 0
-    dots = 0
     index = 0
     i = start
-    while i <= end:
-        if i < end:
-            b = data[i]
-            if b < 0x80:
-                point, size = np.int64(b), 1
-            else:
-                point, size = decode_point(data, i, end)
-            f = flags[point]
+    while i < end:
+        b = data[i]
+        if b < 0x80:
+            point, size = np.int64(b), 1
         else:
-            point, size, f = np.int64(32), 1, np.uint8(SPACE)  # the end of the text ends its last word
+            point, size = decode_point(data, i, end)
+        f = flags[point]
         if f & SPACE:
-            if in_word:
-                in_word = False
-                h = fmix(word)
-                s.words[n_words] = h
-                s.word_chars[n_words] = word_points
-                s.word_start[n_words] = word_start
-                s.word_end[n_words] = i
-                if normal_points:
-                    s.normal[n_normal] = fmix(normal)
-                    s.normal_word[n_normal] = n_words
-                    n_normal += 1
-                n_words += 1
-                n_chars += word_points
-                n_alpha += has_alpha
-                if last_alnum > first_alnum:
-                    stops |= _stop_word(data, first_alnum, last_alnum)
-                line = line * BASE + h
-                paragraph = paragraph * BASE + h
-                last_end, last_point = i, index
-                newlines = 0
-                separator = np.uint64(0)
-                n_ellipses += dots // 3
-                dots = 0
             newlines += point == 10
             separator = separator * np.uint64(31) + np.uint64(point)
+            i += size
+            index += 1
+            continue
+        if newlines:
+            if n_words:
+                s.lines[n_lines] = line
+                s.line_chars[n_lines] = last_point - line_first
+                n_line_chars += last_point - line_first
+                n_lines += 1
+                n_ellipsis_lines += _ends_in_ellipsis(data, line_start, last_end)
+            line = np.uint64(0)
+            line_first, line_start = index, i
+            n_bullets += _is_bullet(point)
+            spaced_bullet = True
+            first_point = point
         else:
-            if not in_word:
-                in_word = True
-                if newlines:
-                    if n_words:
-                        s.lines[n_lines] = line
-                        s.line_chars[n_lines] = last_point - line_first
-                        n_line_chars += last_point - line_first
-                        n_lines += 1
-                        n_ellipsis_lines += _ends_in_ellipsis(data, line_start, last_end)
-                    line = np.uint64(0)
-                    line_first, line_start = index, i
-                    n_bullets += _is_bullet(point)
-                    spaced_bullet = True
-                    first_point = point
-                else:
-                    line = line * BASE + fmix(separator)
-                    if spaced_bullet and s.word_chars[n_words - 1] == 1:
-                        c = first_point
-                        n_bullets += (c == 45) | (c == 42) | (c == 43) | (c == _EN_DASH)
-                    spaced_bullet = False
-                if newlines >= 2:
-                    if n_words:
-                        s.paragraphs[n_paragraphs] = paragraph
-                        s.paragraph_chars[n_paragraphs] = last_point - paragraph_first
-                        n_paragraph_chars += last_point - paragraph_first
-                        n_paragraphs += 1
-                    paragraph = np.uint64(0)
-                    paragraph_first = index
-                else:
-                    paragraph = paragraph * BASE + fmix(separator)
-                word_start = i
-                word = normal = _OFFSET
-                word_points = normal_points = has_alpha = 0
-                first_alnum, last_alnum = -1, -1
+            line = line * BASE + fmix(separator)
+            if spaced_bullet and s.word_chars[n_words - 1] == 1:
+                c = first_point
+                n_bullets += (c == 45) | (c == 42) | (c == 43) | (c == _EN_DASH)
+            spaced_bullet = False
+        if newlines >= 2:
+            if n_words:
+                s.paragraphs[n_paragraphs] = paragraph
+                s.paragraph_chars[n_paragraphs] = last_point - paragraph_first
+                n_paragraph_chars += last_point - paragraph_first
+                n_paragraphs += 1
+            paragraph = np.uint64(0)
+            paragraph_first = index
+        else:
+            paragraph = paragraph * BASE + fmix(separator)
+        word_start = i
+        word = normal = _OFFSET
+        word_points = normal_points = 0
+        first_alnum = last_alnum = -1
+        seen = np.uint8(0)
+        dots = 0
+        while True:
             word = (word ^ np.uint64(point)) * _PRIME
             word_points += 1
+            seen |= f
             if not f & DELETED:
                 if point != 0x130:
                     normal = (normal ^ np.uint64(lower[point])) * _PRIME
                 else:
                     normal = ((normal ^ np.uint64(0x69)) * _PRIME ^ np.uint64(0x307)) * _PRIME
                 normal_points += 1
+                dots = 0
+            elif point == 46:
+                dots += 1
+                n_ellipses += dots == 3
+                dots -= 3 * (dots == 3)
+            else:
+                dots = 0
+                n_hashes += point == 35
+                n_ellipses += point == _ELLIPSIS
             if f & ALNUM:
                 if first_alnum < 0:
                     first_alnum = i
                 last_alnum = i + size
-            has_alpha |= (f & ALPHA) != 0
-            maybe |= f & NFC_MAYBE
-            if point == 46:
-                dots += 1
+            i += size
+            if i >= end:
+                break
+            b = data[i]
+            if b < 0x80:
+                point, size = np.int64(b), 1
             else:
-                if dots:
-                    n_ellipses += dots // 3
-                    dots = 0
-                n_hashes += point == 35
-                n_ellipses += point == _ELLIPSIS
-        i += size
-        index += 1
+                point, size = decode_point(data, i, end)
+            f = flags[point]
+            if f & SPACE:
+                break
+        index += word_points
+        h = fmix(word)
+        s.words[n_words] = h
+        s.word_chars[n_words] = word_points
+        s.word_start[n_words] = word_start
+        s.word_end[n_words] = i
+        if normal_points:
+            s.normal[n_normal] = fmix(normal)
+            s.normal_word[n_normal] = n_words
+            n_normal += 1
+        n_words += 1
+        n_chars += word_points
+        n_alpha += (seen & ALPHA) != 0
+        maybe |= seen & NFC_MAYBE
+        if last_alnum > first_alnum:
+            stops |= _stop_word(data, first_alnum, last_alnum)
+        line = line * BASE + h
+        paragraph = paragraph * BASE + h
+        last_end, last_point = i, index
+        newlines = 0
+        separator = np.uint64(0)
     if n_words:
         s.lines[n_lines] = line
         s.line_chars[n_lines] = last_point - line_first
