@@ -10,7 +10,7 @@ from massivetext.text.normal import decode_point, nfc
 from massivetext.text.scan import fmix, unicode_tables
 from massivetext.text.unicode import NFC_MAYBE, SPACE
 
-__all__ = ["exact_digests", "set_digests"]
+__all__ = ["digest_set", "exact_digests", "set_digests"]
 
 _A, _B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1342543DE82EF95)
 _C, _D = np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0xA0761D6478BD642F)
@@ -90,20 +90,26 @@ def exact_digests(texts: Texts) -> tuple[np.ndarray, np.ndarray]:
 
 
 @njit(cache=True, nogil=True)
-def _set(hashes, bounds):
-    n_sets = len(bounds) - 1
-    out = np.empty((n_sets, 2), np.uint64)
-    for i in range(n_sets):
-        a = np.uint64(bounds[i + 1] - bounds[i])
-        b = a
-        for j in range(bounds[i], bounds[i + 1]):
-            a += fmix(hashes[j] ^ _A)
-            b += fmix(hashes[j] * _B + _D)
-        out[i, 0] = fmix(a)
-        out[i, 1] = fmix(b ^ a)
+def digest_set(hashes, start, end, out):
+    """Digest of the shingles hashes[start:end] into out (uint64[2]). Their order does not matter, repeats do: texts of
+    equal digest have equal sets, which is all that the digest is for."""
+    a = np.uint64(end - start)
+    b = a
+    for j in range(start, end):
+        a += fmix(hashes[j] ^ _A)
+        b += fmix(hashes[j] * _B + _D)
+    out[0] = fmix(a)
+    out[1] = fmix(b ^ a)
+
+
+@njit(cache=True, nogil=True)
+def _set_digests(hashes, bounds):
+    out = np.empty((len(bounds) - 1, 2), np.uint64)
+    for i in range(len(bounds) - 1):
+        digest_set(hashes, bounds[i], bounds[i + 1], out[i])
     return out
 
 
 def set_digests(hashes: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """uint64[n, 2]: digests of n sets of uint64; set i is hashes[bounds[i]:bounds[i + 1]], distinct, in any order."""
-    return _set(hashes, bounds)
+    """uint64[n, 2]: digests of n sets of uint64; set i is hashes[bounds[i]:bounds[i + 1]], in any order."""
+    return _set_digests(hashes, bounds)

@@ -10,16 +10,14 @@ import pyarrow as pa
 
 from massivetext.dedup.banding import band_hashes, plan
 from massivetext.dedup.digests import exact_digests, set_digests
+from massivetext.dedup.evidence import SIGNATURE_SEED
 from massivetext.dedup.grouping import ALONE, connect, find_roots, star_edges
 from massivetext.dedup.removal import decide, exact_threshold
 from massivetext.dedup.shingles import shingles
 from massivetext.dedup.signatures import signatures
 from massivetext.text import Texts
 
-__all__ = ["SIGNATURE_SEED", "near_duplicates", "random_ranks", "take_sets"]
-
-SIGNATURE_SEED = 1
-"""Of the signatures' hash functions. Not the recipe's seed, so that an index of one run serves any other."""
+__all__ = ["near_duplicates", "random_ranks", "take_sets"]
 
 RESULT = pa.schema(
     [

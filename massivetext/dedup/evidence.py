@@ -1,0 +1,168 @@
+"""Evidence: what the pass over the text leaves of each document for the phases that find duplicates.
+
+Rows are in document order, one file a part. Nothing in it depends on seed, threshold or policy but the number of bands,
+so that these can change without reading the text again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+from massivetext.dedup.banding import Banding, band_hashes
+from massivetext.dedup.digests import digest_set, exact_digests
+from massivetext.dedup.shingles import hash_shingles
+from massivetext.dedup.signatures import permutations, sign
+from massivetext.text import Texts, buffers
+from massivetext.text.scan import N_COUNTS, make_scratch, normalised_words, scan, unicode_tables, words_at_most
+
+__all__ = ["EVIDENCE_SCHEMA", "SIGNATURE_SEED", "canonical_url", "evidence", "pack_ids"]
+
+SIGNATURE_SEED = 1
+"""Of the signatures' hash functions. Not the recipe's seed, so that an index of one run serves any other."""
+
+EVIDENCE_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.binary(16), nullable=False),
+        pa.field("exact", pa.binary(16), nullable=False),
+        pa.field("shingles", pa.binary(16), nullable=False),
+        pa.field("n_shingles", pa.uint32(), nullable=False),
+        pa.field("bands", pa.binary(), nullable=False),
+        pa.field("length", pa.int64(), nullable=False),
+        pa.field("timestamp", pa.int64()),
+        pa.field("capture", pa.binary(16)),
+        pa.field("source", pa.string(), nullable=False),
+    ],
+    metadata={"massivetext.schema": "evidence-1"},
+)
+"""id: raw bytes of the id. exact: digest of the text up to whitespace and NFC. shingles: digest of its shingles; of
+`exact` where it has none. n_shingles: with repeats. bands: 8 bytes each, little-endian. length: code points. timestamp:
+microseconds since 1970, UTC, null if there is none or it cannot be read. capture: digest of the canonical URL. source:
+as in the ledger."""
+
+
+@njit(cache=True, nogil=True)
+def _sign(data, offsets, t, a, b):
+    n_texts = len(offsets) - 1
+    most = 1
+    for i in range(n_texts):
+        most = max(most, words_at_most(data, offsets[i], offsets[i + 1]))
+    s = make_scratch(most)
+    counts = np.zeros(N_COUNTS, np.int64)
+    hashes = np.empty(most, np.uint64)
+    mixed = np.empty(most, np.uint32)
+    signed = np.empty((n_texts, len(a)), np.uint32)
+    digests = np.empty((n_texts, 2), np.uint64)
+    sizes = np.empty(n_texts, np.int64)
+    for i in range(n_texts):
+        scan(data, offsets[i], offsets[i + 1], t, s, counts)
+        n = normalised_words(data, offsets[i], offsets[i + 1], t, s, counts)
+        sizes[i] = hash_shingles(s.normal, n, hashes)
+        sign(hashes, sizes[i], mixed, a, b, signed[i])
+        digest_set(hashes, 0, sizes[i], digests[i])
+    return signed, digests, sizes
+
+
+def evidence(
+    texts: Texts,
+    ids: Sequence[str] | pa.Array,
+    *,
+    source: str,
+    banding: Banding,
+    timestamps: Sequence[str | None] | pa.Array | None = None,
+    urls: Sequence[str | None] | pa.Array | None = None,
+    signed: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+) -> pa.RecordBatch:
+    """EVIDENCE_SCHEMA, one row per text. `ids` are 32 hexadecimal digits each.
+
+    `signed`: signatures uint32[n, num_hashes] of SIGNATURE_SEED, shingle digests uint64[n, 2] and numbers of shingles
+    int64[n], where another kernel has made them in its own pass; num_hashes may exceed the banding's.
+    """
+    signatures, digests, sizes = signed or _sign(
+        *buffers(texts), unicode_tables(), *permutations(banding.num_hashes, SIGNATURE_SEED)
+    )
+    exact, lengths = exact_digests(texts)
+    digests = np.where((sizes == 0)[:, None], exact ^ np.uint64(1), digests)
+    bands = band_hashes(signatures, banding).astype("<u8", copy=False)
+    n, width = len(exact), 8 * banding.bands
+    offsets = pa.py_buffer((np.arange(n + 1) * width).astype(np.int32))
+    columns = [
+        pack_ids(ids),
+        _binary16(exact),
+        _binary16(digests),
+        pa.array(sizes.astype(np.uint32)),
+        pa.Array.from_buffers(pa.binary(), n, [None, offsets, pa.py_buffer(np.ascontiguousarray(bands))]),
+        pa.array(lengths),
+        _microseconds(_list(timestamps, n)),
+        pa.array([None if url is None else _capture(url) for url in _list(urls, n)], pa.binary(16)),
+        pa.repeat(pa.scalar(source, pa.string()), n),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=EVIDENCE_SCHEMA)
+
+
+def pack_ids(ids: Sequence[str] | pa.Array) -> pa.Array:
+    """Ids of 32 hexadecimal digits as 16 raw bytes each."""
+    names = ids.to_pylist() if isinstance(ids, (pa.Array, pa.ChunkedArray)) else ids
+    data = bytes.fromhex("".join(names))
+    if len(data) != 16 * len(names):
+        raise ValueError("ids must have 32 hexadecimal digits each")
+    return pa.Array.from_buffers(pa.binary(16), len(names), [None, pa.py_buffer(data)])
+
+
+def _binary16(words: np.ndarray) -> pa.Array:
+    data = np.ascontiguousarray(words).astype("<u8", copy=False)
+    return pa.Array.from_buffers(pa.binary(16), len(data), [None, pa.py_buffer(data)])
+
+
+def _list(values: Any, n: int) -> list[Any]:
+    if values is None:
+        return [None] * n
+    return values.to_pylist() if isinstance(values, (pa.Array, pa.ChunkedArray)) else list(values)
+
+
+def _microseconds(timestamps: list[str | None]) -> pa.Array:
+    return pa.array([None if stamp is None else _parse(stamp) for stamp in timestamps], pa.int64())
+
+
+def _parse(stamp: str) -> int | None:
+    """ISO 8601, or the 14 digits of web archives; without a zone it is UTC."""
+    stamp = stamp.strip()
+    try:
+        if len(stamp) == 14 and stamp.isdecimal():
+            moment = datetime.strptime(stamp, "%Y%m%d%H%M%S")
+        else:
+            moment = datetime.fromisoformat(stamp[:-1] + "+00:00" if stamp[-1:] in "Zz" and stamp else stamp)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        since = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+    return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+_TRACKING = ("utm_", "gclid=", "fbclid=", "msclkid=")
+
+
+def canonical_url(url: str) -> str:
+    """What captures of one page have in common: host in lower case without default port, path, and query without
+    tracking parameters; no scheme, no fragment. A URL that cannot be split is taken as it is."""
+    try:
+        pieces = urlsplit(url.strip())
+        host, port = (pieces.hostname or "").rstrip("."), pieces.port
+    except ValueError:
+        return url.strip()
+    if port not in (None, 80, 443):
+        host = f"{host}:{port}"
+    query = "&".join(item for item in pieces.query.split("&") if item and not item.lower().startswith(_TRACKING))
+    return cast(str, host + (pieces.path or "/") + (f"?{query}" if query else ""))
+
+
+def _capture(url: str) -> bytes:
+    return hashlib.blake2b(canonical_url(url).encode("utf-8", "surrogatepass"), digest_size=16).digest()
