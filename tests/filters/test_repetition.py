@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 
 from filters import repetition
+from filters.limits import violations
 from tests import oracle
 from tests.strategies import texts
 
@@ -61,3 +62,42 @@ def test_a_word_repeated_covers_all_of_itself_once() -> None:
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ValueError, match="'first'"):
         repetition.measure(pa.array(["a"]), count_duplicates="first")
+
+
+def _broken(text: str) -> set[str]:
+    columns = repetition.measure(pa.array([text]))
+    return {name for name, mask in violations(columns, repetition.Limits()).items() if mask[0]}
+
+
+def _twice(n: int, total: int) -> str:
+    """`total` seven-letter words, all different except that one n-gram stands twice."""
+    words = [f"wrd{i:04d}" for i in range(total - n)]
+    return " ".join([*words, *words[:n]])
+
+
+@pytest.mark.parametrize(
+    ("n", "kept", "removed"),
+    # 2 n of the words are covered: 4 of 20 is .20, the limit; 4 of 19 is over it; and so on.
+    [(2, 20, 19), (3, 34, 33), (4, 50, 49), (5, 67, 66), (6, 86, 85), (7, 108, 107), (8, 134, 133), (9, 164, 163),
+     (10, 200, 199)],
+)  # fmt: skip
+def test_ngram_limits_just_kept_and_just_broken(n: int, kept: int, removed: int) -> None:
+    name = f"top_{n}gram_character_fraction" if n < 5 else f"duplicate_{n}gram_character_fraction"
+
+    assert name not in _broken(_twice(n, kept))
+    assert name in _broken(_twice(n, removed))
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept", "removed"),
+    [
+        ("duplicate_line_fraction", "a\na\na\nb\nc\nd\ne\nf\ng\nh", "a\na\na\nb\nc\nd\ne\nf\ng"),
+        ("duplicate_line_character_fraction", "a\na\nbbbbbbbb", "a\na\nbbbbbbb"),
+        ("duplicate_paragraph_fraction", "a\n\na\n\na\n\n" + "\n\n".join("bcdefgh"),
+         "a\n\na\n\na\n\n" + "\n\n".join("bcdefg")),
+        ("duplicate_paragraph_character_fraction", "a\n\na\n\nbbbbbbbb", "a\n\na\n\nbbbbbbb"),
+    ],
+)  # fmt: skip
+def test_line_limits_just_kept_and_just_broken(rule: str, kept: str, removed: str) -> None:
+    assert rule not in _broken(kept)
+    assert rule in _broken(removed)
