@@ -25,9 +25,10 @@ class DigestStream:
 
     def write(self, data: Any) -> int:
         self._digest.update(data)
-        self.n_bytes += len(memoryview(data).cast("B")) if not isinstance(data, bytes) else len(data)
         self._stream.write(data)
-        return self.n_bytes
+        written = memoryview(data).nbytes
+        self.n_bytes += written
+        return written
 
     def tell(self) -> int:
         return self.n_bytes
@@ -54,6 +55,7 @@ class DigestStream:
 class ParquetOutput:
     """Rows to one Parquet file, zstd, in row groups of about `row_group_bytes` of Arrow data or `row_group_rows` rows.
 
+    A row group holds whole tables as they were written: a caller bounds it by the size of what it writes at a time.
     A context manager; `summary` holds rows, bytes and digest once it has closed well.
     """
 
@@ -76,7 +78,7 @@ class ParquetOutput:
     def write(self, table: pa.Table) -> None:
         self._held.append(table)
         self._held_rows += table.num_rows
-        self._held_bytes += table.get_total_buffer_size()
+        self._held_bytes += table.nbytes  # of a slice its own share, not its parent's buffers
         self.n_rows += table.num_rows
         if self._held_bytes >= self.row_group_bytes or self._held_rows >= self.row_group_rows:
             self._flush()

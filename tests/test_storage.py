@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from massivetext import storage
+from massivetext.errors import SourceError
+from massivetext.parquet import ParquetOutput, file_digest
+
+
+def test_output_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = str(tmp_path / "deep er" / "ünï.bin")
+
+    def half() -> None:
+        with storage.open_output(path) as stream:
+            stream.write(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
+
+    assert [] == list((tmp_path / "deep er").iterdir())
+
+    storage.write_bytes(path, b"whole")
+
+    assert b"whole" == storage.read_bytes(path)
+    assert [path] == storage.list_files(str(tmp_path))
+
+
+def test_find_by_file_folder_and_pattern(tmp_path: Path) -> None:
+    for name in ("a.gz", "b.txt", "x/c.gz", "x/y/d.gz"):
+        storage.write_bytes(str(tmp_path / name), b"")
+
+    def found(pattern: str) -> list[str]:
+        return [path[len(str(tmp_path)) + 1 :] for path in storage.find(str(tmp_path / pattern))]
+
+    assert ["a.gz"] == found("*.gz")
+    assert ["a.gz", "x/c.gz", "x/y/d.gz"] == found("**/*.gz")
+    assert ["x/c.gz"] == found("?/*.gz")
+    assert ["x/c.gz", "x/y/d.gz"] == found("x")
+    assert ["b.txt"] == found("b.txt")
+    assert [] == found("none")
+
+
+def test_the_fixed_prefix_ends_before_the_first_wildcard() -> None:
+    assert "/a/b/" == storage.fixed_prefix("/a/b/c*/d.gz")
+    assert "s3://bucket/" == storage.fixed_prefix("s3://bucket/*.gz")
+    assert "" == storage.fixed_prefix("*.gz")
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"none\.gz"):
+        storage.open_input(str(tmp_path / "none.gz"))
+    with pytest.raises(SourceError, match=r"none\.gz"):
+        storage.size(str(tmp_path / "none.gz"))
+
+
+def test_parquet_rows_bytes_and_digest_are_known(tmp_path: Path) -> None:
+    path = str(tmp_path / "x.parquet")
+    table = pa.table({"text": pa.array(["a" * 100] * 50, pa.large_string())})
+    with ParquetOutput(path, table.schema, row_group_bytes=10_000) as output:
+        for _ in range(5):
+            output.write(table)
+
+    assert table.num_rows * 5 == output.summary["rows"] == pq.read_table(path).num_rows
+    assert storage.size(path) == output.summary["bytes"]
+    assert file_digest(path) == output.summary["blake2b"]
+    assert [100, 100, 50] == [pq.ParquetFile(path).metadata.row_group(i).num_rows for i in range(3)]
+
+
+def test_parquet_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    path = str(tmp_path / "x.parquet")
+    schema = pa.schema([("a", pa.int64())])
+
+    def half() -> None:
+        with ParquetOutput(path, schema) as output:
+            output.write(pa.table({"a": [1]}))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
+
+    assert [] == list(tmp_path.iterdir())
