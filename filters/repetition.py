@@ -63,21 +63,26 @@ SALT = np.uint64(int.from_bytes(os.urandom(8), "little"))
 
 
 @njit(cache=True, nogil=True)
-def make_table(n):
-    """(key, count, first, slot) for up to n entries: the first three are sized by `_count`, slot by position."""
+def _slots(n):
+    """The power of two that keeps a table of n entries at most three quarters full."""
     size = 16
-    while size < 2 * n:
+    while 3 * size < 4 * n:
         size *= 2
+    return size
+
+
+@njit(cache=True, nogil=True)
+def make_table(n):
+    """(key, count, first, slot) for up to n entries: the first three by slot, the last by position."""
+    size = _slots(n)
     return np.empty(size, np.uint64), np.zeros(size, np.int32), np.empty(size, np.int32), np.empty(max(n, 1), np.int32)
 
 
 @njit(cache=True, nogil=True)
 def _count(hashes, n, table, salt):
-    """Count n hashes in the table's first slots, a power of two at least 2 n; slot[i] becomes the slot of hash i."""
+    """Count n hashes in the table's first slots; slot[i] becomes the slot of hash i."""
     key, count, first, slot = table
-    size = 16
-    while size < 2 * n:
-        size *= 2
+    size = _slots(n)
     count[:size] = 0
     mask = np.uint64(size - 1)
     for i in range(n):

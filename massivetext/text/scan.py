@@ -60,7 +60,8 @@ _EN_DASH, _ELLIPSIS = 0x2013, 0x2026
 class Scratch(NamedTuple):
     """Where a scan leaves its words: arrays of one document's size, used again for the next.
 
-    words: uint64, hash of each word; word_chars: int32, its code points; word_start, word_end: int64, its bytes.
+    words: uint64, hash of each word; word_chars: int32, its code points; word_start, word_end: uint32, its bytes,
+    counted from the start of the text (of at most 4 GiB).
     lines, paragraphs: uint64 hashes; line_chars, paragraph_chars: int64, code points, stripped.
     normal: uint64, hashes of normalised words; normal_word: int32, the word that each came from.
     """
@@ -107,8 +108,9 @@ def make_scratch(n):
     return Scratch(
         np.empty(n, np.uint64),
         np.empty(n, np.int32),
-        np.empty(n, np.int64),
-        np.empty(n, np.int64),
+        np.empty(n, np.uint32),
+        np.empty(n, np.uint32),
+        # As many lines as words is rare, and memory that is not touched costs nothing.
         np.empty(n, np.uint64),
         np.empty(n, np.int64),
         np.empty(n, np.uint64),
@@ -274,8 +276,8 @@ def scan(data, start, end, t, s, counts):
         h = fmix(word)
         s.words[n_words] = h
         s.word_chars[n_words] = word_points
-        s.word_start[n_words] = word_start
-        s.word_end[n_words] = i
+        s.word_start[n_words] = word_start - start
+        s.word_end[n_words] = i - start
         if normal_points:
             s.normal[n_normal] = fmix(normal)
             s.normal_word[n_normal] = n_words
