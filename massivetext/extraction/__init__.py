@@ -1,0 +1,37 @@
+"""From page to text: one engine a file behind one function, and wiki markup to text."""
+
+from __future__ import annotations
+
+from massivetext.errors import RecordError
+from massivetext.text import clean
+
+__all__ = ["ENGINES", "extract"]
+
+ENGINES = ("trafilatura",)
+
+
+def extract(
+    page: bytes,
+    *,
+    engine: str = "trafilatura",
+    url: str | None = None,
+    content_type: str | None = None,
+    fast: bool = False,
+) -> str:
+    """The main text of a web page, "" if it has none.
+
+    page: the bytes as they came. content_type: the page's Content-Type header; its charset counts before the page's own
+    word. url names the page in errors. fast: the fast mode of `trafilatura`; no other engine has one.
+
+    The text has `\\n` for line breaks, no NUL, no lone surrogate. Raises RecordError(`binary`) for bytes that are no
+    text, ValueError for an unknown engine; `trafilatura` also raises LimitError and TimeLimitError (see there).
+    """
+    from massivetext.extraction.encoding import is_binary
+
+    if is_binary(page):
+        raise RecordError("binary", f"page {url or ''} is not text: it has control bytes that no encoding uses")
+    if engine == "trafilatura":
+        from massivetext.extraction import trafilatura
+
+        return clean(trafilatura.extract(page, fast=fast, url=url, content_type=content_type))
+    raise ValueError(f"no extraction engine is called {engine!r}: choose one of {', '.join(ENGINES)}")
