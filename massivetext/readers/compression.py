@@ -1,0 +1,283 @@
+"""Compressed streams, known by their first bytes and not by their names: gzip, zstd, bzip2, xz, lz4, or none.
+
+Output is made in pieces of bounded size, whatever the input promises. A file may be several members (gzip members, zstd
+frames, ...) one after another; padding and garbage after a member are skipped and counted.
+"""
+
+from __future__ import annotations
+
+import bz2
+import io
+import lzma
+import re
+import zlib
+from collections.abc import Iterator, MutableMapping
+from typing import IO, Any, NamedTuple
+
+from massivetext.errors import SourceError
+
+__all__ = ["BOMB_BYTES", "BOMB_RATIO", "Block", "DamagedError", "Plain", "blocks", "decode", "detect", "pieces"]
+
+BOMB_BYTES = 1 << 30
+BOMB_RATIO = 250
+"""A stream that has given more than BOMB_BYTES and more than BOMB_RATIO times its input is a decompression bomb."""
+
+_READ = 1 << 16
+_PIECE = 1 << 20
+_ZSTD_FEED = 1 << 12
+"""The zstd decoder cannot be told where to stop: 4 KiB of input give at most 128 MiB."""
+_MEMORY = 1 << 28
+_ZLIB = type(zlib.decompressobj())
+
+_MEMBER = {
+    "gzip": re.compile(rb"\x1f\x8b\x08[\x00-\x1f]"),
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
+    "bzip2": re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"),
+    "xz": re.compile(rb"\xfd7zXZ\x00"),
+    "lz4": re.compile(rb"\x04\x22\x4d\x18|[\x50-\x5f]\x2a\x4d\x18"),
+}
+_LONGEST_MAGIC = 10
+_PREFIX = {
+    "gzip": b"\x1f\x8b\x08",
+    "zstd": b"\x28\xb5\x2f\xfd",
+    "bzip2": b"BZh",
+    "xz": b"\xfd7zX",
+    "lz4": b"\x04\x22\x4d\x18",
+}
+_DICTIONARY = b"\x5d\x2a\x4d\x18"
+"""The skippable frame that carries the dictionary of a .warc.zst (IIPC, "Use of Zstandard in WARC 1.0")."""
+
+
+class DamagedError(SourceError):
+    """A stream that cannot be read to its end. `reason`: truncated, corrupt, unreadable or bomb."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[DamagedError], tuple[str, str]]:
+        return type(self), (self.reason, str(self))
+
+
+class Block(NamedTuple):
+    """Bytes of a stream. start: where they lie (plain) or their member starts (compressed) in the file as stored.
+    data is None where bytes are missing: what comes next does not follow on what came before."""
+
+    start: int
+    data: bytes | None
+
+
+def detect(head: bytes) -> str | None:
+    """The compression of a file that starts with these (at least ten) bytes."""
+    for kind, magic in _MEMBER.items():
+        if magic.match(head):
+            return kind
+    return None
+
+
+def blocks(
+    stream: IO[bytes], *, source: str, recover: bool = False, counts: MutableMapping[str, int] | None = None
+) -> Iterator[Block]:
+    """The decompressed content of a whole file, in blocks of at most 1 MiB (zstd: 128 MiB).
+
+    Raises DamagedError after all that can be read. With `recover`, a corrupt member is a gap (a Block without data) and
+    reading goes on at the next member.
+    """
+    stream.seek(0)
+    kind = detect(stream.read(_LONGEST_MAGIC))
+    stream.seek(0)
+    if kind is None:
+        position = 0
+        while data := _input(stream, source):
+            yield Block(position, data)
+            position += len(data)
+        return
+    yield from _Members(stream, kind, source, recover, {} if counts is None else counts).blocks()
+
+
+def _input(stream: IO[bytes], source: str) -> bytes:
+    try:
+        return stream.read(_READ)
+    except OSError as error:
+        raise DamagedError("unreadable", f"{source}: cannot be read to its end: {error.strerror or error}") from error
+
+
+class _Members:
+    """Decodes member after member. `pending` is input not yet decoded, and starts at `position` of the file."""
+
+    def __init__(
+        self, stream: IO[bytes], kind: str, source: str, recover: bool, counts: MutableMapping[str, int]
+    ) -> None:
+        self.stream, self.kind, self.source, self.recover, self.counts = stream, kind, source, recover, counts
+        self.pending, self.position, self.given = b"", 0, 0
+        self.dictionary: Any = None
+
+    def blocks(self) -> Iterator[Block]:
+        while self._find_member():
+            start = self.position
+            try:
+                for data in self._member():
+                    self.given += len(data)
+                    if self.given > BOMB_BYTES and self.given > BOMB_RATIO * (self.position + _READ):
+                        raise DamagedError(
+                            "bomb",
+                            f"{self.source}: decompression bomb: {self.given} bytes out of {self.position}; beyond "
+                            f"{BOMB_BYTES} bytes at most {BOMB_RATIO} times the input is read",
+                        )
+                    if data:
+                        yield Block(start, data)
+            except DamagedError as damage:
+                if damage.reason != "corrupt" or not self.recover:
+                    raise
+                self.counts["corrupt_members"] = self.counts.get("corrupt_members", 0) + 1
+                yield Block(start, None)
+                self._drop(1)
+
+    def _fill(self, n: int) -> bool:
+        """At least n bytes pending, if the file has them."""
+        while len(self.pending) < n:
+            data = _input(self.stream, self.source)
+            if not data:
+                return False
+            self.pending += data
+        return True
+
+    def _drop(self, n: int) -> None:
+        n = min(n, len(self.pending))
+        self.pending = self.pending[n:]
+        self.position += n
+
+    def _find_member(self) -> bool:
+        """Go to the next member; what stands between members is counted unless it is zero padding."""
+        skipped = 0
+        while self._fill(_LONGEST_MAGIC) or self.pending:
+            found = _MEMBER[self.kind].search(self.pending)
+            if not found and _PREFIX[self.kind].startswith(self.pending) and self.pending:
+                raise DamagedError("truncated", f"{self.source}: truncated: its last {self.kind} member has no end")
+            garbage = found.start() if found else max(len(self.pending) - _LONGEST_MAGIC + 1, 1)
+            skipped += garbage - self.pending[:garbage].count(0)
+            self._drop(garbage)
+            if found:
+                break
+        if skipped:
+            self.counts["garbage_bytes"] = self.counts.get("garbage_bytes", 0) + skipped
+        return bool(self.pending)
+
+    def _member(self) -> Iterator[bytes]:
+        if self.kind == "zstd" and self.pending[1:4] == _DICTIONARY[1:]:
+            self._skippable()
+            return
+        decoder = self._decoder()
+        while self.pending or self._fill(1):
+            chunk = self.pending[: _ZSTD_FEED if self.kind == "zstd" else _READ]
+            try:
+                yield from decode(decoder, chunk)
+            except Exception as error:  # each library has errors of its own, and lz4 raises RuntimeError
+                raise DamagedError(
+                    "corrupt", f"{self.source}: corrupt {self.kind} data near byte {self.position}: {error}"
+                ) from error
+            if decoder.eof:
+                self._drop(len(chunk) - len(decoder.unused_data or b""))
+                return
+            self._drop(len(chunk))
+        raise DamagedError("truncated", f"{self.source}: truncated: its last {self.kind} member has no end")
+
+    def _decoder(self) -> Any:
+        if self.kind == "gzip":
+            return zlib.decompressobj(31)
+        if self.kind == "bzip2":
+            return bz2.BZ2Decompressor()
+        if self.kind == "xz":
+            return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY)
+        if self.kind == "lz4":
+            import lz4.frame
+
+            return lz4.frame.LZ4FrameDecompressor()
+        import zstandard
+
+        return zstandard.ZstdDecompressor(self.dictionary, max_window_size=_MEMORY).decompressobj()
+
+    def _skippable(self) -> None:
+        """Pass a skippable frame; the first may hold the dictionary of all frames."""
+        import zstandard
+
+        self._fill(8)
+        is_dictionary = self.pending[:4] == _DICTIONARY and self.position == 0
+        left = int.from_bytes(self.pending[4:8], "little")
+        self._drop(8)
+        if is_dictionary and left <= _MEMORY:
+            self._fill(left)
+            content = self.pending[:left]
+            try:
+                if _MEMBER["zstd"].match(content):
+                    with zstandard.ZstdDecompressor(max_window_size=_MEMORY).stream_reader(content) as reader:
+                        content = reader.read(_MEMORY)
+                self.dictionary = zstandard.ZstdCompressionDict(content)
+            except zstandard.ZstdError as error:
+                raise DamagedError(
+                    "unreadable", f"{self.source}: its zstd dictionary cannot be read: {error}"
+                ) from error
+        while left and (self.pending or self._fill(1)):
+            n = min(left, len(self.pending))
+            self._drop(n)
+            left -= n
+        if left:
+            raise DamagedError("truncated", f"{self.source}: truncated: a zstd skippable frame has no end")
+
+
+def decode(decoder: Any, data: bytes) -> Iterator[bytes]:
+    """All that a decompressor of zlib, bz2, lzma, lz4 or zstandard makes of the input, in pieces."""
+    if hasattr(decoder, "needs_input"):  # bz2, lzma, lz4
+        yield decoder.decompress(data, max_length=_PIECE)
+        while not decoder.eof and not decoder.needs_input:
+            yield decoder.decompress(b"", max_length=_PIECE)
+    elif isinstance(decoder, _ZLIB):
+        yield decoder.decompress(data, _PIECE)
+        while decoder.unconsumed_tail and not decoder.eof:
+            yield decoder.decompress(decoder.unconsumed_tail, _PIECE)
+    else:
+        for start in range(0, len(data), _ZSTD_FEED):
+            yield decoder.decompress(data[start : start + _ZSTD_FEED])
+            if decoder.eof:
+                break
+
+
+def pieces(content: Iterator[Block], head: int = 1024) -> Iterator[bytes]:
+    """The data of blocks; the first piece has at least `head` bytes if there are so many."""
+    held = b""
+    for block in content:
+        held += block.data or b""
+        if len(held) >= head:
+            yield held
+            break
+    else:
+        if held:
+            yield held
+        return
+    for block in content:
+        if block.data:
+            yield block.data
+
+
+class Plain(io.RawIOBase):
+    """The decompressed content of a file as a readable stream, for libraries that want one. Raises what `blocks`
+    raises."""
+
+    def __init__(self, stream: IO[bytes], *, source: str, counts: MutableMapping[str, int] | None = None) -> None:
+        super().__init__()
+        self._blocks = blocks(stream, source=source, counts=counts)
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._rest = memoryview(block.data or b"")
+        n = min(len(buffer), len(self._rest))
+        buffer[:n] = self._rest[:n]
+        self._rest = self._rest[n:]
+        return n

@@ -1,0 +1,72 @@
+"""Which fields of a row make a record: the names a recipe gives, and what becomes of the values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from massivetext.documents import Record
+from massivetext.text import clean, decode
+
+__all__ = ["MAX_PAGE", "MAX_TEXT", "Fields"]
+
+MAX_TEXT = 256 << 20
+"""Bytes of a line, a book, a file of code; what is longer is `failed.too_large`."""
+
+MAX_PAGE = 64 << 20
+"""Bytes of a page, with every content encoding undone; what is longer is `failed.too_large`."""
+
+DOCUMENT = {"text": "text", "url": "url", "timestamp": "timestamp"}
+CODE = {"text": "content", "path": "path", "repo_name": "repo_name", "license": "license"}
+"""Field names where the recipe names none."""
+
+
+class Fields:
+    """The names of the fields of a row. Keys: text or page (HTML, to be extracted), url, timestamp, content_type;
+    every other key is kept in the record's metadata under that key."""
+
+    def __init__(self, options: Mapping[str, str] | None, defaults: Mapping[str, str] = DOCUMENT) -> None:
+        named = dict(options or {})
+        base = {key: name for key, name in defaults.items() if key != "text" or "page" not in named}
+        self.names = {**base, **named}
+        self.body = "page" if "page" in self.names else "text"
+        self.required = {self.names[self.body], *named.values()}
+
+    def record(self, offset: int, values: Mapping[str, Any]) -> Record:
+        """The record of a row whose values stand under the keys (text, url, ...). A row without text is a failed
+        record: `failed.no_text` for a null, `failed.not_text` for a value of another type."""
+        body = values.get(self.body)
+        url, timestamp = _word(values.get("url")), _word(values.get("timestamp"))
+        metadata = {
+            key: word
+            for key in self.names
+            if key not in ("text", "page", "url", "timestamp", "content_type")
+            and (word := _word(values.get(key))) is not None
+        }
+        if not isinstance(body, (str, bytes)):
+            reason = "failed.no_text" if body is None else "failed.not_text"
+            return Record(offset, None, None, url, timestamp, None, "failed", reason, 0, metadata)
+        if len(body) > (MAX_PAGE if self.body == "page" else MAX_TEXT):
+            return Record(offset, None, None, url, timestamp, None, "failed", "failed.too_large", 0, metadata)
+        if self.body == "text":
+            text, n_replaced = decode(body) if isinstance(body, bytes) else (clean(body), 0)
+            return Record(offset, text, None, url, timestamp, n_replaced=n_replaced, metadata=metadata)
+        content_type = _word(values.get("content_type"))
+        if isinstance(body, str):
+            body, content_type = body.encode("utf-8", "replace"), "text/html; charset=utf-8"
+        return Record(offset, None, body, url, timestamp, content_type, metadata=metadata)
+
+
+def _word(value: Any) -> str | None:
+    """A value as a word of metadata; lists joined by ` AND `, as licences are."""
+    if value is None:
+        return None
+    if isinstance(value, bytes):
+        return decode(value)[0]
+    if isinstance(value, (list, tuple)):
+        return " AND ".join(word for item in value if (word := _word(item)) is not None) or None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return None
+    return clean(str(value))
