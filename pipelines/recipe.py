@@ -24,14 +24,12 @@ from filters import c4, fineweb, quality, repetition
 from filters.limits import Limit
 from massivetext import storage
 from massivetext.errors import RecipeError
+from massivetext.readers import FORMATS
 
-__all__ = ["FORMATS", "PACKAGED", "STAGES", "Recipe", "Subset", "TestSet", "read"]
+__all__ = ["PACKAGED", "STAGES", "Recipe", "Subset", "TestSet", "read"]
 
 PACKAGED = ("gopher", "chinchilla", "fineweb")
 """Recipes that ship with the package."""
-
-FORMATS = ("warc", "wet", "jsonl", "parquet", "text", "lines", "mediawiki", "code", "repositories")
-"""What a source can be. See docs/state.md for those that have a reader."""
 
 RULE_FAMILIES = {
     "quality": quality.Limits,
