@@ -21,9 +21,17 @@ from massivetext.dedup.digests import digest_set, exact_digests
 from massivetext.dedup.shingles import hash_shingles
 from massivetext.dedup.signatures import permutations, sign
 from massivetext.text import Texts, buffers
-from massivetext.text.scan import N_COUNTS, make_scratch, normalised_words, scan, unicode_tables, words_at_most
+from massivetext.text.scan import (
+    HASH_VERSION,
+    N_COUNTS,
+    make_scratch,
+    normalised_words,
+    scan,
+    unicode_tables,
+    words_at_most,
+)
 
-__all__ = ["EVIDENCE_SCHEMA", "SIGNATURE_SEED", "canonical_url", "evidence", "pack_ids"]
+__all__ = ["EVIDENCE_SCHEMA", "SIGNATURE_SEED", "canonical_url", "evidence", "evidence_schema", "pack_ids"]
 
 SIGNATURE_SEED = 1
 """Of the signatures' hash functions. Not the recipe's seed, so that an index of one run serves any other."""
@@ -46,6 +54,12 @@ EVIDENCE_SCHEMA = pa.schema(
 `exact` where it has none. n_shingles: with repeats. bands: 8 bytes each, little-endian. length: code points. timestamp:
 microseconds since 1970, UTC, null if there is none or it cannot be read. capture: digest of the canonical URL. source:
 as in the ledger."""
+
+
+def evidence_schema(banding: Banding) -> pa.Schema:
+    """EVIDENCE_SCHEMA for a file: its metadata says which bands, so that others are never compared with them."""
+    name = f"{banding.bands}x{banding.rows}, hashes {HASH_VERSION}"
+    return EVIDENCE_SCHEMA.with_metadata({**EVIDENCE_SCHEMA.metadata, b"massivetext.banding": name.encode()})
 
 
 @njit(cache=True, nogil=True)

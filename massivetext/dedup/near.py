@@ -30,7 +30,7 @@ RESULT = pa.schema(
 
 
 def random_ranks(ids: Iterable[bytes], seed: int) -> np.ndarray:
-    """uint64[n, 2]: the random rank of each id (UTF-8), BLAKE2b-128 keyed with the seed, big-endian, high word first."""
+    """uint64[n, 2]: the random rank of each id (UTF-8), BLAKE2b-128 keyed with the seed, big-endian."""
     key = seed.to_bytes(8, "little")
     data = b"".join(hashlib.blake2b(name, digest_size=16, key=key).digest() for name in ids)
     return np.frombuffer(data, ">u8").reshape(-1, 2).astype(np.uint64)

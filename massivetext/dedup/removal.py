@@ -76,10 +76,10 @@ def _overlap(hashes, i, i_end, j, j_end, need):
 
 @njit(cache=True, nogil=True)
 def _shares_band(bands, i, j):
+    found = False
     for k in range(bands.shape[1]):
-        if bands[i, k] == bands[j, k]:
-            return True
-    return False
+        found |= bands[i, k] == bands[j, k]
+    return found
 
 
 @njit(cache=True, nogil=True)

@@ -36,10 +36,11 @@ def write_blocks(path: str, keys: np.ndarray, bounds: np.ndarray, blocks: Iterab
         itemsize = -1
         for block in blocks:
             if itemsize < 0:
-                itemsize = block.dtype.itemsize
+                itemsize = block.dtype.itemsize * int(np.prod(block.shape[1:]))
                 stream.write(_MAGIC + np.array([len(keys), itemsize], "<u8").tobytes())
                 stream.write(keys.astype("<u8").tobytes() + bounds.astype("<u8").tobytes())
-            stream.write(memoryview(np.ascontiguousarray(block)).cast("B") if len(block) else b"")
+            if len(block):
+                stream.write(np.ascontiguousarray(block).view(np.uint8).data)
         if itemsize < 0:
             raise ValueError("a run is written from at least one block")
 
@@ -70,9 +71,11 @@ def read_run(path: str, dtype: np.dtype, start: int = 0, stop: int | None = None
         raise OutputError(f"{path}: holds records of {itemsize} bytes, expected {dtype.itemsize}; remove its folder")
     n = max(0, stop - start)
     out = np.empty(n, dtype)
+    if n == 0:
+        return out
     with storage.open_input(path) as stream:
         stream.seek(offset + start * itemsize)
-        view, done = memoryview(out.view(np.uint8)).cast("B"), 0
+        view, done = out.view(np.uint8).reshape(-1).data, 0
         while done < len(view):
             data = stream.read(min(len(view) - done, 16 << 20))
             if not data:

@@ -1,0 +1,187 @@
+"""The phases of deduplication, each a list of independent tasks over files, for whoever schedules them.
+
+    phase         by         reads                      leaves
+    captures      group      evidence                   documents by hash of their URL          (only if asked for)
+    newest        partition  captures                   older captures
+    digests       group      evidence                   documents by hash of their shingles
+    collapse      partition  digests                    copies of a set of shingles, and the best-ranked one
+    bands         group      evidence, copies           bands by hash
+    edges         partition  bands                      stars: who shares a bucket with whom
+    roots         once       edges                      component of each document; 4 bytes a document
+    components    group      roots, evidence            candidates by component
+    pack          partition  components                 batches that fit in memory, in rounds
+    sets          group      batches, texts             shingles of candidates by batch
+    decide        batch      shingles                   removed candidates; one round after the other
+    resolve       group      removed, copies            results by document
+    write         group      results                    <output>/<subset>/<part>.parquet
+
+captures-newest, digests-collapse, bands-edges and components-pack are exchanges by hash: records as packed arrays,
+through files here, or through an engine's own shuffle, which calls the same functions (`EXCHANGES`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from massivetext import storage
+from massivetext.dedup import candidates, collapse, results, verification
+from massivetext.dedup.runs import read_key, write_run
+from massivetext.dedup.scope import Scope, read_scope
+
+__all__ = ["EXCHANGES", "Step", "exchange_of", "finish", "is_finished", "phases", "run_here", "summary"]
+
+Send = Callable[[Scope, int], tuple[np.ndarray, np.ndarray, dict[str, int]]]
+Receive = Callable[[Scope, int, np.ndarray], dict[str, int]]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """send: a group's records with the partition of each. receive: all records of a partition. bytes_a_document: what
+    receiving takes, which sets the number of partitions."""
+
+    send: Send
+    receive: Receive
+    dtype: np.dtype
+    bytes_a_document: Callable[[Scope], int]
+
+    def partitions(self, scope: Scope) -> int:
+        return scope.partitions(self.bytes_a_document(scope))
+
+
+EXCHANGES: dict[tuple[str, str], Exchange] = {
+    ("captures", "newest"): Exchange(
+        collapse.captures, collapse.newest, collapse.DIGEST, lambda scope: collapse.BYTES_A_DOCUMENT
+    ),
+    ("digests", "collapse"): Exchange(
+        collapse.digests, collapse.collapse, collapse.DIGEST, lambda scope: collapse.BYTES_A_DOCUMENT
+    ),
+    ("bands", "edges"): Exchange(candidates.bands, candidates.edges, candidates.BAND, candidates.band_bytes),
+    ("components", "pack"): Exchange(
+        candidates.components, candidates.pack, candidates.MEMBER, lambda scope: candidates.BYTES_A_MEMBER
+    ),
+}
+
+BY_GROUP: dict[str, Callable[[Scope, int], dict[str, int]]] = {
+    "roots": candidates.roots,
+    "sets": verification.sets,
+    "resolve": results.resolve,
+    "write": results.write,
+}
+
+
+def exchange_of(phase: str) -> tuple[str, Exchange] | None:
+    """The name of the sending phase and the exchange that a phase sends or receives in."""
+    for names, exchange in EXCHANGES.items():
+        if phase in names:
+            return names[0], exchange
+    return None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One task: a phase over one group, partition or batch. Picklable, safe to run twice, its marker written last."""
+
+    folder: str
+    phase: str
+    number: int
+    weight: int = 1
+    earlier: tuple[int, ...] = ()
+
+    @property
+    def marker(self) -> str:
+        return storage.join(self.folder, "done", self.phase, f"{self.number:012d}.json")
+
+    def __call__(self) -> None:
+        if not storage.exists(self.marker):
+            scope = read_scope(self.folder)
+            storage.write_bytes(self.marker, json.dumps(self.run(scope), sort_keys=True).encode())
+
+    def run(self, scope: Scope) -> dict[str, int]:
+        if self.phase.startswith("decide"):
+            return verification.decide_batch(scope, self.number, list(self.earlier))
+        found = exchange_of(self.phase)
+        if found is None:
+            return BY_GROUP[self.phase](scope, self.number)
+        sender, exchange = found
+        if self.phase == sender:
+            partitions, records, counts = exchange.send(scope, self.number)
+            write_run(scope.path(sender, f"{self.number:05d}.run"), partitions, records)
+            return counts
+        return exchange.receive(scope, self.number, read_key(scope.runs(sender), self.number, exchange.dtype))
+
+
+def phases(scope: Scope) -> Iterator[tuple[str, list[Step]]]:
+    """Each phase with its tasks, in order. Ask for the next one when all tasks of the one before are done: rounds are
+    known only when candidates are packed."""
+    scope.write()
+
+    def steps(phase: str, n: int) -> tuple[str, list[Step]]:
+        return phase, [Step(scope.folder, phase, number) for number in range(n)]
+
+    if scope.n_documents == 0:
+        yield steps("write", len(scope.groups))
+        return
+    for (send, receive), exchange in EXCHANGES.items():
+        if send == "captures" and not scope.options.newest_capture:
+            continue
+        if send == "components":
+            yield steps("roots", 1)
+        yield steps(send, len(scope.groups))
+        yield steps(receive, exchange.partitions(scope))
+    yield steps("sets", len(scope.groups))
+    for number, batches in enumerate(candidates.batch_rounds(scope)):
+        phase = f"decide-{number:05d}"
+        yield phase, [Step(scope.folder, phase, batch, earlier=tuple(earlier)) for batch, earlier in batches]
+    yield steps("resolve", len(scope.groups))
+    yield steps("write", len(scope.groups))
+
+
+def summary(scope: Scope) -> dict[str, int]:
+    """Counts of all steps: documents, copies, distinct, candidates, verifications, removals by reason, ..."""
+    counts: Counter[str] = Counter()
+    for path in storage.list_files(scope.path("done")):
+        for name, value in json.loads(storage.read_bytes(path)).items():
+            counts[name] = max(counts[name], value) if name.startswith("max_") else counts[name] + value
+    return dict(sorted(counts.items()))
+
+
+def _finished(scope: Scope) -> str:
+    subsets = sorted({part.subset for part in scope.parts if not part.fixed})
+    return storage.join(scope.output, "done", f"{'+'.join(subsets) or 'nothing'}.json")
+
+
+def is_finished(scope: Scope) -> dict[str, int] | None:
+    """The summary of a scope whose results stand, or None."""
+    path = _finished(scope)
+    if not storage.exists(path):
+        return None
+    noted = json.loads(storage.read_bytes(path))
+    for part in scope.parts:
+        if not part.fixed and not storage.exists(storage.join(scope.output, part.subset, f"{part.name}.parquet")):
+            return None
+    return noted["counts"] if noted["fingerprint"] == scope.fingerprint else None
+
+
+def finish(scope: Scope) -> dict[str, int]:
+    """Note the summary beside the results, and remove the temporary files."""
+    counts = summary(scope)
+    note = {"fingerprint": scope.fingerprint, "counts": counts}
+    storage.write_bytes(_finished(scope), json.dumps(note, sort_keys=True, indent=1).encode())
+    storage.remove_tree(scope.folder.rpartition("/")[0])
+    return counts
+
+
+def run_here(scope: Scope) -> dict[str, int]:
+    """All phases one task after the other in this process. Returns the summary."""
+    counts = is_finished(scope)
+    if counts is None:
+        for _, tasks in phases(scope):
+            for task in tasks:
+                task()
+        counts = finish(scope)
+    return counts

@@ -1,0 +1,96 @@
+"""Results: one row for each removed document, in a file for each part."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from massivetext import storage
+from massivetext.dedup.collapse import CAPTURE, COPY, read_evidence, words
+from massivetext.dedup.runs import read_key, write_run
+from massivetext.dedup.scope import Scope
+from massivetext.dedup.verification import DECISION
+from massivetext.parquet import ParquetOutput
+
+__all__ = ["DUPLICATES_SCHEMA", "REASONS", "resolve", "write"]
+
+DUPLICATES_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("partner_id", pa.string(), nullable=False),
+        pa.field("partner_jaccard", pa.float64()),
+    ],
+    metadata={"massivetext.schema": "duplicates-1"},
+)
+"""One row for each removed document. partner_id: the kept document that it duplicates, the best-ranked one if several;
+for `duplicate.capture` the newest capture of its URL, which may be a duplicate itself, and no partner_jaccard."""
+
+REASONS = ("duplicate.exact", "duplicate.near", "duplicate.capture")
+EXACT, NEAR, CAPTURED = range(3)
+RESULT = np.dtype([("document", "<u4"), ("reason", "<u4"), ("jaccard", "<f8"), ("partner_id", "<u8", 2)])
+
+
+def resolve(scope: Scope, group: int) -> dict[str, int]:
+    """What became of the group's own candidates, and of copies that one of the group's documents stands for."""
+    decided = read_key(scope.runs("decided"), group, DECISION)
+    decided = decided[np.argsort(decided["document"], kind="stable")]
+    own = np.zeros(len(decided), RESULT)
+    own["document"], own["reason"], own["partner_id"] = decided["document"], NEAR, decided["partner_id"]
+    own["jaccard"] = decided["overlap"] / np.maximum(decided["union"], 1)
+
+    copies = read_key(scope.runs("bests"), group, COPY)
+    made = np.zeros(len(copies), RESULT)
+    made["document"] = copies["document"]
+    made["reason"] = np.where(copies["is_exact"] != 0, EXACT, NEAR)
+    made["jaccard"], made["partner_id"] = 1.0, copies["best_id"]
+    at = np.searchsorted(decided["document"], copies["best"])
+    at_most = np.minimum(at, max(len(decided) - 1, 0))
+    if len(decided):
+        # The one that stood for them is removed itself: they go with it, in favour of the same document.
+        gone = decided["document"][at_most] == copies["best"]
+        made["reason"][gone] = NEAR
+        made["jaccard"][gone], made["partner_id"][gone] = (
+            own["jaccard"][at_most][gone],
+            own["partner_id"][at_most][gone],
+        )
+    out = np.concatenate([own, made])
+    write_run(scope.path("resolved", f"{group:05d}.run"), scope.group_of(out["document"]), out)
+    return {}
+
+
+def write(scope: Scope, group: int) -> dict[str, int]:
+    """`<subset>/<part>.parquet` of each of the group's parts that is not an index's."""
+    found = read_key(scope.runs("resolved"), group, RESULT)
+    captures = read_key(scope.runs("newest"), group, CAPTURE)
+    older = np.zeros(len(captures), RESULT)
+    older["document"], older["partner_id"] = captures["document"], captures["best_id"]
+    older["reason"], older["jaccard"] = CAPTURED, np.nan
+    found = np.concatenate([found, older])
+    found = found[np.argsort(found["document"], kind="stable")]
+    counts = dict.fromkeys(REASONS, 0)
+    for part in scope.group_parts(group):
+        if part.fixed:
+            continue
+        path = storage.join(scope.output, part.subset, f"{part.name}.parquet")
+        with ParquetOutput(path, DUPLICATES_SCHEMA) as output:
+            for start, table in read_evidence(part, ["id"]):
+                low, high = np.searchsorted(found["document"], [start, start + table.num_rows])
+                rows = found[low:high]
+                ids = words(table.column("id"))[rows["document"].astype(np.int64) - start]
+                output.write(_table(ids, rows))
+                for number, reason in enumerate(REASONS):
+                    counts[reason] += int(np.count_nonzero(rows["reason"] == number))
+    return counts
+
+
+def _table(ids: np.ndarray, rows: np.ndarray) -> pa.Table:
+    jaccard = pa.array(rows["jaccard"], mask=np.isnan(rows["jaccard"]))
+    reasons = pa.array([REASONS[number] for number in rows["reason"].tolist()], pa.string())
+    columns = [_hexadecimal(ids), reasons, _hexadecimal(rows["partner_id"]), jaccard]
+    return pa.Table.from_arrays(columns, schema=DUPLICATES_SCHEMA)
+
+
+def _hexadecimal(ids: np.ndarray) -> pa.Array:
+    text = np.ascontiguousarray(ids).astype("<u8", copy=False).tobytes().hex()
+    return pa.array([text[i : i + 32] for i in range(0, len(text), 32)], pa.string())

@@ -1,0 +1,42 @@
+"""Real texts that duplicates are looked for in."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def licences(shared_data: Path) -> list[str]:
+    lines = (shared_data / "licences/spdx-728.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line)["text"] for line in lines]
+
+
+@pytest.fixture(scope="session")
+def peps(shared_data: Path) -> list[str]:
+    with gzip.open(shared_data / "peps/peps.jsonl.gz", "rt", encoding="utf-8") as stream:
+        return [json.loads(line)["text"] for line in stream]
+
+
+@pytest.fixture(scope="session")
+def windows(shared_data: Path) -> list[str]:
+    """A chain: 2,000 windows of 300 words over one text, each 12 words further."""
+    words = (shared_data / "books/The_Lost_World.md").read_text("utf-8").split()
+    return [" ".join(words[12 * i : 12 * i + 300]) for i in range(2000)]
+
+
+@pytest.fixture(scope="session")
+def chapters(shared_data: Path) -> list[str]:
+    """Books by the headings of their chapters; every second chapter once more with a few words changed."""
+    texts = []
+    for path in sorted((shared_data / "books").glob("*.md")):
+        for number, chapter in enumerate(path.read_text("utf-8").split("\n## ")):
+            texts.append(chapter)
+            if number % 2:
+                words = chapter.split()
+                texts.append(" ".join(word for i, word in enumerate(words) if i % 97))
+                texts.append(" ".join(word for i, word in enumerate(words) if i % 199))
+    return texts
