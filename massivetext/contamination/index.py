@@ -1,0 +1,259 @@
+"""The inverted index over test items: arrays that kernels search, built once, mapped into memory by every worker.
+
+Per posting (one distinct shingle of one item) 12 bytes, per seed 13, per aligned word 4, plus filters of about 8 to 16
+bits a shingle. Hash definitions: massivetext/text/scan.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from massivetext.dedup.shingles import SHINGLE_WORDS
+from massivetext.text.scan import BASE, fmix
+
+__all__ = ["ALIGNED_WORDS", "LEAST_WORDS", "Arrays", "build"]
+
+LEAST_WORDS = 8
+"""Items of fewer words are left out: they stand everywhere."""
+
+ALIGNED_WORDS = 128
+"""Items of up to so many words are aligned as well. In longer ones two edits cost under .23 of the shingles."""
+
+SHORT_SEED_WORDS = 5
+SHORT_ALIGNED_WORDS = 15
+"""Items of up to so many words are found for alignment by shared 5-grams, longer ones by shared 8-grams: one edit
+leaves a run of at least half the words."""
+
+_EVERY_SEED_WORDS = 32
+_SEED_STRIDE = 4
+MOST_POSTINGS = 64
+"""A seed of more items than this is not used: it is an instruction that a whole set shares, or a set phrase."""
+
+
+class Arrays(NamedTuple):
+    """shingles: uint64[p], ascending, with items: uint32[p]: which item has which shingle, each pair once.
+    buckets: uint32[2^k + 1], first posting for the top k bits. filter: uint64[2^k], which 8-grams begin a shingle or are
+    a seed, two bits each in one word. widths: uint8[14], lengths of items of under 13 words. short_filter: 8-grams that
+    begin one of those.
+    n_shingles, n_words: uint32[n], of each item: distinct shingles (0 for one left out), words.
+    seeds: uint64[s], ascending, with seed_items: uint32[s], seed_places: uint8[s] (word within item), seed_buckets,
+    seed_filter (5-grams). stream: uint32[w], words of aligned items, stream_starts: int64[n + 1].
+    """
+
+    shingles: np.ndarray
+    items: np.ndarray
+    buckets: np.ndarray
+    filter: np.ndarray
+    widths: np.ndarray
+    short_filter: np.ndarray
+    n_shingles: np.ndarray
+    n_words: np.ndarray
+    seeds: np.ndarray
+    seed_items: np.ndarray
+    seed_places: np.ndarray
+    seed_buckets: np.ndarray
+    seed_filter: np.ndarray
+    stream: np.ndarray
+    stream_starts: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def sequence_hash(words, first, n):
+    """The unfinished hash of n words from the first."""
+    g = np.uint64(0)
+    for i in range(first, first + n):
+        g = g * BASE + words[i]
+    return g
+
+
+@njit(cache=True, nogil=True)
+def filter_add(bits, g):
+    at = g >> np.uint64(32) & np.uint64(len(bits) - 1)
+    bits[at] |= np.uint64(1) << (g & np.uint64(63)) | np.uint64(1) << (g >> np.uint64(6) & np.uint64(63))
+
+
+@njit(cache=True, nogil=True)
+def filter_has(bits, g):
+    word = bits[g >> np.uint64(32) & np.uint64(len(bits) - 1)]
+    return (word >> (g & np.uint64(63)) & word >> (g >> np.uint64(6) & np.uint64(63)) & np.uint64(1)) != 0
+
+
+@njit(cache=True, nogil=True)
+def first_posting(keys, buckets, key):
+    """Index of the first entry of `keys` that is `key`, or -1."""
+    bits = 0
+    while (1 << bits) < len(buckets) - 1:
+        bits += 1
+    bucket = np.int64(key >> np.uint64(64 - bits)) if bits else 0
+    low, high = np.int64(buckets[bucket]), np.int64(buckets[bucket + 1])
+    end = high
+    while low < high:
+        middle = (low + high) >> 1
+        if keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < end and keys[low] == key else np.int64(-1)
+
+
+@njit(cache=True, nogil=True)
+def _item_shingles(words, unknown, bounds, first_item, keys, items, prefixes):
+    """Shingles of items with the item's number and the unfinished hash of the 8-gram that begins each. Returns how
+    many. A shingle across an unknown word is left out."""
+    size = 0
+    for k in range(len(bounds) - 1):
+        start, end = bounds[k], bounds[k + 1]
+        n = end - start
+        if n < LEAST_WORDS:
+            continue
+        width = min(n, SHINGLE_WORDS)
+        clean = 0  # words since the last unknown one
+        for i in range(start, end):
+            clean = 0 if unknown[i] else clean + 1
+            first = i - width + 1
+            if first >= start and clean >= width:
+                keys[size] = fmix(sequence_hash(words, first, width))
+                items[size] = first_item + k
+                prefixes[size] = sequence_hash(words, first, LEAST_WORDS)
+                size += 1
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _item_seeds(words, unknown, bounds, first_item, keys, items, places, grams):
+    """Seeds of items that are aligned: finished hash, item, place, unfinished hash. Returns how many."""
+    size = 0
+    for k in range(len(bounds) - 1):
+        start, end = bounds[k], bounds[k + 1]
+        n = end - start
+        if n < LEAST_WORDS or n > ALIGNED_WORDS:
+            continue
+        width = SHORT_SEED_WORDS if n <= SHORT_ALIGNED_WORDS else LEAST_WORDS
+        step = 1 if n <= _EVERY_SEED_WORDS else _SEED_STRIDE
+        for first in range(start, end - width + 1, step):
+            whole = True
+            for i in range(first, first + width):
+                whole &= not unknown[i]
+            if whole:
+                g = sequence_hash(words, first, width)
+                keys[size] = fmix(g + np.uint64(width))
+                items[size] = first_item + k
+                places[size] = first - start
+                grams[size] = g
+                size += 1
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _fill_filter(bits, grams):
+    for g in grams:
+        filter_add(bits, g)
+
+
+def _filter(*grams: np.ndarray) -> np.ndarray:
+    """A filter of 8 to 16 bits a gram."""
+    n = sum(map(len, grams))
+    bits = np.zeros(1 << max(0, (max(1, n) - 1).bit_length() - 3), np.uint64)
+    for part in grams:
+        _fill_filter(bits, part)
+    return bits
+
+
+def _buckets(keys: np.ndarray) -> np.ndarray:
+    """First entry for each value of the top k bits, with about four entries a bucket."""
+    k = max(0, len(keys).bit_length() - 2)
+    if k == 0:
+        return np.array([0, len(keys)], np.uint32)
+    bounds = np.arange(1, 1 << k, dtype=np.uint64) << np.uint64(64 - k)
+    return np.concatenate([[0], np.searchsorted(keys, bounds), [len(keys)]]).astype(np.uint32)
+
+
+def build(batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Arrays:
+    """The index over items given as batches of (words: uint64[m], unknown: bool[m], bounds: int64[n + 1]).
+
+    Items are numbered through all batches. Takes about three times the memory of the index.
+    """
+    keys, items, prefixes, lengths = [], [], [], []
+    seeds, seed_items, places, grams, streams = [], [], [], [], []
+    first = 0
+    for words, unknown, bounds in batches:
+        m = len(words)
+        key, item, prefix = np.empty(m, np.uint64), np.empty(m, np.uint32), np.empty(m, np.uint64)
+        n = _item_shingles(words, unknown, bounds, first, key, item, prefix)
+        keys.append(key[:n])
+        items.append(item[:n])
+        prefixes.append(prefix[:n])
+        key, item, gram, place = (
+            np.empty(m, np.uint64),
+            np.empty(m, np.uint32),
+            np.empty(m, np.uint64),
+            np.empty(m, np.uint8),
+        )
+        n = _item_seeds(words, unknown, bounds, first, key, item, place, gram)
+        seeds.append(key[:n])
+        seed_items.append(item[:n])
+        places.append(place[:n])
+        grams.append(gram[:n])
+        n_words = np.diff(bounds)
+        lengths.append(n_words.astype(np.uint32))
+        aligned = (n_words >= LEAST_WORDS) & (n_words <= ALIGNED_WORDS)
+        # An unknown word is 0 in the stream, which the low half of a word's hash is once in 4 thousand million.
+        streams.append(np.where(unknown, 0, words).astype(np.uint32)[np.repeat(aligned, n_words)])
+        first += len(bounds) - 1
+
+    n_words = np.concatenate([np.zeros(0, np.uint32), *lengths])
+    short = np.zeros(SHINGLE_WORDS + 1, np.uint8)
+    key = np.concatenate([np.zeros(0, np.uint64), *keys])
+    item = np.concatenate([np.zeros(0, np.uint32), *items])
+    prefix = np.concatenate([np.zeros(0, np.uint64), *prefixes])
+    of_short = n_words[item] < SHINGLE_WORDS
+    short[np.unique(n_words[item[of_short]])] = 1
+    gram = np.concatenate([np.zeros(0, np.uint64), *grams])
+    seed_item = np.concatenate([np.zeros(0, np.uint32), *seed_items])
+    by_five = n_words[seed_item] <= SHORT_ALIGNED_WORDS
+
+    filters = _filter(prefix, gram[~by_five]), _filter(prefix[of_short]), _filter(gram[by_five])
+    del prefix, gram, of_short, by_five, prefixes, grams
+    # Stable, so that postings of one shingle are in the order of items, and repeats within an item stand together.
+    order = np.argsort(key, kind="stable")
+    key, item = key[order], item[order]
+    del order
+    once = np.ones(len(key), bool)
+    once[1:] = (key[1:] != key[:-1]) | (item[1:] != item[:-1])
+    key, item = key[once], item[once]
+
+    seed = np.concatenate([np.zeros(0, np.uint64), *seeds])
+    place = np.concatenate([np.zeros(0, np.uint8), *places])
+    order = np.argsort(seed, kind="stable")
+    seed, seed_item, place = seed[order], seed_item[order], place[order]
+    starts = np.flatnonzero(np.r_[True, seed[1:] != seed[:-1]]) if len(seed) else np.zeros(0, np.int64)
+    runs = np.diff(np.r_[starts, len(seed)])
+    useful = np.repeat(runs <= MOST_POSTINGS, runs)
+    seed, seed_item, place = seed[useful], seed_item[useful], place[useful]
+
+    aligned = np.where((n_words >= LEAST_WORDS) & (n_words <= ALIGNED_WORDS), n_words, 0)
+    arrays = Arrays(
+        shingles=key,
+        items=item,
+        buckets=_buckets(key),
+        filter=filters[0],
+        widths=short,
+        short_filter=filters[1],
+        n_shingles=np.bincount(item, minlength=len(n_words)).astype(np.uint32),
+        n_words=n_words,
+        seeds=seed,
+        seed_items=seed_item,
+        seed_places=place,
+        seed_buckets=_buckets(seed),
+        seed_filter=filters[2],
+        stream=np.concatenate([np.zeros(0, np.uint32), *streams]),
+        stream_starts=np.concatenate([[0], np.cumsum(aligned, dtype=np.int64)]).astype(np.int64),
+    )
+    for array in arrays:
+        # Kernels are compiled for arrays that cannot be written, as those mapped from a file are.
+        array.flags.writeable = False
+    return arrays

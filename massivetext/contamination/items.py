@@ -1,0 +1,272 @@
+"""Test sets as files: which text is an item. JSONL by a template, text by line or by file, and presets for known layouts.
+
+Items are numbered within their set from 0, in the order of files (sorted) and records, whether or not they are long
+enough to be searched for.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, groupby
+from typing import Any
+
+from massivetext import storage
+from massivetext.contamination.wikitext import articles, heading, untokenised
+from massivetext.errors import RecipeError, SourceError
+from massivetext.readers import compression
+from massivetext.text import decode
+
+__all__ = ["PRESETS", "Item", "TestSet", "headings", "read_items"]
+
+_KNOWN_FIELDS = ("passage", "context", "ctx", "question", "query", "choices", "options", "endings", "answer")
+_FIELD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class TestSet:
+    """Where a test set stands and what its items are.
+
+    name: what the ledger calls it. path: a file, a folder or a pattern.
+    text: for records, a template over their fields: "{question} {answer}". A list is joined by spaces, a mapping gives
+        the values of `text` if it has that key, else all its values. A field that a record lacks is empty.
+    unit: "record" (JSONL, and what a preset calls one), "line" or "file" (text).
+    preset: a known layout; see PRESETS.
+    """
+
+    name: str
+    path: str
+    text: str | None = None
+    unit: str | None = None
+    preset: str | None = None
+
+    # Not a class of tests, whatever its name says to pytest.
+    __test__ = False
+
+    def __post_init__(self) -> None:
+        if self.preset is not None and self.preset not in PRESETS:
+            raise RecipeError(
+                f"testsets.{self.name}.preset: {self.preset!r}; expected one of {', '.join(sorted(PRESETS))}"
+            )
+        if self.unit not in (None, "record", "line", "file"):
+            raise RecipeError(f"testsets.{self.name}.unit: {self.unit!r}; expected record, line or file")
+        if self.text is not None:
+            if self.preset is not None or self.unit in ("line", "file"):
+                raise RecipeError(f"testsets.{self.name}.text: a template is for records; take out `preset` and `unit`")
+            if not _template_fields(self.name, self.text):
+                raise RecipeError(f"testsets.{self.name}.text: {self.text!r} names no field; expected e.g. '{{text}}'")
+
+    @classmethod
+    def of(cls, entry: TestSet | Mapping[str, Any] | Any) -> TestSet:
+        """From a mapping, or from an object, with these names (an entry of a recipe)."""
+        if isinstance(entry, TestSet):
+            return entry
+        get = entry.get if isinstance(entry, Mapping) else lambda key: getattr(entry, key, None)
+        for key in ("name", "path"):
+            if not get(key):
+                raise RecipeError(f"testsets: {entry!r} has no {key!r}; expected name and path")
+        return cls(*(get(key) for key in ("name", "path", "text", "unit", "preset")))
+
+    @classmethod
+    def guess(cls, path: str) -> TestSet:
+        """A test set without a recipe: JSONL by name or by its first character, WikiText and HellaSwag by their first
+        lines, any other text by line. Records give `text`, else every field of a usual name, joined."""
+        name = re.sub(r"(\.(gz|bz2|xz|zst|lz4|jsonl|ndjson|json|txt|text|raw|tokens))+$", "", path.rpartition("/")[2])
+        head = [line for _, line in zip(range(200), _lines(path))]
+        first = next((line.strip() for line in head if line.strip()), "")
+        if first.startswith("{"):
+            return cls(name, path)
+        if heading(first) is not None:
+            return cls(name, path, preset="wikitext")
+        if len(head) >= 6 and all(re.fullmatch(r"[0-3]\n", line) for line in head[1::6]):
+            return cls(name, path, preset="hellaswag")
+        return cls(name, path, unit="line")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One test item, and what it was made from: the records or lines of its file as they stand there."""
+
+    text: str
+    raw: str
+    file: str
+
+
+def read_items(testset: TestSet) -> Iterator[Item]:
+    """The items of a test set, in order. Raises SourceError for a file or record that cannot be read, naming it, and
+    RecipeError where there is no file or no record has a field of the template."""
+    paths = storage.find(testset.path)
+    if not paths:
+        raise RecipeError(f"testsets.{testset.name}.path: no file at {testset.path!r}")
+    for path in paths:
+        yield from _items_of(testset, path)
+
+
+def headings(path: str) -> list[str]:
+    """Titles of the articles in WikiText files, still tokenised, in order; spec section 7's pages to leave out."""
+    paths = storage.find(path)
+    if not paths:
+        raise RecipeError(f"titles: no file at {path!r}")
+    return [title for file in paths for title, _ in articles(_lines(file)) if title]
+
+
+def _items_of(testset: TestSet, path: str) -> Iterator[Item]:
+    if testset.preset is not None:
+        yield from PRESETS[testset.preset](testset, path)
+    elif testset.unit == "line":
+        for line in _lines(path):
+            yield Item(line.strip(), line, path)
+    elif testset.unit == "file":
+        text = "".join(_lines(path))
+        yield Item(text, text, path)
+    else:
+        make = _usual if testset.text is None else _template(testset)
+        for record, line in _records(path):
+            yield Item(make(record), line, path)
+
+
+def _lines(path: str) -> Iterator[str]:
+    """Lines with their ends, decompressed and decoded by the readers' rules."""
+    with storage.open_input(path) as stream:
+        pending = b""
+        first = True
+        for block in chain(compression.blocks(stream, source=path), [None]):
+            pending += b"" if block is None else block.data or b""
+            if block is None:
+                lines, pending = [pending] if pending else [], b""
+            else:
+                *lines, pending = pending.split(b"\n")
+                lines = [line + b"\n" for line in lines]
+            for line in lines:
+                # U+FEFF is a byte order mark at the start of the file only.
+                text = decode(line)[0] if first else decode(b"\n" + line)[0][1:]
+                first = False
+                yield text
+
+
+def _records(path: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """(record, its line) of each line of JSON that is not blank."""
+    for number, line in enumerate(_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise SourceError(f"{path}: line {number} is not JSON ({error}); mend the test set") from error
+        except RecursionError as error:
+            raise SourceError(f"{path}: line {number} is nested too deep; mend the test set") from error
+        if not isinstance(record, dict):
+            raise SourceError(f"{path}: line {number} is {type(record).__name__}, not an object; mend the test set")
+        yield record, line
+
+
+def _plain(value: Any) -> str:
+    """The text of a field's value."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return _plain(value["text"]) if "text" in value else " ".join(map(_plain, value.values()))
+    if isinstance(value, list):
+        return " ".join(map(_plain, value))
+    return str(value)
+
+
+def _template_fields(name: str, template: str) -> list[str]:
+    try:
+        fields = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
+    except ValueError as error:
+        raise RecipeError(f"testsets.{name}.text: {template!r} is no template: {error}") from error
+    for field in fields:
+        if not _FIELD.fullmatch(field):
+            raise RecipeError(f"testsets.{name}.text: {{{field}}} in {template!r}; expected a field's name in braces")
+    return fields
+
+
+def _template(testset: TestSet) -> Callable[[Mapping[str, Any]], str]:
+    template = testset.text or ""
+    fields = _template_fields(testset.name, template)
+    return lambda record: template.format(**{field: _plain(record.get(field)) for field in fields}).strip()
+
+
+def _usual(record: Mapping[str, Any]) -> str:
+    if "text" in record:
+        return _plain(record["text"])
+    return " ".join(_plain(record[field]) for field in _KNOWN_FIELDS if field in record)
+
+
+def _field(template: str) -> Callable[[TestSet, str], Iterator[Item]]:
+    """A preset that is a template."""
+
+    def items(testset: TestSet, path: str) -> Iterator[Item]:
+        return _items_of(TestSet(testset.name, path, text=template), path)
+
+    return items
+
+
+def _mmlu(testset: TestSet, path: str) -> Iterator[Item]:
+    """One item a question, with its choices: from records that hold `choices`, or from runs of records with one
+    question that hold one choice each in `answer`."""
+    for _, group in groupby(_records(path), lambda pair: (pair[0].get("eval_instance_index"), pair[0].get("question"))):
+        pairs = list(group)
+        records = [record for record, _ in pairs]
+        if "choices" in records[0]:
+            for record, line in pairs:
+                yield Item(f"{_plain(record.get('question'))} {_plain(record['choices'])}", line, path)
+        else:
+            choices = " ".join(_plain(record.get("answer")) for record in records)
+            yield Item(f"{_plain(records[0].get('question'))} {choices}", "".join(line for _, line in pairs), path)
+
+
+def _hellaswag(testset: TestSet, path: str) -> Iterator[Item]:
+    """The context with its right ending, from records (`ctx`, `endings`, `label`) or from text of six lines an item
+    (context, number of the right ending, four endings). The wrong endings were made by a machine."""
+    lines = _lines(path)
+    head = next(lines, "")
+    if head.lstrip().startswith("{"):
+        for record, line in _records(path):
+            yield _with_ending(path, line, record.get("ctx"), record.get("endings"), record.get("label"))
+        return
+    block: list[str] = []
+    for number, line in enumerate(chain([head], lines), 1):
+        block.append(line)
+        if len(block) == 6:
+            yield _with_ending(path, "".join(block), block[0].strip(), [b.strip() for b in block[2:]], block[1].strip())
+            block = []
+    if any(line.strip() for line in block):
+        raise SourceError(f"{path}: ends at line {number} within an item; HellaSwag has six lines an item")
+
+
+def _with_ending(path: str, raw: str, context: Any, endings: Any, label: Any) -> Item:
+    if not isinstance(endings, list) or not str(label).isdecimal() or int(label) >= len(endings):
+        raise SourceError(
+            f"{path}: an item with label {label!r}: {_plain(context)[:60]!r}; expected an ending's number"
+        )
+    return Item(f"{_plain(context)} {_plain(endings[int(label)])}", raw, path)
+
+
+def _wikitext(testset: TestSet, path: str) -> Iterator[Item]:
+    """A paragraph each by default; with unit `record` an article each."""
+    if testset.unit == "record":
+        for _, text in articles(_lines(path)):
+            yield Item("\n".join(map(untokenised, io.StringIO(text))), text, path)
+    else:
+        for line in _lines(path):
+            if line.strip():
+                yield Item(untokenised(line), line, path)
+
+
+PRESETS: dict[str, Callable[[TestSet, str], Iterable[Item]]] = {
+    "gsm8k": _field("{question}"),
+    "hellaswag": _hellaswag,
+    "lambada": _field("{text}"),
+    "mmlu": _mmlu,
+    "wikitext": _wikitext,
+}
+"""Known layouts. mmlu: question and all choices. gsm8k: the question (the answer's calculator marks differ from copy to
+copy). hellaswag: context and right ending. lambada: the passage. wikitext: paragraphs, or articles with unit `record`."""

@@ -1,0 +1,247 @@
+"""Test sets as one index, and every document measured against every item (paper, appendix A.1; GPT-3, appendix C)."""
+
+from __future__ import annotations
+
+import json
+import mmap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from massivetext import storage
+from massivetext.contamination import match
+from massivetext.contamination.index import LEAST_WORDS, Arrays, build
+from massivetext.contamination.items import TestSet, read_items
+from massivetext.contamination.words import Words, located_words, words
+from massivetext.errors import OutputError
+from massivetext.text import Texts
+from massivetext.text.scan import HASH_VERSION
+
+__all__ = ["Members", "TestSets"]
+
+_MAGIC = b"massivetext testsets 1\n"
+_ALIGNMENT = 64
+_BATCH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """One set within an index. first: number of its first item among all. n_items: its items. n_short: those of under
+    8 words; n_unknown: those with an unknown word in every shingle. Both are searched for by neither measure."""
+
+    name: str
+    first: int
+    n_items: int
+    n_short: int
+    n_unknown: int
+
+    @property
+    def n_searched(self) -> int:
+        return self.n_items - self.n_short - self.n_unknown
+
+
+class TestSets:
+    """Items of test sets in one inverted index.
+
+    Made by `read`, kept with `save`, and mapped by `open`, so that all workers of a machine share one copy; pickles as
+    its path where it was opened.
+    """
+
+    __test__ = False
+
+    def __init__(self, arrays: Arrays, members: tuple[Members, ...], path: str | None = None) -> None:
+        self.arrays = arrays
+        self.members = members
+        self.path = path
+        self._firsts = np.array([m.first for m in members], np.int64)
+
+    @classmethod
+    def read(cls, sets: str | TestSet | Mapping[str, Any] | Iterable[str | TestSet | Mapping[str, Any]]) -> TestSets:
+        """From entries of a recipe ({name, path, text, unit, preset}; see TestSet), or from paths alone, whose layout
+        is then guessed (TestSet.guess). Raises RecipeError or SourceError, naming what cannot be read."""
+        entries = [sets] if isinstance(sets, str | TestSet | Mapping) else sets
+        testsets: list[TestSet] = []
+        for entry in entries:
+            if isinstance(entry, str) or hasattr(entry, "__fspath__"):
+                testsets += [TestSet.guess(path) for path in storage.find(str(entry)) or [str(entry)]]
+            else:
+                testsets.append(TestSet.of(entry))
+        counts: list[int] = []
+        arrays = build(_item_words(testsets, counts))
+        members = []
+        first = 0
+        for testset, n in zip(testsets, counts):
+            n_words, n_shingles = (a[first : first + n] for a in (arrays.n_words, arrays.n_shingles))
+            short = n_words < LEAST_WORDS
+            members.append(
+                Members(testset.name, first, n, int(short.sum()), int(np.count_nonzero(~short & (n_shingles == 0))))
+            )
+            first += n
+        return cls(arrays, tuple(members))
+
+    def save(self, path: str) -> None:
+        """One file: a line of magic, a line of JSON, then the arrays, each at a multiple of 64 bytes. The same items
+        give the same bytes."""
+        layout, offset = [], 0
+        for name, array in zip(Arrays._fields, self.arrays):
+            layout.append([name, array.dtype.str, len(array), offset])
+            offset += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
+        header = {"hash_version": HASH_VERSION, "sets": [asdict(m) for m in self.members], "arrays": layout}
+        head = _MAGIC + json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        head += b" " * (-(len(head) + 1) % _ALIGNMENT) + b"\n"
+        with storage.open_output(path) as stream:
+            stream.write(head)
+            for array in self.arrays:
+                stream.write(memoryview(array))  # type: ignore[arg-type]
+                stream.write(bytes(-array.nbytes % _ALIGNMENT))
+
+    @classmethod
+    def open(cls, path: str) -> TestSets:
+        """What `save` wrote, mapped into memory (from an object store: read). Raises OutputError for another file."""
+        data: Any
+        if storage.is_remote(path):
+            data = storage.read_bytes(path)
+        else:
+            with storage.open_input(path) as stream:
+                size = storage.size(path)
+                data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+        start = len(_MAGIC)
+        end = data.find(b"\n", start)
+        if data[:start] != _MAGIC or end < 0:
+            raise OutputError(f"{path}: not an index of test sets of this version; make it again")
+        header = json.loads(data[start:end])
+        if header["hash_version"] != HASH_VERSION:
+            raise OutputError(
+                f"{path}: made with hash version {header['hash_version']}, now {HASH_VERSION}; make it again"
+            )
+        found = {}
+        for name, dtype, n, offset in header["arrays"]:
+            kind = np.dtype(dtype)
+            if end + 1 + offset + n * kind.itemsize > len(data):
+                raise OutputError(f"{path}: cut short; make it again")
+            array = np.frombuffer(data, kind, n, end + 1 + offset)
+            array.flags.writeable = False
+            found[name] = array
+        return cls(Arrays(**found), tuple(Members(**m) for m in header["sets"]), path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.path is not None:
+            return TestSets.open, (self.path,)
+        return TestSets, (self.arrays, self.members)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.arrays.n_words)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the index in memory or in its file."""
+        return sum(array.nbytes for array in self.arrays)
+
+    def name_items(self, items: np.ndarray) -> tuple[pa.Array, pa.Array]:
+        """(test_set: string[n], test_item: int64[n]) of items numbered through all sets; null where negative."""
+        if not self.members:
+            return pa.nulls(len(items), pa.string()), pa.nulls(len(items), pa.int64())
+        missing = items < 0
+        # The last set that starts at or before the item; an empty set starts where the next one does.
+        of = np.maximum(np.searchsorted(self._firsts, items, side="right") - 1, 0)
+        names = pa.array([m.name for m in self.members], pa.string())
+        return (
+            names.take(pa.array(of, pa.int64(), mask=missing)),
+            pa.array(items - self._firsts[of], pa.int64(), mask=missing),
+        )
+
+    def measure(self, texts: Texts, *, words: Words | None = None, align: bool = True) -> pa.RecordBatch:
+        """One row per text:
+
+        contamination_jaccard: float64, the largest J of shingle sets with one item.
+        contamination_containment: float64, the largest share of one item's distinct shingles that stands in the text;
+            for items of 8 to 12 words 1 if their words stand in it in a row, else 0.
+        test_set, test_item: string, int64: the item of that containment (ties: the first set, the first item), by its
+            number within the set from 0; null if no shingle of any item stands in the text.
+        test_items_hit: int64, items of which at least one shingle stands in the text.
+        test_span: string, `start:end` in characters of each stretch that shingles of that item cover, joined by commas.
+        contamination_jaccard_set, contamination_jaccard_item: the item of the largest J.
+        contamination_alignment: float64, for items of 8 to 128 words, the largest share of one item's words that stand
+            in the text in their order, other words between them allowed, within a stretch a quarter longer on both
+            sides. Looked for where text and item share an 8-gram (5-gram for items of up to 15 words).
+        contamination_alignment_set, _item, _span: the item of that, and where.
+
+        words: the normalised words of the texts, if a pass has them already. align: without, the alignment is 0.
+        """
+        found = words_of(texts) if words is None else words
+        values, which, n_hit, window = match.match(found.hashes, found.bounds, self.arrays, align)
+        spans = self._spans(texts, which, window)
+        columns: dict[str, Any] = {
+            "contamination_jaccard": pa.array(values[:, 0]),
+            "contamination_containment": pa.array(values[:, 1]),
+        }
+        columns["test_set"], columns["test_item"] = self.name_items(which[:, 1])
+        columns["test_items_hit"] = pa.array(n_hit)
+        columns["test_span"] = spans[0]
+        names = ("contamination_jaccard_set", "contamination_jaccard_item")
+        columns[names[0]], columns[names[1]] = self.name_items(which[:, 0])
+        columns["contamination_alignment"] = pa.array(values[:, 2])
+        names = ("contamination_alignment_set", "contamination_alignment_item")
+        columns[names[0]], columns[names[1]] = self.name_items(which[:, 2])
+        columns["contamination_alignment_span"] = spans[1]
+        return pa.RecordBatch.from_pydict(columns)
+
+    def _spans(self, texts: Texts, which: np.ndarray, window: np.ndarray) -> tuple[pa.Array, pa.Array]:
+        covered: list[str | None] = [None] * len(which)
+        aligned: list[str | None] = [None] * len(which)
+        for i in np.flatnonzero((which[:, 1] >= 0) | (which[:, 2] >= 0)):
+            hashes, _, starts, ends = located_words(texts[int(i)].as_py())
+            if which[i, 1] >= 0:
+                mask = match.covered_words(hashes, self.arrays, which[i, 1:2])
+                covered[i] = ",".join(f"{a}:{b}" for a, b in _stretches(mask, starts, ends))
+            if which[i, 2] >= 0:
+                aligned[i] = f"{starts[window[i, 0]]}:{ends[window[i, 1] - 1]}"
+        return pa.array(covered, pa.string()), pa.array(aligned, pa.string())
+
+    def spans(self, text: str, *, containment: float = 0.8) -> list[tuple[int, int]]:
+        """Where shingles of any item stand of which the text holds at least that share: (start, end) in characters,
+        ascending, apart. What removal of spans cuts."""
+        hashes, _, starts, ends = located_words(text)
+        _, shingles = match.hits_of(hashes, np.array([0, len(hashes)]), self.arrays)
+        items, counts = np.unique(self.items_of(shingles)[0], return_counts=True)
+        chosen = items[counts >= containment * self.arrays.n_shingles[items]]
+        return _stretches(match.covered_words(hashes, self.arrays, chosen), starts, ends)
+
+    def items_of(self, shingles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(item: int64[m], index of its shingle: int64[m]) of all items that have the given shingles."""
+        low = np.searchsorted(self.arrays.shingles, shingles, side="left")
+        runs = np.searchsorted(self.arrays.shingles, shingles, side="right") - low
+        of = np.repeat(np.arange(len(shingles)), runs)
+        at = np.arange(len(of)) - np.repeat(np.cumsum(runs) - runs, runs) + low[of]
+        return self.arrays.items[at].astype(np.int64), of
+
+
+words_of = words
+
+
+def _item_words(testsets: list[TestSet], counts: list[int]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Words of items in batches; appends the number of items of each set as it ends."""
+    for testset in testsets:
+        items = read_items(testset)
+        n = 0
+        while batch := list(islice(items, _BATCH)):
+            located = [located_words(item.text) for item in batch]
+            yield (
+                np.concatenate([hashes for hashes, *_ in located]),
+                np.concatenate([unknown for _, unknown, *_ in located]),
+                np.cumsum([0, *(len(hashes) for hashes, *_ in located)]),
+            )
+            n += len(batch)
+        counts.append(n)
+
+
+def _stretches(covered: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> list[tuple[int, int]]:
+    """(start, end) in characters of each run of covered words."""
+    edges = np.diff(np.r_[False, covered, False].astype(np.int8))
+    first, last = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
+    return [(int(a), int(b)) for a, b in zip(starts[first], ends[last])]

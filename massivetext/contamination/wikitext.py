@@ -1,0 +1,64 @@
+"""WikiText's files (Merity et al., arXiv 1609.07843): their tokenisation undone, their headings, their unknown words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+__all__ = ["UNKNOWN", "articles", "heading", "untokenised"]
+
+UNKNOWN = "\ue000"
+"""What stands for `<unk>` in an item: a private-use character, which no rule deletes and no text should hold."""
+
+_HEADING = re.compile(r" *= ([^=].*?) = *\n?")
+_JOINED = re.compile(r" @([-,.])@ ")
+_DASH = re.compile(r"(?<=\d) – (?=\d)")
+_CONTRACTION = re.compile(r" (?='(?:s|t|d|m|ll|re|ve)\b)")
+_BEFORE = re.compile(r" (?=[,.;:!?)\]%])")
+_AFTER = re.compile(r"(?<=[(\[$£]) ")
+
+
+def untokenised(line: str) -> str:
+    """The line as it was written, as far as its words go: ` @-@ ` is `-`, ` @,@ ` is `,`, ` 's` belongs to its word.
+
+    Only what changes words by the rules for shingles matters, since those delete punctuation. What the tokenised text
+    does not tell (whether ` / ` had spaces) stays. `<unk>` becomes UNKNOWN.
+    """
+    line = line.strip().replace(UNKNOWN, "").replace("<unk>", UNKNOWN)
+    # Twice, since the two sides of `a @-@ b @-@ c` share a space.
+    line = _JOINED.sub(r"\1", _JOINED.sub(r"\1", line))
+    line = _CONTRACTION.sub("", _DASH.sub("–", line))
+    return _AFTER.sub("", _BEFORE.sub("", line))
+
+
+def heading(line: str) -> str | None:
+    """The title in a heading of the first level (` = Title = `), still tokenised; None for any other line."""
+    found = _HEADING.fullmatch(line)
+    return found[1] if found and not found[1].endswith("=") else None
+
+
+def articles(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """(title, text) of each article, tokenised. An article starts at a first-level heading between blank lines, so a
+    formula such as ` = 1 m / s = ` inside a paragraph starts none. Text before the first heading has title ``."""
+    title, body = "", list[str]()
+    before_blank = True
+    held: str | None = None  # a heading that waits for the blank line after it
+
+    for line in lines:
+        blank = not line.strip()
+        if held is not None:
+            if blank:
+                if title or any(part.strip() for part in body):
+                    yield title, "".join(body)
+                title, body = str(heading(held)), []
+            body.append(held)
+            held = None
+        if before_blank and heading(line) is not None:
+            held = line
+        else:
+            body.append(line)
+        before_blank = blank
+    if held is not None:
+        body.append(held)
+    if title or any(part.strip() for part in body):
+        yield title, "".join(body)
