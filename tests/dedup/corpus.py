@@ -14,6 +14,8 @@ from massivetext.dedup.phases import run_here
 from massivetext.dedup.scope import Options, Part, Scope, make_scope
 from massivetext.documents import document_id
 
+DEFAULT = Options()
+
 
 def ids_of(n: int, subset: str = "news", source: str = "source") -> list[str]:
     return [document_id(subset, source, offset) for offset in range(n)]
@@ -26,7 +28,7 @@ def write_part(
     ids: Sequence[str],
     *,
     subset: str = "news",
-    options: Options = Options(),
+    options: Options = DEFAULT,
     level: int = 0,
     source: str | None = None,
     row_group: int = 100,
@@ -46,18 +48,18 @@ def write_part(
     return Part(subset, name, str(evidence_path), str(text_path), level=level)
 
 
-def scope_of(folder: Path, parts: Sequence[Part], options: Options = Options()) -> Scope:
-    return make_scope(str(folder / "work"), str(folder / "duplicates"), parts, options)
+def scope_of(folder: Path, parts: Sequence[Part], options: Options = DEFAULT) -> Scope:
+    return make_scope(str(folder / "work/dedup"), str(folder / "work/duplicates"), parts, options)
 
 
-def deduplicate(folder: Path, parts: Sequence[Part], options: Options = Options()) -> dict[str, int]:
+def deduplicate(folder: Path, parts: Sequence[Part], options: Options = DEFAULT) -> dict[str, int]:
     return run_here(scope_of(folder, parts, options))
 
 
 def removed(folder: Path) -> dict[str, tuple[str, str, float | None]]:
     """Reason, partner and J of each removed id."""
     rows = {}
-    for path in storage.list_files(str(folder / "duplicates")):
+    for path in storage.list_files(str(folder / "work/duplicates")):
         if path.endswith(".parquet"):
             for row in pq.read_table(path).to_pylist():
                 rows[row["id"]] = (row["reason"], row["partner_id"], row["partner_jaccard"])

@@ -1,0 +1,38 @@
+"""`massivetext index DIR`: what a later run needs to deduplicate against this one."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["index"]
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+def index(folder: str) -> None:
+    """Index the documents that deduplication kept in DIR.
+
+    A later recipe names DIR under deduplication.against: its documents that duplicate one of DIR's are then removed.
+    DIR/curated must stay where it is for as long as the index is used.
+    """
+    import yaml
+
+    from massivetext import storage
+    from massivetext.dedup.index import write_index
+    from massivetext.errors import OutputError
+    from pipelines.deduplicate import find_documents
+    from pipelines.folder import Folder
+    from pipelines.recipe import Recipe
+
+    path = storage.join(folder, "recipe.yaml")
+    if not storage.exists(path):
+        raise OutputError(f"{folder}: is no output folder of a run; it has no recipe.yaml")
+    recipe = Recipe.model_validate(yaml.safe_load(storage.read_bytes(path))["recipe"])
+    subsets = [name for name in recipe.filled if recipe.goes_through(name, "deduplication")]
+    parts = [part for subset in subsets for part in find_documents(Folder(folder), subset)]
+    if not parts:
+        raise OutputError(f"{folder}: holds no evidence of duplicates; run the curate and deduplicate stages first")
+    counts = write_index(folder, parts)
+    for subset, n in sorted(counts.items()):
+        click.echo(f"{subset}: {n:,} documents indexed")
+    click.echo(f"use it with  deduplication: {{against: [{folder}]}}")

@@ -1,0 +1,102 @@
+"""An index of what a run kept: digests, bands and ids of its documents, and where their texts can be read again.
+
+A later run that names the index keeps all of its documents and removes its own that duplicate them. Its kept set is
+that of one run over both in which the first has precedence: what the first run removed could not have changed it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from massivetext import storage
+from massivetext.dedup.evidence import EVIDENCE_SCHEMA
+from massivetext.dedup.scope import Part
+from massivetext.errors import OutputError
+from massivetext.parquet import ParquetOutput
+
+__all__ = ["read_index", "write_index"]
+
+FORMAT = "massivetext-index-1"
+
+
+def write_index(root: str, parts: Sequence[Part]) -> dict[str, int]:
+    """Write `<root>/index/` for parts that have been deduplicated. Returns the documents indexed by subset.
+
+    root: the run's folder; the texts of the parts lie below it, and must stay there as long as the index is used.
+    Raises OutputError if a part's evidence or result is not there.
+    """
+    files = []
+    counts: dict[str, int] = {}
+    for part in parts:
+        if part.fixed:
+            continue
+        result = storage.join(root, "work/duplicates", part.subset, f"{part.name}.parquet")
+        for path, command in ((part.evidence, "curate"), (result, "deduplicate")):
+            if not storage.exists(path):
+                raise OutputError(f"{path}: is missing; run `massivetext {command}` on this folder first")
+        with storage.open_input(result) as stream:
+            removed = pq.read_table(stream, columns=["id"]).column("id").to_pylist()
+        gone = pa.array([bytes.fromhex(name) for name in removed], pa.binary(16))
+        name = f"{part.subset}/{part.name}.parquet"
+        with storage.open_input(part.evidence) as stream:
+            file = pq.ParquetFile(stream)
+            row = pa.field("row", pa.int64(), nullable=False)
+            schema = EVIDENCE_SCHEMA.append(row).with_metadata(file.schema_arrow.metadata)
+            with ParquetOutput(storage.join(root, "index", name), schema) as output:
+                start = 0
+                for group in range(file.num_row_groups):
+                    table = file.read_row_group(group, columns=EVIDENCE_SCHEMA.names)
+                    numbered = table.append_column(row, pa.array(range(start, start + table.num_rows), pa.int64()))
+                    output.write(numbered.filter(pc.invert(pc.is_in(table["id"], value_set=gone))).cast(schema))
+                    start += table.num_rows
+        texts = part.texts.removeprefix(root.rstrip("/") + "/")
+        files.append({"subset": part.subset, "name": part.name, "evidence": name, "texts": texts})
+        counts[part.subset] = counts.get(part.subset, 0) + output.n_rows
+    manifest = {"format": FORMAT, "documents": counts, "files": sorted(files, key=lambda file: file["evidence"])}
+    storage.write_bytes(
+        storage.join(root, "index/manifest.json"), json.dumps(manifest, sort_keys=True, indent=1).encode()
+    )
+    return counts
+
+
+def read_index(path: str, subsets: Iterable[str]) -> list[Part]:
+    """The parts of an index for these subsets, as kept already. `path` is a run's folder or its index/.
+
+    Raises OutputError if there is no index of ours there.
+    """
+    root = path.rstrip("/")
+    if storage.exists(storage.join(root, "index/manifest.json")):
+        root = storage.join(root, "index")
+    manifest_path = storage.join(root, "manifest.json")
+    if not storage.exists(manifest_path):
+        raise OutputError(f"{path}: holds no index; make one with `massivetext index {path}`")
+    try:
+        manifest = json.loads(storage.read_bytes(manifest_path))
+        if manifest["format"] != FORMAT:
+            raise ValueError(f"format {manifest['format']!r}")
+        files = manifest["files"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutputError(f"{manifest_path}: is no index that can be read ({error}); make it again") from error
+    folder = root.rpartition("/")[0] or "."
+    wanted = set(subsets)
+    return [
+        Part(
+            file["subset"],
+            file["name"],
+            storage.join(root, file["evidence"]),
+            file["texts"] if _is_absolute(file["texts"]) else storage.join(folder, file["texts"]),
+            fixed=True,
+            text_rows=True,
+        )
+        for file in files
+        if file["subset"] in wanted
+    ]
+
+
+def _is_absolute(path: str) -> bool:
+    return path.startswith("/") or storage.is_remote(path)

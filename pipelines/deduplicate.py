@@ -1,0 +1,199 @@
+"""Deduplication as tasks on a Beam runner: the phases of massivetext.dedup.phases, one after the other.
+
+Locally, what goes by hash is exchanged through files: the local runner holds all that crosses a stage in memory. On an
+engine the same records go through its own shuffle, as packed arrays by partition. Text goes through neither.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from massivetext import storage
+from massivetext.dedup.index import read_index
+from massivetext.dedup.phases import EXCHANGES, Step, exchange_of, finish, is_finished, phases
+from massivetext.dedup.scope import Options, Part, Scope, make_scope, read_scope
+from massivetext.errors import RecipeError
+from pipelines.execution import Workers
+from pipelines.folder import Folder
+from pipelines.recipe import Deduplication, Recipe
+
+__all__ = ["Exchange", "deduplicate", "find_documents", "options_of", "run_scope", "scopes"]
+
+BLOCK = 1 << 20
+"""Records that go through an engine's shuffle as one value."""
+
+
+def options_of(block: Deduplication, seed: int, memory: int) -> Options:
+    """A recipe's block as the phases take it."""
+    return Options(block.threshold, block.recall, block.keep, seed, block.newest_capture, memory)
+
+
+def find_documents(folder: Folder, subset: str) -> list[Part]:
+    """The parts of a subset that the pass over the text has left in DIR, by name."""
+    evidence = folder.path("work", "evidence", subset)
+    names = sorted(path[len(evidence) + 1 : -len(".parquet")] for path in storage.list_files(evidence))
+    return [
+        Part(subset, name, folder.part("work/evidence", subset, name), folder.part("curated", subset, name))
+        for name in names
+    ]
+
+
+def scopes(folder: Folder, recipe: Recipe, memory: int) -> list[Scope]:
+    """What is deduplicated together: each subset by itself; those that `deduplication.across` lists as one, in order of
+    preference. An index takes part with its documents of the same subsets, before all others."""
+    subsets = [name for name in recipe.filled if recipe.goes_through(name, "deduplication")]
+    across = list(recipe.deduplication.across)
+    for number, name in enumerate(across):
+        if name not in recipe.subsets or name in across[:number]:
+            raise RecipeError(
+                f"deduplication.across.{number}: {name!r}; expected subsets of the recipe, each once: "
+                + ", ".join(sorted(recipe.subsets))
+            )
+    together = [name for name in across if name in subsets]
+    teams = ([together] if together else []) + [[name] for name in subsets if name not in across]
+    found = []
+    for team in teams:
+        block: Deduplication = recipe.deduplication if len(team) > 1 else recipe.block(team[0], "deduplication")
+        parts = [part for path in block.against for part in read_index(path, team)]
+        for level, subset in enumerate(team):
+            parts += [replace(part, level=level) for part in find_documents(folder, subset)]
+        options = options_of(block, recipe.seed, memory)
+        found.append(make_scope(folder.path("work", "dedup"), folder.path("work", "duplicates"), parts, options))
+    return found
+
+
+def deduplicate(
+    folder: Folder,
+    recipe: Recipe,
+    workers: Workers,
+    *,
+    on_done: Callable[[Any], None] = lambda task: None,
+) -> dict[str, dict[str, int]]:
+    """Find the duplicates of every subset that goes through the stage, and leave those removed in
+    work/duplicates/<subset>/<part>.parquet. Returns the counts of each scope by its subsets, joined by `+`.
+
+    What is done already is not done again, neither a whole scope nor a task of one.
+    """
+    execution = workers.execution
+    # Each worker's share, less what a process takes for itself.
+    memory = max(64 << 20, execution.memory // (4 * max(1, execution.workers)))
+    counts = {}
+    for scope in scopes(folder, recipe, memory):
+        name = "+".join(sorted({part.subset for part in scope.parts if not part.fixed}))
+        counts[name] = run_scope(scope, workers, on_done=on_done)
+    return counts
+
+
+def run_scope(
+    scope: Scope,
+    workers: Workers,
+    *,
+    on_done: Callable[[Any], None] = lambda task: None,
+    through_engine: bool | None = None,
+) -> dict[str, int]:
+    """All phases of one scope. `through_engine`: exchange records through the runner's shuffle instead of files, as
+    every runner but the local one does; the results are the same."""
+    held = is_finished(scope)
+    if held is not None:
+        return held
+    if through_engine is None:
+        through_engine = not workers.execution.is_local
+    senders = {send for send, _ in EXCHANGES}
+    for phase, steps in phases(scope):
+        left = [step for step in steps if not storage.exists(step.marker)]
+        found = exchange_of(phase)
+        if found is None or not through_engine:
+            workers.run(left, on_done=on_done)
+        elif phase not in senders and left:
+            _through_engine(scope, found[0], left, workers)
+            for step in left:
+                on_done(step)
+    return finish(scope)
+
+
+def _through_engine(scope: Scope, sender: str, receiving: Sequence[Step], workers: Workers) -> None:
+    execution = workers.execution
+    options = PipelineOptions([f"--runner={execution.runner}", *execution.beam_options])
+    pipeline = beam.Pipeline(options=options)
+    senders = [Step(scope.folder, sender, group) for group in range(len(scope.groups))]
+    _ = pipeline | "Groups" >> beam.Create(senders) | "Exchange" >> Exchange(receiving[0].phase)
+    pipeline.run().wait_until_finish()
+    for step in receiving:
+        # A partition that nothing was sent to has a result too.
+        if not storage.exists(step.marker):
+            _receive(scope, step, [])
+
+
+class Exchange(beam.PTransform):
+    """Steps that send in, markers of the steps that have received out. Between them, per partition, packed arrays."""
+
+    def __init__(self, receiver: str) -> None:
+        super().__init__()
+        self.receiver = receiver
+
+    def expand(self, steps: Any) -> Any:
+        return (
+            steps
+            | "Spread" >> beam.Reshuffle()
+            | "Send" >> beam.FlatMap(_send).with_output_types(tuple[int, bytes])
+            | "ByPartition" >> beam.GroupByKey()
+            | "Receive" >> beam.ParDo(_Receive(self.receiver))
+        )
+
+
+def _send(step: Step) -> Iterator[tuple[int, bytes]]:
+    """A step's records, packed, by partition."""
+    found = exchange_of(step.phase)
+    assert found is not None
+    partitions, records, counts = found[1].send(read_scope(step.folder), step.number)
+    order = np.argsort(partitions, kind="stable")
+    partitions, records = partitions[order], records[order]
+    starts = np.flatnonzero(np.r_[len(partitions) > 0, partitions[1:] != partitions[:-1]]).tolist()
+    for first, last in zip(starts, [*starts[1:], len(partitions)]):
+        for start in range(first, last, BLOCK):
+            yield int(partitions[first]), _pack(step.folder, records[start : min(last, start + BLOCK)])
+    _write_marker(step, counts)
+
+
+def _pack(folder: str, records: np.ndarray) -> bytes:
+    name = folder.encode()
+    return len(name).to_bytes(4, "little") + name + records.tobytes()
+
+
+def _unpack(value: bytes) -> tuple[str, bytes]:
+    n = int.from_bytes(value[:4], "little")
+    return value[4 : 4 + n].decode(), value[4 + n :]
+
+
+class _Receive(beam.DoFn):
+    def __init__(self, phase: str) -> None:
+        self.phase = phase
+
+    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[str]:
+        partition, values = element
+        folder = ""
+        blocks = []
+        for value in values:
+            folder, block = _unpack(value)
+            blocks.append(block)
+        step = Step(folder, self.phase, partition)
+        _receive(read_scope(folder), step, blocks)
+        yield step.marker
+
+
+def _receive(scope: Scope, step: Step, blocks: Sequence[bytes]) -> None:
+    found = exchange_of(step.phase)
+    assert found is not None
+    records = np.frombuffer(b"".join(blocks), found[1].dtype)
+    _write_marker(step, found[1].receive(scope, step.number, records))
+
+
+def _write_marker(step: Step, counts: Mapping[str, int]) -> None:
+    storage.write_bytes(step.marker, json.dumps(dict(counts), sort_keys=True).encode())
