@@ -52,8 +52,8 @@ def size(path: str, format: str) -> int:
 def split(path: str, format: str, *, size: int, target_bytes: int = TARGET_BYTES) -> list[tuple[int, int]]:
     """Ranges [start, stop) of a path that can be read apart, in order: bytes, or row groups of Parquet.
 
-    What cannot be split (compressed files, archives, books) is the one range (0, size). Raises SourceError for a Parquet
-    file that cannot be opened.
+    What cannot be split (compressed files, archives, books) is the one range (0, size). Raises SourceError for a
+    Parquet file that cannot be opened.
     """
     if format not in ("parquet", *_BY_LINES):
         return [(0, size)]

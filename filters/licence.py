@@ -1,0 +1,120 @@
+"""Licences of code: the eight that the paper keeps (appendix A, "GitHub"), whatever way a source writes them.
+
+A source names licences by SPDX id, by GitHub's lower-case id, by a common name, as a list, or as an SPDX expression.
+Where it names none, the reader has told the licence from the repository's licence file.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Collection
+
+import pyarrow as pa
+
+__all__ = ["ALLOWED", "canonical", "is_allowed", "measure"]
+
+ALLOWED = ("Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "Unlicense", "CC0-1.0", "ISC", "Artistic-2.0")
+"""SPDX ids. Anything else, or nothing, is dropped."""
+
+_NAMES = {
+    "Apache-2.0": "apache 2|apache 2.0|apache v2|apache v2.0|apache2|apache2.0|asl 2.0|apache version 2.0|"
+    "apache software 2.0|apache software version 2.0",
+    "MIT": "mit|expat|mit expat|mit/expat",
+    "BSD-3-Clause": "bsd 3 clause|bsd 3clause|bsd3|bsd3clause|3 clause bsd|new bsd|modified bsd|revised bsd|bsd new|"
+    'bsd 3 clause new or revised|bsd 3 clause "new" or "revised"',
+    "BSD-2-Clause": "bsd 2 clause|bsd 2clause|bsd2|bsd2clause|2 clause bsd|simplified bsd|bsd simplified|"
+    'bsd 2 clause simplified|bsd 2 clause "simplified"',
+    "Unlicense": "un",  # what is left of "Unlicense" and "The Unlicense"
+    "CC0-1.0": "cc0|cc0 1.0|cc0 1.0 universal|cc zero|creative commons zero v1.0 universal|"
+    "creative commons zero 1.0 universal",
+    "ISC": "isc",
+    "Artistic-2.0": "artistic 2|artistic 2.0|artistic version 2.0|perl artistic 2.0",
+}
+_ALIASES = {alias: name for name, aliases in _NAMES.items() for alias in aliases.split("|")}
+_FILLING = re.compile(
+    r"\b(?:the|licen[cs]e|general public)\b|licen[cs]e\b|,|\((?:the )?[^()]*licen[cs]e[^()]*\)|\((?:mit|isc|expat)\)"
+)
+_OPERATOR = re.compile(r"\s*(?<![\w-])(AND|OR|WITH|and|or|with)(?![\w-])\s*|\s*([;,()|])\s*|(?<=[\w.])/(?=[A-Z])")
+
+
+@functools.lru_cache(maxsize=4096)
+def canonical(name: str) -> str:
+    """The SPDX id that a name of one licence means, or the name itself (stripped) if it is none of the eight."""
+    word = _FILLING.sub(" ", name.strip().lower())
+    word = " ".join(word.replace("-", " ").replace("_", " ").split())
+    return _ALIASES.get(word, name.strip())
+
+
+def is_allowed(expression: str, allowed: Collection[str] = ALLOWED) -> tuple[str | None, bool]:
+    """(the expression with the names in it made canonical, whether it lets the code be kept).
+
+    AND, a comma or a semicolon: both must be allowed. OR, a slash or a bar: one is enough, as the user may choose. WITH
+    names an exception, and the two together are another licence. What cannot be parsed is not allowed.
+    """
+    whole = canonical(expression)
+    if whole in _NAMES or not whole:
+        return whole or None, whole in allowed
+    tokens = _tokens(expression)
+    try:
+        verdict, rest = _either(tokens, allowed)
+    except (IndexError, RecursionError):
+        verdict, rest = False, []
+    return " ".join(tokens).replace("( ", "(").replace(" )", ")"), verdict and not rest
+
+
+def _tokens(expression: str) -> list[str]:
+    tokens, at = [], 0
+    for found in _OPERATOR.finditer(expression[:4096]):
+        tokens.append(canonical(expression[at : found.start()]))
+        word = (found[1] or found[2] or "/").upper()
+        tokens.append({",": "AND", ";": "AND", "|": "OR", "/": "OR"}.get(word, word))
+        at = found.end()
+    tokens.append(canonical(expression[at:4096]))
+    return [token for token in tokens if token]
+
+
+def _either(tokens: list[str], allowed: Collection[str]) -> tuple[bool, list[str]]:
+    verdict, rest = _both(tokens, allowed)
+    while rest and rest[0] == "OR":
+        more, rest = _both(rest[1:], allowed)
+        verdict = verdict or more
+    return verdict, rest
+
+
+def _both(tokens: list[str], allowed: Collection[str]) -> tuple[bool, list[str]]:
+    verdict, rest = _one(tokens, allowed)
+    while rest and rest[0] == "AND":
+        more, rest = _one(rest[1:], allowed)
+        verdict = verdict and more
+    return verdict, rest
+
+
+def _one(tokens: list[str], allowed: Collection[str]) -> tuple[bool, list[str]]:
+    if tokens[0] == "(":
+        verdict, rest = _either(tokens[1:], allowed)
+        return verdict and rest[0] == ")", rest[1:]
+    verdict, rest = tokens[0] in allowed, tokens[1:]
+    if rest and rest[0] == "WITH":
+        return False, rest[2:]
+    return verdict, rest
+
+
+def measure(licences: pa.Array | pa.ChunkedArray, *, allowed: Collection[str] = ALLOWED) -> pa.RecordBatch:
+    """Columns `licence` (SPDX ids in canonical form, or the source's own word; null for none) and `licence_allowed`,
+    one row per value. Null and empty values are not allowed."""
+    names: list[str | None] = []
+    verdicts: list[bool] = []
+    chosen = tuple(sorted(allowed))
+    for value in licences.to_pylist():
+        name, verdict = _judged(value, chosen) if value else (None, False)
+        names.append(name)
+        verdicts.append(verdict)
+    return pa.RecordBatch.from_arrays(
+        [pa.array(names, pa.string()), pa.array(verdicts, pa.bool_())], names=["licence", "licence_allowed"]
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _judged(value: str, allowed: tuple[str, ...]) -> tuple[str | None, bool]:
+    return is_allowed(value, allowed)

@@ -1,0 +1,180 @@
+"""HTTP responses as archives hold them: status, headers, and the payload with its encodings undone as far as they go.
+
+Archives hold what servers sent and what crawlers made of it: bodies that were unpacked while the header still says
+gzip, chunk sizes that are wrong, responses cut short. What cannot be undone is left as it is; what was undone before a
+fault is kept.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import Any, NamedTuple
+
+from massivetext.errors import LimitError
+from massivetext.readers.compression import decode
+
+__all__ = ["Response", "is_html", "main_type", "parse"]
+
+_END = re.compile(rb"\r?\n[ \t]*\r?\n")
+_STATUS = re.compile(rb"\s*HTTP/?\d*(?:\.\d+)?[ \t]+(\d{3})\b", re.IGNORECASE)
+_SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
+_MARKUP = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
+)
+_HTML = frozenset(("text/html", "application/xhtml+xml", "application/xhtml", "application/vnd.wap.xhtml+xml"))
+_UNTYPED = frozenset(("", "unknown", "no-type", "unknown/unknown", "application/unknown", "content/unknown", "*/*"))
+_ENCODINGS = 4
+"""Content encodings one over another; pages have one, rarely two."""
+
+
+class Response(NamedTuple):
+    """status: None if there is no status line, and the payload is then all there is."""
+
+    status: int | None
+    content_type: str | None
+    payload: bytes
+
+
+def parse(message: bytes, *, limit: int) -> Response:
+    """A response with its payload decoded. Raises LimitError if the payload is longer than `limit` bytes."""
+    status, headers = None, {}
+    rest = message
+    while found := _STATUS.match(rest):
+        status = int(found[1])
+        end = _END.search(rest)
+        head, rest = (rest[: end.start()], rest[end.end() :]) if end else (rest, b"")
+        headers = _headers(head)
+        if not 100 <= status < 200:
+            break
+    if status is None:
+        return Response(None, None, message)
+    if "chunked" in headers.get("transfer-encoding", "").lower():
+        rest = _without_chunks(rest)
+    encodings = [name.strip() for name in headers.get("content-encoding", "").lower().split(",")]
+    for encoding in reversed(encodings[:_ENCODINGS]):
+        rest = _decoded(encoding, rest, limit)
+    if rest.startswith(b"\x1f\x8b\x08") and is_html(headers.get("content-type"), b""):
+        rest = _decoded("gzip", rest, limit)
+    if len(rest) > limit:
+        raise LimitError(f"a page of {len(rest)} bytes; at most {limit} are read")
+    return Response(status, headers.get("content-type"), rest)
+
+
+def main_type(content_type: str | None) -> str:
+    """`text/html` of `Text/HTML; charset=utf-8`."""
+    return re.split(r"[;,\s]", (content_type or "").strip().strip("\"'").lower(), maxsplit=1)[0].strip("\"'")
+
+
+def is_html(content_type: str | None, payload: bytes) -> bool:
+    """Whether this is a page: by its declared type, or by its first tags if no type is declared."""
+    kind = main_type(content_type)
+    return kind in _HTML or (kind in _UNTYPED and _MARKUP.match(payload[:4096]) is not None)
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    """Lower-case names; of repeated headers the first, but encodings are joined, as they apply one after another."""
+    headers: dict[str, str] = {}
+    for line in head.split(b"\n")[1:]:
+        name, colon, value = line.partition(b":")
+        if colon:
+            key, word = name.decode("latin-1").strip().lower(), value.decode("latin-1").strip()
+            if key == "content-encoding" and key in headers:
+                headers[key] += "," + word
+            else:
+                headers.setdefault(key, word)
+    return headers
+
+
+def _without_chunks(data: bytes) -> bytes:
+    """A chunked body's content. Where a chunk's size is missing or wrong the rest is taken as it stands."""
+    at, held = 0, []
+    while at < len(data):
+        size = _SIZE.match(data, at)
+        if size is None:
+            held.append(data[at:])
+            break
+        n = int(size[1], 16)
+        if n == 0:
+            break
+        begin = size.end()
+        held.append(data[begin : begin + n])
+        at = begin + n
+        if data.startswith(b"\r\n", at):
+            at += 2
+        elif data.startswith(b"\n", at):
+            at += 1
+    return b"".join(held)
+
+
+def _decoded(encoding: str, data: bytes, limit: int) -> bytes:
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        if data.startswith(b"\x1f\x8b\x08"):
+            return _inflated(data, 31, limit)
+        if encoding != "deflate" or _looks_plain(data):
+            return data
+        is_zlib = len(data) > 1 and data[0] & 15 == 8 and (data[0] << 8 | data[1]) % 31 == 0
+        return _inflated(data, 15 if is_zlib else -15, limit)
+    if encoding == "zstd" and data.startswith(b"\x28\xb5\x2f\xfd"):
+        import zstandard
+
+        return _collected(zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj(), data, limit)
+    if encoding == "br" and not _looks_plain(data):
+        return _unbrotli(data, limit)
+    return data
+
+
+def _looks_plain(data: bytes) -> bool:
+    return data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+
+def _inflated(data: bytes, window: int, limit: int) -> bytes:
+    held = b""
+    rest = data
+    while rest and (window == 31 or not held):  # gzip bodies may have several members
+        decoder = zlib.decompressobj(window)
+        piece = _collected(decoder, rest, limit - len(held), whole=False)
+        held += piece
+        if not decoder.eof or not decoder.unused_data.startswith(b"\x1f\x8b"):
+            break
+        rest = decoder.unused_data
+    return held or data
+
+
+def _collected(decoder: Any, data: bytes, limit: int, *, whole: bool = True) -> bytes:
+    """What a decoder makes of data up to a fault; the data itself if that is nothing. Raises LimitError."""
+    held, size = [], 0
+    try:
+        for start in range(0, len(data), 1 << 16):
+            for piece in decode(decoder, data[start : start + (1 << 16)]):
+                size += len(piece)
+                if size > limit:
+                    raise LimitError(f"a page of more than {limit} bytes after decompression")
+                held.append(piece)
+            if decoder.eof:
+                break
+    except LimitError:
+        raise
+    except Exception:  # zlib.error, ZstdError: what came before stands
+        pass
+    return b"".join(held) or (data if whole else b"")
+
+
+def _unbrotli(data: bytes, limit: int) -> bytes:
+    import brotli
+
+    decoder = brotli.Decompressor()
+    held, size = [], 0
+    try:
+        piece = decoder.process(data, output_buffer_limit=1 << 20)
+        while True:
+            size += len(piece)
+            if size > limit:
+                raise LimitError(f"a page of more than {limit} bytes after decompression")
+            held.append(piece)
+            if decoder.is_finished() or decoder.can_accept_more_data():
+                break
+            piece = decoder.process(b"", output_buffer_limit=1 << 20)
+    except brotli.error:
+        pass
+    return b"".join(held) or data

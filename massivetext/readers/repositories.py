@@ -1,0 +1,338 @@
+"""Repositories of code: folders, tar files (plain or compressed) and zip files; one record a file, licence from its
+repository's licence file.
+
+A source is a folder of repositories and archives, or a pattern that matches them. A part is one repository, or one
+archive: a top-level folder of an archive is a repository, and an archive with a licence file at its top is one itself.
+Nothing is unpacked to disk, and nothing is followed: links, devices and members whose names lead out of the archive are
+rows of the ledger, never files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import IO, NamedTuple, cast
+
+from massivetext import storage
+from massivetext.documents import Record
+from massivetext.errors import SourceError
+from massivetext.readers import compression, licences
+from massivetext.readers.compression import BOMB_BYTES, BOMB_RATIO, DamagedError
+from massivetext.readers.epub import ERRORS
+from massivetext.readers.lines import bom
+from massivetext.text import decode
+
+__all__ = ["MAX_FILE", "find", "is_folder", "read", "size"]
+
+MAX_FILE = 64 << 20
+"""Bytes of a file of code; a longer one is `failed.too_large`."""
+
+MAX_MEMBERS = 5_000_000
+_LICENCE = 1 << 16
+_ARCHIVE = re.compile(r"\.(?:tar|tgz|tbz2?|txz|tar\.\w+|zip|whl)\Z", re.IGNORECASE)
+_IGNORED = frozenset((".git", ".hg", ".svn"))
+"""Folders that hold a repository's history, not its files."""
+
+
+class _Member(NamedTuple):
+    """A file of a repository or archive. reason: why it cannot be read, if so."""
+
+    path: str
+    size: int
+    reason: str | None
+    read: Callable[[], bytes | None]
+
+
+def find(pattern: str) -> list[str]:
+    """Repositories and archives: those in a folder, or those that a pattern matches; sorted."""
+    pattern = pattern.rstrip("/")
+    if storage.fixed_prefix(pattern + "/") == pattern + "/":  # no wildcard
+        if not is_folder(pattern):
+            return storage.find(pattern)
+        pattern += "/*"
+    prefix = storage.fixed_prefix(pattern)
+    depth = pattern[len(prefix) :].count("/") + 1
+    if "**" in pattern:
+        return storage.find(pattern)
+    matches = re.compile(storage._translate(pattern[len(prefix) :])).fullmatch
+    found = set()
+    for path in storage.list_files(prefix or "."):
+        below = path[len(prefix) :] if prefix else os.path.normpath(path)
+        name = "/".join(below.split("/")[:depth])
+        if matches(name):
+            found.add(prefix + name)
+    return sorted(found)
+
+
+def is_folder(path: str) -> bool:
+    if not storage.is_remote(path):
+        return os.path.isdir(path)
+    return storage.find(path) != [path]
+
+
+def size(path: str) -> int:
+    """Bytes of the archive, or of all files of the folder."""
+    if not is_folder(path):
+        return storage.size(path)
+    return sum(_lstat(name)[0] for name in storage.list_files(path))
+
+
+def read(
+    stream: IO[bytes] | None,
+    *,
+    start: int,
+    stop: int,
+    source: str,
+    options: Mapping[str, str],
+    counts: MutableMapping[str, int],
+) -> Iterator[Record]:
+    """One record a file; offset: its ordinal, by path in a folder and by place in an archive; metadata path, repo_name,
+    license (SPDX ids; none if the repository has no licence file, or one that is not recognised).
+
+    Reasons: `skipped.binary`, `skipped.link`, `skipped.device`, `failed.unsafe_path`, `failed.too_large`,
+    `failed.encrypted`, `failed.corrupt`, `failed.truncated`. Files of version control are counted as `history`.
+    """
+    if stream is None:
+        name = source.rstrip("/").rpartition("/")[2]
+        yield from _records(lambda: _folder_members(source), source, lambda path: (name, path), counts)
+        return
+    stream.seek(0)
+    head = stream.read(4)
+    if head == b"PK\x03\x04" or head == b"PK\x05\x06":
+        try:
+            with zipfile.ZipFile(stream) as archive:
+                yield from _archive_records(lambda: _zip_members(archive, source), source, counts)
+        except ERRORS as error:
+            if isinstance(error, SourceError):
+                raise
+            yield Record(0, outcome="failed", reason="failed.corrupt")
+            raise DamagedError("corrupt", f"{source}: a zip file that cannot be read: {error}") from error
+    elif _is_tar(stream, source):
+        yield from _archive_records(lambda: _tar_members(stream, source), source, counts)
+    else:
+        name = source.rpartition("/")[2]
+        stream.seek(0)
+
+        def one() -> Iterator[_Member]:
+            yield _Member(name, storage.size(source), None, lambda: _limited(stream))
+
+        yield from _records(one, source, lambda path: (name, path), counts)
+
+
+def _archive_records(
+    members: Callable[[], Iterator[_Member]], source: str, counts: MutableMapping[str, int]
+) -> Iterator[Record]:
+    """An archive is read twice: its licence files may stand after the files that they are for."""
+    archive = _ARCHIVE.sub("", source.rpartition("/")[2]) or "archive"
+    tops = set()
+    try:
+        for member in members():
+            if "/" not in member.path and licences.is_licence_file(member.path):
+                yield from _records(members, source, lambda path: (archive, path), counts)
+                return
+            tops.add(member.path.partition("/")[0])
+    except DamagedError:
+        pass  # the second reading says so, after what can be read
+
+    def place(path: str) -> tuple[str, str]:
+        top, slash, rest = path.partition("/")
+        return (top, rest) if slash else (archive, path)
+
+    yield from _records(members, source, place, counts)
+
+
+def _records(
+    members: Callable[[], Iterator[_Member]],
+    source: str,
+    place: Callable[[str], tuple[str, str]],
+    counts: MutableMapping[str, int],
+) -> Iterator[Record]:
+    """place: path in the archive -> (repository, path in it)."""
+    found = _licences(members, place)
+    ordinal = 0
+    try:
+        for member in members():
+            repository, path = place(member.path)
+            if not _IGNORED.isdisjoint(path.split("/")[:-1]):
+                counts["history"] = counts.get("history", 0) + 1
+            else:
+                yield _record(ordinal, member, {"path": path, "repo_name": repository, **found.get(repository, {})})
+            ordinal += 1
+    except DamagedError as damage:
+        yield Record(ordinal, outcome="failed", reason=f"failed.{damage.reason}")
+        raise
+
+
+def _licences(
+    members: Callable[[], Iterator[_Member]], place: Callable[[str], tuple[str, str]]
+) -> dict[str, dict[str, str]]:
+    """Repository -> {"license": ids}. The licence files nearest to a repository's top decide, all of them; a file that
+    is not recognised counts as a licence that is not allowed."""
+    nearest: dict[str, int] = {}
+    names: dict[str, dict[str, str | None]] = {}
+    try:
+        for member in members():
+            repository, path = place(member.path)
+            if member.reason or not licences.is_licence_file(path.rpartition("/")[2]):
+                continue
+            depth = path.count("/")
+            if depth > nearest.get(repository, depth):
+                continue
+            if depth < nearest.get(repository, depth + 1):
+                nearest[repository], names[repository] = depth, {}
+            data = member.read() if member.size <= _LICENCE else b""
+            names[repository][path] = licences.identify(decode(data or b"")[0])
+    except DamagedError:
+        pass  # reading the files will say so
+    joined = {}
+    for repository, by_path in names.items():
+        ids = sorted({name or "NOASSERTION" for name in by_path.values()})
+        joined[repository] = {"license": " AND ".join(ids)}
+    return joined
+
+
+def _record(ordinal: int, member: _Member, metadata: Mapping[str, str]) -> Record:
+    def without_text(reason: str) -> Record:
+        return Record(ordinal, outcome=reason.partition(".")[0], reason=reason, metadata=metadata)
+
+    if member.reason:
+        return without_text(member.reason)
+    if member.size > MAX_FILE:
+        return without_text("failed.too_large")
+    try:
+        data = member.read()
+    except DamagedError:
+        raise
+    except (*ERRORS, SourceError) as error:
+        return without_text("failed.encrypted" if "encrypted" in str(error) else "failed.corrupt")
+    if data is None:
+        return without_text("failed.too_large")
+    mark, encoding = bom(data)
+    if not mark and b"\0" in data[:8192]:
+        return without_text("skipped.binary")
+    text, n_replaced = decode(data[len(mark) :], encoding)
+    return Record(ordinal, text, n_replaced=n_replaced, metadata=metadata)
+
+
+def _limited(stream: IO[bytes]) -> bytes | None:
+    data = stream.read(MAX_FILE + 1)
+    return data if len(data) <= MAX_FILE else None
+
+
+def _is_unsafe(name: str) -> bool:
+    """Whether a member's name leads out of its archive."""
+    return name.startswith(("/", "\\")) or name[1:2] == ":" or ".." in re.split(r"[/\\]", name) or "\0" in name
+
+
+def _folder_members(folder: str) -> Iterator[_Member]:
+    base = folder.rstrip("/") + "/"
+    for name in storage.list_files(folder):
+        n_bytes, reason = _lstat(name)
+
+        def content(name: str = name) -> bytes | None:
+            with storage.open_input(name) as stream:
+                return _limited(stream)
+
+        yield _Member(name[len(base) :].replace(os.sep, "/"), n_bytes, reason, content)
+
+
+def _lstat(name: str) -> tuple[int, str | None]:
+    if storage.is_remote(name):
+        return storage.size(name), None
+    try:
+        found = os.lstat(name)
+    except OSError:
+        return 0, "failed.corrupt"
+    if stat.S_ISLNK(found.st_mode):
+        return 0, "skipped.link"
+    return found.st_size, None if stat.S_ISREG(found.st_mode) else "skipped.device"
+
+
+def _is_tar(stream: IO[bytes], source: str) -> bool:
+    """Whether the file, decompressed, starts with a tar header: `ustar`, or a checksum that fits."""
+    try:
+        head = next(compression.pieces(compression.blocks(stream, source=source), 512), b"")[:512]
+    except DamagedError:
+        return _ARCHIVE.search(source) is not None
+    if len(head) < 512 or not head.strip(b"\0"):
+        return _ARCHIVE.search(source) is not None
+    try:
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return head[257:262] == b"ustar"
+    return True
+
+
+def _tar_members(stream: IO[bytes], source: str) -> Iterator[_Member]:
+    plain = compression.Plain(stream, source=source)
+    try:
+        # errorlevel and ignore_zeros as they are: a bad header ends the file, and below that is damage.
+        archive = tarfile.open(  # noqa: SIM115  reads a stream that is not its own
+            fileobj=cast("IO[bytes]", plain), mode="r|", encoding="utf-8", errors="surrogateescape"
+        )
+        number = 0
+        while (info := archive.next()) is not None:
+            number += 1
+            if number > MAX_MEMBERS:
+                raise DamagedError("too_large", f"{source}: more than {MAX_MEMBERS} members")
+            archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps every member's header for ever
+            if info.isdir():
+                continue
+            name = info.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            reason = None
+            if _is_unsafe(name):
+                reason = "failed.unsafe_path"
+            elif info.issym() or info.islnk():
+                reason = "skipped.link"
+            elif not info.isfile():
+                reason = "skipped.device"
+
+            def content(info: tarfile.TarInfo = info) -> bytes | None:
+                file = archive.extractfile(info)
+                data = b"" if file is None else file.read(MAX_FILE + 1)
+                if len(data) < min(info.size, MAX_FILE + 1):
+                    raise DamagedError("truncated", f"{source}: truncated: ends inside {info.name!r}")
+                return data if len(data) <= MAX_FILE else None
+
+            yield _Member(name.removeprefix("./"), info.size, reason, content)
+    except DamagedError:
+        raise
+    except (tarfile.TarError, ValueError, OverflowError, MemoryError, EOFError, OSError) as error:
+        is_cut = "unexpected end" in str(error) or "truncated" in str(error) or "empty" in str(error)
+        reason = "truncated" if is_cut else "corrupt"
+        raise DamagedError(reason, f"{source}: a tar file that cannot be read to its end: {error}") from error
+
+
+def _zip_members(archive: zipfile.ZipFile, source: str) -> Iterator[_Member]:
+    packed = (
+        os.path.getsize(source) if os.path.exists(source) else sum(info.compress_size for info in archive.infolist())
+    )
+    given = 0
+    for info in archive.infolist():
+        if info.is_dir():
+            continue
+        mode = info.external_attr >> 16
+        reason = None
+        if _is_unsafe(info.filename):
+            reason = "failed.unsafe_path"
+        elif stat.S_ISLNK(mode):
+            reason = "skipped.link"
+        elif stat.S_IFMT(mode) and not stat.S_ISREG(mode):
+            reason = "skipped.device"
+        elif info.flag_bits & 1:
+            reason = "failed.encrypted"
+
+        def content(info: zipfile.ZipInfo = info) -> bytes | None:
+            nonlocal given
+            with archive.open(info) as file:
+                data = file.read(MAX_FILE + 1)
+            given += len(data)
+            if given > BOMB_BYTES and given > BOMB_RATIO * packed:
+                raise DamagedError("bomb", f"{source}: decompression bomb: {given} bytes out of {packed}")
+            return data if len(data) <= MAX_FILE else None
+
+        yield _Member(info.filename.removeprefix("./"), info.file_size, reason, content)

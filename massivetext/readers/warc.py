@@ -1,0 +1,381 @@
+"""Web archives: WARC 0.17 to 1.1, WET and ARC, plain or compressed. Responses and resources are pages, conversions
+text.
+
+Records are found by their lengths, and where a length is missing or wrong, or a compressed member is corrupt, by the
+next record's first line. fastwarc and warcio stop there, or skip in silence; a corpus needs every record, and a row for
+each that is lost. See docs/readers.md for how the three compare.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import IO, NamedTuple
+
+from massivetext.documents import Record
+from massivetext.errors import LimitError, SourceError
+from massivetext.readers import compression, http
+from massivetext.readers.compression import DamagedError
+from massivetext.readers.fields import MAX_PAGE
+from massivetext.text import clean, decode
+
+__all__ = ["read"]
+
+_HEADER = 1 << 20
+_LINE = 1 << 16
+_BODY = MAX_PAGE + _HEADER
+_BLANK = b"\r\n \t\0"
+_FIRST = re.compile(rb"WARC/\d", re.IGNORECASE)
+_NEXT = re.compile(rb"\r?\n(?:\r?\n)+(?=WARC/\d+\.\d+\r?\n)")
+_RESUME = re.compile(rb"(?<=\n)(?=WARC/\d+\.\d+[ \t]*\r?\n)", re.IGNORECASE)
+_ARC_LINE = re.compile(rb"([a-zA-Z][a-zA-Z0-9+.-]*:[^\r\n]*?) ([^ \r\n]+) (\d{12,17}) ([^\r\n]*?)(\d+)[ \t]*\r?\n")
+_ARC_NEXT = re.compile(rb"(?<=\n)(?=[a-z]+:[^\r\n]{1,4096} [\d.a-f:]+ \d{14} [^\r\n]{1,1024}\r?\n)")
+_UNLISTED = frozenset(("warcinfo", "request", "metadata", "continuation"))
+_LONGEST = 128
+"""Bytes looked at to see whether a record begins here."""
+
+
+def read(
+    stream: IO[bytes],
+    *,
+    start: int,
+    stop: int,
+    source: str,
+    options: Mapping[str, str],
+    counts: MutableMapping[str, int],
+) -> Iterator[Record]:
+    """One record a response, resource, conversion or revisit; the others are counted as `warc.<type>`.
+
+    offset: the byte of the file at which the record, or its compressed member, starts; further records of one member
+    count on by one. Reasons: `skipped.http_status`, `skipped.content_type`, `skipped.revisit`, `failed.too_large`,
+    `failed.truncated`, `failed.corrupt`. Raises DamagedError for a file that is cut short or has corrupt members, after
+    all else, and SourceError for one that is no archive.
+    """
+    archive = _Archive(stream, source, counts)
+    offset, seen = -1, 0
+    while True:
+        is_at_end = archive.skip_blank()
+        offset = max(offset + 1, archive.offset())
+        if is_at_end:
+            if archive.gap is None:
+                break
+            yield Record(max(offset, archive.gap), outcome="failed", reason="failed.corrupt")
+            archive.resume()
+            continue
+        entry = archive.entry()
+        if entry is None:
+            if not archive.skip_garbage():
+                continue  # the end or a gap, which the next round finds
+            continue
+        seen += 1
+        if entry.is_cut:
+            fault = archive.fault
+            if archive.gap is None and fault is None:
+                fault = DamagedError("truncated", f"{source}: truncated: ends inside the record at byte {offset}")
+            reason = fault.reason if fault else "corrupt"
+            yield Record(offset, url=entry.url, timestamp=entry.date, outcome="failed", reason=f"failed.{reason}")
+            if fault:
+                raise fault
+            archive.resume()
+        elif (record := _record(offset, entry, counts)) is not None:
+            yield record
+    if archive.fault is not None:
+        yield Record(offset, outcome="failed", reason=f"failed.{archive.fault.reason}")
+        raise archive.fault
+    if not seen and counts.get("garbage_bytes"):
+        raise SourceError(f"{source}: no record in it; expected a WARC, WET or ARC file, plain or compressed")
+    if counts.get("corrupt_members"):
+        raise DamagedError("corrupt", f"{source}: {counts['corrupt_members']} compressed members are corrupt")
+
+
+class _Entry(NamedTuple):
+    """One record of an archive. body is None if it is longer than any page may be; is_cut: the file ends inside it."""
+
+    kind: str
+    url: str | None
+    date: str | None
+    content_type: str | None
+    body: bytes | None
+    is_cut: bool = False
+
+
+class _Archive:
+    """Decompressed content with a cursor. A gap ends it as the end of the file does, until `resume`."""
+
+    def __init__(self, stream: IO[bytes], source: str, counts: MutableMapping[str, int]) -> None:
+        stream.seek(0)
+        self.is_plain = compression.detect(stream.read(16)) is None
+        self.blocks = compression.blocks(stream, source=source, recover=True, counts=counts)
+        self.counts = counts
+        self.data, self.at, self.origin = b"", 0, 0
+        self.members: deque[tuple[int, int]] = deque()
+        self.gap: int | None = None
+        self.fault: DamagedError | None = None
+        self.is_arc = False
+        self.arc_fields = 5
+
+    # -- content ---------------------------------------------------------------------------------------------------
+
+    def more(self) -> bool:
+        """Read one more block, if the content goes on."""
+        if self.gap is not None or self.fault is not None:
+            return False
+        try:
+            block = next(self.blocks, None)
+        except DamagedError as damage:
+            self.fault = damage
+            return False
+        if block is None:
+            return False
+        if block.data is None:
+            self.gap = block.start
+            return False
+        end = self.origin + len(self.data)
+        if not self.members or self.members[-1][1] != block.start:
+            self.members.append((end, block.start))
+        self.origin += self.at
+        self.data, self.at = self.data[self.at :] + block.data, 0
+        return True
+
+    def resume(self) -> None:
+        """Go on after a gap; what was left before it belongs to no whole record."""
+        self.gap = None
+        self.origin += len(self.data)
+        self.data, self.at = b"", 0
+
+    def offset(self) -> int:
+        """Where the cursor is in the file as stored."""
+        position = self.origin + self.at
+        while len(self.members) > 1 and self.members[1][0] <= position:
+            self.members.popleft()
+        if not self.members:
+            return 0
+        begin, start = self.members[0]
+        return start + position - begin if self.is_plain else start
+
+    def peek(self, n: int) -> bytes:
+        while len(self.data) - self.at < n and self.more():
+            pass
+        return self.data[self.at : self.at + n]
+
+    def skip_blank(self) -> bool:
+        """Skip blank lines and padding. Returns whether the content ends here."""
+        while True:
+            rest = self.peek(1)
+            if not rest:
+                return True
+            block = self.data[self.at :]
+            self.at += len(block) - len(block.lstrip(_BLANK))
+            if self.at < len(self.data):
+                return False
+
+    def line(self) -> bytes | None:
+        """One line with its end, or None if the content ends first."""
+        searched = 0
+        while (end := self.data.find(b"\n", self.at + searched)) < 0:
+            searched = len(self.data) - self.at
+            if searched > _LINE:
+                return self.take(searched)
+            if not self.more():
+                return None
+        return self.take(end + 1 - self.at)
+
+    def take(self, n: int) -> bytes:
+        taken = self.data[self.at : self.at + n]
+        self.at += len(taken)
+        return taken
+
+    def body(self, n: int) -> tuple[bytes | None, bool]:
+        """(the next n bytes, or None if they are too many to hold, and whether there are as many).
+
+        A compressed member that begins with a record ends the body before it, whatever its length says.
+        """
+        held: list[bytes] = []
+        left = n
+        while left:
+            if self.at == len(self.data):
+                if not self.more():
+                    break
+                starts = not self.is_plain and self.members[-1][0] == self.origin + self.at
+                if starts and _FIRST.match(self.data, self.at) and held:
+                    self.counts["wrong_length"] = self.counts.get("wrong_length", 0) + 1
+                    return (b"".join(held) if n <= _BODY else None), True
+            piece = self.take(left)
+            left -= len(piece)
+            if n <= _BODY:
+                held.append(piece)
+        return (b"".join(held) if n <= _BODY else None), not left
+
+    def push_back(self, data: bytes) -> None:
+        """Put bytes back that were just taken."""
+        if data and self.at >= len(data) and self.data.endswith(data, 0, self.at):
+            self.at -= len(data)
+        elif data:
+            self.origin += self.at - len(data)
+            self.data, self.at = data + self.data[self.at :], 0
+
+    # -- records ---------------------------------------------------------------------------------------------------
+
+    def entry(self) -> _Entry | None:
+        """The record that begins here, or None if none does."""
+        head = self.peek(_LONGEST)
+        if _FIRST.match(head):
+            return self._warc()
+        if head.startswith(b"filedesc:"):
+            self.is_arc = True
+        if self.is_arc:
+            return self._arc()
+        return None
+
+    def skip_garbage(self) -> bool:
+        """Skip to the next place where a record begins. Returns whether there is one."""
+        marker = _ARC_NEXT if self.is_arc else _RESUME
+        while True:
+            found = marker.search(self.data, self.at + 1)
+            # The marker looks back one byte, and its line may still be on its way.
+            end = (
+                found.start() if found else max(self.at, len(self.data) - 8192 if self.is_arc else len(self.data) - 64)
+            )
+            self._garbage(end - self.at)
+            if found:
+                return True
+            if not self.more():
+                self._garbage(len(self.data) - self.at)
+                return False
+
+    def _garbage(self, n: int) -> None:
+        self.counts["garbage_bytes"] = self.counts.get("garbage_bytes", 0) + n
+        self.at += n
+
+    def _warc(self) -> _Entry:
+        headers: dict[str, str] = {}
+        name, size = "", 0
+        while True:
+            line = self.line()
+            if line is None:
+                self.at = len(self.data)
+                return self._entry(headers, None, is_cut=True)
+            size += len(line)
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
+            if not text.strip() or size > _HEADER:
+                break
+            if text[0] in " \t" and name:
+                headers[name] += " " + text.strip()
+                continue
+            key, colon, value = text.partition(":")
+            if colon:
+                name = key.strip().lower()
+                headers.setdefault(name, value.strip())
+        length = headers.get("content-length", "")
+        if not (length.isascii() and length.isdigit() and len(length) < 19):
+            self.counts["no_length"] = self.counts.get("no_length", 0) + 1
+            return self._entry(headers, self._open_body())
+        body, is_whole = self.body(int(length))
+        if body is not None and (not is_whole or not self._is_aligned()):
+            # The length is wrong if another record begins inside.
+            inside = _NEXT.search(body)
+            if inside:
+                self.counts["wrong_length"] = self.counts.get("wrong_length", 0) + 1
+                self.push_back(body[inside.end() :])
+                return self._entry(headers, body[: inside.start()])
+        return self._entry(headers, body, is_cut=not is_whole)
+
+    def _is_aligned(self) -> bool:
+        rest = self.peek(_LONGEST).lstrip(_BLANK)
+        return not rest or _FIRST.match(rest) is not None
+
+    def _open_body(self) -> bytes | None:
+        """The body of a record without length: up to the next record, the end of its member, or the end."""
+        held = bytearray()
+        while True:
+            if self.at == len(self.data):
+                if not self.more():
+                    break
+                if not self.is_plain and self.members[-1][0] == self.origin + self.at and held:
+                    break
+            searched = max(0, len(held) - 64)
+            held += self.take(len(self.data) - self.at)
+            found = _NEXT.search(held, searched)
+            if found:
+                self.push_back(bytes(held[found.end() :]))
+                del held[found.start() :]
+                break
+            if len(held) > _BODY:
+                self.push_back(bytes(held[-64:]))
+                self.skip_garbage()
+                return None
+        return bytes(held)
+
+    def _entry(self, headers: Mapping[str, str], body: bytes | None, *, is_cut: bool = False) -> _Entry:
+        kind = headers.get("warc-type", "").lower()
+        content_type = headers.get("content-type")
+        if not kind:
+            kind = "response" if "msgtype=request" not in (content_type or "") else "request"
+        url = _word(headers.get("warc-target-uri"))
+        if url and url.startswith("<") and url.endswith(">"):
+            url = url[1:-1]
+        return _Entry(kind, url, _word(headers.get("warc-date")), content_type, body, is_cut)
+
+    def _arc(self) -> _Entry | None:
+        line = self.line()
+        if line is None:
+            self.at = len(self.data)
+            return _Entry("response", None, None, None, None, is_cut=True)
+        found = _ARC_LINE.fullmatch(line)
+        if found is None:
+            self.push_back(line)
+            return None
+        url, _, date, kind, length = found.groups()
+        body, is_whole = self.body(int(length[:18]))
+        stamp = date.decode()
+        if len(stamp) == 14:
+            stamp = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}T{stamp[8:10]}:{stamp[10:12]}:{stamp[12:]}Z"
+        is_header = url.startswith(b"filedesc:")
+        content_type = kind.split(b" ")[0].decode("latin-1")
+        return _Entry(
+            "warcinfo" if is_header else "response", _word(decode(url)[0]), stamp, content_type, body, not is_whole
+        )
+
+
+def _word(value: str | None) -> str | None:
+    return clean(value).replace("\n", "").strip() or None if value else None
+
+
+def _record(offset: int, entry: _Entry, counts: MutableMapping[str, int]) -> Record | None:
+    """The record of a whole entry; None for one that is counted only."""
+    kind = entry.kind
+    if kind not in ("response", "resource", "conversion", "revisit"):
+        key = f"warc.{kind if kind in _UNLISTED else 'other'}"
+        counts[key] = counts.get(key, 0) + 1
+        return None
+    url, date = entry.url, entry.date
+
+    def without(reason: str) -> Record:
+        return Record(offset, url=url, timestamp=date, outcome=reason.partition(".")[0], reason=reason)
+
+    if kind == "revisit":
+        return without("skipped.revisit")
+    if entry.body is None:
+        return without("failed.too_large")
+    payload, content_type = entry.body, entry.content_type
+    if kind == "conversion" and http.main_type(content_type) in ("text/plain", ""):
+        text, n_replaced = decode(payload)
+        return Record(offset, text, None, url, date, n_replaced=n_replaced)
+    if kind == "response":
+        try:
+            response = http.parse(payload, limit=MAX_PAGE)
+        except LimitError:
+            return without("failed.too_large")
+        if response.status is not None:
+            if not 200 <= response.status < 300:
+                return without("skipped.http_status")
+            content_type = response.content_type
+        elif http.main_type(content_type) == "application/http":
+            content_type = None
+        payload = response.payload
+    if not http.is_html(content_type, payload):
+        return without("skipped.content_type")
+    if len(payload) > MAX_PAGE:
+        return without("failed.too_large")
+    return Record(offset, None, payload, url, date, content_type and clean(content_type))
