@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from fractions import Fraction
+
+import numpy as np
 
 from tests import oracle
 
@@ -15,17 +16,17 @@ def rank(name: str, seed: int) -> tuple[int, bytes]:
     return int.from_bytes(digest, "big"), name.encode()
 
 
-def overlaps(sets: Sequence[set[Hashable]]) -> dict[int, Counter[int]]:
-    """For each set, how many members it has in common with every other that it meets."""
-    holders = defaultdict(list)
-    for i, members in enumerate(sets):
-        for member in members:
-            holders[member].append(i)
-    common: dict[int, Counter[int]] = defaultdict(Counter)
-    for documents in holders.values():
-        for i in documents:
-            common[i].update(documents)
-    return common
+def overlaps(sets: Sequence[set[Hashable]]) -> list[np.ndarray]:
+    """For each set, how many members it has in common with each: an inverted index, counted."""
+    numbers: dict[Hashable, int] = {}
+    members = [np.array([numbers.setdefault(member, len(numbers)) for member in one], np.int64) for one in sets]
+    holders: list[list[int]] = [[] for _ in numbers]
+    for document, one in enumerate(members):
+        for member in one.tolist():
+            holders[member].append(document)
+    lists = [np.array(documents, np.int64) for documents in holders]
+    empty = np.zeros(0, np.int64)
+    return [np.bincount(np.concatenate([empty, *(lists[m] for m in one)]), minlength=len(sets)) for one in members]
 
 
 def greedy(
@@ -40,8 +41,10 @@ def greedy(
     kept: set[int] = set()
     removed = {}
     for i in place:
-        for k in sorted((k for k in common[i] if k in kept), key=place.__getitem__):
-            jaccard = Fraction(common[i][k], len(sets[i]) + len(sets[k]) - common[i][k])
+        met = [k for k in np.flatnonzero(common[i]).tolist() if k in kept]
+        for k in sorted(met, key=place.__getitem__):
+            shared = int(common[i][k])
+            jaccard = Fraction(shared, len(sets[i]) + len(sets[k]) - shared)
             if jaccard > threshold and are_candidates(i, k):
                 removed[i] = k, jaccard
                 break

@@ -36,7 +36,7 @@ def write_part(
 ) -> Part:
     text_path, evidence_path = (
         folder / "curated" / subset / f"{name}.parquet",
-        folder / "evidence" / subset / f"{name}.parquet",
+        folder / "work/evidence" / subset / f"{name}.parquet",
     )
     for path in (text_path, evidence_path):
         path.parent.mkdir(parents=True, exist_ok=True)
