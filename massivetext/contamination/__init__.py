@@ -1,12 +1,16 @@
 """Test sets: every benchmark item that stands in the data, where, and how much of it.
 
-Public names: TestSets (index and measures), TestSet (where a set stands), verdict (measures to reasons).
+TestSets measures, verdict judges, pieces cuts, Titles knows the pages of WikiText, Findings looks the other way;
+massivetext.contamination.rare leaves out shingles that are everywhere.
 """
 
 from __future__ import annotations
 
+from massivetext.contamination.findings import Findings
 from massivetext.contamination.items import PRESETS, TestSet
+from massivetext.contamination.pieces import pieces
 from massivetext.contamination.testsets import TestSets
+from massivetext.contamination.titles import Titles
 from massivetext.contamination.verdict import verdict, with_decider
 
-__all__ = ["PRESETS", "TestSet", "TestSets", "verdict", "with_decider"]
+__all__ = ["PRESETS", "Findings", "TestSet", "TestSets", "Titles", "pieces", "verdict", "with_decider"]

@@ -36,9 +36,9 @@ MOST_POSTINGS = 64
 
 class Arrays(NamedTuple):
     """shingles: uint64[p], ascending, with items: uint32[p]: which item has which shingle, each pair once.
-    buckets: uint32[2^k + 1], first posting for the top k bits. filter: uint64[2^k], which 8-grams begin a shingle or are
-    a seed, two bits each in one word. widths: uint8[14], lengths of items of under 13 words. short_filter: 8-grams that
-    begin one of those.
+    buckets: uint32[2^k + 1], first posting for the top k bits. filter: uint64[2^k], which 8-grams begin a shingle or
+    are a seed, two bits each in one word. widths: uint8[14], 1 for the lengths that items of under 13 words have.
+    short_filter: 8-grams that begin one of those.
     n_shingles, n_words: uint32[n], of each item: distinct shingles (0 for one left out), words.
     seeds: uint64[s], ascending, with seed_items: uint32[s], seed_places: uint8[s] (word within item), seed_buckets,
     seed_filter (5-grams). stream: uint32[w], words of aligned items, stream_starts: int64[n + 1].

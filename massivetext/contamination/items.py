@@ -1,4 +1,4 @@
-"""Test sets as files: which text is an item. JSONL by a template, text by line or by file, and presets for known layouts.
+"""Test sets as files: which text is an item. JSONL by a template, text by line or by file, presets for known layouts.
 
 Items are numbered within their set from 0, in the order of files (sorted) and records, whether or not they are long
 enough to be searched for.
@@ -19,7 +19,7 @@ from massivetext import storage
 from massivetext.contamination.wikitext import articles, heading, untokenised
 from massivetext.errors import RecipeError, SourceError
 from massivetext.readers import compression
-from massivetext.text import decode
+from massivetext.text import clean, decode
 
 __all__ = ["PRESETS", "Item", "TestSet", "headings", "read_items"]
 
@@ -69,13 +69,18 @@ class TestSet:
         for key in ("name", "path"):
             if not get(key):
                 raise RecipeError(f"testsets: {entry!r} has no {key!r}; expected name and path")
-        return cls(*(get(key) for key in ("name", "path", "text", "unit", "preset")))
+        return cls(str(get("name")), str(get("path")), get("text"), get("unit"), get("preset"))
+
+    @staticmethod
+    def name_of(path: str) -> str:
+        """The file's name without what says its format."""
+        return re.sub(r"(\.(gz|bz2|xz|zst|lz4|jsonl|ndjson|json|txt|text|raw|tokens))+$", "", path.rpartition("/")[2])
 
     @classmethod
     def guess(cls, path: str) -> TestSet:
         """A test set without a recipe: JSONL by name or by its first character, WikiText and HellaSwag by their first
         lines, any other text by line. Records give `text`, else every field of a usual name, joined."""
-        name = re.sub(r"(\.(gz|bz2|xz|zst|lz4|jsonl|ndjson|json|txt|text|raw|tokens))+$", "", path.rpartition("/")[2])
+        name = cls.name_of(path)
         head = [line for _, line in zip(range(200), _lines(path))]
         first = next((line.strip() for line in head if line.strip()), "")
         if first.startswith("{"):
@@ -103,7 +108,8 @@ def read_items(testset: TestSet) -> Iterator[Item]:
     if not paths:
         raise RecipeError(f"testsets.{testset.name}.path: no file at {testset.path!r}")
     for path in paths:
-        yield from _items_of(testset, path)
+        for item in _items_of(testset, path):
+            yield Item(clean(item.text), item.raw, item.file)
 
 
 def headings(path: str) -> list[str]:
@@ -233,7 +239,7 @@ def _hellaswag(testset: TestSet, path: str) -> Iterator[Item]:
             yield _with_ending(path, line, record.get("ctx"), record.get("endings"), record.get("label"))
         return
     block: list[str] = []
-    for number, line in enumerate(chain([head], lines), 1):
+    for number, line in enumerate(chain([head], lines), 1):  # noqa: B007
         block.append(line)
         if len(block) == 6:
             yield _with_ending(path, "".join(block), block[0].strip(), [b.strip() for b in block[2:]], block[1].strip())
@@ -269,4 +275,4 @@ PRESETS: dict[str, Callable[[TestSet, str], Iterable[Item]]] = {
     "wikitext": _wikitext,
 }
 """Known layouts. mmlu: question and all choices. gsm8k: the question (the answer's calculator marks differ from copy to
-copy). hellaswag: context and right ending. lambada: the passage. wikitext: paragraphs, or articles with unit `record`."""
+copy). hellaswag: context and right ending. lambada: the passage. wikitext: paragraphs, with unit `record` articles."""

@@ -209,7 +209,7 @@ class TestSets:
         hashes, _, starts, ends = located_words(text)
         _, shingles = match.hits_of(hashes, np.array([0, len(hashes)]), self.arrays)
         items, counts = np.unique(self.items_of(shingles)[0], return_counts=True)
-        chosen = items[counts >= containment * self.arrays.n_shingles[items]]
+        chosen = items[counts / self.arrays.n_shingles[items] >= containment]
         return _stretches(match.covered_words(hashes, self.arrays, chosen), starts, ends)
 
     def items_of(self, shingles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -219,6 +219,24 @@ class TestSets:
         of = np.repeat(np.arange(len(shingles)), runs)
         at = np.arange(len(of)) - np.repeat(np.cumsum(runs) - runs, runs) + low[of]
         return self.arrays.items[at].astype(np.int64), of
+
+    def items_in(self, rows: np.ndarray, shingles: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(row: int64[m], item: int64[m], shingles: int64[m]): how many shingles of which item stand in which document,
+        by row, then item; from `match.hits_of`."""
+        items, of = self.items_of(shingles)
+        row = rows[of]
+        order = np.lexsort((items, row))
+        row, items = row[order], items[order]
+        if not len(row):
+            return row, items, row
+        starts = np.flatnonzero(np.r_[True, (row[1:] != row[:-1]) | (items[1:] != items[:-1])])
+        return row[starts], items[starts], np.diff(np.r_[starts, len(row)])
+
+    def matched(self, text: str, item: int) -> str:
+        """`start:end` in characters of each stretch of the text that shingles of one item cover, joined by commas."""
+        hashes, _, starts, ends = located_words(text)
+        mask = match.covered_words(hashes, self.arrays, np.array([item]))
+        return ",".join(f"{a}:{b}" for a, b in _stretches(mask, starts, ends))
 
 
 words_of = words

@@ -1,4 +1,4 @@
-"""WikiText's files (Merity et al., arXiv 1609.07843): their tokenisation undone, their headings, their unknown words."""
+"""WikiText's files (Merity et al., arXiv 1609.07843): tokenisation undone, headings, unknown words."""
 
 from __future__ import annotations
 

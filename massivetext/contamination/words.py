@@ -1,4 +1,4 @@
-"""The normalised words of texts as hashes (definition: massivetext/text/scan.py), and nothing else: what matching needs."""
+"""The normalised words of texts as hashes (definition: massivetext/text/scan.py) and nothing else."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numba import njit
 from massivetext.contamination.wikitext import UNKNOWN
 from massivetext.text import Texts, buffers
 from massivetext.text.normal import decode_point, nfc
-from massivetext.text.scan import fmix, make_scratch, normalised_words, scan, unicode_tables, words_at_most
 from massivetext.text.scan import N_COUNTS as _N_COUNTS
+from massivetext.text.scan import fmix, make_scratch, normalised_words, scan, unicode_tables, words_at_most
 from massivetext.text.unicode import DELETED, NFC_MAYBE, SPACE
 
 __all__ = ["Words", "located_words", "words"]

@@ -1,0 +1,72 @@
+"""`massivetext audit`: which items of a test set stand in a finished mixture."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["audit"]
+
+
+@click.command()
+@click.argument("directory", metavar="DIR")
+@click.option("--testset", "paths", metavar="FILE", required=True, multiple=True, help="a test set's file; repeatable")
+@click.option("--preset", help="the layout of the files: mmlu, gsm8k, hellaswag, lambada, wikitext [default: guessed]")
+@click.option("--text", "template", metavar="TEMPLATE", help="the item of a JSON record, as in '{question} {answer}'")
+@click.option("--unit", type=click.Choice(["record", "line", "file"]), help="what an item of a text file is")
+@click.option("--mixture", metavar="NAME", help="the mixture, where DIR has several")
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1, min_open=True), default=0.8, show_default=True, help="containment"
+)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--clean", metavar="FILE", help="write the items that do not stand in the mixture, as they were")
+@click.option("--report", "report_path", metavar="FILE", help="write the report as JSON")
+@click.option("--json", "as_json", is_flag=True, help="print the report as JSON")
+def audit(
+    directory: str,
+    paths: tuple[str, ...],
+    preset: str | None,
+    template: str | None,
+    unit: str | None,
+    mixture: str | None,
+    threshold: float,
+    workers: int,
+    clean: str | None,
+    report_path: str | None,
+    as_json: bool,
+) -> None:
+    """Which items of a test set stand in the mixture in DIR: an item is found in a document that holds at least the
+    threshold of its 13-word shingles, or, if it has 8 to 12 words, all of them in a row."""
+    import json
+
+    from massivetext import storage
+    from massivetext.contamination import TestSet, TestSets
+    from massivetext.contamination.audit import audit_shards, clean_items, shards_of
+
+    if preset or template or unit:
+        testsets = [TestSet(TestSet.name_of(path), path, template, unit, preset) for path in paths]
+    else:
+        testsets = [TestSet.guess(file) for path in paths for file in storage.find(path) or [path]]
+    if clean is not None and len(testsets) != 1:
+        raise click.UsageError(f"--clean is for one test set, there are {len(testsets)}")
+    shards = shards_of(directory, mixture)
+    findings, n_documents = audit_shards(TestSets.read(testsets), shards, threshold=threshold, workers=workers)
+    report = {"mixture": directory, "documents": n_documents, "threshold": threshold, "test_sets": findings.report()}
+    if clean is not None:
+        report["clean"] = {"path": clean, "items": clean_items(testsets[0], findings, clean)}
+    text = json.dumps(report, ensure_ascii=False, indent=2)
+    if report_path is not None:
+        storage.write_bytes(report_path, text.encode() + b"\n")
+    if as_json:
+        click.echo(text)
+        return
+    for entry in findings.report():
+        click.echo(
+            f"{entry['test_set']}: {entry['items_hit']} of {entry['items_searched']} items searched for stand in "
+            f"{entry['documents']} of {n_documents} rows ({entry['share']:.2%}); "
+            f"left out: {entry['items_too_short']} of under 8 words, {entry['items_unknown']} of unknown words"
+        )
+        for sample in entry["samples"]:
+            quote = " ".join(sample["text"].split())
+            click.echo(f"  item {sample['item']} in {sample['id']}, {sample['containment']:.2f}: {quote[:90]}")
+    if clean is not None:
+        click.echo(f"{report['clean']['items']} clean items in {clean}")  # type: ignore[index]

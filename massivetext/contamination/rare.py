@@ -1,0 +1,141 @@
+"""Shingles that are everywhere must not convict: those of more than N documents are dropped (GPT-3, appendix C).
+
+Three steps over files. `evidence` writes, per part of the corpus, which shingles of items stand in which document;
+`frequent` adds up over all parts, in how many documents each stands, in memory bounded by the shingles that are hit at
+all; `containment_rare` measures each part's documents again from its evidence, without reading a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from massivetext import storage
+from massivetext.contamination.match import hits_of
+from massivetext.contamination.testsets import TestSets
+from massivetext.contamination.words import Words, words
+from massivetext.errors import SourceError
+from massivetext.text import Texts
+
+__all__ = ["EVIDENCE_SCHEMA", "containment_rare", "evidence", "frequent", "write_evidence", "write_frequent"]
+
+EVIDENCE_SCHEMA = pa.schema(
+    [pa.field("row", pa.int64(), nullable=False), pa.field("shingle", pa.uint64(), nullable=False)],
+    metadata={"massivetext.schema": "contamination-evidence-1"},
+)
+"""One row for each shingle of an item in a document: `row` is the document's number within its part, from 0."""
+
+_FREQUENT_SCHEMA = pa.schema(
+    [pa.field("shingle", pa.uint64(), nullable=False), pa.field("documents", pa.int64(), nullable=False)]
+)
+_ROWS = 1 << 20
+
+
+def evidence(testsets: TestSets, texts: Texts, *, first_row: int = 0, words_of: Words | None = None) -> pa.RecordBatch:
+    """Evidence of some texts of a part, numbered from first_row; by row, then shingle."""
+    found = words(texts) if words_of is None else words_of
+    rows, shingles = hits_of(found.hashes, found.bounds, testsets.arrays)
+    return pa.record_batch([pa.array(rows + first_row), pa.array(shingles)], schema=EVIDENCE_SCHEMA)
+
+
+def write_evidence(path: str, batches: Iterable[pa.RecordBatch]) -> int:
+    """Write a part's evidence as Parquet, whole or not at all; returns its rows."""
+    return _write(path, EVIDENCE_SCHEMA, batches)
+
+
+def frequent(paths: Iterable[str], *, max_documents: int) -> pa.Table:
+    """shingle: uint64, documents: int64; the shingles that stand in more than max_documents documents of all parts,
+    ascending. Memory: 16 bytes for each different shingle that is hit, and a batch."""
+    if max_documents < 1:
+        raise ValueError(f"max_documents: {max_documents}; expected at least 1")
+    shingles, documents = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    for path in paths:
+        for batch in _read(path):
+            # A shingle is listed once for each document, so rows are documents.
+            new, n = np.unique(batch.column("shingle").to_numpy(), return_counts=True)
+            at = np.searchsorted(shingles, new)
+            known = at < len(shingles)
+            known[known] = shingles[at[known]] == new[known]
+            documents[at[known]] += n[known]
+            merged = np.concatenate([shingles, new[~known]])
+            order = np.argsort(merged, kind="stable")
+            shingles, documents = merged[order], np.concatenate([documents, n[~known]])[order]
+    often = documents > max_documents
+    return pa.table([shingles[often], documents[often]], schema=_FREQUENT_SCHEMA)
+
+
+def write_frequent(path: str, table: pa.Table) -> int:
+    return _write(path, _FREQUENT_SCHEMA, table.to_batches())
+
+
+def containment_rare(testsets: TestSets, path: str, n_rows: int, dropped: np.ndarray) -> pa.RecordBatch:
+    """One row for each document of a part, from its evidence: contamination_containment_rare: float64, the containment
+    with the dropped shingles (uint64, ascending) left out of items and documents alike;
+    contamination_containment_rare_set, _item: the item of that value (ties: the first), null if it is 0.
+
+    An item of which nothing is left cannot convict.
+    """
+    dropped = np.asarray(dropped, np.uint64)
+    left = testsets.arrays.n_shingles.astype(np.int64)
+    items, _ = testsets.items_of(dropped)
+    np.subtract.at(left, items, 1)
+    best, which = np.zeros(n_rows), np.full(n_rows, -1, np.int64)
+    held: list[np.ndarray] = []
+    for batch in _read(path):
+        rows, shingles = batch.column("row").to_numpy(), batch.column("shingle").to_numpy()
+        if held:
+            rows, shingles = np.concatenate([held[0], rows]), np.concatenate([held[1], shingles])
+        # The last document of a batch may go on in the next.
+        cut = int(np.searchsorted(rows, rows[-1])) if len(rows) else 0
+        _judge(testsets, rows[:cut], shingles[:cut], dropped, left, best, which)
+        held = [rows[cut:], shingles[cut:]]
+    if held:
+        _judge(testsets, held[0], held[1], dropped, left, best, which)
+    name = "contamination_containment_rare"
+    sets, numbers = testsets.name_items(which)
+    return pa.RecordBatch.from_pydict({name: pa.array(best), f"{name}_set": sets, f"{name}_item": numbers})
+
+
+def _judge(
+    testsets: TestSets,
+    rows: np.ndarray,
+    shingles: np.ndarray,
+    dropped: np.ndarray,
+    left: np.ndarray,
+    best: np.ndarray,
+    which: np.ndarray,
+) -> None:
+    """Set the best share, and the item of it, of each row."""
+    if not len(rows):
+        return
+    kept = ~np.isin(shingles, dropped, assume_unique=False)
+    rows, shingles = rows[kept], shingles[kept]
+    row, item, counts = testsets.items_in(rows, shingles)
+    if not len(row):
+        return
+    share = counts / left[item]
+    # By row, then the largest share, then the first item: the first of each row is its best.
+    order = np.lexsort((item, -share, row))
+    row, item, share = row[order], item[order], share[order]
+    first = np.r_[True, row[1:] != row[:-1]]
+    best[row[first]], which[row[first]] = share[first], item[first]
+
+
+def _read(path: str) -> Iterable[pa.RecordBatch]:
+    with storage.open_input(path) as stream:
+        try:
+            yield from pq.ParquetFile(stream).iter_batches(_ROWS)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise SourceError(f"{path}: not evidence of contamination ({error}); run the stage again") from error
+
+
+def _write(path: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    n = 0
+    with storage.open_output(path) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            n += batch.num_rows
+    return n

@@ -1,0 +1,87 @@
+"""Wikipedia pages that are in a test set, by title (paper, appendix A.1: validation and test of WikiText-103)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from massivetext import storage
+from massivetext.contamination.items import headings
+from massivetext.contamination.wikitext import UNKNOWN, untokenised
+from massivetext.errors import RecipeError
+from massivetext.text import Texts, decode
+from massivetext.text.normal import normalise
+from massivetext.text.unicode import DELETED, SPACE, tables
+
+__all__ = ["Titles", "normalised_title"]
+
+
+def normalised_title(title: str) -> str:
+    """The words of a title by the rules for shingles, underscores as spaces, joined by one space."""
+    t = tables()
+    kept = []
+    for char in normalise(title.replace("_", " "), t):
+        point = ord(char)
+        flags = t.flags[point]
+        if flags & SPACE:
+            kept.append(" ")
+        elif not flags & DELETED:
+            kept.append("i\u0307" if point == 0x130 else chr(t.lower[point]))
+    return " ".join(filter(None, "".join(kept).split(" ")))
+
+
+class Titles:
+    """Titles of pages to remove. In one that is taken from a WikiText file, `<unk>` stands for any word or part of one.
+
+    plain: normalised titles without `<unk>`, and the titles as given. unusable: titles without a word of their own,
+    such as `<unk> <unk>`; they would match every title of so many words, and match none instead.
+    """
+
+    def __init__(self, titles: Iterable[str]) -> None:
+        self.plain: dict[str, str] = {}
+        self.unusable: list[str] = []
+        patterns: dict[str, str] = {}
+        for title in titles:
+            normal = normalised_title(untokenised(title))
+            if not normal.replace(UNKNOWN, "").strip():
+                self.unusable.append(title)
+            elif UNKNOWN in normal:
+                patterns.setdefault(r"\S+".join(map(re.escape, normal.split(UNKNOWN))), title)
+            else:
+                self.plain.setdefault(normal, title)
+        self._patterns = list(patterns.values())
+        self._pattern = re.compile("|".join(f"({pattern})" for pattern in patterns) or r"(?!)")
+
+    @classmethod
+    def read(cls, path: str) -> Titles:
+        """From WikiText files (their first-level headings), or from a list, one title a line."""
+        paths = storage.find(path)
+        if not paths:
+            raise RecipeError(f"titles: no file at {path!r}")
+        titles: list[str] = []
+        for file in paths:
+            titles += headings(file) or decode(storage.read_bytes(file))[0].split("\n")
+        return cls(title for title in titles if title.strip())
+
+    def __len__(self) -> int:
+        return len(self.plain) + len(self._patterns)
+
+    def of(self, title: str) -> str | None:
+        """The title of the test set that this one is, as it stands there, or None."""
+        normal = normalised_title(title)
+        if normal in self.plain:
+            return self.plain[normal]
+        found = self._pattern.fullmatch(normal)
+        return None if found is None else self._patterns[int(found.lastindex or 1) - 1]
+
+    def measure(self, titles: Texts | Sequence[str | None]) -> pa.Array:
+        """string[n]: for each page's title, that of the test set that it is; null if none, or if the page has none."""
+        values = titles.to_pylist() if isinstance(titles, pa.Array | pa.ChunkedArray) else titles
+        return pa.array([None if title is None else self.of(title) for title in values], pa.string())
+
+    def removed(self, titles: Texts | Sequence[str | None]) -> np.ndarray:
+        """bool[n]: True where the page is in the test set. The reason is `contamination.title`."""
+        return self.measure(titles).is_valid().to_numpy(zero_copy_only=False)

@@ -1,0 +1,224 @@
+"""Every document against every item: by hand, and against plain Python."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from massivetext.contamination import TestSet, TestSets
+from massivetext.contamination.words import words
+from massivetext.errors import OutputError
+from tests import oracle
+from tests.contamination import plain
+from tests.strategies import texts as any_texts
+
+
+def index(folder: Path, *sets: list[str]) -> TestSets:
+    entries = []
+    for number, items in enumerate(sets):
+        path = folder / f"{number}.jsonl"
+        path.write_text("".join(json.dumps({"text": item}) + "\n" for item in items), "utf-8")
+        entries.append(TestSet(f"set{number}", str(path), "{text}"))
+    return TestSets.read(entries)
+
+
+def numbers(first: int, n: int) -> str:
+    return " ".join(f"w{i}" for i in range(first, first + n))
+
+
+def row(testsets: TestSets, text: str, **options: bool) -> dict[str, object]:
+    return testsets.measure(pa.array([text]), **options).to_pylist()[0]
+
+
+def test_a_question_inside_a_page(tmp_path):
+    # 30 words have 18 shingles, 500 have 488: J = 18 / 488, which no limit sees; containment is 1.
+    testsets = index(tmp_path, [numbers(1000, 20), numbers(0, 30)])
+    found = row(testsets, f"{numbers(5000, 235)} {numbers(0, 30)} {numbers(6000, 235)}")
+
+    assert found["contamination_jaccard"] == 18 / 488
+    assert found["contamination_containment"] == 1.0
+    assert (found["test_set"], found["test_item"], found["test_items_hit"]) == ("set0", 1, 1)
+
+
+def test_an_item_of_twelve_words_stands_or_does_not(tmp_path):
+    testsets = index(tmp_path, [numbers(0, 12)])
+
+    assert row(testsets, f"x y {numbers(0, 12)} z")["contamination_containment"] == 1.0
+    assert row(testsets, f"x y {numbers(0, 12)} z")["contamination_jaccard"] == 0.0
+    assert row(testsets, numbers(0, 12))["contamination_jaccard"] == 1.0
+    assert row(testsets, f"x {numbers(0, 11)} y w11")["contamination_containment"] == 0.0
+
+
+def test_items_of_seven_words_are_left_out_and_counted(tmp_path):
+    testsets = index(tmp_path, [numbers(0, 7), numbers(20, 8), ""])
+    found = row(testsets, f"{numbers(0, 7)} and {numbers(20, 8)}")
+
+    assert testsets.members[0].n_short == 2
+    assert testsets.members[0].n_searched == 1
+    assert (found["test_item"], found["test_items_hit"]) == (1, 1)
+    assert row(testsets, numbers(0, 7))["contamination_jaccard"] == 0.0
+
+
+def test_ties_go_to_the_first_set_and_item(tmp_path):
+    testsets = index(tmp_path, [numbers(100, 20)], [numbers(50, 20), numbers(0, 14), numbers(0, 14)])
+    found = row(testsets, f"{numbers(0, 14)} middle {numbers(50, 20)}")
+
+    assert (found["test_set"], found["test_item"], found["test_items_hit"]) == ("set1", 0, 3)
+
+
+def test_jaccard_and_containment_may_name_different_items(tmp_path):
+    testsets = index(tmp_path, [numbers(0, 13), numbers(0, 40)])
+    found = row(testsets, numbers(0, 40))
+
+    assert (found["contamination_containment"], found["test_item"]) == (1.0, 0)
+    assert (found["contamination_jaccard"], found["contamination_jaccard_item"]) == (1.0, 1)
+
+
+def test_span_is_in_characters(tmp_path):
+    testsets = index(tmp_path, [numbers(0, 13)])
+    text = f"Émile — naïve: “{numbers(0, 13)}”, end; {numbers(0, 13)}"
+    found = row(testsets, text)
+    stretches = [text[int(a) : int(b)] for a, b in (s.split(":") for s in str(found["test_span"]).split(","))]
+
+    assert stretches == [f"“{numbers(0, 13)}”,", numbers(0, 13)]
+    assert testsets.spans(text) == [tuple(map(int, s.split(":"))) for s in str(found["test_span"]).split(",")]
+
+
+def test_punctuation_case_and_composition_do_not_matter(tmp_path):
+    testsets = index(tmp_path, ["Le café, à l'été: un deux trois quatre cinq six sept huit neuf dix"])
+    text = "LE CAFE\u0301 — A\u0300 L'E\u0301TE\u0301 un. deux. trois. quatre (cinq) six sept huit neuf dix"
+
+    assert row(testsets, text)["contamination_jaccard"] == 1.0
+    assert row(testsets, text.replace("L'", "L' "))["contamination_containment"] == 0.0
+
+
+def test_an_unknown_word_matches_nothing(tmp_path):
+    path = tmp_path / "wiki.txt"
+    path.write_text(f" = Title = \n \n {numbers(0, 15)} <unk> {numbers(20, 13)} <unk> {numbers(40, 5)} \n")
+    testsets = TestSets.read([TestSet("wiki", str(path), preset="wikitext")])
+
+    assert testsets.arrays.n_shingles.tolist() == [0, 3 + 1]
+    assert row(testsets, numbers(0, 15) + " unk " + numbers(20, 13))["contamination_containment"] == 1.0
+
+
+@pytest.mark.parametrize("place", range(1, 17))
+def test_one_edit_in_an_item_is_aligned(tmp_path, place):
+    # 18 words: an edit in the middle leaves no shingle of the six.
+    testsets = index(tmp_path, [numbers(0, 18)])
+    item = numbers(0, 18).split()
+
+    def found(words: list[str]) -> dict[str, object]:
+        return row(testsets, f"{numbers(50, 60)} {' '.join(words)} {numbers(200, 60)}")
+
+    changed = found([*item[:place], "x", *item[place + 1 :]])
+    deleted = found(item[:place] + item[place + 1 :])
+    inserted = found([*item[:place], "x", *item[place:]])
+
+    assert changed["contamination_alignment"] == 17 / 18
+    assert deleted["contamination_alignment"] == 17 / 18
+    assert inserted["contamination_alignment"] == 1.0
+    assert inserted["contamination_alignment_item"] == 0
+
+
+_word = st.sampled_from(["the", "to", "A", "b.", "c", "é", "e\u0301", "İ", "1", "—", "x,"])
+_line = st.lists(_word, min_size=0, max_size=45).map(" ".join)
+
+
+@settings(max_examples=150)
+@given(items=st.lists(_line, min_size=1, max_size=8), data=st.data())
+def test_same_as_plain_python(tmp_path_factory, items, data):
+    quoted = st.lists(st.one_of(_line, st.sampled_from(items), any_texts), min_size=1, max_size=4)
+    documents = data.draw(st.lists(quoted.map(" ".join), min_size=1, max_size=6))
+    testsets = index(tmp_path_factory.mktemp("items"), items)
+    found = testsets.measure(pa.array(documents)).to_pylist()
+    for document, values in zip(documents, found):
+        expected = plain.measure(document, items)
+
+        assert {name: values[name] for name in expected} == expected
+        assert values["contamination_alignment"] >= plain.alignment(document, items) - 1e-12
+
+
+@settings(max_examples=100)
+@given(items=st.lists(st.lists(_word, min_size=8, max_size=30).map(" ".join), min_size=1, max_size=3), document=_line)
+def test_alignment_same_as_plain_python(tmp_path_factory, items, document):
+    testsets = index(tmp_path_factory.mktemp("items"), items)
+
+    assert row(testsets, document)["contamination_alignment"] == pytest.approx(plain.alignment(document, items))
+
+
+@given(st.lists(any_texts, max_size=5))
+def test_words_are_those_of_the_definition(documents):
+    found = words(pa.array(documents, pa.string()))
+    for i, document in enumerate(documents):
+        hashes = found.hashes[found.bounds[i] : found.bounds[i + 1]].tolist()
+
+        assert hashes == [oracle.fmix(_raw(word)) for word in oracle.normalised_words(document)]
+
+
+def _raw(word: str) -> int:
+    h = 0xCBF29CE484222325
+    for c in word:
+        h = (h ^ ord(c)) * 0x9E3779B97F4A7C15 & oracle.MASK
+    return h
+
+
+def test_any_form_of_texts_and_any_size_of_batch(tmp_path):
+    items = [numbers(10 * i, 14) for i in range(20)]
+    testsets = index(tmp_path, items)
+    documents = [f"{numbers(7 * i, 30)} é" for i in range(40)]
+    whole = testsets.measure(pa.array(documents))
+    for size in (1, 3, 39):
+        parts = [testsets.measure(pa.array(documents[i : i + size])) for i in range(0, 40, size)]
+
+        assert pa.Table.from_batches(parts).combine_chunks().to_batches()[0].equals(whole)
+    with_null = pa.chunked_array([pa.array(["x", *documents[:5]])[1:], pa.array([None, *documents[5:]], pa.string())])
+    found = testsets.measure(with_null)
+
+    assert found.num_rows == 41
+    assert found.take(pa.array([i for i in range(41) if i != 5])).equals(whole)
+    assert found.slice(5, 1).to_pylist()[0]["test_items_hit"] == 0
+    assert testsets.measure(pa.array(documents, pa.large_string()), words=words(pa.array(documents))).equals(whole)
+    assert testsets.measure(pa.array([], pa.string())).num_rows == 0
+
+
+def test_saved_and_mapped(tmp_path):
+    testsets = index(tmp_path, [numbers(0, 20)], [numbers(30, 9), numbers(60, 200)])
+    path = str(tmp_path / "index")
+    testsets.save(path)
+    opened = TestSets.open(path)
+    documents = pa.array([numbers(0, 40), numbers(60, 300), "", "none of it"])
+
+    assert opened.members == testsets.members
+    assert all(np.array_equal(a, b) for a, b in zip(opened.arrays, testsets.arrays))
+    assert opened.measure(documents).equals(testsets.measure(documents))
+    assert len(pickle.dumps(opened)) < 500
+    assert pickle.loads(pickle.dumps(opened)).measure(documents).equals(testsets.measure(documents))
+    before = Path(path).read_bytes()
+    opened.save(path)
+    assert Path(path).read_bytes() == before
+
+
+def test_what_is_no_index_is_refused(tmp_path):
+    path = tmp_path / "index"
+    index(tmp_path, [numbers(0, 20)]).save(str(path))
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(OutputError, match="cut short"):
+        TestSets.open(str(path))
+    for content in (b"", b"something else\n"):
+        path.write_bytes(content)
+        with pytest.raises(OutputError, match="not an index"):
+            TestSets.open(str(path))
+
+
+def test_no_items_at_all(tmp_path):
+    testsets = index(tmp_path, [])
+
+    assert row(testsets, numbers(0, 30))["contamination_containment"] == 0.0
+    assert TestSets.read([]).measure(pa.array(["a b c d e f g h i j"])).to_pylist()[0]["test_set"] is None
