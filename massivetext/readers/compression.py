@@ -113,7 +113,12 @@ class _Members:
         self.dictionary: Any = None
 
     def blocks(self) -> Iterator[Block]:
-        while self._find_member():
+        while True:
+            if self.recover and self._fill(64) and self.pending[:64].lstrip().startswith(b"WARC/"):
+                yield from self._rest()
+                return
+            if not self._find_member():
+                return
             start = self.position
             try:
                 for data in self._member():
@@ -132,6 +137,12 @@ class _Members:
                 self.counts["corrupt_members"] = self.counts.get("corrupt_members", 0) + 1
                 yield Block(start, None)
                 self._drop(1)
+
+    def _rest(self) -> Iterator[Block]:
+        """Records that someone appended without compressing them."""
+        while self.pending or self._fill(1):
+            yield Block(self.position, self.pending)
+            self._drop(len(self.pending))
 
     def _fill(self, n: int) -> bool:
         """At least n bytes pending, if the file has them."""

@@ -20,7 +20,8 @@ _END = re.compile(rb"\r?\n[ \t]*\r?\n")
 _STATUS = re.compile(rb"\s*HTTP/?\d*(?:\.\d+)?[ \t]+(\d{3})\b", re.IGNORECASE)
 _SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 _MARKUP = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
+    rb"(?:\xef\xbb\xbf)?\s*(?:<!--(?:(?!-->).)*-->\s*)*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|body)\b",
+    re.I | re.S,
 )
 _HTML = frozenset(("text/html", "application/xhtml+xml", "application/xhtml", "application/vnd.wap.xhtml+xml"))
 _UNTYPED = frozenset(("", "unknown", "no-type", "unknown/unknown", "application/unknown", "content/unknown", "*/*"))

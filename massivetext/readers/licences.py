@@ -17,8 +17,8 @@ _NO_TEXT = (".py", ".c", ".h", ".js", ".ts", ".java", ".go", ".rs", ".rb", ".jso
 _LONGEST = 1 << 16
 
 _NOTICE = re.compile(
-    r"^\W*(?:(?:portions? )?copyright\b[^\n]*?(?:\(c\)|©|\d{4}|[<\[{])[^\n]*|\(c\)\s*(?:copyright|\d{4})[^\n]*|©[^\n]*"
-    r"|all rights reserved\W*?|spdx-license-identifier:[^\n]*)$",
+    r"^[^\w\n]*(?:(?:portions? )?copyright\b[^\n]*?(?:\(c\)|©|\d{4}|[<\[{])[^\n]*"
+    r"|\(c\)[ \t]*(?:copyright|\d{4})[^\n]*|©[^\n]*|all rights reserved[^\w\n]*|spdx-license-identifier:[^\n]*)$",
     re.IGNORECASE | re.MULTILINE,
 )
 _WORD = re.compile(r"[a-z]+")

@@ -27,7 +27,7 @@ _HEADER = 1 << 20
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*encoding=["']([A-Za-z0-9._-]+)["']""")
 _BASE = re.compile(r"<base>\s*([^<\s]+)\s*</base>")
 _NAMESPACE = re.compile(r'<namespace key="(-?\d+)"[^>]*>([^<]+)</namespace>')
-_REDIRECT = re.compile(r"\s*#[^\W\d_]+\s*:?\s*\[\[", re.UNICODE)
+_REDIRECT = re.compile(r"\s{0,99}#[^\W\d_]{1,40}\s{0,99}:?\s{0,99}\[\[", re.UNICODE)
 _KEPT = ("title", "ns", "id", "redirect", "timestamp", "text", "model")
 
 

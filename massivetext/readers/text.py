@@ -26,7 +26,7 @@ _END = re.compile(
     r"|^[ \t]*(?:\*\*\*[ \t]*)?End of (?:The |This )?Project Gutenberg(?:'s|’s)? ?[^\n]*$",
     re.MULTILINE | re.IGNORECASE,
 )
-_FIELD = re.compile(r"^(Title|Author|Language|Release date):[ \t]*(.+?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
+_FIELD = re.compile(r"^(Title|Author|Language|Release date):(.+)$", re.MULTILINE | re.IGNORECASE)
 _HEADER = 40_000
 """Characters at either end in which Gutenberg's header and licence are looked for."""
 
@@ -78,7 +78,7 @@ def without_gutenberg(text: str) -> tuple[str, dict[str, str]]:
     if starts:
         begin = starts[-1].end()
         for name, value in _FIELD.findall(text[: starts[0].start()]):
-            metadata.setdefault(name.lower().replace(" ", "_"), value)
+            metadata.setdefault(name.lower().replace(" ", "_"), value.strip())
     # Only a text that is known to be Gutenberg's by its header, or by the formal mark, is cut at its end.
     tail = max(begin, len(text) - _HEADER)
     found = _END.search(text, tail)

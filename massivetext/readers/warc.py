@@ -8,6 +8,7 @@ each that is lost. See docs/readers.md for how the three compare.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -27,10 +28,8 @@ _LINE = 1 << 16
 _BODY = MAX_PAGE + _HEADER
 _BLANK = b"\r\n \t\0"
 _FIRST = re.compile(rb"WARC/\d", re.IGNORECASE)
-_NEXT = re.compile(rb"\r?\n(?:\r?\n)+(?=WARC/\d+\.\d+\r?\n)")
-_RESUME = re.compile(rb"(?<=\n)(?=WARC/\d+\.\d+[ \t]*\r?\n)", re.IGNORECASE)
-_ARC_LINE = re.compile(rb"([a-zA-Z][a-zA-Z0-9+.-]*:[^\r\n]*?) ([^ \r\n]+) (\d{12,17}) ([^\r\n]*?)(\d+)[ \t]*\r?\n")
-_ARC_NEXT = re.compile(rb"(?<=\n)(?=[a-z]+:[^\r\n]{1,4096} [\d.a-f:]+ \d{14} [^\r\n]{1,1024}\r?\n)")
+_NEXT = re.compile(rb"\n\r?\n(?=WARC/\d{1,3}\.\d{1,3}\r?\n)")
+_RESUME = re.compile(rb"(?<=\n)(?=WARC/\d{1,3}\.\d{1,3}[ \t]{0,9}\r?\n)", re.IGNORECASE)
 _UNLISTED = frozenset(("warcinfo", "request", "metadata", "continuation"))
 _LONGEST = 128
 """Bytes looked at to see whether a record begins here."""
@@ -65,8 +64,7 @@ def read(
             continue
         entry = archive.entry()
         if entry is None:
-            if not archive.skip_garbage():
-                continue  # the end or a gap, which the next round finds
+            archive.skip_garbage()
             continue
         seen += 1
         if entry.is_cut:
@@ -113,7 +111,6 @@ class _Archive:
         self.gap: int | None = None
         self.fault: DamagedError | None = None
         self.is_arc = False
-        self.arc_fields = 5
 
     # -- content ---------------------------------------------------------------------------------------------------
 
@@ -191,21 +188,24 @@ class _Archive:
 
         A compressed member that begins with a record ends the body before it, whatever its length says.
         """
-        held: list[bytes] = []
+        held: list[bytes] | None = []
         left = n
         while left:
             if self.at == len(self.data):
                 if not self.more():
                     break
-                starts = not self.is_plain and self.members[-1][0] == self.origin + self.at
-                if starts and _FIRST.match(self.data, self.at) and held:
-                    self.counts["wrong_length"] = self.counts.get("wrong_length", 0) + 1
-                    return (b"".join(held) if n <= _BODY else None), True
+                starts = not self.is_plain and left < n and self.members[-1][0] == self.origin + self.at
+                if starts and _FIRST.match(self.data, self.at):
+                    self._count("wrong_length")
+                    left = 0
+                    break
             piece = self.take(left)
             left -= len(piece)
-            if n <= _BODY:
+            if n - left > _BODY:
+                held = None
+            elif held is not None:
                 held.append(piece)
-        return (b"".join(held) if n <= _BODY else None), not left
+        return None if held is None else b"".join(held), not left
 
     def push_back(self, data: bytes) -> None:
         """Put bytes back that were just taken."""
@@ -220,6 +220,9 @@ class _Archive:
     def entry(self) -> _Entry | None:
         """The record that begins here, or None if none does."""
         head = self.peek(_LONGEST)
+        if self.origin == self.at == 0 and head.startswith(codecs.BOM_UTF8):
+            self.at += len(codecs.BOM_UTF8)
+            head = self.peek(_LONGEST)
         if _FIRST.match(head):
             return self._warc()
         if head.startswith(b"filedesc:"):
@@ -228,25 +231,30 @@ class _Archive:
             return self._arc()
         return None
 
-    def skip_garbage(self) -> bool:
-        """Skip to the next place where a record begins. Returns whether there is one."""
-        marker = _ARC_NEXT if self.is_arc else _RESUME
+    def skip_garbage(self) -> None:
+        """Skip to the next place where a record may begin: in an ARC file any line, else a line `WARC/1.0`."""
+        if self.is_arc:
+            line = self.line()
+            self._count("garbage_bytes", len(self.data) - self.at if line is None else len(line))
+            self.at = len(self.data) if line is None else self.at
+            return
         while True:
-            found = marker.search(self.data, self.at + 1)
+            found = _RESUME.search(self.data, self.at + 1)
             # The marker looks back one byte, and its line may still be on its way.
-            end = (
-                found.start() if found else max(self.at, len(self.data) - 8192 if self.is_arc else len(self.data) - 64)
-            )
+            end = found.start() if found else max(self.at, len(self.data) - 64)
             self._garbage(end - self.at)
             if found:
-                return True
+                return
             if not self.more():
                 self._garbage(len(self.data) - self.at)
-                return False
+                return
 
     def _garbage(self, n: int) -> None:
-        self.counts["garbage_bytes"] = self.counts.get("garbage_bytes", 0) + n
+        self._count("garbage_bytes", n)
         self.at += n
+
+    def _count(self, name: str, n: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + n
 
     def _warc(self) -> _Entry:
         headers: dict[str, str] = {}
@@ -269,16 +277,20 @@ class _Archive:
                 headers.setdefault(name, value.strip())
         length = headers.get("content-length", "")
         if not (length.isascii() and length.isdigit() and len(length) < 19):
-            self.counts["no_length"] = self.counts.get("no_length", 0) + 1
+            self._count("no_length")
             return self._entry(headers, self._open_body())
         body, is_whole = self.body(int(length))
         if body is not None and (not is_whole or not self._is_aligned()):
-            # The length is wrong if another record begins inside.
+            # The length is too great if another record begins inside, too small if the record's end does not follow.
             inside = _NEXT.search(body)
             if inside:
-                self.counts["wrong_length"] = self.counts.get("wrong_length", 0) + 1
+                self._count("wrong_length")
                 self.push_back(body[inside.end() :])
-                return self._entry(headers, body[: inside.start()])
+                return self._entry(headers, body[: inside.start()].rstrip(b"\r\n"))
+            if is_whole and not self.peek(4).startswith((b"\r\n\r\n", b"\n\n")):
+                self._count("wrong_length")
+                more = self._open_body()
+                body = body + more if more is not None else None
         return self._entry(headers, body, is_cut=not is_whole)
 
     def _is_aligned(self) -> bool:
@@ -299,8 +311,7 @@ class _Archive:
             found = _NEXT.search(held, searched)
             if found:
                 self.push_back(bytes(held[found.end() :]))
-                del held[found.start() :]
-                break
+                return bytes(held[: found.start()]).rstrip(b"\r\n")
             if len(held) > _BODY:
                 self.push_back(bytes(held[-64:]))
                 self.skip_garbage()
@@ -322,20 +333,29 @@ class _Archive:
         if line is None:
             self.at = len(self.data)
             return _Entry("response", None, None, None, None, is_cut=True)
-        found = _ARC_LINE.fullmatch(line)
-        if found is None:
+        fields = _arc_fields(line)
+        if fields is None:
             self.push_back(line)
             return None
-        url, _, date, kind, length = found.groups()
-        body, is_whole = self.body(int(length[:18]))
+        url, date, kind, length = fields
+        body, is_whole = self.body(length)
         stamp = date.decode()
         if len(stamp) == 14:
             stamp = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}T{stamp[8:10]}:{stamp[10:12]}:{stamp[12:]}Z"
-        is_header = url.startswith(b"filedesc:")
-        content_type = kind.split(b" ")[0].decode("latin-1")
-        return _Entry(
-            "warcinfo" if is_header else "response", _word(decode(url)[0]), stamp, content_type, body, not is_whole
-        )
+        record_kind = "warcinfo" if url.startswith(b"filedesc:") else "response"
+        return _Entry(record_kind, _word(decode(url)[0]), stamp, kind.decode("latin-1"), body, not is_whole)
+
+
+def _arc_fields(line: bytes) -> tuple[bytes, bytes, bytes, int] | None:
+    """(URL, date, content type, length) of an ARC record's first line, version 1 (five fields) or 2 (ten). A URL may
+    have spaces in it."""
+    for n in (4, 9):
+        parts = line.rstrip().rsplit(b" ", n)
+        if len(parts) == n + 1 and b":" in parts[0]:
+            date, length = parts[2], parts[-1]
+            if 12 <= len(date) <= 17 and date.isdigit() and length.isdigit() and len(length) < 19:
+                return parts[0], date, parts[3], int(length)
+    return None
 
 
 def _word(value: str | None) -> str | None:
