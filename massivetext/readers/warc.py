@@ -197,8 +197,7 @@ class _Archive:
                 starts = not self.is_plain and left < n and self.members[-1][0] == self.origin + self.at
                 if starts and _FIRST.match(self.data, self.at):
                     self._count("wrong_length")
-                    left = 0
-                    break
+                    return None if held is None else b"".join(held).rstrip(b"\r\n"), True
             piece = self.take(left)
             left -= len(piece)
             if n - left > _BODY:
@@ -311,12 +310,13 @@ class _Archive:
             found = _NEXT.search(held, searched)
             if found:
                 self.push_back(bytes(held[found.end() :]))
-                return bytes(held[: found.start()]).rstrip(b"\r\n")
+                del held[found.start() :]
+                break
             if len(held) > _BODY:
                 self.push_back(bytes(held[-64:]))
                 self.skip_garbage()
                 return None
-        return bytes(held)
+        return bytes(held).rstrip(b"\r\n")
 
     def _entry(self, headers: Mapping[str, str], body: bytes | None, *, is_cut: bool = False) -> _Entry:
         kind = headers.get("warc-type", "").lower()
