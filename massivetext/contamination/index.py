@@ -1,6 +1,6 @@
 """The inverted index over test items: arrays that kernels search, built once, mapped into memory by every worker.
 
-Per posting (one distinct shingle of one item) 12 bytes, per seed 13, per aligned word 4, plus filters of about 8 to 16
+Per posting (one distinct shingle of one item) 12 bytes, per seed 14, per aligned word 4, plus filters of about 8 to 16
 bits a shingle. Hash definitions: massivetext/text/scan.py.
 """
 
@@ -20,16 +20,16 @@ __all__ = ["ALIGNED_WORDS", "LEAST_WORDS", "Arrays", "build"]
 LEAST_WORDS = 8
 """Items of fewer words are left out: they stand everywhere."""
 
-ALIGNED_WORDS = 128
-"""Items of up to so many words are aligned as well. In longer ones two edits cost under .23 of the shingles."""
+ALIGNED_WORDS = 512
+"""Items of up to so many words are aligned as well. A multiple of 64."""
 
 SHORT_SEED_WORDS = 5
 SHORT_ALIGNED_WORDS = 15
 """Items of up to so many words are found for alignment by shared 5-grams, longer ones by shared 8-grams: one edit
 leaves a run of at least half the words."""
 
-_EVERY_SEED_WORDS = 32
-_SEED_STRIDE = 4
+_EVERY_SEED_WORDS = 64
+_SEED_STRIDE = 8
 MOST_POSTINGS = 64
 """A seed of more items than this is not used: it is an instruction that a whole set shares, or a set phrase."""
 
@@ -40,7 +40,7 @@ class Arrays(NamedTuple):
     are a seed, two bits each in one word. widths: uint8[14], 1 for the lengths that items of under 13 words have.
     short_filter: 8-grams that begin one of those.
     n_shingles, n_words: uint32[n], of each item: distinct shingles (0 for one left out), words.
-    seeds: uint64[s], ascending, with seed_items: uint32[s], seed_places: uint8[s] (word within item), seed_buckets,
+    seeds: uint64[s], ascending, with seed_items: uint32[s], seed_places: uint16[s] (word within item), seed_buckets,
     seed_filter (5-grams). stream: uint32[w], words of aligned items, stream_starts: int64[n + 1].
     """
 
@@ -83,13 +83,20 @@ def filter_has(bits, g):
 
 
 @njit(cache=True, nogil=True)
-def first_posting(keys, buckets, key):
+def bucket_shift(buckets):
+    """By how many bits a key is shifted to the right to give its bucket, less one."""
+    shift = 63
+    while (1 << (63 - shift)) < len(buckets) - 1:
+        shift -= 1
+    return np.uint64(shift)
+
+
+@njit(cache=True, nogil=True)
+def first_posting(keys, buckets, key, shift):
     """Index of the first entry of `keys` that is `key`, or -1."""
-    bits = 0
-    while (1 << bits) < len(buckets) - 1:
-        bits += 1
-    bucket = np.int64(key >> np.uint64(64 - bits)) if bits else 0
-    low, high = np.int64(buckets[bucket]), np.int64(buckets[bucket + 1])
+    # In two steps, since a shift by 64, where there is one bucket, is undefined.
+    bucket = key >> shift >> np.uint64(1)
+    low, high = np.int64(buckets[bucket]), np.int64(buckets[bucket + np.uint64(1)])
     end = high
     while low < high:
         middle = (low + high) >> 1
@@ -191,7 +198,7 @@ def build(batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Array
             np.empty(m, np.uint64),
             np.empty(m, np.uint32),
             np.empty(m, np.uint64),
-            np.empty(m, np.uint8),
+            np.empty(m, np.uint16),
         )
         n = _item_seeds(words, unknown, bounds, first, key, item, place, gram)
         seeds.append(key[:n])
@@ -227,7 +234,7 @@ def build(batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Array
     key, item = key[once], item[once]
 
     seed = np.concatenate([np.zeros(0, np.uint64), *seeds])
-    place = np.concatenate([np.zeros(0, np.uint8), *places])
+    place = np.concatenate([np.zeros(0, np.uint16), *places])
     order = np.argsort(seed, kind="stable")
     seed, seed_item, place = seed[order], seed_item[order], place[order]
     starts = np.flatnonzero(np.r_[True, seed[1:] != seed[:-1]]) if len(seed) else np.zeros(0, np.int64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -9,6 +11,7 @@ from massivetext.contamination.index import (
     ALIGNED_WORDS,
     LEAST_WORDS,
     SHORT_SEED_WORDS,
+    bucket_shift,
     filter_has,
     first_posting,
     sequence_hash,
@@ -45,7 +48,7 @@ def _candidates(words, n, bits, width, places):
 
 
 @njit(cache=True, nogil=True)
-def _hits(words, n, index, places, n_places, found):
+def _hits(words, n, index, shift, places, n_places, found):
     """Shingles of items that stand in the document, ascending, each once; returns how many. Those of items of under 13
     words are the whole word sequence, wherever it stands."""
     size = 0
@@ -53,7 +56,7 @@ def _hits(words, n, index, places, n_places, found):
         p = places[k]
         if p + SHINGLE_WORDS <= n:
             key = fmix(sequence_hash(words, p, SHINGLE_WORDS))
-            if first_posting(index.shingles, index.buckets, key) >= 0:
+            if first_posting(index.shingles, index.buckets, key, shift) >= 0:
                 found[size] = key
                 size += 1
         g = sequence_hash(words, p, LEAST_WORDS)
@@ -63,45 +66,80 @@ def _hits(words, n, index, places, n_places, found):
                     g = g * BASE + words[p + width - 1]
                 if index.widths[width]:
                     key = fmix(g)
-                    if first_posting(index.shingles, index.buckets, key) >= 0:
+                    if first_posting(index.shingles, index.buckets, key, shift) >= 0:
                         found[size] = key
                         size += 1
     return distinct(found[:size])
 
 
+class Common(NamedTuple):
+    """Where `_common` keeps an item's words: a hash table (keys: uint32[2048]; used: int64[2048], the turn that wrote a
+    slot; masks: uint64[2048, 8], where in the item each word stands) and its state (bits: uint64[8])."""
+
+    keys: np.ndarray
+    used: np.ndarray
+    masks: np.ndarray
+    bits: np.ndarray
+
+
 @njit(cache=True, nogil=True)
-def _common(item, window, m):
-    """Length of the longest common subsequence of an item of m <= 128 words and a window: one bit a word of the item
-    (Hyyro, "Bit-parallel LCS-length computation revisited", 2004)."""
-    low = high = ~np.uint64(0)
+def _make_common():
+    slots = 4 * ALIGNED_WORDS
+    return Common(
+        np.empty(slots, np.uint32),
+        np.full(slots, -1, np.int64),
+        np.empty((slots, ALIGNED_WORDS // 64), np.uint64),
+        np.empty(ALIGNED_WORDS // 64, np.uint64),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _common(item, window, c, turn):
+    """Length of the longest common subsequence of an item and a window: a bit for each word of the item, 64 at a time
+    (Hyyro, "Bit-parallel LCS-length computation revisited", 2004). turn: another number at each call."""
+    m = len(item)
+    n_parts = (m + 63) // 64
+    last = np.uint32(len(c.keys) - 1)
+    for k in range(m):
+        slot = item[k] & last
+        while c.used[slot] == turn and c.keys[slot] != item[k]:
+            slot = (slot + np.uint32(1)) & last
+        if c.used[slot] != turn:
+            c.used[slot] = turn
+            c.keys[slot] = item[k]
+            c.masks[slot, :n_parts] = 0
+        c.masks[slot, k >> 6] |= np.uint64(1) << np.uint64(k & 63)
+    c.bits[:n_parts] = ~np.uint64(0)
     for j in range(len(window)):
-        word = np.uint32(window[j])
-        a = b = np.uint64(0)
-        for k in range(min(m, 64)):
-            a |= np.uint64(item[k] == word) << np.uint64(k)
-        for k in range(64, m):
-            b |= np.uint64(item[k] == word) << np.uint64(k - 64)
-        if a | b:
-            u, v = low & a, high & b
-            total = low + u
-            carry = np.uint64(total < u)
-            low = total | (low - u)
-            high = (high + v + carry) | (high - v)
+        word = np.uint32(window[j] & np.uint64(0xFFFFFFFF))
+        slot = word & last
+        while c.used[slot] == turn and c.keys[slot] != word:
+            slot = (slot + np.uint32(1)) & last
+        if c.used[slot] == turn:
+            carry = np.uint64(0)
+            for part in range(n_parts):
+                bits = c.bits[part]
+                matching = bits & c.masks[slot, part]
+                total = bits + matching
+                over = np.uint64(total < bits)
+                total += carry
+                over |= np.uint64(total < carry)
+                c.bits[part] = total | (bits - matching)
+                carry = over
     n = 0
     for k in range(m):
-        bits = low if k < 64 else high
-        n += (bits >> np.uint64(k & 63) & np.uint64(1)) == 0
+        n += (c.bits[k >> 6] >> np.uint64(k & 63) & np.uint64(1)) == 0
     return n
 
 
 @njit(cache=True, nogil=True)
-def _align(words, n, index, places, n_places, width, pairs, size):
+def _align(words, n, index, shift, places, n_places, width, pairs, size):
     """(item, diagonal) of each seed of `width` words that the document shares with an item, packed; returns how many
     there are by now."""
     for k in range(n_places):
         p = places[k]
         key = fmix(sequence_hash(words, p, width) + np.uint64(width))
-        at = first_posting(index.seeds, index.seed_buckets, key)
+        at = first_posting(index.seeds, index.seed_buckets, key, shift)
         if at >= 0:
             while at < len(index.seeds) and index.seeds[at] == key and size < len(pairs):
                 diagonal = np.int64(p) - np.int64(index.seed_places[at])
@@ -112,7 +150,7 @@ def _align(words, n, index, places, n_places, width, pairs, size):
 
 
 @njit(cache=True, nogil=True)
-def _best_alignment(words, n, index, pairs, size):
+def _best_alignment(words, n, index, pairs, size, common, turn):
     """(share, item, first word, end word) of the alignment that covers the largest share of an item; ties: the first
     item, then the first place."""
     best, best_item, best_first, best_end = 0.0, np.int64(-1), np.int64(0), np.int64(0)
@@ -124,7 +162,7 @@ def _best_alignment(words, n, index, pairs, size):
         m = index.stream_starts[item + 1] - start
         slack = max(2, m // 4)
         first, end = max(0, diagonal - slack), min(n, diagonal + m + slack)
-        share = _common(index.stream[start : start + m], words[first:end], m) / m
+        share = _common(index.stream[start : start + m], words[first:end], common, turn + k) / m
         if share > best:
             best, best_item, best_first, best_end = share, item, max(0, diagonal), min(n, diagonal + m)
             if share == 1:
@@ -150,25 +188,31 @@ def match(words, bounds, index, aligns):
     pairs = np.empty(0, np.uint64)
     counts = np.zeros(len(index.n_words), np.int32)
     touched = np.empty(1024, np.int64)
+    slots = _make_common()
+    shift, seed_shift = bucket_shift(index.buckets), bucket_shift(index.seed_buckets)
+    turn = 0
     for i in range(n_texts):
         text = words[bounds[i] : bounds[i + 1]]
         n = len(text)
         n_places = _candidates(text, n, index.filter, LEAST_WORDS, places)
-        n_found = _hits(text, n, index, places, n_places, found) if n_places else 0
+        n_found = _hits(text, n, index, shift, places, n_places, found) if n_places else 0
         if aligns:
             if len(pairs) < MOST_ALIGNMENTS * n + 1024:
                 pairs = np.empty(MOST_ALIGNMENTS * max(n, most) + 1024, np.uint64)
             room = pairs[: MOST_ALIGNMENTS * n + 1024]
-            size = _align(text, n, index, places, n_places, LEAST_WORDS, room, 0)
+            size = _align(text, n, index, seed_shift, places, n_places, LEAST_WORDS, room, 0)
             n_places = _candidates(text, n, index.seed_filter, SHORT_SEED_WORDS, places)
-            size = _align(text, n, index, places, n_places, SHORT_SEED_WORDS, room, size)
+            size = _align(text, n, index, seed_shift, places, n_places, SHORT_SEED_WORDS, room, size)
             if size:
-                values[i, 2], which[i, 2], window[i, 0], window[i, 1] = _best_alignment(text, n, index, pairs, size)
+                values[i, 2], which[i, 2], window[i, 0], window[i, 1] = _best_alignment(
+                    text, n, index, pairs, size, slots, turn
+                )
+                turn += size
         if n_found == 0:
             continue
         n_touched = 0
         for k in range(n_found):
-            at = first_posting(index.shingles, index.buckets, found[k])
+            at = first_posting(index.shingles, index.buckets, found[k], shift)
             while at < len(index.shingles) and index.shingles[at] == found[k]:
                 item = np.int64(index.items[at])
                 if counts[item] == 0:
@@ -208,12 +252,13 @@ def hits_of(words, bounds, index):
     places = np.empty(most, np.int64)
     found = np.empty(most * (SHINGLE_WORDS - LEAST_WORDS + 1), np.uint64)
     texts = np.empty(1024, np.int64)
+    shift = bucket_shift(index.buckets)
     shingles = np.empty(1024, np.uint64)
     size = 0
     for i in range(len(bounds) - 1):
         text = words[bounds[i] : bounds[i + 1]]
         n_places = _candidates(text, len(text), index.filter, LEAST_WORDS, places)
-        n = _hits(text, len(text), index, places, n_places, found) if n_places else 0
+        n = _hits(text, len(text), index, shift, places, n_places, found) if n_places else 0
         if size + n > len(texts):
             more = max(n, len(texts))
             texts = np.concatenate((texts, np.empty(more, np.int64)))
@@ -229,6 +274,7 @@ def covered_words(words, index, chosen):
     """bool[n]: the words of a text that shingles of the chosen items (ascending numbers) cover."""
     n = len(words)
     covered = np.zeros(n, np.bool_)
+    shift = bucket_shift(index.buckets)
     places = np.empty(max(n, 1), np.int64)
     n_places = _candidates(words, n, index.filter, LEAST_WORDS, places)
     for k in range(n_places):
@@ -237,7 +283,7 @@ def covered_words(words, index, chosen):
             if width < SHINGLE_WORDS and not index.widths[width]:
                 continue
             key = fmix(sequence_hash(words, p, width))
-            at = first_posting(index.shingles, index.buckets, key)
+            at = first_posting(index.shingles, index.buckets, key, shift)
             while 0 <= at < len(index.shingles) and index.shingles[at] == key:
                 place = np.searchsorted(chosen, np.int64(index.items[at]))
                 if place < len(chosen) and chosen[place] == index.items[at]:

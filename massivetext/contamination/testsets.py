@@ -23,6 +23,9 @@ from massivetext.text.scan import HASH_VERSION
 
 __all__ = ["Members", "TestSets"]
 
+LEAST_ALIGNMENT = 0.5
+"""Of an alignment of less, item and span are not named: nearly every long text shares a few words with some item."""
+
 _MAGIC = b"massivetext testsets 1\n"
 _ALIGNMENT = 64
 _BATCH = 4096
@@ -166,15 +169,16 @@ class TestSets:
         test_items_hit: int64, items of which at least one shingle stands in the text.
         test_span: string, `start:end` in characters of each stretch that shingles of that item cover, joined by commas.
         contamination_jaccard_set, contamination_jaccard_item: the item of the largest J.
-        contamination_alignment: float64, for items of 8 to 128 words, the largest share of one item's words that stand
+        contamination_alignment: float64, for items of 8 to 512 words, the largest share of one item's words that stand
             in the text in their order, other words between them allowed, within a stretch a quarter longer on both
             sides. Looked for where text and item share an 8-gram (5-gram for items of up to 15 words).
-        contamination_alignment_set, _item, _span: the item of that, and where.
+        contamination_alignment_set, _item, _span: the item of that, and where; null where it is under .5.
 
         words: the normalised words of the texts, if a pass has them already. align: without, the alignment is 0.
         """
         found = words_of(texts) if words is None else words
         values, which, n_hit, window = match.match(found.hashes, found.bounds, self.arrays, align)
+        which[values[:, 2] < LEAST_ALIGNMENT, 2] = -1
         spans = self._spans(texts, which, window)
         columns: dict[str, Any] = {
             "contamination_jaccard": pa.array(values[:, 0]),

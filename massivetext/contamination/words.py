@@ -18,7 +18,7 @@ __all__ = ["Words", "located_words", "words"]
 
 _OFFSET = np.uint64(0xCBF29CE484222325)
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
-_ASCII_SPACE, _ASCII_DELETED = 0x80, 0x81
+_ASCII_SPACE, _ASCII_DELETED, _LONGER = 0x80, 0x81, 0x82
 _U0, _U1, _U2 = UNKNOWN.encode()
 
 
@@ -31,39 +31,51 @@ class Words(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _hash_words(data, start, end, t, ascii_class, out):
+def _hash_words(data, start, end, t, classes, out):
     """Hashes of the words of data[start:end] into out; returns how many, or -1 - how many if NFC may be needed."""
     flags, lower = t.flags, t.lower
+    text = data[start:end]
     n = 0
     maybe = 0
     h = _OFFSET
-    i = start
-    while i < end:
-        b = data[i]
-        if b < 0x80:
-            c = ascii_class[b]
-            i += 1
-            if c < 0x80:
+    # Unsigned, since numba looks at the sign of an index at every access.
+    i, one, stop = np.uint64(0), np.uint64(1), np.uint64(len(text))
+    while i < stop:
+        c = classes[text[i]]
+        if c < 0x80:
+            h = (h ^ np.uint64(c)) * _PRIME
+            i += one
+            while i < stop:
+                c = classes[text[i]]
+                if c >= 0x80:
+                    break
                 h = (h ^ np.uint64(c)) * _PRIME
-            elif c == _ASCII_SPACE and h != _OFFSET:
-                out[n] = fmix(h)
-                n += 1
-                h = _OFFSET
-            continue
-        point, size = decode_point(data, i, end)
-        i += size
-        f = flags[point]
-        maybe |= f & NFC_MAYBE
-        if f & SPACE:
+                i += one
+            if i >= stop:
+                break
+        if c == _ASCII_SPACE:
             if h != _OFFSET:
                 out[n] = fmix(h)
                 n += 1
                 h = _OFFSET
-        elif not f & DELETED:
-            if point != 0x130:
-                h = (h ^ np.uint64(lower[point])) * _PRIME
-            else:
-                h = ((h ^ np.uint64(0x69)) * _PRIME ^ np.uint64(0x307)) * _PRIME
+            i += one
+        elif c == _ASCII_DELETED:
+            i += one
+        else:
+            point, size = decode_point(text, np.int64(i), np.int64(stop))
+            i += np.uint64(size)
+            f = flags[point]
+            maybe |= f & NFC_MAYBE
+            if f & SPACE:
+                if h != _OFFSET:
+                    out[n] = fmix(h)
+                    n += 1
+                    h = _OFFSET
+            elif not f & DELETED:
+                if point != 0x130:
+                    h = (h ^ np.uint64(lower[point])) * _PRIME
+                else:
+                    h = ((h ^ np.uint64(0x69)) * _PRIME ^ np.uint64(0x307)) * _PRIME
     if h != _OFFSET:
         out[n] = fmix(h)
         n += 1
@@ -71,19 +83,17 @@ def _hash_words(data, start, end, t, ascii_class, out):
 
 
 @njit(cache=True, nogil=True)
-def _words(data, offsets, t, ascii_class):
+def _words(data, offsets, t, classes):
     n_texts = len(offsets) - 1
     bounds = np.zeros(n_texts + 1, np.int64)
-    total = 0
-    for i in range(n_texts):
-        total += words_at_most(data, offsets[i], offsets[i + 1])
-    out = np.empty(total, np.uint64)
+    # No text of m bytes has more than (m + 1) / 2 words; memory that is not written is not taken.
+    out = np.empty((len(data) + n_texts) // 2 + 1, np.uint64)
     size = 0
     for i in range(n_texts):
-        n = _hash_words(data, offsets[i], offsets[i + 1], t, ascii_class, out[size:])
+        n = _hash_words(data, offsets[i], offsets[i + 1], t, classes, out[size:])
         if n < 0:
             composed = nfc(data, offsets[i], offsets[i + 1], t)
-            n = _hash_words(composed, 0, len(composed), t, ascii_class, out[size:])
+            n = _hash_words(composed, 0, len(composed), t, classes, out[size:])
             n = -1 - n if n < 0 else n
         size += n
         bounds[i + 1] = size
@@ -116,18 +126,20 @@ def _located(data, t):
     return s.normal[:n].copy(), unknown, starts, ends
 
 
-def _ascii_classes(flags: np.ndarray, lower: np.ndarray) -> np.ndarray:
-    """uint8[128]: the lower-cased character, or one of two values that are no ASCII."""
-    classes = lower[:128].astype(np.uint8)
-    classes[(flags[:128] & DELETED) != 0] = _ASCII_DELETED
-    classes[(flags[:128] & SPACE) != 0] = _ASCII_SPACE
+def _byte_classes(flags: np.ndarray, lower: np.ndarray) -> np.ndarray:
+    """uint8[256]: the lower-cased character of an ASCII byte, or a value that is no ASCII: for whitespace, for what is
+    deleted, for bytes of longer characters."""
+    classes = np.full(256, _LONGER, np.uint8)
+    classes[:128] = lower[:128]
+    classes[:128][(flags[:128] & DELETED) != 0] = _ASCII_DELETED
+    classes[:128][(flags[:128] & SPACE) != 0] = _ASCII_SPACE
     return classes
 
 
 def words(texts: Texts) -> Words:
     """The normalised words of each text. The list of a null or empty text is empty."""
     t = unicode_tables()
-    return Words(*_words(*buffers(texts), t, _ascii_classes(t.flags, t.lower)))
+    return Words(*_words(*buffers(texts), t, _byte_classes(t.flags, t.lower)))
 
 
 def located_words(text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -54,13 +54,13 @@ def common(a: Sequence[str], b: Sequence[str]) -> int:
 
 def alignment(document: str, items: Sequence[str]) -> float:
     """The largest share of an item's words in order, around any seed that the document shares with it. For items of up
-    to 32 words, of which every gram is a seed."""
+    to 64 words, of which every gram is a seed."""
     words = oracle.normalised_words(document)
     best = 0.0
     for item in items:
         sequence = oracle.normalised_words(item)
         m = len(sequence)
-        if not 8 <= m <= 32:
+        if not 8 <= m <= 64:
             continue
         width, slack = (5 if m <= 15 else 8), max(2, m // 4)
         for p in range(len(words) - width + 1):

@@ -146,7 +146,7 @@ def test_same_as_plain_python(tmp_path_factory, items, data):
 
 
 @settings(max_examples=100)
-@given(items=st.lists(st.lists(_word, min_size=8, max_size=30).map(" ".join), min_size=1, max_size=3), document=_line)
+@given(items=st.lists(st.lists(_word, min_size=8, max_size=64).map(" ".join), min_size=1, max_size=3), document=_line)
 def test_alignment_same_as_plain_python(tmp_path_factory, items, document):
     testsets = index(tmp_path_factory.mktemp("items"), items)
 
