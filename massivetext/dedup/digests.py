@@ -18,21 +18,61 @@ _C, _D = np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0xA0761D6478BD642F)
 
 @njit(cache=True, nogil=True)
 def _digest(text, n, out):
-    """Two chains over words of 8 bytes, each word mixed on its own first, so that both depend on every bit."""
+    """Two chains over words of 8 bytes, each word mixed on its own first, so that both depend on every bit. `text` is
+    uint8 with room for the zeros that fill the last word."""
+    for i in range(n, n + 8):
+        text[i] = 0
     a = _A ^ np.uint64(n)
     b = _B ^ np.uint64(n)
-    i = 0
-    while i < n:
-        word = np.uint64(0)
-        for k in range(min(8, n - i)):
-            word |= np.uint64(text[i + k]) << np.uint64(8 * k)
-        a = (a ^ fmix(word + _A)) * _C
+    words = text.view(np.uint64)
+    for i in range((n + 7) // 8):
+        mixed = fmix(words[i] + _A)
+        a = (a ^ mixed) * _C
         a ^= a >> np.uint64(32)
-        b = (b ^ fmix(word ^ _D)) * _B
+        b = (b ^ (mixed + (words[i] ^ _D) * _C)) * _B
         b ^= b >> np.uint64(29)
-        i += 8
     out[0] = fmix(a)
     out[1] = fmix(b ^ a)
+
+
+@njit(cache=True, nogil=True)
+def _collapse(text, start, end, flags, buffer):
+    """(bytes, code points, whether NFC may change the text): words with one space between them into buffer."""
+    n = 0
+    gap = False
+    maybe = False
+    points = end - start
+    i = start
+    while i < end:
+        byte = text[i]
+        if byte < 0x80:
+            if flags[byte] & SPACE:
+                gap = n > 0
+            else:
+                if gap:
+                    buffer[n] = 32
+                    n += 1
+                    gap = False
+                buffer[n] = byte
+                n += 1
+            i += 1
+            continue
+        point, size = decode_point(text, i, end)
+        points -= size - 1
+        flag = flags[point]
+        if flag & SPACE:
+            gap = n > 0
+        else:
+            maybe |= (flag & NFC_MAYBE) != 0
+            if gap:
+                buffer[n] = 32
+                n += 1
+                gap = False
+            for k in range(size):
+                buffer[n + k] = text[i + k]
+            n += size
+        i += size
+    return n, points, maybe
 
 
 @njit(cache=True, nogil=True)
@@ -43,42 +83,14 @@ def _exact(data, offsets, tables):
     most = np.int64(1)
     for i in range(n_texts):
         most = max(most, offsets[i + 1] - offsets[i])
-    buffer = np.empty(most + 8, np.uint8)
-    flags = tables.flags
+    buffer = np.empty((most // 8 + 2) * 8, np.uint8)
     for row in range(n_texts):
-        text, start, end = data, offsets[row], offsets[row + 1]
-        points = np.int64(0)
-        maybe = False
-        for attempt in range(2):
-            n = 0
-            gap = False
-            i = start
-            while i < end:
-                byte = text[i]
-                if byte < 0x80:
-                    point, size = np.int64(byte), 1
-                else:
-                    point, size = decode_point(text, i, end)
-                flag = flags[point]
-                if flag & SPACE:
-                    gap = n > 0
-                else:
-                    maybe |= (flag & NFC_MAYBE) != 0
-                    if gap:
-                        buffer[n] = 32
-                        n += 1
-                        gap = False
-                    for k in range(size):
-                        buffer[n + k] = text[i + k]
-                    n += size
-                points += attempt == 0
-                i += size
-            if attempt == 1 or not maybe:
-                break
-            text = nfc(data, start, end, tables)
-            start, end = np.int64(0), np.int64(len(text))
-            if end + 8 > len(buffer):
-                buffer = np.empty(end + 8, np.uint8)
+        n, points, maybe = _collapse(data, offsets[row], offsets[row + 1], tables.flags, buffer)
+        if maybe:
+            text = nfc(data, offsets[row], offsets[row + 1], tables)
+            if len(text) + 8 > len(buffer):
+                buffer = np.empty((len(text) // 8 + 2) * 8, np.uint8)
+            n, _, _ = _collapse(text, 0, len(text), tables.flags, buffer)
         _digest(buffer, n, digests[row])
         lengths[row] = points
     return digests, lengths

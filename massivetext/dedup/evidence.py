@@ -14,22 +14,12 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from massivetext.dedup.banding import Banding, band_hashes
-from massivetext.dedup.digests import digest_set, exact_digests
-from massivetext.dedup.shingles import hash_shingles
-from massivetext.dedup.signatures import permutations, sign
-from massivetext.text import Texts, buffers
-from massivetext.text.scan import (
-    HASH_VERSION,
-    N_COUNTS,
-    make_scratch,
-    normalised_words,
-    scan,
-    unicode_tables,
-    words_at_most,
-)
+from massivetext.dedup.digests import exact_digests
+from massivetext.dedup.sets import signed_sets
+from massivetext.text import Texts
+from massivetext.text.scan import HASH_VERSION
 
 __all__ = ["EVIDENCE_SCHEMA", "SIGNATURE_SEED", "canonical_url", "evidence", "evidence_schema", "pack_ids"]
 
@@ -62,28 +52,6 @@ def evidence_schema(banding: Banding) -> pa.Schema:
     return EVIDENCE_SCHEMA.with_metadata({**EVIDENCE_SCHEMA.metadata, b"massivetext.banding": name.encode()})
 
 
-@njit(cache=True, nogil=True)
-def _sign(data, offsets, t, a, b):
-    n_texts = len(offsets) - 1
-    most = 1
-    for i in range(n_texts):
-        most = max(most, words_at_most(data, offsets[i], offsets[i + 1]))
-    s = make_scratch(most)
-    counts = np.zeros(N_COUNTS, np.int64)
-    hashes = np.empty(most, np.uint64)
-    mixed = np.empty(most, np.uint32)
-    signed = np.empty((n_texts, len(a)), np.uint32)
-    digests = np.empty((n_texts, 2), np.uint64)
-    sizes = np.empty(n_texts, np.int64)
-    for i in range(n_texts):
-        scan(data, offsets[i], offsets[i + 1], t, s, counts)
-        n = normalised_words(data, offsets[i], offsets[i + 1], t, s, counts)
-        sizes[i] = hash_shingles(s.normal, n, hashes)
-        sign(hashes, sizes[i], mixed, a, b, signed[i])
-        digest_set(hashes, 0, sizes[i], digests[i])
-    return signed, digests, sizes
-
-
 def evidence(
     texts: Texts,
     ids: Sequence[str] | pa.Array,
@@ -99,9 +67,7 @@ def evidence(
     `signed`: signatures uint32[n, num_hashes] of SIGNATURE_SEED, shingle digests uint64[n, 2] and numbers of shingles
     int64[n], where another kernel has made them in its own pass; num_hashes may exceed the banding's.
     """
-    signatures, digests, sizes = signed or _sign(
-        *buffers(texts), unicode_tables(), *permutations(banding.num_hashes, SIGNATURE_SEED)
-    )
+    signatures, digests, sizes = signed or signed_sets(texts, banding.num_hashes, SIGNATURE_SEED)
     exact, lengths = exact_digests(texts)
     digests = np.where((sizes == 0)[:, None], exact ^ np.uint64(1), digests)
     bands = band_hashes(signatures, banding).astype("<u8", copy=False)

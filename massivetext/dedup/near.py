@@ -13,8 +13,7 @@ from massivetext.dedup.digests import exact_digests, set_digests
 from massivetext.dedup.evidence import SIGNATURE_SEED
 from massivetext.dedup.grouping import ALONE, connect, find_roots, star_edges
 from massivetext.dedup.removal import decide, exact_threshold
-from massivetext.dedup.shingles import shingles
-from massivetext.dedup.signatures import signatures
+from massivetext.dedup.sets import shingle_sets, signed_sets
 from massivetext.text import Texts
 
 __all__ = ["near_duplicates", "random_ranks", "take_sets"]
@@ -60,8 +59,7 @@ def near_duplicates(
         raise ValueError(f"{len(texts)} texts but {len(names)} ids")
     ratio = exact_threshold(threshold)
     banding = plan(threshold, recall)
-    sets = shingles(texts)
-    hashes, bounds = np.asarray(sets.values), np.asarray(sets.offsets).astype(np.int64)
+    hashes, bounds = shingle_sets(texts)
     exact, _ = exact_digests(texts)
     digests = set_digests(hashes, bounds)
     sizes = np.diff(bounds)
@@ -85,7 +83,7 @@ def near_duplicates(
         best[ordered] = ordered[np.flatnonzero(new)][np.cumsum(new) - 1]
 
     chosen = np.flatnonzero((best == np.arange(len(names))) & (sizes > 0))
-    bands = band_hashes(signatures(texts, num_hashes=banding.num_hashes, seed=SIGNATURE_SEED), banding)
+    bands = band_hashes(signed_sets(texts, banding.num_hashes, SIGNATURE_SEED)[0], banding)
     parent = np.full(len(names), ALONE, np.uint32)
     connect(parent, star_edges(bands[chosen].ravel(), np.repeat(chosen.astype(np.uint32), banding.bands)))
     find_roots(parent)

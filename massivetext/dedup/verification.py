@@ -16,7 +16,7 @@ from massivetext.dedup.near import take_sets
 from massivetext.dedup.removal import decide
 from massivetext.dedup.runs import read_key, read_run, write_blocks, write_run
 from massivetext.dedup.scope import Part, Scope
-from massivetext.dedup.shingles import shingles
+from massivetext.dedup.sets import shingle_sets
 from massivetext.errors import OutputError, SourceError
 
 __all__ = ["DECISION", "decide_batch", "sets"]
@@ -43,11 +43,10 @@ def sets(scope: Scope, group: int) -> dict[str, int]:
             continue
         records = _candidates(scope, part, assigned[low:high])
         for rows, texts in _texts(part, records["document"].astype(np.int64) - part.start):
-            found = shingles(texts)
-            bounds = np.asarray(found.offsets).astype(np.int64)
+            hashes, bounds = shingle_sets(texts)
             piece = records[rows]
             piece["n_shingles"] = np.diff(bounds)
-            held.append((piece, np.asarray(found.values)))
+            held.append((piece, hashes))
             size += 8 * len(held[-1][1]) + piece.nbytes
             n_bytes += texts.get_total_buffer_size()
             if size > limit:
