@@ -66,8 +66,10 @@ def read(
             f"name the right one in the source's `fields`, such as {{{fields.body}: ...}}"
         )
     damage = None
-    first_row = sum(file.metadata.row_group(number).num_rows for number in range(start))
-    for number in range(start, stop):
+    first_row = sum(
+        file.metadata.row_group(number).num_rows for number in range(min(start, file.metadata.num_row_groups))
+    )
+    for number in range(start, min(stop, file.metadata.num_row_groups)):
         row = first_row
         first_row += file.metadata.row_group(number).num_rows
         try:

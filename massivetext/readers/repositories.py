@@ -184,7 +184,12 @@ def _licences(
                 continue
             if depth < nearest.get(repository, depth + 1):
                 nearest[repository], names[repository] = depth, {}
-            data = member.read() if member.size <= _LICENCE else b""
+            try:
+                data = member.read() if member.size <= _LICENCE else None
+            except DamagedError:
+                raise
+            except (*ERRORS, SourceError):
+                data = None  # a licence file that cannot be read is one that is not recognised
             names[repository][path] = licences.identify(decode(data or b"")[0])
     except DamagedError:
         pass  # reading the files will say so
@@ -292,8 +297,11 @@ def _tar_members(stream: IO[bytes], source: str) -> Iterator[_Member]:
                 reason = "skipped.device"
 
             def content(info: tarfile.TarInfo = info) -> bytes | None:
-                file = archive.extractfile(info)
-                data = b"" if file is None else file.read(MAX_FILE + 1)
+                try:
+                    file = archive.extractfile(info)
+                    data = b"" if file is None else file.read(MAX_FILE + 1)
+                except tarfile.TarError as error:
+                    raise DamagedError("truncated", f"{source}: truncated: {info.name!r}: {error}") from error
                 if len(data) < min(info.size, MAX_FILE + 1):
                     raise DamagedError("truncated", f"{source}: truncated: ends inside {info.name!r}")
                 return data if len(data) <= MAX_FILE else None
