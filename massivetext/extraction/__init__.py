@@ -7,13 +7,13 @@ from massivetext.text import clean
 
 __all__ = ["ENGINES", "extract"]
 
-ENGINES = ("trafilatura",)
+ENGINES = ("salient", "trafilatura")
 
 
 def extract(
     page: bytes,
     *,
-    engine: str = "trafilatura",
+    engine: str = "salient",
     url: str | None = None,
     content_type: str | None = None,
     fast: bool = False,
@@ -24,12 +24,17 @@ def extract(
     word. url names the page in errors. fast: the fast mode of `trafilatura`; no other engine has one.
 
     The text has `\\n` for line breaks, no NUL, no lone surrogate. Raises RecordError(`binary`) for bytes that are no
-    text, ValueError for an unknown engine; `trafilatura` also raises LimitError and TimeLimitError (see there).
+    text, LimitError for a page beyond the engine's limits, ValueError for an unknown engine; `trafilatura` also raises
+    TimeLimitError and RecordError(`trafilatura`).
     """
     from massivetext.extraction.encoding import is_binary
 
     if is_binary(page):
         raise RecordError("binary", f"page {url or ''} is not text: it has control bytes that no encoding uses")
+    if engine == "salient":
+        from massivetext.extraction import salient
+
+        return clean(salient.extract(page, url=url, content_type=content_type))
     if engine == "trafilatura":
         from massivetext.extraction import trafilatura
 
