@@ -73,6 +73,7 @@ def job(folder: Path, memory: int) -> dict[str, float]:
                 n_documents += len(texts)
         parts.append(dedup.Part("bench", path.stem, str(target), str(path)))
     times["evidence"] = time.process_time() - begun
+    memory_after = {"evidence": peak_rss()}
     scope = dedup.make_scope(str(folder / "work"), str(folder / "duplicates"), parts, options)
     disk = 0
     for phase, steps in phases.phases(scope):
@@ -80,10 +81,11 @@ def job(folder: Path, memory: int) -> dict[str, float]:
         for step in steps:
             step()
         times[phase] = time.process_time() - before
+        memory_after[phase] = peak_rss()
         disk = max(disk, sum(path.stat().st_size for path in (folder / "work").rglob("*") if path.is_file()))
     counts = phases.finish(scope)
     cpu = time.process_time() - begun
-    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    rss = peak_rss()
     n_bytes = text_bytes(folder)
     evidence_bytes = sum(path.stat().st_size for path in (folder / "evidence").rglob("*.parquet"))
     return {
@@ -99,7 +101,12 @@ def job(folder: Path, memory: int) -> dict[str, float]:
         "verifications_a_distinct": (counts["verifications"] + counts["core_overlaps"]) / counts["distinct"],
         **{name: float(value) for name, value in counts.items()},
         **{f"s_{phase}": seconds for phase, seconds in times.items()},
+        **{f"peak_rss_mb_after_{phase}": value for phase, value in memory_after.items()},
     }
+
+
+def peak_rss() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 BEFORE: dict[str, float] = {}
@@ -111,7 +118,7 @@ def warm(options: object) -> None:
 
     words = [f"w{i}" for i in range(400)]
     near_duplicates(pa.array([" ".join(words[i:]) for i in range(100)]), [str(i) for i in range(100)])
-    BEFORE["rss_before_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    BEFORE["rss_before_mb"] = peak_rss()
 
 
 def text_bytes(folder: Path) -> int:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import intrinsic
 
 from massivetext.errors import RecipeError
 from massivetext.text.scan import fmix
@@ -25,6 +26,9 @@ __all__ = ["Removals", "decide", "exact_threshold"]
 SMALL = 64
 CORE = 64
 """A shingle in more documents of its component than this is of the core; the others go through an inverted index."""
+
+BIT_WORDS = 1 << 22
+"""Cores as bits take at most so many words of 8 bytes in a component."""
 
 # Counts that the kernels keep, by index.
 VERIFICATIONS, CORE_OVERLAPS, CLASS_PAIRS, N_STATS = range(4)
@@ -50,6 +54,16 @@ def exact_threshold(threshold: float) -> tuple[int, int]:
     if not 0 < value < 1 or value.denominator > 10**9:
         raise RecipeError(f"deduplication.threshold: {threshold!r} must lie between 0 and 1, with at most 9 decimals")
     return value.numerator, value.denominator
+
+
+@intrinsic
+def _ones(typingctx, word):
+    """Bits that are 1 in a uint64, as one instruction."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), generate
 
 
 @njit(cache=True, nogil=True)
@@ -143,7 +157,7 @@ def _large(hashes, bounds, bands, fixed, joins, p, q, first, last, partner, over
     - A pair that shares none is a near-duplicate only if the core parts alone suffice. Documents of equal core and
       equal size are a *class*, and that question has one answer for two classes. It is asked only of documents whose
       core could suffice, and only of classes that a band is shared with.
-    Overlaps of two cores are remembered. What is found is verified on the sets themselves before it counts.
+    What is found is verified on the sets themselves before it counts.
     """
     n = last - first
     base = bounds[first]
@@ -180,6 +194,24 @@ def _large(hashes, bounds, bands, fixed, joins, p, q, first, last, partner, over
     for i in range(n):
         if core_document[core[i]] < 0:
             core_document[core[i]] = i
+    # Where few shingles make up all cores, a core is a set of bits; else overlaps of two cores are remembered.
+    place_of = np.full(n_ids, -1, np.int32)
+    n_core = 0
+    for j in range(n_ids):
+        if frequency[j] > CORE:
+            place_of[j] = n_core
+            n_core += 1
+    n_words = (n_core + 63) // 64
+    if n_words * n_cores > BIT_WORDS:
+        n_words = 0
+    core_bits = np.zeros((n_cores, n_words), np.uint64)
+    if n_words:
+        for c in range(n_cores):
+            d = first + core_document[c]
+            for j in range(bounds[d] - base, bounds[d + 1] - base):
+                at = place_of[ids[j]]
+                if at >= 0:
+                    core_bits[c, at >> 6] |= np.uint64(1) << np.uint64(at & 63)
     mark = np.full(n_ids, -1, np.int32)
     marked = np.int64(-1)
     memory_mask = np.int64((1 << 16) - 1)
@@ -255,6 +287,11 @@ def _large(hashes, bounds, bands, fixed, joins, p, q, first, last, partner, over
                             a, b = np.int64(core[i]), np.int64(core[k])
                             if a == b:
                                 common = core_size[i]
+                            elif n_words:
+                                stats[CORE_OVERLAPS] += 1
+                                common = np.int64(0)
+                                for w in range(n_words):
+                                    common += _ones(core_bits[a, w] & core_bits[b, w])
                             else:
                                 pair = min(a, b) * n_cores + max(a, b)
                                 place = np.int64(fmix(np.uint64(pair))) & memory_mask
