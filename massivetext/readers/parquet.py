@@ -20,12 +20,12 @@ BATCH_ROWS = 64
 
 
 def row_group_ranges(stream: IO[bytes], source: str, target_bytes: int) -> list[tuple[int, int]]:
-    """Ranges of row groups of about `target_bytes` each as stored. Raises SourceError if it is no Parquet file."""
+    """Ranges of row groups of about `target_bytes` each, decompressed. Raises SourceError if it is no Parquet file."""
     metadata = _open(stream, source).metadata
     ranges, first, held = [], 0, 0
     for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        held += sum(group.column(i).total_compressed_size for i in range(group.num_columns))
+        # Not the columns' own sizes: pyarrow 25 ends the process when it meets damaged metadata of a column there.
+        held += max(0, metadata.row_group(number).total_byte_size)
         if held >= target_bytes:
             ranges.append((first, number + 1))
             first, held = number + 1, 0
@@ -90,8 +90,10 @@ def read(
 def _open(stream: IO[bytes], source: str) -> pq.ParquetFile:
     try:
         stream.seek(0)
-        return pq.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
+        file = pq.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False)
+        file.schema_arrow.names  # noqa: B018  raises for names that are no text
+        return file
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{source}: not a Parquet file that can be read: {error}") from error
 
 
@@ -106,6 +108,20 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
+def _values(column: pa.Array) -> list[Any]:
+    try:
+        return column.to_pylist()
+    except UnicodeDecodeError:  # in a list or a dictionary: the values that can be had
+        return [_value(value) for value in column]
+
+
+def _value(value: pa.Scalar) -> Any:
+    try:
+        return value.as_py()
+    except UnicodeDecodeError:
+        return None
+
+
 def _rows(batch: pa.RecordBatch, columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Rows as values under their keys. Text comes as bytes, so that a column that lies about being UTF-8 does not
     cost the batch."""
@@ -116,6 +132,6 @@ def _rows(batch: pa.RecordBatch, columns: Mapping[str, str]) -> Iterator[dict[st
             column = column.cast(pa.large_binary()) if not pa.types.is_dictionary(column.type) else column
         elif not pa.types.is_nested(column.type):
             column = column.cast(pa.string())
-        lists[key] = column.to_pylist()
+        lists[key] = _values(column)
     for i in range(batch.num_rows):
         yield {key: values[i] for key, values in lists.items()}
