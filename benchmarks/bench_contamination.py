@@ -155,7 +155,7 @@ def main() -> None:
     testsets = TestSets.read(SETS)
     searched = sum(members.n_searched for members in testsets.members)
     print(
-        f"index: {testsets.n_items} items, {searched} searched for, {len(testsets.arrays.shingles)} shingles, "
+        f"index: {testsets.n_items} items, {searched} searched for, {len(testsets.arrays.items)} shingles, "
         f"{testsets.nbytes / 1e6:.1f} MB, made in {time.process_time() - started:.1f} s\n"
     )
     speed(testsets)

@@ -1,6 +1,6 @@
 """The inverted index over test items: arrays that kernels search, built once, mapped into memory by every worker.
 
-Per posting (one distinct shingle of one item) 12 bytes, per seed 14, per aligned word 4, plus filters of about 8 to 16
+Per posting (one distinct shingle of one item) 10 bytes, per seed 14, per aligned word 4, plus filters of about 8 to 16
 bits a shingle. Hash definitions: massivetext/text/scan.py.
 """
 
@@ -30,21 +30,24 @@ leaves a run of at least half the words."""
 
 _EVERY_SEED_WORDS = 64
 _SEED_STRIDE = 8
+MINIMAL_BUCKET_BITS = 16
 MOST_POSTINGS = 64
 """A seed of more items than this is not used: it is an instruction that a whole set shares, or a set phrase."""
 
 
 class Arrays(NamedTuple):
-    """shingles: uint64[p], ascending, with items: uint32[p]: which item has which shingle, each pair once.
-    buckets: uint32[2^k + 1], first posting for the top k bits. filter: uint64[2^k], which 8-grams begin a shingle or
-    are a seed, two bits each in one word. widths: uint8[14], 1 for the lengths that items of under 13 words have.
-    short_filter: 8-grams that begin one of those.
+    """Postings, by shingle, then item: which item has which shingle, each pair once. shingles_high: uint32[p],
+    shingles_low: uint16[p], the 48 bits of the shingle's hash below the top k; items: uint32[p]. buckets:
+    uint32[2^k + 1], the first posting for each value of the top k >= 16 bits, so that no bit of a hash is lost.
+    filter: uint64[2^j], which 8-grams begin a shingle or are a seed, two bits each in one word. widths: uint8[14], 1
+    for the lengths that items of under 13 words have. short_filter: 8-grams that begin one of those.
     n_shingles, n_words: uint32[n], of each item: distinct shingles (0 for one left out), words.
     seeds: uint64[s], ascending, with seed_items: uint32[s], seed_places: uint16[s] (word within item), seed_buckets,
     seed_filter (5-grams). stream: uint32[w], words of aligned items, stream_starts: int64[n + 1].
     """
 
-    shingles: np.ndarray
+    shingles_high: np.ndarray
+    shingles_low: np.ndarray
     items: np.ndarray
     buckets: np.ndarray
     filter: np.ndarray
@@ -84,27 +87,58 @@ def filter_has(bits, g):
 
 @njit(cache=True, nogil=True)
 def bucket_shift(buckets):
-    """By how many bits a key is shifted to the right to give its bucket, less one."""
-    shift = 63
-    while (1 << (63 - shift)) < len(buckets) - 1:
+    """By how many bits a key is shifted to the right to give its bucket."""
+    shift = 64 - MINIMAL_BUCKET_BITS
+    while (1 << (64 - shift)) < len(buckets) - 1:
         shift -= 1
     return np.uint64(shift)
 
 
 @njit(cache=True, nogil=True)
-def first_posting(keys, buckets, key, shift):
-    """Index of the first entry of `keys` that is `key`, or -1."""
-    # In two steps, since a shift by 64, where there is one bucket, is undefined.
-    bucket = key >> shift >> np.uint64(1)
-    low, high = np.int64(buckets[bucket]), np.int64(buckets[bucket + np.uint64(1)])
-    end = high
-    while low < high:
-        middle = (low + high) >> 1
-        if keys[middle] < key:
-            low = middle + 1
+def postings(index, key, shift):
+    """(first, end) of the postings of a shingle; equal if no item has it."""
+    bucket = key >> shift
+    rest = key << (np.uint64(64) - shift)
+    high, low = np.uint32(rest >> np.uint64(32)), np.uint16(rest >> np.uint64(16) & np.uint64(0xFFFF))
+    first, end = np.int64(index.buckets[bucket]), np.int64(index.buckets[bucket + np.uint64(1)])
+    last = end
+    while first < last:
+        middle = (first + last) >> 1
+        here = index.shingles_high[middle]
+        if here < high or (here == high and index.shingles_low[middle] < low):
+            first = middle + 1
         else:
-            high = middle
-    return low if low < end and keys[low] == key else np.int64(-1)
+            last = middle
+    last = first
+    while last < end and index.shingles_high[last] == high and index.shingles_low[last] == low:
+        last += 1
+    return first, last
+
+
+@njit(cache=True, nogil=True)
+def first_seed(seeds, buckets, key, shift):
+    """Index of the first seed with this hash, or -1."""
+    bucket = key >> shift
+    first, end = np.int64(buckets[bucket]), np.int64(buckets[bucket + np.uint64(1)])
+    last = end
+    while first < last:
+        middle = (first + last) >> 1
+        if seeds[middle] < key:
+            first = middle + 1
+        else:
+            last = middle
+    return first if first < end and seeds[first] == key else np.int64(-1)
+
+
+@njit(cache=True, nogil=True)
+def all_postings(index, keys):
+    """(first: int64[n], end: int64[n]) of each shingle."""
+    first = np.empty(len(keys), np.int64)
+    end = np.empty(len(keys), np.int64)
+    shift = bucket_shift(index.buckets)
+    for i in range(len(keys)):
+        first[i], end[i] = postings(index, keys[i], shift)
+    return first, end
 
 
 @njit(cache=True, nogil=True)
@@ -170,13 +204,11 @@ def _filter(*grams: np.ndarray) -> np.ndarray:
     return bits
 
 
-def _buckets(keys: np.ndarray) -> np.ndarray:
-    """First entry for each value of the top k bits, with about four entries a bucket."""
-    k = max(0, len(keys).bit_length() - 2)
-    if k == 0:
-        return np.array([0, len(keys)], np.uint32)
+def _buckets(keys: np.ndarray) -> tuple[np.ndarray, int]:
+    """First entry for each value of the top k bits, with four to eight entries a bucket where they are many; and k."""
+    k = max(MINIMAL_BUCKET_BITS, len(keys).bit_length() - 3)
     bounds = np.arange(1, 1 << k, dtype=np.uint64) << np.uint64(64 - k)
-    return np.concatenate([[0], np.searchsorted(keys, bounds), [len(keys)]]).astype(np.uint32)
+    return np.concatenate([[0], np.searchsorted(keys, bounds), [len(keys)]]).astype(np.uint32), k
 
 
 def build(batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Arrays:
@@ -243,10 +275,13 @@ def build(batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Array
     seed, seed_item, place = seed[useful], seed_item[useful], place[useful]
 
     aligned = np.where((n_words >= LEAST_WORDS) & (n_words <= ALIGNED_WORDS), n_words, 0)
+    buckets, bits = _buckets(key)
+    key <<= np.uint64(bits)
     arrays = Arrays(
-        shingles=key,
+        shingles_high=(key >> np.uint64(32)).astype(np.uint32),
+        shingles_low=(key >> np.uint64(16)).astype(np.uint16),
         items=item,
-        buckets=_buckets(key),
+        buckets=buckets,
         filter=filters[0],
         widths=short,
         short_filter=filters[1],
@@ -255,7 +290,7 @@ def build(batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Array
         seeds=seed,
         seed_items=seed_item,
         seed_places=place,
-        seed_buckets=_buckets(seed),
+        seed_buckets=_buckets(seed)[0],
         seed_filter=filters[2],
         stream=np.concatenate([np.zeros(0, np.uint32), *streams]),
         stream_starts=np.concatenate([[0], np.cumsum(aligned, dtype=np.int64)]).astype(np.int64),

@@ -13,7 +13,8 @@ from massivetext.contamination.index import (
     SHORT_SEED_WORDS,
     bucket_shift,
     filter_has,
-    first_posting,
+    first_seed,
+    postings,
     sequence_hash,
 )
 from massivetext.dedup.shingles import SHINGLE_WORDS, distinct, hash_shingles
@@ -56,7 +57,8 @@ def _hits(words, n, index, shift, places, n_places, found):
         p = places[k]
         if p + SHINGLE_WORDS <= n:
             key = fmix(sequence_hash(words, p, SHINGLE_WORDS))
-            if first_posting(index.shingles, index.buckets, key, shift) >= 0:
+            first, end = postings(index, key, shift)
+            if first < end:
                 found[size] = key
                 size += 1
         g = sequence_hash(words, p, LEAST_WORDS)
@@ -66,7 +68,8 @@ def _hits(words, n, index, shift, places, n_places, found):
                     g = g * BASE + words[p + width - 1]
                 if index.widths[width]:
                     key = fmix(g)
-                    if first_posting(index.shingles, index.buckets, key, shift) >= 0:
+                    first, end = postings(index, key, shift)
+                    if first < end:
                         found[size] = key
                         size += 1
     return distinct(found[:size])
@@ -139,7 +142,7 @@ def _align(words, n, index, shift, places, n_places, width, pairs, size):
     for k in range(n_places):
         p = places[k]
         key = fmix(sequence_hash(words, p, width) + np.uint64(width))
-        at = first_posting(index.seeds, index.seed_buckets, key, shift)
+        at = first_seed(index.seeds, index.seed_buckets, key, shift)
         if at >= 0:
             while at < len(index.seeds) and index.seeds[at] == key and size < len(pairs):
                 diagonal = np.int64(p) - np.int64(index.seed_places[at])
@@ -212,8 +215,8 @@ def match(words, bounds, index, aligns):
             continue
         n_touched = 0
         for k in range(n_found):
-            at = first_posting(index.shingles, index.buckets, found[k], shift)
-            while at < len(index.shingles) and index.shingles[at] == found[k]:
+            first, end = postings(index, found[k], shift)
+            for at in range(first, end):
                 item = np.int64(index.items[at])
                 if counts[item] == 0:
                     if n_touched == len(touched):
@@ -223,7 +226,6 @@ def match(words, bounds, index, aligns):
                     touched[n_touched] = item
                     n_touched += 1
                 counts[item] += 1
-                at += 1
         n_own = distinct(own[: hash_shingles(text, n, own)])
         touched[:n_touched].sort()
         for k in range(n_touched):
@@ -270,6 +272,22 @@ def hits_of(words, bounds, index):
 
 
 @njit(cache=True, nogil=True)
+def _holds_any(items, chosen):
+    """Whether two ascending arrays have a number in common; in the time of the shorter one."""
+    if len(chosen) < len(items):
+        for item in chosen:
+            at = np.searchsorted(items, np.uint32(item))
+            if at < len(items) and items[at] == item:
+                return True
+    else:
+        for item in items:
+            at = np.searchsorted(chosen, np.int64(item))
+            if at < len(chosen) and chosen[at] == item:
+                return True
+    return False
+
+
+@njit(cache=True, nogil=True)
 def covered_words(words, index, chosen):
     """bool[n]: the words of a text that shingles of the chosen items (ascending numbers) cover."""
     n = len(words)
@@ -283,11 +301,7 @@ def covered_words(words, index, chosen):
             if width < SHINGLE_WORDS and not index.widths[width]:
                 continue
             key = fmix(sequence_hash(words, p, width))
-            at = first_posting(index.shingles, index.buckets, key, shift)
-            while 0 <= at < len(index.shingles) and index.shingles[at] == key:
-                place = np.searchsorted(chosen, np.int64(index.items[at]))
-                if place < len(chosen) and chosen[place] == index.items[at]:
-                    covered[p : p + width] = True
-                    break
-                at += 1
+            first, end = postings(index, key, shift)
+            if _holds_any(index.items[first:end], chosen):
+                covered[p : p + width] = True
     return covered

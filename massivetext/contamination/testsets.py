@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from massivetext import storage
 from massivetext.contamination import match
-from massivetext.contamination.index import LEAST_WORDS, Arrays, build
+from massivetext.contamination.index import LEAST_WORDS, Arrays, all_postings, build
 from massivetext.contamination.items import TestSet, read_items
 from massivetext.contamination.words import Words, located_words, words
 from massivetext.errors import OutputError
@@ -218,8 +218,8 @@ class TestSets:
 
     def items_of(self, shingles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(item: int64[m], index of its shingle: int64[m]) of all items that have the given shingles."""
-        low = np.searchsorted(self.arrays.shingles, shingles, side="left")
-        runs = np.searchsorted(self.arrays.shingles, shingles, side="right") - low
+        low, end = all_postings(self.arrays, np.asarray(shingles, np.uint64))
+        runs = end - low
         of = np.repeat(np.arange(len(shingles)), runs)
         at = np.arange(len(of)) - np.repeat(np.cumsum(runs) - runs, runs) + low[of]
         return self.arrays.items[at].astype(np.int64), of
