@@ -17,7 +17,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from massivetext import storage
 from massivetext.dedup.index import read_index
-from massivetext.dedup.phases import EXCHANGES, Step, exchange_of, finish, is_finished, phases
+from massivetext.dedup.phases import EXCHANGES, Step, clear, exchange_of, finish, is_finished, phases
 from massivetext.dedup.scope import Options, Part, Scope, make_scope, read_scope
 from massivetext.errors import RecipeError
 from pipelines.execution import Workers
@@ -102,6 +102,7 @@ def run_scope(
     every runner but the local one does; the results are the same."""
     held = is_finished(scope)
     if held is not None:
+        clear(scope)  # what a kill after the last step may have left
         return held
     if through_engine is None:
         through_engine = not workers.execution.is_local

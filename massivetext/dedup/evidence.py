@@ -7,10 +7,10 @@ so that these can change without reading the text again.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
-from datetime import datetime, timezone
-from typing import Any, cast
-from urllib.parse import urlsplit
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -111,37 +111,44 @@ def _microseconds(timestamps: list[str | None]) -> pa.Array:
     return pa.array([None if stamp is None else _parse(stamp) for stamp in timestamps], pa.int64())
 
 
+# Not datetime.fromisoformat and urlsplit: what those accept changes with the version of Python.
+_ISO = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?\s*(?:[Zz]|([+-])(\d\d):?(\d\d))?", re.ASCII
+)
+_DIGITS = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII)
+_URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.DOTALL)
+_TRACKING = ("utm_", "gclid=", "fbclid=", "msclkid=")
+
+
 def _parse(stamp: str) -> int | None:
     """ISO 8601, or the 14 digits of web archives; without a zone it is UTC."""
     stamp = stamp.strip()
-    try:
-        if len(stamp) == 14 and stamp.isdecimal():
-            moment = datetime.strptime(stamp, "%Y%m%d%H%M%S")
-        else:
-            moment = datetime.fromisoformat(stamp[:-1] + "+00:00" if stamp[-1:] in "Zz" and stamp else stamp)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
-        since = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
-    except (ValueError, OverflowError):
+    match = _DIGITS.fullmatch(stamp) or _ISO.fullmatch(stamp)
+    if match is None:
         return None
-    return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-_TRACKING = ("utm_", "gclid=", "fbclid=", "msclkid=")
+    year, month, day, hour, minute, second = (int(field or 0) for field in match.groups()[:6])
+    fraction, sign, zone_hour, zone_minute = match.groups()[6:] or (None, None, None, None)
+    try:
+        since = datetime(year, month, day, hour, minute, min(second, 59)) - datetime(1970, 1, 1)
+    except ValueError:
+        return None
+    offset = int(zone_hour or 0) * 60 + int(zone_minute or 0)
+    seconds = since.days * 86400 + since.seconds - (-offset if sign == "-" else offset) * 60
+    return seconds * 1_000_000 + int(f"{fraction or 0:0<6}"[:6])
 
 
 def canonical_url(url: str) -> str:
     """What captures of one page have in common: host in lower case without default port, path, and query without
-    tracking parameters; no scheme, no fragment. A URL that cannot be split is taken as it is."""
-    try:
-        pieces = urlsplit(url.strip())
-        host, port = (pieces.hostname or "").rstrip("."), pieces.port
-    except ValueError:
+    tracking parameters; no scheme, no user, no fragment. What is no such URL is taken as it is."""
+    match = _URL.fullmatch(url.strip())
+    if match is None:
         return url.strip()
-    if port not in (None, 80, 443):
+    host, path, query = match.groups()
+    host, _, port = host.rpartition("@")[2].lower().partition(":")
+    if port not in ("", "80", "443"):
         host = f"{host}:{port}"
-    query = "&".join(item for item in pieces.query.split("&") if item and not item.lower().startswith(_TRACKING))
-    return cast(str, host + (pieces.path or "/") + (f"?{query}" if query else ""))
+    query = "&".join(item for item in (query or "").split("&") if item and not item.lower().startswith(_TRACKING))
+    return host + (path or "/") + (f"?{query}" if query else "")
 
 
 def _capture(url: str) -> bytes:

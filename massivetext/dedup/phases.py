@@ -33,7 +33,7 @@ from massivetext.dedup import candidates, collapse, results, verification
 from massivetext.dedup.runs import read_key, write_run
 from massivetext.dedup.scope import Scope, read_scope
 
-__all__ = ["EXCHANGES", "Step", "exchange_of", "finish", "is_finished", "phases", "run_here", "summary"]
+__all__ = ["EXCHANGES", "Step", "clear", "exchange_of", "finish", "is_finished", "phases", "run_here", "summary"]
 
 Send = Callable[[Scope, int], tuple[np.ndarray, np.ndarray, dict[str, int]]]
 Receive = Callable[[Scope, int, np.ndarray], dict[str, int]]
@@ -152,7 +152,7 @@ def summary(scope: Scope) -> dict[str, int]:
 
 def _finished(scope: Scope) -> str:
     subsets = sorted({part.subset for part in scope.parts if not part.fixed})
-    return storage.join(scope.output, "done", f"{'+'.join(subsets) or 'nothing'}.json")
+    return storage.join(scope.output, f"finished-{'+'.join(subsets)}.json")
 
 
 def is_finished(scope: Scope) -> dict[str, int] | None:
@@ -172,16 +172,22 @@ def finish(scope: Scope) -> dict[str, int]:
     counts = summary(scope)
     note = {"fingerprint": scope.fingerprint, "counts": counts}
     storage.write_bytes(_finished(scope), json.dumps(note, sort_keys=True, indent=1).encode())
-    storage.remove_tree(scope.folder.rpartition("/")[0])
+    clear(scope)
     return counts
+
+
+def clear(scope: Scope) -> None:
+    """Remove the temporary files of a scope, also those of an attempt with another memory limit."""
+    storage.remove_tree(scope.folder.rpartition("/")[0])
 
 
 def run_here(scope: Scope) -> dict[str, int]:
     """All phases one task after the other in this process. Returns the summary."""
     counts = is_finished(scope)
-    if counts is None:
-        for _, tasks in phases(scope):
-            for task in tasks:
-                task()
-        counts = finish(scope)
-    return counts
+    if counts is not None:
+        clear(scope)
+        return counts
+    for _, tasks in phases(scope):
+        for task in tasks:
+            task()
+    return finish(scope)

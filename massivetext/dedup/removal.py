@@ -291,7 +291,7 @@ def _large(hashes, bounds, bands, fixed, joins, p, q, first, last, partner, over
                                 stats[CORE_OVERLAPS] += 1
                                 common = np.int64(0)
                                 for w in range(n_words):
-                                    common += _ones(core_bits[a, w] & core_bits[b, w])
+                                    common += _ones(core_bits[a, w] & core_bits[b, w])  # type: ignore[call-arg]
                             else:
                                 pair = min(a, b) * n_cores + max(a, b)
                                 place = np.int64(fmix(np.uint64(pair))) & memory_mask

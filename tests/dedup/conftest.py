@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -39,4 +40,18 @@ def chapters(shared_data: Path) -> list[str]:
                 words = chapter.split()
                 texts.append(" ".join(word for i, word in enumerate(words) if i % 97))
                 texts.append(" ".join(word for i, word in enumerate(words) if i % 199))
+    return texts
+
+
+@pytest.fixture(scope="session")
+def pages(shared_data: Path) -> list[str]:
+    """Web pages of one crawl, many of one template, their markup cut out crudely."""
+    from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+    texts = []
+    with (shared_data / "warc/ia-2008.warc.gz").open("rb") as stream:
+        for record in ArchiveIterator(stream, record_types=WarcRecordType.response):
+            body = record.reader.read()
+            if b"<html" in body[:2000].lower():
+                texts.append(re.sub(r"(?s)<(script|style).*?</\1>|<[^>]*>", " ", body.decode("utf-8", "replace")))
     return texts

@@ -28,7 +28,7 @@ def expected(texts, ids, **options) -> dict[str, tuple[str, float]]:
     return {name: (partner, float(jaccard)) for name, (partner, jaccard) in found.items()}
 
 
-@pytest.mark.parametrize("name", ["licences", "peps", "windows", "chapters"])
+@pytest.mark.parametrize("name", ["licences", "peps", "windows", "chapters", "pages"])
 def test_real_texts_as_by_all_pairs(name: str, request: pytest.FixtureRequest) -> None:
     texts = request.getfixturevalue(name)
     ids = [f"{name}-{i}" for i in range(len(texts))]

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from massivetext import storage
-from massivetext.dedup import Options, groups, make_scope, near_duplicates, phases
+from massivetext.dedup import Options, evidence, groups, make_scope, near_duplicates, phases, plan
 from massivetext.dedup.evidence import canonical_url
 from massivetext.dedup.phases import Step
 from massivetext.dedup.scope import Part
@@ -234,7 +234,23 @@ def test_one_capture_of_a_page(tmp_path: Path) -> None:
 def test_canonical_urls() -> None:
     assert canonical_url("https://Example.ORG:443/a?b=1&utm_medium=x#c") == "example.org/a?b=1"
     assert canonical_url("http://example.org:8080") == "example.org:8080/"
-    assert canonical_url("http://[broken") == "http://[broken"
+    assert canonical_url("http://user@[::1]/") == "[::1]/"
+    assert canonical_url("urn:x") == "urn:x"
+
+
+def test_timestamps() -> None:
+    stamps = [
+        "1970-01-02",
+        "1970-01-01T01:00:00.25+01:00",
+        "19700101000001",
+        "1970-01-01 00:00:60Z",
+        "yesterday",
+        "",
+        None,
+    ]
+    rows = evidence(pa.array([""] * 7), ids_of(7), source="s", banding=plan(), timestamps=stamps)
+
+    assert rows.column("timestamp").to_pylist() == [86_400_000_000, 250_000, 1_000_000, 59_000_000, None, None, None]
 
 
 def test_nothing_at_all(tmp_path: Path) -> None:

@@ -87,11 +87,8 @@ def test_a_template_kept_many_times_costs_no_pairs() -> None:
 def test_cores_that_all_differ() -> None:
     """Slots with common fillers: nearly every document has a core of its own."""
     fillers = np.random.default_rng(0).integers(0, 3, (1500, 12)).tolist()
-    sets = [
-        {1000 * slot + 20 * filler + j for slot, filler in enumerate(row) for j in range(3)}
-        | set(range(50_000, 50_110))
-        for row in fillers
-    ]
+    core = set(range(50_000, 50_110))
+    sets = [core | {1000 * i + 20 * filler + j for i, filler in enumerate(row) for j in range(3)} for row in fillers]
     hashes, bounds = arrays(sets)
     bands = np.zeros((len(sets), 1), np.uint64)
     args = hashes, bounds, bands, np.zeros(len(sets), np.int64), np.zeros(len(sets), bool), (4, 5)
