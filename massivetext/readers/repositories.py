@@ -103,9 +103,10 @@ def read(
     stream.seek(0)
     head = stream.read(4)
     if head == b"PK\x03\x04" or head == b"PK\x05\x06":
+        packed = stream.seek(0, os.SEEK_END)
         try:
             with zipfile.ZipFile(stream) as archive:
-                yield from _archive_records(lambda: _zip_members(archive, source), source, counts)
+                yield from _archive_records(lambda: _zip_members(archive, packed, source), source, counts)
         except ERRORS as error:
             if isinstance(error, SourceError):
                 raise
@@ -315,10 +316,7 @@ def _tar_members(stream: IO[bytes], source: str) -> Iterator[_Member]:
         raise DamagedError(reason, f"{source}: a tar file that cannot be read to its end: {error}") from error
 
 
-def _zip_members(archive: zipfile.ZipFile, source: str) -> Iterator[_Member]:
-    packed = (
-        os.path.getsize(source) if os.path.exists(source) else sum(info.compress_size for info in archive.infolist())
-    )
+def _zip_members(archive: zipfile.ZipFile, packed: int, source: str) -> Iterator[_Member]:
     given = 0
     for info in archive.infolist():
         if info.is_dir():
