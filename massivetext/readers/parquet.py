@@ -66,23 +66,22 @@ def read(
             f"name the right one in the source's `fields`, such as {{{fields.body}: ...}}"
         )
     damage = None
-    first_row = sum(
-        file.metadata.row_group(number).num_rows for number in range(min(start, file.metadata.num_row_groups))
-    )
-    for number in range(start, min(stop, file.metadata.num_row_groups)):
-        row = first_row
-        first_row += file.metadata.row_group(number).num_rows
+    n_rows = [max(0, file.metadata.row_group(number).num_rows) for number in range(file.metadata.num_row_groups)]
+    names = sorted(set(columns.values()))
+    for number in range(start, min(stop, len(n_rows))):
+        row, end = sum(n_rows[:number]), sum(n_rows[: number + 1])
         try:
-            names = sorted(set(columns.values()))
             for batch in file.iter_batches(BATCH_ROWS, row_groups=[number], columns=names, use_threads=False):
+                if row + batch.num_rows > end:
+                    raise pa.ArrowInvalid(f"more than the {n_rows[number]} rows that its metadata names")
                 for values in _rows(batch, columns):
                     yield fields.record(row, values)
                     row += 1
         except (pa.ArrowException, OSError) as error:
-            yield Record(row, outcome="failed", reason="failed.corrupt")
-            lost = first_row - row
-            counts["lost_rows"] = counts.get("lost_rows", 0) + lost
-            damage = DamagedError("corrupt", f"{source}: row group {number}: {lost} rows cannot be read: {error}")
+            if row < end:
+                yield Record(row, outcome="failed", reason="failed.corrupt")
+            counts["lost_rows"] = counts.get("lost_rows", 0) + end - row
+            damage = DamagedError("corrupt", f"{source}: row group {number}: {end - row} rows cannot be read: {error}")
     if damage is not None:
         raise damage
 

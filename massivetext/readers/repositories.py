@@ -24,7 +24,7 @@ from massivetext.readers import compression, licences
 from massivetext.readers.compression import BOMB_BYTES, BOMB_RATIO, DamagedError
 from massivetext.readers.epub import ERRORS
 from massivetext.readers.lines import bom
-from massivetext.text import decode
+from massivetext.text import clean, decode
 
 __all__ = ["MAX_FILE", "find", "is_folder", "read", "size"]
 
@@ -161,7 +161,9 @@ def _records(
             if not _IGNORED.isdisjoint(path.split("/")[:-1]):
                 counts["history"] = counts.get("history", 0) + 1
             else:
-                yield _record(ordinal, member, {"path": path, "repo_name": repository, **found.get(repository, {})})
+                yield _record(
+                    ordinal, member, {"path": clean(path), "repo_name": clean(repository), **found.get(repository, {})}
+                )
             ordinal += 1
     except DamagedError as damage:
         yield Record(ordinal, outcome="failed", reason=f"failed.{damage.reason}")

@@ -212,6 +212,13 @@ def test_links_and_pipes_in_a_folder_are_never_opened(tmp_path: Path) -> None:
     assert counts == {"history": 1}
 
 
+def test_names_of_members_are_clean_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(zipped({"a\r\nb.py": "1"}))
+
+    assert [r.metadata["path"] for r in part(path)[0]] == ["a\nb.py"]
+
+
 def test_archives_cut_short(tmp_path: Path) -> None:
     path = tmp_path / "a.tar.gz"
     many = {f"{i}.py": "".join(chr(97 + (i * j) % 26) for j in range(3000)) for i in range(100)}
