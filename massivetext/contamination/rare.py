@@ -7,20 +7,30 @@ all; `containment_rare` measures each part's documents again from its evidence, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from massivetext import storage
+from massivetext.contamination.items import TestSet, read_items
 from massivetext.contamination.match import hits_of
 from massivetext.contamination.testsets import TestSets
-from massivetext.contamination.words import Words, words
+from massivetext.contamination.words import Words, located_words, words
+from massivetext.dedup.shingles import SHINGLE_WORDS, hash_shingles
 from massivetext.errors import SourceError
 from massivetext.text import Texts
 
-__all__ = ["EVIDENCE_SCHEMA", "containment_rare", "evidence", "frequent", "write_evidence", "write_frequent"]
+__all__ = [
+    "EVIDENCE_SCHEMA",
+    "containment_rare",
+    "described",
+    "evidence",
+    "frequent",
+    "write_evidence",
+]
 
 EVIDENCE_SCHEMA = pa.schema(
     [pa.field("row", pa.int64(), nullable=False), pa.field("shingle", pa.uint64(), nullable=False)],
@@ -67,8 +77,36 @@ def frequent(paths: Iterable[str], *, max_documents: int) -> pa.Table:
     return pa.table([shingles[often], documents[often]], schema=_FREQUENT_SCHEMA)
 
 
-def write_frequent(path: str, table: pa.Table) -> int:
-    return _write(path, _FREQUENT_SCHEMA, table.to_batches())
+def described(
+    testsets: TestSets, sets: Iterable[TestSet | Mapping[str, Any]], table: pa.Table, *, most: int = 50
+) -> list[dict[str, Any]]:
+    """For a report: of the most frequent shingles of `frequent`, the documents, the first test set and item that have
+    it, its text there, and how many items have it. sets: the entries that the index was made from."""
+    shingles, documents = table.column("shingle").to_numpy(), table.column("documents").to_numpy()
+    order = np.lexsort((shingles, -documents))[:most]
+    wanted: dict[int, list[dict[str, Any]]] = {}
+    rows = []
+    for at in order:
+        items, _ = testsets.items_of(shingles[at : at + 1])
+        row: dict[str, Any] = {"shingle": int(shingles[at]), "documents": int(documents[at]), "items": len(items)}
+        wanted.setdefault(int(items[0]), []).append(row)
+        rows.append(row)
+    number = 0
+    for testset in map(TestSet.of, sets):
+        for of_set, item in enumerate(read_items(testset)):
+            for row in wanted.get(number, []):
+                row |= {"test_set": testset.name, "test_item": of_set, "text": _text_of(item.text, row["shingle"])}
+            number += 1
+    return rows
+
+
+def _text_of(text: str, shingle: int) -> str:
+    """The stretch of an item that is a shingle."""
+    hashes, _, starts, ends = located_words(text)
+    found = np.empty(max(1, len(hashes)), np.uint64)
+    n = hash_shingles(hashes, len(hashes), found)
+    place = int(np.flatnonzero(found[:n] == np.uint64(shingle))[0])
+    return text[int(starts[place]) : int(ends[min(place + SHINGLE_WORDS, len(ends)) - 1])]
 
 
 def containment_rare(testsets: TestSets, path: str, n_rows: int, dropped: np.ndarray) -> pa.RecordBatch:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from massivetext.contamination import TestSets
-from massivetext.contamination.rare import containment_rare, evidence, frequent, write_evidence, write_frequent
+from massivetext.contamination.rare import (
+    containment_rare,
+    described,
+    evidence,
+    frequent,
+    write_evidence,
+)
 from massivetext.errors import SourceError
 from tests import oracle
 from tests.contamination.test_testsets import index, numbers
@@ -47,6 +52,19 @@ def test_boilerplate_does_not_convict(tmp_path: Path):
     dropped, rows = rare(tmp_path, testsets, parts, 5)
     assert dropped.num_rows == 0
     assert rows[0]["contamination_containment_rare_item"] == 1
+
+
+def test_dropped_shingles_are_listed_with_their_words(tmp_path: Path):
+    items = [f"Own, {numbers(0, 14)}", f"{numbers(0, 14)} – {numbers(100, 12)}", numbers(50, 9)]
+    testsets = index(tmp_path, ["none of this is of any length"], items)
+    dropped, _ = rare(tmp_path, testsets, [[numbers(0, 13), f"{numbers(0, 14)} {numbers(50, 9)}", numbers(50, 9)]], 1)
+    sets = [{"name": f"set{k}", "path": str(tmp_path / f"{k}.jsonl"), "text": "{text}"} for k in range(2)]
+    found = sorted(described(testsets, sets, dropped), key=lambda row: row["text"])
+
+    assert [{k: row[k] for k in row if k != "shingle"} for row in found] == [
+        {"documents": 2, "items": 2, "test_set": "set1", "test_item": 0, "text": numbers(0, 13)},
+        {"documents": 2, "items": 1, "test_set": "set1", "test_item": 2, "text": numbers(50, 9)},
+    ]
 
 
 def test_without_drops_it_is_the_containment(tmp_path: Path):
@@ -87,13 +105,6 @@ def test_same_bytes_in_any_batches(tmp_path: Path):
         write_evidence(str(tmp_path / name), [pa.Table.from_batches(batches).combine_chunks().to_batches()[0]])
 
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
-def test_report_of_dropped_shingles_is_a_file(tmp_path: Path):
-    table = pa.table({"shingle": np.array([3], np.uint64), "documents": np.array([9], np.int64)})
-    table = table.cast(frequent([], max_documents=1).schema)
-
-    assert write_frequent(str(tmp_path / "f"), table) == 1
 
 
 def test_no_evidence(tmp_path: Path):
