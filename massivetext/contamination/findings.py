@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from massivetext.contamination.match import hits_of
 from massivetext.contamination.testsets import TestSets
-from massivetext.contamination.words import words
+from massivetext.contamination.words import Words
+from massivetext.contamination.words import words as words_of
 from massivetext.text import Texts
 
 __all__ = ["Findings", "Sample"]
@@ -45,9 +46,9 @@ class Findings:
         self.n_documents = [0] * len(testsets.members)
         self.samples: list[list[Sample]] = [[] for _ in testsets.members]
 
-    def add(self, ids: Sequence[str] | pa.Array, texts: Texts) -> None:
-        """Search some documents."""
-        found = words(texts)
+    def add(self, ids: Sequence[str] | pa.Array, texts: Texts, *, words: Words | None = None) -> None:
+        """Search some documents. words: their normalised words, if a pass has them already."""
+        found = words_of(texts) if words is None else words
         rows, shingles = hits_of(found.hashes, found.bounds, self.testsets.arrays)
         row, item, common = self.testsets.items_in(rows, shingles)
         share = common / self.testsets.arrays.n_shingles[item]

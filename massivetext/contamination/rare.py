@@ -18,7 +18,8 @@ from massivetext import storage
 from massivetext.contamination.items import TestSet, read_items
 from massivetext.contamination.match import hits_of
 from massivetext.contamination.testsets import TestSets
-from massivetext.contamination.words import Words, located_words, words
+from massivetext.contamination.words import Words, located_words
+from massivetext.contamination.words import words as words_of
 from massivetext.dedup.shingles import SHINGLE_WORDS, hash_shingles
 from massivetext.errors import SourceError
 from massivetext.text import Texts
@@ -44,9 +45,9 @@ _FREQUENT_SCHEMA = pa.schema(
 _ROWS = 1 << 20
 
 
-def evidence(testsets: TestSets, texts: Texts, *, first_row: int = 0, words_of: Words | None = None) -> pa.RecordBatch:
+def evidence(testsets: TestSets, texts: Texts, *, first_row: int = 0, words: Words | None = None) -> pa.RecordBatch:
     """Evidence of some texts of a part, numbered from first_row; by row, then shingle."""
-    found = words(texts) if words_of is None else words_of
+    found = words_of(texts) if words is None else words
     rows, shingles = hits_of(found.hashes, found.bounds, testsets.arrays)
     return pa.record_batch([pa.array(rows + first_row), pa.array(shingles)], schema=EVIDENCE_SCHEMA)
 

@@ -16,7 +16,8 @@ from massivetext import storage
 from massivetext.contamination import match
 from massivetext.contamination.index import LEAST_WORDS, Arrays, all_postings, build
 from massivetext.contamination.items import TestSet, read_items
-from massivetext.contamination.words import Words, located_words, words
+from massivetext.contamination.words import Words, located_words
+from massivetext.contamination.words import words as words_of
 from massivetext.errors import OutputError
 from massivetext.text import Texts
 from massivetext.text.scan import HASH_VERSION
@@ -241,9 +242,6 @@ class TestSets:
         hashes, _, starts, ends = located_words(text)
         mask = match.covered_words(hashes, self.arrays, np.array([item]))
         return ",".join(f"{a}:{b}" for a, b in _stretches(mask, starts, ends))
-
-
-words_of = words
 
 
 def _item_words(testsets: list[TestSet], counts: list[int]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
