@@ -52,7 +52,7 @@ def read(
     try:
         for kind, data in pages:
             if kind == "header":
-                site = _Site(data.decode("utf-8", "replace"))
+                site = _Site(clean(data.decode("utf-8", "replace")))
                 continue
             if kind == "too_large":
                 yield Record(ordinal, outcome="failed", reason="failed.too_large")
@@ -155,8 +155,8 @@ def _record(ordinal: int, data: bytes, site: _Site) -> Record:
             return Record(ordinal, outcome="failed", reason="failed.xml")
     title = clean(page.get("title", "").strip())
     markup = page.get("text")
-    metadata = {"title": title, "page_id": page.get("id", "").strip()}
-    url, timestamp = site.url(title), page.get("timestamp")
+    metadata = {"title": title, "page_id": clean(page.get("id", "").strip())}
+    url, timestamp = site.url(title), clean(page.get("timestamp", "")) or None
 
     def without_text(reason: str) -> Record:
         outcome = reason.partition(".")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
+from itertools import accumulate
 from typing import IO, Any
 
 import pyarrow as pa
@@ -67,9 +68,10 @@ def read(
         )
     damage = None
     n_rows = [max(0, file.metadata.row_group(number).num_rows) for number in range(file.metadata.num_row_groups)]
+    firsts = list(accumulate(n_rows, initial=0))
     names = sorted(set(columns.values()))
     for number in range(start, min(stop, len(n_rows))):
-        row, end = sum(n_rows[:number]), sum(n_rows[: number + 1])
+        row, end = firsts[number], firsts[number + 1]
         try:
             for batch in file.iter_batches(BATCH_ROWS, row_groups=[number], columns=names, use_threads=False):
                 if row + batch.num_rows > end:

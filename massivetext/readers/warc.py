@@ -59,7 +59,8 @@ def read(
         if is_at_end:
             if archive.gap is None:
                 break
-            yield Record(max(offset, archive.gap), outcome="failed", reason="failed.corrupt")
+            offset = max(offset, archive.gap)
+            yield Record(offset, outcome="failed", reason="failed.corrupt")
             archive.resume()
             continue
         entry = archive.entry()

@@ -230,6 +230,18 @@ def test_a_corrupt_member_costs_one_record() -> None:
         assert "1 compressed members are corrupt" in error
 
 
+def test_offsets_differ_where_several_members_are_damaged() -> None:
+    bad = [bytearray(gzip.compress(part)) for part in records()]
+    for part in bad[2:5]:
+        part[-20] ^= 0xFF
+    found, error = read(b"".join(bytes(part) for part in bad)[:-10], "warc")
+
+    assert reasons(found) == {"document": 7, "failed.corrupt": 3, "failed.truncated": 1}
+    assert len({r.offset for r in found}) == 11
+    assert [r.offset for r in found] == sorted(r.offset for r in found)
+    assert error is not None
+
+
 def test_a_file_that_is_no_archive_is_said_to_be_none() -> None:
     found, error = read(random.Random(0).randbytes(5000), "warc")
 
