@@ -112,11 +112,11 @@ class Language(_Block):
 
 
 class SafeSearch(_Block):
+    """`terms` is a file of `weight<TAB>term` lines, true for the packaged one, false for none."""
+
     safe_search_score: LimitBlock | None = None
     block_lists: list[str] = []
-    classifier: bool | str = True
     terms: bool | str = True
-    hosts: bool = False
 
 
 class Deduplication(_Block):
@@ -132,9 +132,8 @@ class Contamination(_Block):
     contamination: Literal["jaccard", "containment", "both"] = "both"
     jaccard: Share = 0.8
     containment: Share = 0.8
-    remove: Literal["document", "span", "mark"] = "document"
-    max_documents: Annotated[int, Field(ge=1)] | None = None
-    limits: Limits = {}
+    remove: Literal["document", "mark"] = "document"
+    limits: dict[str, Share] = {}
 
 
 class TestSet(_Block):
@@ -299,9 +298,8 @@ class Recipe(_Block):
             data["tokenizer"] = content_digest(data["tokenizer"])
         for block in (data, *data["subsets"].values()):
             safe = block.get("safe_search") or {}
-            for part in ("classifier", "terms"):
-                if isinstance(safe.get(part), str):
-                    safe[part] = content_digest(safe[part])
+            if isinstance(safe.get("terms"), str):
+                safe["terms"] = content_digest(safe["terms"])
             if safe.get("block_lists"):
                 safe["block_lists"] = [
                     content_digest(file) for path in safe["block_lists"] for file in storage.find(path)
@@ -447,7 +445,7 @@ def _fill(value: Any, path: str) -> Any:
     return re.sub(r"\$\{(\w+)\}", known, value)
 
 
-_PATHS = ("path", "tokenizer", "model", "classifier", "terms", "block_lists", "against")
+_PATHS = ("path", "tokenizer", "model", "terms", "block_lists", "against")
 
 
 def _absolute(data: Any, folder: str | None) -> None:

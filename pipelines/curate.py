@@ -1,0 +1,169 @@
+"""The per-document pass: part in; curated, rejected and ledger rows and the evidence for later stages out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+
+from massivetext import dedup, extraction, readers
+from massivetext.documents import DOCUMENT_SCHEMA, Record, document_id
+from massivetext.errors import LimitError, RecordError, SourceError, TimeLimitError
+from massivetext.parquet import ParquetOutput
+from pipelines.execution import Marker
+from pipelines.folder import Folder
+from pipelines.measures import Measures
+from pipelines.parts import Part
+from pipelines.recipe import Recipe
+
+__all__ = ["CuratePart"]
+
+BATCH_BYTES = 8 << 20
+BATCH_RECORDS = 2048
+"""A batch is closed by whichever comes first; both depend on the input alone, so batches are the same in every run."""
+
+
+@dataclass(frozen=True)
+class CuratePart:
+    """The task for one part. Picklable; writes its marker last."""
+
+    folder: Folder
+    recipe: Recipe
+    part: Part
+    fingerprint: str
+
+    @property
+    def marker(self) -> str:
+        return self.folder.marker("curate", self.part.subset, self.part.name)
+
+    @property
+    def weight(self) -> int:
+        return self.part.n_bytes
+
+    def __call__(self) -> None:
+        self.curate(self._records)
+
+    def give_up(self, message: str) -> None:
+        """Settle a part that no worker could read: one row that says so."""
+        reason = "failed.part"
+        self.curate(lambda counts: iter([Record(self.part.start, outcome="failed", reason=reason)]), (message,))
+
+    def curate(self, records: object, failures: tuple[str, ...] = ()) -> None:
+        part, recipe = self.part, self.recipe
+        measures = _measures(recipe.model_dump_json(), part.subset, self.folder.root)
+        block = recipe.block(part.subset, "deduplication")
+        banding = dedup.plan(block.threshold, block.recall)
+        counts: Counter[str] = Counter()
+        schemas = {"curated": DOCUMENT_SCHEMA, "work/ledger": measures.schema}
+        if recipe.rejected != "none":
+            schemas["rejected"] = DOCUMENT_SCHEMA
+        if recipe.goes_through(part.subset, "deduplication"):
+            schemas["work/evidence"] = dedup.evidence_schema(banding)
+        with ExitStack() as stack:
+            outputs = {
+                kind: stack.enter_context(ParquetOutput(self.folder.part(kind, part.subset, part.name), schema))
+                for kind, schema in schemas.items()
+            }
+            try:
+                for batch in _batches(records(counts)):  # type: ignore[operator]
+                    self._write(batch, measures, banding, outputs, counts)
+            except SourceError as error:
+                # What was read before the fault stays; the fault is the part's, and the run's to report.
+                failures = (*failures, str(error))
+                if not counts["records"]:
+                    failed = Record(part.start, outcome="failed", reason="failed.unreadable")
+                    self._write([failed], measures, banding, outputs, counts)
+        summaries = {f"{kind}/{part.subset}/{part.name}.parquet": output.summary for kind, output in outputs.items()}
+        Marker(self.fingerprint, self.folder.outputs(summaries), dict(counts), failures).write(self.marker)
+
+    def _records(self, counts: Counter[str]) -> Iterator[Record]:
+        part = self.part
+        return readers.read_part(
+            part.path, part.format, start=part.start, stop=part.stop, options=part.fields, counts=counts
+        )
+
+    def _write(
+        self,
+        records: list[Record],
+        measures: Measures,
+        banding: dedup.Banding,
+        outputs: dict[str, ParquetOutput],
+        counts: Counter[str],
+    ) -> None:
+        part, recipe = self.part, self.recipe
+        measured = measures.measure([self._extract(record) for record in records])
+        ids = [document_id(part.subset, part.source, record.offset) for record in records]
+        outputs["work/ledger"].write(measured.ledger(ids, part.subset, part.source))
+        counts["records"] += len(records)
+        counts["undecodable"] += sum(record.n_replaced for record in records)
+        kept = measured.outcome_is("kept")
+        rows = measured.documents(ids, part.subset, part.source)
+        outputs["curated"].write(rows.filter(pa.array(kept)))
+        if "rejected" in outputs:
+            rejected = measured.outcome_is("rejected")
+            if not isinstance(recipe.rejected, str):
+                rejected &= _sample(ids, recipe.seed, recipe.rejected)
+            outputs["rejected"].write(rows.filter(pa.array(rejected)))
+        if "work/evidence" in outputs:
+            outputs["work/evidence"].write(measured.evidence(np.flatnonzero(kept), ids, part.source, banding))
+
+    def _extract(self, record: Record) -> Record:
+        """The record with its page turned to text; a page that cannot be is a failed record, and no one else's harm."""
+        if record.page is None or record.outcome is not None:
+            return record
+        block = self.recipe.block(self.part.subset, "extraction")
+        try:
+            text = extraction.extract(
+                record.page, engine=block.engine, url=record.url, content_type=record.content_type, fast=block.fast
+            )
+        except RecordError as error:
+            return replace(record, page=None, outcome="failed", reason=f"failed.{error.reason}")
+        except TimeLimitError:
+            return replace(record, page=None, outcome="failed", reason="failed.timeout in extraction")
+        except LimitError:
+            return replace(record, page=None, outcome="failed", reason="failed.limit in extraction")
+        except Exception as error:  # an engine's own fault with one page
+            return replace(record, page=None, outcome="failed", reason=f"failed.{type(error).__name__} in extraction")
+        return replace(record, page=None, text=text)
+
+
+def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """Records in lists of at most BATCH_RECORDS and about BATCH_BYTES of content. What a reader raises is passed on
+    after the records that came before it."""
+    batch: list[Record] = []
+    size = 0
+    fault: SourceError | None = None
+    while True:
+        try:
+            record = next(records)
+        except StopIteration:
+            break
+        except SourceError as error:
+            fault = error
+            break
+        batch.append(record)
+        size += len(record.page or b"") + len(record.text or "")
+        if size >= BATCH_BYTES or len(batch) >= BATCH_RECORDS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+    if fault is not None:
+        raise fault
+
+
+def _sample(ids: list[str], seed: int, share: float) -> np.ndarray:
+    """bool[n]: the seeded sample, by id, so that it does not depend on which part a document is in."""
+    limit = int(share * 2**32)
+    return np.array([(int(name[:8], 16) ^ (seed & 0xFFFFFFFF)) < limit for name in ids], dtype=bool)
+
+
+@lru_cache(maxsize=8)
+def _measures(recipe: str, subset: str, folder: str) -> Measures:
+    """Models and indexes are loaded once a process, not once a part."""
+    return Measures(Recipe.model_validate_json(recipe), subset, Folder(folder))

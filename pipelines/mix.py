@@ -1,0 +1,147 @@
+"""Mixtures as tasks: one for each shard, planned beforehand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from massivetext import storage
+from massivetext.errors import OutputError
+from massivetext.mixture import Plan, ShardRows, allot, kept_documents, plan, write_shard
+from pipelines.execution import Marker, Workers
+from pipelines.folder import Folder
+from pipelines.recipe import Recipe
+
+__all__ = ["WriteShard", "mix"]
+
+
+@dataclass(frozen=True)
+class WriteShard:
+    """The task for one shard. Its rows are in a file of the plan, so that the task itself is small."""
+
+    folder: Folder
+    mixture: str
+    name: str
+    rows: str
+    weight: int
+    fingerprint: str
+
+    @property
+    def marker(self) -> str:
+        return self.folder.marker("mix", self.mixture, self.name)
+
+    def __call__(self) -> None:
+        with storage.open_input(self.rows) as stream, np.load(stream, allow_pickle=False) as data:
+            paths = tuple(json.loads(str(data["paths"])))
+            rows = ShardRows(paths, data["path"], data["row_group"], data["row"])
+        name = f"mixture/{self.mixture}/{self.name}.parquet"
+        summary = write_shard(self.folder.path(name), rows)
+        Marker(self.fingerprint, self.folder.outputs({name: summary})).write(self.marker)
+
+
+def mix(
+    folder: Folder,
+    recipe: Recipe,
+    workers: Workers,
+    *,
+    parts: Mapping[str, Sequence[str]],
+    say: Callable[[str], None],
+    on_start: Callable[[Sequence[Any]], Callable[[Any], None]],
+) -> Plan:
+    """Plan and write the recipe's mixture from the final ledger. parts: names of the parts of each subset.
+
+    Weights of subsets without sources are left out and the others scaled to sum to one, which is said.
+    """
+    block = recipe.mixture
+    weights = {name: weight for name, weight in block.weights.items() if name in recipe.filled and weight > 0}
+    scale = sum(weights.values())
+    if not weights:
+        raise OutputError("mixture.weights: no subset with a weight has sources; there is nothing to mix")
+    if abs(scale - 1) > 1e-9:
+        weights = {name: weight / scale for name, weight in weights.items()}
+        said = ", ".join(f"{name} {weight:.4f}" for name, weight in weights.items())
+        say(f"only these subsets have sources; their weights are scaled to sum to 1: {said}")
+    documents = {
+        name: kept_documents(
+            [(folder.part("curated", name, part), folder.part("ledger", name, part)) for part in parts[name]]
+        )
+        for name in weights
+    }
+    available = {name: (len(found), int(found.tokens.sum())) for name, found in documents.items()}
+    tokens = None if block.tokens == "max" else block.tokens
+    made = plan(available, weights, tokens=tokens, max_epochs=block.max_epochs)
+    for line in made.lines():
+        say(line)
+    if recipe.tokenizer is None:
+        say("tokens are estimated as bytes / 4: the recipe names no tokenizer")
+    shards = allot(made, documents, seed=recipe.seed, shard_bytes=block.shard_bytes)
+    fingerprint = hashlib.blake2b(digest_size=16)
+    fingerprint.update(storage.read_bytes(folder.path("ledger", "manifest.json")))
+    fingerprint.update(storage.read_bytes(folder.path("curated", "manifest.json")))
+    fingerprint.update(json.dumps([asdict(made), recipe.seed, block.shard_bytes], sort_keys=True).encode())
+    tasks = []
+    for number, rows in enumerate(shards):
+        name = f"shard-{number:05d}-of-{len(shards):05d}"
+        task = WriteShard(
+            folder,
+            block.name,
+            name,
+            folder.path("work", "mix", block.name, f"{name}.npz"),
+            len(rows),
+            fingerprint.hexdigest(),
+        )
+        tasks.append(task)
+        if not folder.is_done(task.marker, task.fingerprint):
+            with storage.open_output(task.rows) as stream:
+                np.savez_compressed(
+                    stream, paths=json.dumps(rows.paths), path=rows.path, row_group=rows.row_group, row=rows.row
+                )
+    plan_data = {
+        "plan": asdict(made),
+        "recipe": recipe.digest(),
+        "shards": len(shards),
+        "tokens_by": _tokens_by(recipe),
+    }
+    base = folder.path("mixture", block.name)
+    storage.write_bytes(storage.join(base, "plan.json"), _json(plan_data))
+    left = [task for task in tasks if not folder.is_done(task.marker, task.fingerprint)]
+    workers.run(left, on_done=on_start(left))
+    files: dict[str, Any] = {}
+    for task in tasks:
+        marker = Marker.read(task.marker)
+        if marker is None:
+            raise OutputError(f"{task.marker}: is not there; run again")
+        summary = marker.outputs[f"mixture/{block.name}/{task.name}.parquet"]
+        files[f"{task.name}.parquet"] = {key: summary[key] for key in ("rows", "bytes", "blake2b", "tokens")}
+    for path in storage.list_files(base):
+        if path.endswith(".parquet") and path[len(base) + 1 :] not in files:
+            storage.remove(path)
+    written: dict[str, int] = {}
+    for summary in files.values():
+        for name, n in summary["tokens"].items():
+            written[name] = written.get(name, 0) + n
+    manifest = {
+        "kind": "mixture",
+        "schema": "document-1",
+        "recipe": recipe.digest(),
+        "seed": recipe.seed,
+        "weights": weights,
+        "tokens_by": _tokens_by(recipe),
+        "counts": {"rows": sum(summary["rows"] for summary in files.values()), "tokens": dict(sorted(written.items()))},
+        "files": files,
+    }
+    storage.write_bytes(storage.join(base, "manifest.json"), _json(manifest))
+    return made
+
+
+def _tokens_by(recipe: Recipe) -> str:
+    return "estimate: bytes / 4" if recipe.tokenizer is None else "tokenizer " + recipe.canonical()["tokenizer"]
+
+
+def _json(data: Any) -> bytes:
+    return (json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,76 @@
+"""Parts: what one task of the per-document pass reads. A part is a file, or a split of one by bytes alone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from massivetext import readers, storage
+from massivetext.errors import RecipeError, SourceError
+from pipelines.recipe import Recipe
+
+__all__ = ["Part", "find_parts"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A range of one source file. `source` is its name below the fixed prefix of the recipe's pattern."""
+
+    subset: str
+    format: str
+    path: str
+    source: str
+    split: int
+    start: int
+    stop: int
+    n_bytes: int
+    fields: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """`part-<BLAKE2b-64 of the source, hex>-<split>`: the name of every file made from this part."""
+        digest = hashlib.blake2b(self.source.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+        return f"part-{digest}-{self.split:05d}"
+
+
+def find_parts(recipe: Recipe) -> list[Part]:
+    """All parts of a recipe's sources, by subset, source and split.
+
+    A file that cannot be looked at is one part, whose task then says why. Raises RecipeError for a source that matches
+    no file, and for two files of a subset with one source name.
+    """
+    parts = []
+    for subset, block in recipe.filled.items():
+        origin: dict[str, str] = {}
+        for number, source in enumerate(block.sources):
+            place = f"subsets.{subset}.sources.{number}.path"
+            paths = readers.find(source.path, source.format)
+            if not paths:
+                raise RecipeError(f"{place}: no file matches {source.path!r}; expected a file, a folder or a pattern")
+            prefix = _prefix(source.path)
+            for path in paths:
+                name = source.name + path[len(prefix) :]
+                if name in origin:
+                    raise RecipeError(
+                        f"{place}: {path} and {origin[name]} would both be source {name!r}; "
+                        "give one of the two sources a `name`, which goes before its files' names"
+                    )
+                origin[name] = path
+                try:
+                    n_bytes = readers.size(path, source.format)
+                    ranges = readers.split(path, source.format, size=n_bytes)
+                except SourceError:
+                    n_bytes, ranges = 0, [(0, 0)]
+                for split, (start, stop) in enumerate(ranges or [(0, 0)]):
+                    share = max(1, n_bytes // max(1, len(ranges)))
+                    parts.append(Part(subset, source.format, path, name, split, start, stop, share, source.fields))
+    return sorted(parts, key=lambda part: (part.subset, part.source, part.split))
+
+
+def _prefix(pattern: str) -> str:
+    """What is cut off a path to make its source name: a folder's own name as a whole, else the fixed prefix."""
+    if not storage.is_remote(pattern) and os.path.isdir(pattern):
+        return pattern.rstrip("/") + "/"
+    return storage.fixed_prefix(pattern)

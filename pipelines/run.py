@@ -1,0 +1,238 @@
+"""The main job: every stage that DIR does not already hold, in order.
+
+curate         per part: read, extract, measure, judge          -> curated/, rejected/, work/
+deduplicate    per subset: exact and near-duplicates            -> work/duplicates/
+decontaminate  per part: what the test sets' evidence says      -> ledger/, final
+mix            per shard                                        -> mixture/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from massivetext import storage
+from massivetext.contamination import TestSets
+from massivetext.errors import OutputError
+from pipelines.curate import CuratePart
+from pipelines.deduplicate import deduplicate
+from pipelines.execution import Execution, Marker, Workers
+from pipelines.folder import Folder
+from pipelines.measures import testset_index
+from pipelines.mix import mix
+from pipelines.parts import Part, find_parts
+from pipelines.recipe import Recipe, content_digest
+from pipelines.settle import SettlePart
+
+__all__ = ["COMMANDS", "Outcome", "Reporter", "run"]
+
+COMMANDS = ("curate", "deduplicate", "decontaminate", "mix")
+
+_LATER = ("deduplication", "contamination", "mixture", "max_failed")
+"""Blocks of a recipe that the pass over the text does not depend on."""
+
+
+class Reporter(Protocol):
+    """Tells a person how far the run is."""
+
+    def say(self, line: str) -> None: ...
+
+    def stage(self, name: str, tasks: Sequence[Any]) -> Callable[[Any], None]:
+        """A stage begins; call what this returns with each task that is done."""
+
+
+@dataclass
+class Outcome:
+    """What a run came to. counts: by subset, then `outcome reason`: documents, bytes, tokens. failures: sources that
+    could not be read, or not to their end, and subsets with more failed records than the recipe bears."""
+
+    counts: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    mixture: str | None = None
+    n_done: int = 0
+
+    @property
+    def exit_status(self) -> int:
+        return 1 if self.failures else 0
+
+
+def run(
+    recipe: Recipe,
+    output: str,
+    execution: Execution,
+    reporter: Reporter,
+    *,
+    through: str = "mix",
+    update: bool = False,
+) -> Outcome:
+    """Run the stages up to and including `through`. What DIR holds already, for the same recipe and input, is kept."""
+    if not recipe.filled:
+        raise OutputError("the recipe has no subset with sources; give at least one under subsets.<name>.sources")
+    folder = Folder(output)
+    parts = find_parts(recipe)
+    outcome = Outcome()
+    with folder.lock():
+        changed = folder.adopt(recipe, update=update)
+        if changed and update:
+            reporter.say("the recipe has changed; stages are redone where it touches them:")
+            for line in changed:
+                reporter.say(f"  {line}")
+        with Workers(execution) as workers:
+            _stages(recipe, folder, parts, workers, reporter, outcome, COMMANDS.index(through))
+    if outcome.n_done == 0:
+        reporter.say(f"{output} holds all of this already; nothing was done")
+    return outcome
+
+
+def _stages(
+    recipe: Recipe,
+    folder: Folder,
+    parts: list[Part],
+    workers: Workers,
+    reporter: Reporter,
+    outcome: Outcome,
+    last: int,
+) -> None:
+    _prepare_testsets(recipe, folder)
+    tasks = [CuratePart(folder, recipe, part, _curate_fingerprint(recipe, part)) for part in parts]
+    markers = _run("curate", tasks, folder, workers, reporter, outcome, lambda task, said: task.give_up(said))
+    _sweep(folder, tasks)
+    for kind in ("curated", "rejected"):
+        if kind == "curated" or recipe.rejected != "none":
+            folder.write_manifest(kind, recipe, markers, _sums(tasks, markers))
+    stages: tuple[str, ...] = ()
+    if last >= 1:
+        if any(recipe.goes_through(name, "deduplication") for name in recipe.filled):
+            reporter.stage("deduplicate", [])
+            deduplicate(folder, recipe, workers)
+        stages = ("deduplication", "contamination") if last >= 2 else ("deduplication",)
+    settling = [
+        SettlePart(
+            folder,
+            recipe,
+            task.part.subset,
+            task.part.name,
+            stages,
+            _settle_fingerprint(recipe, folder, task, stages),
+            marker.counts.get("records", 0) + 1,
+        )
+        for task, marker in zip(tasks, markers)
+    ]
+    settled = _run("decontaminate" if last >= 2 else "ledger", settling, folder, workers, reporter, outcome, None)
+    for task, marker in zip(settling, settled):
+        held = outcome.counts.setdefault(task.subset, {})
+        for name, sums in marker.counts.items():
+            held[name] = [a + b for a, b in zip(held.get(name, [0, 0, 0]), sums)]
+    folder.write_manifest("ledger", recipe, settled, outcome.counts)
+    _judge_failures(recipe, tasks, markers, outcome)
+    if last >= 3:
+        names = {subset: [part.name for part in parts if part.subset == subset] for subset in recipe.filled}
+
+        def on_start(left: Sequence[Any]) -> Callable[[Any], None]:
+            outcome.n_done += len(left)
+            return reporter.stage("mix", left)
+
+        mix(folder, recipe, workers, parts=names, say=reporter.say, on_start=on_start)
+        outcome.mixture = folder.path("mixture", recipe.mixture.name)
+
+
+def _run(
+    name: str,
+    tasks: Sequence[Any],
+    folder: Folder,
+    workers: Workers,
+    reporter: Reporter,
+    outcome: Outcome,
+    give_up: Callable[[Any, str], None] | None,
+) -> list[Marker]:
+    """Run those of a stage's tasks that are not done, and return the markers of all."""
+    left = [task for task in tasks if not folder.is_done(task.marker, task.fingerprint)]
+    outcome.n_done += len(left)
+    if left:
+        workers.run(left, on_done=reporter.stage(name, left), give_up=give_up)
+    markers = []
+    for task in tasks:
+        marker = Marker.read(task.marker)
+        if marker is None or marker.fingerprint != task.fingerprint:
+            raise OutputError(f"{task.marker}: the task left no marker; run the command again")
+        markers.append(marker)
+    return markers
+
+
+def _digest(*values: Any) -> str:
+    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _curate_fingerprint(recipe: Recipe, part: Part) -> str:
+    """All that shapes a part's curated rows and measures: its bytes, and the recipe but for the later stages."""
+    data = recipe.canonical()
+    for block in _LATER:
+        data.pop(block, None)
+    subset = data.pop("subsets")[part.subset]
+    subset.pop("sources")
+    banding = recipe.block(part.subset, "deduplication")
+    return _digest(
+        data,
+        subset,
+        [banding.threshold, banding.recall],
+        [part.source, part.format, part.start, part.stop, part.n_bytes, dict(part.fields)],
+    )
+
+
+def _settle_fingerprint(recipe: Recipe, folder: Folder, task: CuratePart, stages: tuple[str, ...]) -> str:
+    duplicates = folder.part("work/duplicates", task.part.subset, task.part.name)
+    held = content_digest(duplicates) if "deduplication" in stages and storage.exists(duplicates) else None
+    contamination = recipe.block(task.part.subset, "contamination").model_dump(mode="json")
+    return _digest(task.fingerprint, stages, held, contamination)
+
+
+def _prepare_testsets(recipe: Recipe, folder: Folder) -> None:
+    """The index of the test sets, written once for all workers. Made again if the sets or their files changed."""
+    path = testset_index(folder)
+    if not recipe.testsets:
+        return
+    fingerprint = _digest(recipe.canonical()["testsets"])
+    marker = folder.marker("testsets", "index")
+    held = Marker.read(marker)
+    if held is None or held.fingerprint != fingerprint or not storage.exists(path):
+        TestSets.read([testset.model_dump() for testset in recipe.testsets]).save(path)
+        Marker(fingerprint).write(marker)
+
+
+def _sweep(folder: Folder, tasks: Sequence[CuratePart]) -> None:
+    """Remove evidence, duplicates and ledgers of parts that the sources no longer have."""
+    known = {(task.part.subset, task.part.name) for task in tasks}
+    for kind in ("work/evidence", "work/ledger", "work/duplicates"):
+        base = folder.path(kind)
+        for path in storage.list_files(base):
+            subset, _, name = path[len(base) + 1 :].partition("/")
+            if path.endswith(".parquet") and (subset, name.removesuffix(".parquet")) not in known:
+                storage.remove(path)
+
+
+def _sums(tasks: Sequence[CuratePart], markers: Sequence[Marker]) -> dict[str, dict[str, int]]:
+    """What was counted while reading, by subset: records, and what is counted and not listed."""
+    found: dict[str, dict[str, int]] = {}
+    for task, marker in zip(tasks, markers):
+        held = found.setdefault(task.part.subset, {})
+        for name, n in marker.counts.items():
+            held[name] = held.get(name, 0) + n
+    return found
+
+
+def _judge_failures(recipe: Recipe, tasks: Sequence[CuratePart], markers: Sequence[Marker], outcome: Outcome) -> None:
+    for task, marker in zip(tasks, markers):
+        outcome.failures += [
+            f"{task.part.path}: {line.removeprefix(task.part.path + ': ')}" for line in marker.failures
+        ]
+    for subset, counts in outcome.counts.items():
+        n = sum(sums[0] for sums in counts.values())
+        failed = sum(sums[0] for name, sums in counts.items() if name.startswith("failed"))
+        if failed > recipe.max_failed * n:
+            outcome.failures.append(
+                f"{subset}: {failed:,} of {n:,} records failed, more than max_failed = {recipe.max_failed:g}; "
+                "the ledger has the reasons"
+            )
