@@ -141,6 +141,7 @@ def _funnel(counts: dict[str, dict[str, list[int]]], *, estimated: bool) -> None
     order = ("skipped", "failed", "rejected", "duplicate", "contaminated", "kept")
     tokens = "tokens (bytes / 4)" if estimated else "tokens"
     table = Table("subset", "outcome", "reason", *("documents", "bytes", tokens))
+    table.columns[2].overflow = "fold"
     for column in table.columns[3:]:
         column.justify = "right"
     for subset, found in sorted(counts.items()):

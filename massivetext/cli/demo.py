@@ -1,0 +1,31 @@
+"""`massivetext demo --output DIR`: the main job on real input that every machine has, the interpreter's own library."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option("--output", required=True, metavar="DIR", help="where the corpus and everything made of it is written")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="worker processes")
+def demo(output: str, workers: int) -> None:
+    """Build a small corpus from the interpreter's library (its documentation as a web archive, its sources as code) and
+    run the main job on it, from web archive to mixture.
+
+    \b
+    massivetext demo --output demo
+    """
+    import os
+
+    from massivetext.cli._running import execute
+    from pipelines.demo import build
+
+    recipe = build(os.path.join(output, "corpus"))
+    click.echo(f"corpus and recipe: {os.path.dirname(recipe)}")
+    target = os.path.join(output, "out")
+    execute("mix", recipe, target, workers, "FnApiRunner", 2048, True, (), False, False, ())
+    click.echo(
+        f"\nlook into it:\n  massivetext inspect {target}\n"
+        f"  massivetext inspect {target} --where \"outcome = 'rejected'\" --columns id,url,reason --rows 3\n"
+        f"  massivetext explain {target} ID\n  massivetext verify {target}"
+    )

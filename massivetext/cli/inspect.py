@@ -1,0 +1,138 @@
+"""`massivetext inspect PATH`: look into any shard, folder or ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("path")
+@click.option("--rows", type=click.IntRange(0), default=5, show_default=True, help="sample rows to show")
+@click.option("--columns", metavar="A,B", help="only these columns")
+@click.option("--where", metavar="EXPR", help="an SQL condition on the columns, as in \"outcome = 'rejected'\"")
+@click.option("--seed", type=int, help="sample rows by this seed instead of showing the first")
+@click.option("--duplicates", is_flag=True, help="groups of duplicates of an output folder, largest first")
+@click.option("--json", "as_json", is_flag=True, help="rows as JSON lines, all of them unless --rows is given")
+@click.pass_context
+def inspect(
+    context: click.Context,
+    path: str,
+    rows: int,
+    columns: str | None,
+    where: str | None,
+    seed: int | None,
+    duplicates: bool,
+    as_json: bool,
+) -> None:
+    """Schema, counts, sizes and sample rows of the Parquet at PATH: a file, a folder of them, or an output folder (its
+    ledger).
+
+    \b
+    massivetext inspect out --where "outcome = 'rejected'" --columns reason,word_count
+    massivetext inspect out/mixture/gopher --rows 2
+    massivetext inspect out --duplicates
+    """
+    import json
+
+    from massivetext import storage
+    from massivetext.errors import OutputError, SourceError
+
+    if duplicates:
+        _duplicates(path, rows, as_json)
+        return
+    files = [name for name in storage.find(path) if name.endswith(".parquet")]
+    ledger = [name for name in files if name.startswith(storage.join(path, "ledger", ""))]
+    if not files:
+        raise SourceError(f"{path}: no Parquet file there")
+    files = ledger or files
+    if not as_json:
+        _describe(files)
+    import duckdb
+
+    is_given = context.get_parameter_source("rows") is not click.core.ParameterSource.DEFAULT
+    limit = rows if is_given or not as_json else None
+    chosen = ", ".join(f'"{name.strip()}"' for name in columns.split(",")) if columns else "*"
+    query = f"SELECT {chosen} FROM read_parquet(?, union_by_name=true)"
+    query += f" WHERE {where}" if where else ""
+    query += f" ORDER BY hash(id, {seed})" if seed is not None else ""
+    query += f" LIMIT {limit}" if limit is not None else ""
+    try:
+        with duckdb.connect() as connection:
+            found = connection.execute(query, [files])
+            names = [column[0] for column in found.description]
+            while batch := found.fetchmany(256):
+                for values in batch:
+                    row = dict(zip(names, values))
+                    if as_json:
+                        click.echo(json.dumps(row, ensure_ascii=False, default=str))
+                    else:
+                        _show(row)
+    except duckdb.Error as error:
+        raise OutputError(f"{path}: {error}") from error
+
+
+def _describe(files: list[str]) -> None:
+    import pyarrow.parquet as pq
+
+    from massivetext import storage
+
+    n_rows = n_groups = stored = size = 0
+    schema: Any = None
+    for name in files:
+        with storage.open_input(name) as stream:
+            file = pq.ParquetFile(stream)
+            schema = schema or file.schema_arrow
+            n_rows += file.metadata.num_rows
+            n_groups += file.metadata.num_row_groups
+            for group in range(file.metadata.num_row_groups):
+                size += file.metadata.row_group(group).total_byte_size
+        stored += storage.size(name)
+    click.echo(f"{len(files):,} files, {n_rows:,} rows, {n_groups:,} row groups")
+    click.echo(f"{stored:,} bytes stored, {size:,} unpacked")
+    click.echo("columns: " + ", ".join(f"{field.name} {field.type}" for field in schema) + "\n")
+
+
+def _show(row: dict[str, Any]) -> None:
+    """A row for the terminal: control characters visible, long text wrapped and cut."""
+    import shutil
+    import textwrap
+
+    width = shutil.get_terminal_size((100, 24)).columns
+    click.echo("-" * min(width, 100))
+    for name, value in row.items():
+        if value is None or value == []:
+            continue
+        shown = "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in str(value))
+        if "\n" in shown or len(shown) > width - 20:
+            head = shown[:2000] + (f" ... ({len(shown):,} characters)" if len(shown) > 2000 else "")
+            click.echo(f"{name}:")
+            for line in head.split("\n"):
+                click.echo(textwrap.fill(line, width, initial_indent="  ", subsequent_indent="  "))
+        else:
+            click.echo(f"{name:<20}{shown}")
+
+
+def _duplicates(path: str, rows: int, as_json: bool) -> None:
+    import json
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from massivetext import storage
+    from massivetext.dedup import groups
+    from massivetext.ledger import ledger_files
+
+    columns = ["id", "subset", "url", "source", "outcome", "reason", "partner_id", "partner_jaccard"]
+    tables = []
+    for name in ledger_files(path):
+        with storage.open_input(name) as stream:
+            table = pq.read_table(stream, columns=columns)
+            tables.append(table)
+    found = groups(pa.concat_tables(tables)).slice(0, rows).to_pylist()
+    for row in found:
+        if as_json:
+            click.echo(json.dumps(row, ensure_ascii=False, default=str))
+        else:
+            _show(row)

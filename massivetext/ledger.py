@@ -1,0 +1,36 @@
+"""Looking things up in the ledger that a run leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from massivetext import storage
+from massivetext.errors import OutputError
+
+__all__ = ["find_rows", "ledger_files"]
+
+
+def ledger_files(folder: str) -> list[str]:
+    """Ledger parts of an output folder, sorted. Raises OutputError if there are none."""
+    found = [name for name in storage.list_files(storage.join(folder, "ledger")) if name.endswith(".parquet")]
+    if not found:
+        raise OutputError(f"{folder}: holds no ledger; is it the --output of a run?")
+    return found
+
+
+def find_rows(folder: str, document: str) -> list[dict[str, Any]]:
+    """Rows whose id begins with `document`, or whose URL is it."""
+    rows: list[dict[str, Any]] = []
+    for path in ledger_files(folder):
+        with storage.open_input(path) as stream:
+            file = pq.ParquetFile(stream)
+            for group in range(file.metadata.num_row_groups):
+                keys = file.read_row_group(group, columns=["id", "url"])
+                by_url = pc.fill_null(pc.equal(keys.column("url"), document), False)
+                found = pc.or_(pc.starts_with(keys.column("id"), document), by_url)
+                if pc.any(found).as_py():
+                    rows += file.read_row_group(group).filter(found).to_pylist()
+    return rows

@@ -1,0 +1,115 @@
+"""A small real corpus from what every machine has: the documentation and the sources of the Python that runs this."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import json
+import os
+import pydoc
+import sys
+import sysconfig
+from collections.abc import Iterator
+
+from massivetext import storage
+
+__all__ = ["build"]
+
+RECIPE = """\
+# Made by `massivetext demo`. Gopher's rules on two of its six subsets: the weights of these, 48 % and 3 %, are scaled
+# to sum to one. Python's own licence is none of the paper's eight, so this recipe adds it.
+extends: gopher
+subsets:
+  massiveweb:
+    sources: [{format: warc, path: "pydoc.warc.gz"}]
+  github:
+    sources: [{format: code, path: "library.jsonl"}]
+licence: [Apache-2.0, MIT, BSD-3-Clause, BSD-2-Clause, Unlicense, CC0-1.0, ISC, Artistic-2.0, PSF-2.0]
+mixture: {name: demo, tokens: max, max_epochs: 4}
+"""
+
+STAMP = "2000-01-01T00:00:00Z"
+"""Of every record: the corpus is a function of the interpreter alone."""
+
+PACKAGES = ("asyncio", "collections", "concurrent", "email", "html", "http", "importlib", "json", "logging", "xml")
+
+
+def build(folder: str) -> str:
+    """Write pydoc.warc.gz, library.jsonl and recipe.yaml below `folder`; returns the recipe's path."""
+    path = storage.join(folder, "recipe.yaml")
+    for name, data in (
+        ("pydoc.warc.gz", b"".join(_archive())),
+        ("library.jsonl", b"".join(_sources())),
+        ("recipe.yaml", RECIPE.encode()),
+    ):
+        target = storage.join(folder, name)
+        if not storage.exists(target) or storage.read_bytes(target) != data:
+            storage.write_bytes(target, data)
+    return path
+
+
+def _modules() -> Iterator[tuple[str, str]]:
+    """(name, file) of the library's modules, without tests and what is installed beside it."""
+    root = sysconfig.get_paths()["stdlib"]
+    for folder in ("", *PACKAGES):
+        base = os.path.join(root, folder)
+        for entry in sorted(os.listdir(base)):
+            name = entry.removesuffix(".py")
+            if entry.endswith(".py") and not name.startswith(("_", "test", "site", "antigravity", "this", "idle")):
+                yield (f"{folder}.{name}" if folder else name), os.path.join(base, entry)
+
+
+def _sources() -> Iterator[bytes]:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for name, path in _modules():
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            content = stream.read()
+        row = {
+            "content": content,
+            "path": name.replace(".", "/") + ".py",
+            "repo_name": f"cpython-{version}",
+            "license": "PSF-2.0",
+        }
+        yield json.dumps(row, ensure_ascii=False).encode() + b"\n"
+
+
+def _archive() -> Iterator[bytes]:
+    """One gzip member a record: pydoc's page of each module, and each topic of its help as a page."""
+    from pydoc_data.topics import topics
+
+    yield _record("warcinfo", None, "application/warc-fields", b"software: massivetext demo\r\n")
+    for name, _ in _modules():
+        page = _page(name)
+        if page is not None:
+            yield _response(f"http://pydoc.example/{name}.html", page)
+    for name, text in sorted(topics.items()):
+        escaped = pydoc.html.escape(text)
+        body = "".join(f"<p>{piece}</p>\n" for piece in escaped.split("\n\n") if piece.strip())
+        page = f"<!doctype html><html><head><title>{name}</title></head><body><h1>{name}</h1>\n{body}</body></html>"
+        yield _response(f"http://pydoc.example/topics/{name}.html", page)
+
+
+def _page(name: str) -> str | None:
+    """pydoc's HTML for a module, or None for one that cannot be imported here."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            thing, name = pydoc.resolve(name) or (None, name)
+            return pydoc.html.page(pydoc.describe(thing), pydoc.html.document(thing, name))
+    except (Exception, SystemExit):  # importing a module runs it, and any may refuse
+        return None
+
+
+def _response(url: str, page: str) -> bytes:
+    # An address in memory stands in some signatures, and would make every corpus another.
+    body = pydoc.stripid(page).encode("utf-8", "replace")
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
+    return _record("response", url, "application/http; msgtype=response", head.encode() + body)
+
+
+def _record(kind: str, url: str | None, content_type: str, block: bytes) -> bytes:
+    fields = [f"WARC-Type: {kind}", f"WARC-Date: {STAMP}", f"Content-Type: {content_type}"]
+    fields += [f"WARC-Target-URI: {url}"] if url else []
+    fields.append(f"Content-Length: {len(block)}")
+    head = "WARC/1.0\r\n" + "\r\n".join(fields) + "\r\n\r\n"
+    return gzip.compress(head.encode() + block + b"\r\n\r\n", mtime=0)
