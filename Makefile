@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: help setup test lint bench clean
+DEMO ?= demo
+.PHONY: help setup run test lint bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -14,6 +15,9 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 	touch $@
 
 setup: $(VENV)/.installed ## virtual environment in .venv with all that this checkout needs
+
+run: setup ## set up and run the main job on real input found on this machine, into demo/
+	$(BIN)/massivetext demo --output $(DEMO)
 
 test: setup ## set up and run the tests
 	$(BIN)/python -m pytest
