@@ -1,0 +1,84 @@
+"""WARC in, curated Parquet out: pages a second of one core, and where the time goes.
+
+`python benchmarks/bench_curate.py`. The annotated pages of MASSIVETEXT_DATA as one web archive, ten times over, through
+the main job's task for a part with all stages of `massiveweb`. Shares are of profiled CPU time.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import gzip
+import os
+import pstats
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from pipelines import recipe as recipes
+from pipelines.curate import CuratePart
+from pipelines.folder import Folder
+from pipelines.parts import find_parts
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("MASSIVETEXT_DATA", REPOSITORY / ".." / "shared" / "data"))
+
+STEPS = {
+    "read WARC": ("readers/warc.py", "read"),
+    "extraction": ("extraction/__init__.py", "extract"),
+    "language": ("filters/language.py", "measure"),
+    "safe search": ("filters/safe_search.py", "measure"),
+    "quality and repetition": ("filters/rules.py", "measure"),
+    "evidence of duplicates": ("dedup/evidence.py", "evidence"),
+    "Parquet": ("massivetext/parquet.py", "_flush"),
+}
+
+
+def main() -> None:
+    if not DATA.is_dir():
+        sys.exit(f"no pages at {DATA}: set MASSIVETEXT_DATA")
+    folder = Path(tempfile.mkdtemp(prefix="bench-curate-"))
+    pages = [gzip.decompress(path.read_bytes()) for path in sorted((DATA / "extraction" / "html").iterdir())]
+    with gzip.open(folder / "x.warc.gz", "wb", compresslevel=1) as stream:
+        for copy in range(10):
+            for number, page in enumerate(pages):
+                head = f"http://example.org/{copy}/{number}"
+                stream.write(gzip.decompress(_raw(head, page)))
+    text = f"subsets: {{massiveweb: {{sources: [{{format: warc, path: {folder}/x.warc.gz}}]}}}}"
+    (folder / "r.yaml").write_text(text, encoding="utf-8")
+    recipe = recipes.read(str(folder / "r.yaml"))
+    part = find_parts(recipe)[0]
+    task = CuratePart(Folder(str(folder / "out")), recipe, part, "bench")
+    task()
+    started = time.process_time()
+    task()
+    seconds = time.process_time() - started
+    n = 10 * len(pages)
+    size = sum(map(len, pages)) * 10
+    print(f"{n} pages, {size / 1e6:.0f} MB: {n / seconds:.0f} pages/s, {size / seconds / 1e6:.0f} MB/s")
+    profile = cProfile.Profile(time.process_time)
+    profile.runcall(task)
+    stats = pstats.Stats(profile)
+    total = stats.total_tt  # type: ignore[attr-defined]
+    for name, (file, function) in STEPS.items():
+        spent = sum(
+            row[3]
+            for key, row in stats.stats.items()  # type: ignore[attr-defined]
+            if key[0].endswith(file) and key[2] == function
+        )
+        print(f"{name:<24}{100 * spent / total:>5.1f} %")
+    shutil.rmtree(folder)
+
+
+def _raw(url: str, page: bytes) -> bytes:
+    """A response record with the page's own bytes, whatever their encoding."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\n\r\n".encode()
+    block = head + page
+    fields = f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: {url}\r\nWARC-Date: 2000-01-01T00:00:00Z\r\n"
+    fields += f"Content-Type: application/http; msgtype=response\r\nContent-Length: {len(block)}\r\n\r\n"
+    return gzip.compress(fields.encode() + block + b"\r\n\r\n", 1)
+
+
+if __name__ == "__main__":
+    main()
