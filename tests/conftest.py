@@ -16,10 +16,11 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure() -> None:
-    """Drop compiled kernels that are older than any source: numba looks only at the file of the kernel itself, not at
-    those of the kernels that it calls, and would test yesterday's."""
+    """Drop compiled kernels that are older than any source of kernels: numba looks only at the file of the kernel
+    itself, not at those of the kernels that it calls, and would test yesterday's."""
     packages = [REPOSITORY / name for name in ("massivetext", "filters")]
-    newest = max(path.stat().st_mtime for package in packages for path in package.rglob("*.py"))
+    sources = [path for package in packages for path in package.rglob("*.py")]
+    newest = max(path.stat().st_mtime for path in sources if b"numba" in path.read_bytes())
     for index in [path for package in packages for path in package.rglob("*.nbi")]:
         if index.stat().st_mtime < newest:
             index.unlink()
