@@ -1,0 +1,170 @@
+"""Pages made from the code: the recipe's keys from its models, the commands from their help, functions by docstring."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+
+import annotated_types
+import click
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from massivetext.cli import commands
+from pipelines.recipe import PACKAGED, STAGES, Recipe
+
+__all__ = ["pages"]
+
+API = {
+    "Measures": [
+        "filters.quality.measure",
+        "filters.repetition.measure",
+        "filters.language.measure",
+        "filters.safe_search.measure",
+    ],
+    "Extraction": ["massivetext.extraction.extract"],
+    "Duplicates": [
+        "massivetext.dedup.shingles",
+        "massivetext.dedup.signatures",
+        "massivetext.dedup.near_duplicates",
+        "massivetext.dedup.groups",
+        "massivetext.dedup.plan",
+        "massivetext.dedup.Banding",
+    ],
+    "Test sets": ["massivetext.contamination.TestSets", "massivetext.contamination.verdict"],
+    "Documents": ["massivetext.documents"],
+    "Errors": ["massivetext.errors"],
+}
+
+
+def pages() -> dict[str, str]:
+    """Markdown of each page, by its path in the site."""
+    return {"recipe.md": recipe_page(), "commands.md": commands_page(), "api.md": api_page()}
+
+
+def recipe_page() -> str:
+    """Every key of a recipe with its type, its default and what the model says of it, and the packaged recipes."""
+    lines = [
+        "# Recipe",
+        "",
+        "Made from the models in `pipelines/recipe.py`. A recipe without `extends` extends `gopher`; a key that is",
+        "not listed here is refused. `--set key.sub=value` lays one value over the file's.",
+        "",
+        f"Stages, in the order of verdicts: {', '.join(f'`{stage}`' for stage in STAGES)}.",
+    ]
+    gopher = yaml.safe_load(_packaged("gopher"))
+    done: set[type[BaseModel]] = set()
+    queue: list[tuple[str, type[BaseModel]]] = [("recipe", Recipe)]
+    while queue:
+        name, model = queue.pop(0)
+        if model in done:
+            continue
+        done.add(model)
+        lines += ["", f"## {name}: {model.__name__}", *_doc(model), "", "| key | type | default |", "|---|---|---|"]
+        for key, field in model.model_fields.items():
+            default = "as in `gopher`, below" if model is Recipe and key in gopher else _default(field)
+            lines.append(f"| `{key}` | {_type(field)} | {default} |")
+            queue += [(key, inner) for inner in _models(field.annotation) if inner not in done]
+    for packaged in PACKAGED:
+        lines += ["", f"## The packaged recipe `{packaged}`", "", "```yaml", _packaged(packaged).rstrip(), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _packaged(name: str) -> str:
+    return resources.files("pipelines").joinpath(f"recipes/{name}.yaml").read_text("utf-8")
+
+
+def commands_page() -> str:
+    """`--help` of every command."""
+    lines = ["# Commands", "", "What `massivetext COMMAND --help` prints."]
+    context = click.Context(commands, info_name="massivetext", max_content_width=100)
+    for name, command in _commands(commands, context):
+        inner = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
+        lines += ["", f"## {name}", "", "```text", command.get_help(inner).rstrip(), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def api_page() -> str:
+    """Directives for the docstrings of what a program imports."""
+    lines = ["# Python", "", "Signatures and docstrings, read from the sources."]
+    for title, names in API.items():
+        lines += ["", f"# {title}", ""]
+        for name in names:
+            lines += [f"::: {name}", ""]
+    return "\n".join(lines) + "\n"
+
+
+def _commands(group: click.Group, context: click.Context, prefix: str = "massivetext") -> Iterator[tuple[str, Any]]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield f"{prefix} {name}", command
+        if isinstance(command, click.Group):
+            yield from _commands(command, context, f"{prefix} {name}")
+
+
+def _doc(model: type[BaseModel]) -> list[str]:
+    own = model.__dict__.get("__doc__")
+    return ["", " ".join(own.split())] if own else []
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from _models(inner)
+
+
+def _type(field: FieldInfo) -> str:
+    return _plain(field.annotation) + _bounds(field.metadata)
+
+
+def _plain(annotation: Any) -> str:
+    """A type as a writer of YAML thinks of it."""
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _plain(inner[0]) + _bounds(inner[1:])
+    if origin is typing.Literal:
+        return " or ".join(f"`{value}`" for value in inner)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_plain(one) for one in inner if one is not type(None))
+    if origin is list:
+        return f"list of {_plain(inner[0])}"
+    if origin is dict:
+        return f"mapping of names to {_plain(inner[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return f"block {annotation.__name__}"
+    return {str: "text", int: "whole number", float: "number", bool: "true or false"}.get(annotation, str(annotation))
+
+
+def _bounds(metadata: Any) -> str:
+    found = []
+    for one in metadata:
+        if isinstance(one, FieldInfo):
+            return _bounds(one.metadata)
+        for kind, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<")):
+            if isinstance(one, getattr(annotated_types, kind.capitalize())):
+                found.append(f"{sign} {_number(getattr(one, kind))}")
+        if getattr(one, "pattern", None):
+            found.append(f"like `{one.pattern}`")
+    return f" ({', '.join(found)})" if found else ""
+
+
+def _number(value: float) -> str:
+    return "2^64" if value == 2**64 else f"{value:g}"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default if field.default is not PydanticUndefined else None
+    if isinstance(value, BaseModel):
+        return "its own defaults"
+    if value is None:
+        return "none"
+    return f"`{yaml.safe_dump(value, default_flow_style=True).removesuffix(chr(10)).removesuffix('...').strip()}`"
