@@ -26,6 +26,7 @@ from pipelines.mix import mix
 from pipelines.parts import Part, find_parts
 from pipelines.recipe import Recipe, content_digest
 from pipelines.settle import SettlePart
+from pipelines.timings import Timed
 
 __all__ = ["COMMANDS", "Outcome", "Reporter", "run"]
 
@@ -80,8 +81,8 @@ def run(
             reporter.say("the recipe has changed; stages are redone where it touches them:")
             for line in changed:
                 reporter.say(f"  {line}")
-        with Workers(execution) as workers:
-            _stages(recipe, folder, parts, workers, reporter, outcome, COMMANDS.index(through))
+        with Timed(reporter, folder.path("work", "runs.json"), execution) as timed, Workers(execution) as workers:
+            _stages(recipe, folder, parts, workers, timed, outcome, COMMANDS.index(through))
     if outcome.n_done == 0:
         reporter.say(f"{output} holds all of this already; nothing was done")
     return outcome
