@@ -16,6 +16,7 @@ import numpy as np
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from massivetext import storage
+from massivetext.dedup.account import account_of, lines_of, write_account
 from massivetext.dedup.index import read_index
 from massivetext.dedup.phases import EXCHANGES, Step, clear, exchange_of, finish, is_finished, phases
 from massivetext.dedup.scope import Options, Part, Scope, make_scope, read_scope
@@ -32,7 +33,15 @@ BLOCK = 1 << 20
 
 def options_of(block: Deduplication, seed: int, memory: int) -> Options:
     """A recipe's block as the phases take it."""
-    return Options(block.threshold, block.recall, block.keep, seed, block.newest_capture, memory)
+    return Options(
+        threshold=block.threshold,
+        recall=block.recall,
+        keep=block.keep,
+        seed=seed,
+        newest_capture=block.newest_capture,
+        only_against=block.only_against,
+        memory=memory,
+    )
 
 
 def find_documents(folder: Folder, subset: str) -> list[Part]:
@@ -56,12 +65,29 @@ def scopes(folder: Folder, recipe: Recipe, memory: int) -> list[Scope]:
                 f"deduplication.across.{number}: {name!r}; expected subsets of the recipe, each once: "
                 + ", ".join(sorted(recipe.subsets))
             )
+        if name in recipe.filled and name not in subsets:
+            raise RecipeError(
+                f"deduplication.across.{number}: {name!r} has no stage `deduplication`; add it to "
+                f"subsets.{name}.stages, or leave the subset out here"
+            )
+        own = recipe.block(name, "deduplication")
+        if (own.threshold, own.recall) != (recipe.deduplication.threshold, recipe.deduplication.recall):
+            raise RecipeError(
+                f"subsets.{name}.deduplication: threshold {own.threshold:g} and recall {own.recall:g} differ from the "
+                f"recipe's {recipe.deduplication.threshold:g} and {recipe.deduplication.recall:g}; subsets that are "
+                "deduplicated across each other (deduplication.across) share them"
+            )
     together = [name for name in across if name in subsets]
     teams = ([together] if together else []) + [[name] for name in subsets if name not in across]
     found = []
     for team in teams:
         block: Deduplication = recipe.deduplication if len(team) > 1 else recipe.block(team[0], "deduplication")
-        parts = [part for path in block.against for part in read_index(path, team)]
+        parts = [part for path in block.against for part in read_index(path, team, captures=block.newest_capture)]
+        if block.only_against and not parts:
+            raise RecipeError(
+                f"deduplication.only_against: no index of {', '.join(block.against)} has documents of "
+                f"{', '.join(team)}, so there is nothing to compare with"
+            )
         for level, subset in enumerate(team):
             parts += [replace(part, level=level) for part in find_documents(folder, subset)]
         options = options_of(block, recipe.seed, memory)
@@ -75,9 +101,11 @@ def deduplicate(
     workers: Workers,
     *,
     on_done: Callable[[Any], None] = lambda task: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, dict[str, int]]:
     """Find the duplicates of every subset that goes through the stage, and leave those removed in
-    work/duplicates/<subset>/<part>.parquet. Returns the counts of each scope by its subsets, joined by `+`.
+    work/duplicates/<subset>/<part>.parquet. Returns the counts of each scope by its subsets, joined by `+`; says how
+    surely pairs are found and what was, and leaves the same in report/deduplication.json.
 
     What is done already is not done again, neither a whole scope nor a task of one.
     """
@@ -85,9 +113,14 @@ def deduplicate(
     # Each worker's share, less what a process takes for itself.
     memory = max(64 << 20, execution.memory // (4 * max(1, execution.workers)))
     counts = {}
+    account = {}
     for scope in scopes(folder, recipe, memory):
-        name = "+".join(sorted({part.subset for part in scope.parts if not part.fixed}))
+        name = "+".join(scope.subsets)
         counts[name] = run_scope(scope, workers, on_done=on_done)
+        account[name] = account_of(scope.options, counts[name])
+        for line in lines_of(name, account[name]):
+            say(line)
+    write_account(folder.path("report", "deduplication.json"), account)
     return counts
 
 

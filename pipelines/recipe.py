@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from filters import c4, fineweb, quality, repetition
 from filters.limits import Limit
 from massivetext import storage
+from massivetext.dedup.index import index_manifest
 from massivetext.errors import RecipeError
 from massivetext.readers import FORMATS
 
@@ -126,6 +127,13 @@ class Deduplication(_Block):
     across: list[str] = []
     against: list[str] = []
     newest_capture: bool = False
+    only_against: bool = False
+
+    @model_validator(mode="after")
+    def _possible(self) -> Deduplication:
+        if self.only_against and not self.against:
+            raise ValueError("only_against is set, but against names no index to compare with")
+        return self
 
 
 class Contamination(_Block):
@@ -297,6 +305,9 @@ class Recipe(_Block):
         if data.get("tokenizer"):
             data["tokenizer"] = content_digest(data["tokenizer"])
         for block in (data, *data["subsets"].values()):
+            duplicates = block.get("deduplication") or {}
+            if duplicates.get("against"):
+                duplicates["against"] = [content_digest(index_manifest(path)) for path in duplicates["against"]]
             safe = block.get("safe_search") or {}
             if isinstance(safe.get("terms"), str):
                 safe["terms"] = content_digest(safe["terms"])

@@ -108,7 +108,7 @@ def _stages(
     if last >= 1:
         if any(recipe.goes_through(name, "deduplication") for name in recipe.filled):
             reporter.stage("deduplicate", [])
-            deduplicate(folder, recipe, workers)
+            deduplicate(folder, recipe, workers, say=reporter.say)
         stages = ("deduplication", "contamination") if last >= 2 else ("deduplication",)
     settling = [
         SettlePart(

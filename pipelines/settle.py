@@ -54,7 +54,8 @@ class SettlePart:
     def _duplicates(self) -> dict[str, tuple[str, str, float | None]]:
         """id -> (reason, partner, J) of the part's duplicates."""
         path = self.folder.part("work/duplicates", self.subset, self.name)
-        if "deduplication" not in self.stages or not storage.exists(path):
+        went = "deduplication" in self.stages and self.recipe.goes_through(self.subset, "deduplication")
+        if not went or not storage.exists(path):
             return {}
         rows = pq.read_table(storage.open_input(path)).to_pylist()
         return {row["id"]: (row["reason"], row["partner_id"], row["partner_jaccard"]) for row in rows}

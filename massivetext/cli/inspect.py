@@ -13,7 +13,9 @@ import click
 @click.option("--columns", metavar="A,B", help="only these columns")
 @click.option("--where", metavar="EXPR", help="an SQL condition on the columns, as in \"outcome = 'rejected'\"")
 @click.option("--seed", type=int, help="sample rows by this seed instead of showing the first")
-@click.option("--duplicates", is_flag=True, help="groups of duplicates of an output folder, largest first")
+@click.option(
+    "--duplicates", is_flag=True, help="groups of duplicates of an output folder, largest first, with samples"
+)
 @click.option("--json", "as_json", is_flag=True, help="rows as JSON lines, all of them unless --rows is given")
 @click.pass_context
 def inspect(
@@ -117,22 +119,31 @@ def _show(row: dict[str, Any]) -> None:
 def _duplicates(path: str, rows: int, as_json: bool) -> None:
     import json
 
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from massivetext.dedup.groups import read_groups, with_samples
 
-    from massivetext import storage
-    from massivetext.dedup import groups
-    from massivetext.ledger import ledger_files
-
-    columns = ["id", "subset", "url", "source", "outcome", "reason", "partner_id", "partner_jaccard"]
-    tables = []
-    for name in ledger_files(path):
-        with storage.open_input(name) as stream:
-            table = pq.read_table(stream, columns=columns)
-            tables.append(table)
-    found = groups(pa.concat_tables(tables)).slice(0, rows).to_pylist()
-    for row in found:
-        if as_json:
+    found = read_groups(path)
+    shown = with_samples(path, found.slice(0, rows))
+    if as_json:
+        for row in shown:
             click.echo(json.dumps(row, ensure_ascii=False, default=str))
-        else:
-            _show(row)
+        return
+    n = sum(found["size"].to_pylist()) - found.num_rows
+    click.echo(f"{found.num_rows:,} groups, {n:,} documents removed in favour of {found.num_rows:,}\n")
+    for row in shown:
+        least = "" if row["jaccard_min"] is None else f", J from {row['jaccard_min']:.4f}"
+        click.echo(f"{row['size']:,} documents: {row['exact']:,} exact, {row['near']:,} near{least}")
+        for document in (row["kept"], *row["samples"]):
+            said = document["outcome"] if document is row["kept"] else document["reason"]
+            jaccard = "" if document.get("jaccard") is None else f", J = {document['jaccard']:.4f}"
+            where = document["url"] or document["source"] or ""
+            click.echo(f"  {document['id']}  {said}{jaccard}  {where}")
+            if document["text"] is not None:
+                click.echo("      " + _one_line(document["text"]))
+        left = row["size"] - 1 - len(row["samples"])
+        click.echo(f"  and {left:,} more\n" if left else "")
+
+
+def _one_line(text: str, width: int = 100) -> str:
+    line = " ".join(text[: 4 * width].split())
+    line = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
+    return line if len(line) <= width else line[:width] + " ..."

@@ -119,12 +119,11 @@ def captures(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str
     """(partitions, records, counts): documents with a URL, by hash of the canonical one."""
     partitions = scope.partitions(BYTES_A_DOCUMENT)
     found = [np.zeros(0, DIGEST)]
-    for part in scope.group_parts(group):
+    for part in scope.parts[slice(*scope.groups[group])]:
         for start, table in read_evidence(part, ["id", "capture", "timestamp"]):
             rows = np.flatnonzero(~table.column("capture").is_null().to_numpy())
             records = np.zeros(table.num_rows, DIGEST)
             fill_order(records, part, start, table, Options(keep="newest"))
-            records["level"] = not part.fixed
             records = records[rows]
             records["key"] = words(table.column("capture").drop_null())
             found.append(records)
@@ -133,7 +132,7 @@ def captures(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str
 
 
 def newest(scope: Scope, partition: int, records: np.ndarray) -> dict[str, int]:
-    """Of the captures of each URL, all but the newest."""
+    """Of the captures of each URL, all but the newest. A preferred one, as an index's is, goes before newer ones."""
     chosen, number = _repeated(records["key"])
     records = records[chosen]
     order = best_first(records, scope.options.seed, number)
@@ -159,6 +158,7 @@ def excluded(scope: Scope, group: int, *phases: str) -> np.ndarray:
 def digests(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """(partitions, records, counts): every document, by the digest of its shingles."""
     out = excluded(scope, group, "newest")
+    counts = {"documents": 0, "indexed": 0}
     found = [np.zeros(0, DIGEST)]
     columns = ["id", "exact", "shingles", *POLICY_COLUMNS[scope.options.keep]]
     for part in scope.group_parts(group):
@@ -168,9 +168,10 @@ def digests(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str,
             records["key"], records["exact"] = words(table.column("shingles")), words(table.column("exact"))
             first = start - scope.group_starts[group]
             found.append(records[~out[first : first + len(records)]])
+            counts["indexed" if part.fixed else "documents"] += len(records)
     records = np.concatenate(found)
     partitions = partition_of(records["key"][:, 0], scope.partitions(BYTES_A_DOCUMENT))
-    return partitions, records, {"documents": len(out)}
+    return partitions, records, counts
 
 
 def collapse(scope: Scope, partition: int, records: np.ndarray) -> dict[str, int]:

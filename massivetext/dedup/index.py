@@ -19,7 +19,7 @@ from massivetext.dedup.scope import Part
 from massivetext.errors import OutputError
 from massivetext.parquet import ParquetOutput
 
-__all__ = ["read_index", "write_index"]
+__all__ = ["index_manifest", "read_index", "write_index"]
 
 FORMAT = "massivetext-index-1"
 
@@ -54,8 +54,11 @@ def write_index(root: str, parts: Sequence[Part]) -> dict[str, int]:
                     numbered = table.append_column(row, pa.array(range(start, start + table.num_rows), pa.int64()))
                     output.write(numbered.filter(pc.invert(pc.is_in(table["id"], value_set=gone))).cast(schema))
                     start += table.num_rows
+        captures = _write_captures(root, part, gone)
         texts = part.texts.removeprefix(root.rstrip("/") + "/")
-        files.append({"subset": part.subset, "name": part.name, "evidence": name, "texts": texts})
+        digest = output.summary["blake2b"]
+        file_ = {"subset": part.subset, "name": part.name, "evidence": name, "texts": texts, "blake2b": digest}
+        files.append({**file_, **captures})
         counts[part.subset] = counts.get(part.subset, 0) + output.n_rows
     manifest = {"format": FORMAT, "documents": counts, "files": sorted(files, key=lambda file: file["evidence"])}
     storage.write_bytes(
@@ -64,17 +67,49 @@ def write_index(root: str, parts: Sequence[Part]) -> dict[str, int]:
     return counts
 
 
-def read_index(path: str, subsets: Iterable[str]) -> list[Part]:
-    """The parts of an index for these subsets, as kept already. `path` is a run's folder or its index/.
+def _write_captures(root: str, part: Part, gone: pa.Array) -> dict[str, str]:
+    """The captures that were removed, without what only duplicates are found by: a page that the first of two runs has
+    seen is no news to the second, whatever became of it."""
+    name = f"captures/{part.subset}/{part.name}.parquet"
+    with storage.open_input(part.evidence) as stream:
+        file = pq.ParquetFile(stream)
+        schema = EVIDENCE_SCHEMA.with_metadata(file.schema_arrow.metadata)
+        with ParquetOutput(storage.join(root, "index", name), schema) as output:
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group, columns=EVIDENCE_SCHEMA.names)
+                removed = pc.and_(pc.is_valid(table["capture"]), pc.is_in(table["id"], value_set=gone))
+                table = table.filter(removed)
+                for at, field in enumerate(table.schema):
+                    if field.name not in ("id", "capture", "timestamp", "source"):
+                        empty = {"exact": b"\0" * 16, "shingles": b"\0" * 16, "bands": b""}.get(field.name, 0)
+                        table = table.set_column(at, field, pa.repeat(pa.scalar(empty, field.type), table.num_rows))
+                output.write(table.cast(schema))
+    if not output.n_rows:
+        storage.remove(storage.join(root, "index", name))
+        return {}
+    return {"captures": name, "captures_blake2b": output.summary["blake2b"]}
+
+
+def index_manifest(path: str) -> str:
+    """The manifest of an index; `path` is a run's folder or its index/. It holds the digests of all files of the index.
+
+    Raises OutputError if there is none.
+    """
+    root = path.rstrip("/")
+    for found in (storage.join(root, "index/manifest.json"), storage.join(root, "manifest.json")):
+        if storage.exists(found):
+            return found
+    raise OutputError(f"{path}: holds no index; make one with `massivetext index {path}`")
+
+
+def read_index(path: str, subsets: Iterable[str], *, captures: bool = False) -> list[Part]:
+    """The parts of an index for these subsets, as kept already; with `captures` those of removed captures too.
+    `path` is a run's folder or its index/.
 
     Raises OutputError if there is no index of ours there.
     """
-    root = path.rstrip("/")
-    if storage.exists(storage.join(root, "index/manifest.json")):
-        root = storage.join(root, "index")
-    manifest_path = storage.join(root, "manifest.json")
-    if not storage.exists(manifest_path):
-        raise OutputError(f"{path}: holds no index; make one with `massivetext index {path}`")
+    manifest_path = index_manifest(path)
+    root = manifest_path.rpartition("/")[0]
     try:
         manifest = json.loads(storage.read_bytes(manifest_path))
         if manifest["format"] != FORMAT:
@@ -84,7 +119,7 @@ def read_index(path: str, subsets: Iterable[str]) -> list[Part]:
         raise OutputError(f"{manifest_path}: is no index that can be read ({error}); make it again") from error
     folder = root.rpartition("/")[0] or "."
     wanted = set(subsets)
-    return [
+    parts = [
         Part(
             file["subset"],
             file["name"],
@@ -96,6 +131,11 @@ def read_index(path: str, subsets: Iterable[str]) -> list[Part]:
         for file in files
         if file["subset"] in wanted
     ]
+    for file in files:
+        if captures and file["subset"] in wanted and "captures" in file:
+            evidence = storage.join(root, file["captures"])
+            parts.append(Part(file["subset"], file["name"], evidence, "", fixed=True, captures_only=True))
+    return parts
 
 
 def _is_absolute(path: str) -> bool:

@@ -118,6 +118,9 @@ class Step:
 def phases(scope: Scope) -> Iterator[tuple[str, list[Step]]]:
     """Each phase with its tasks, in order. Ask for the next one when all tasks of the one before are done: rounds are
     known only when candidates are packed."""
+    for path in _notes(scope):
+        # Its results are about to be replaced by those of other options or another team of subsets.
+        storage.remove(path)
     scope.write()
 
     def steps(phase: str, n: int) -> tuple[str, list[Step]]:
@@ -151,8 +154,18 @@ def summary(scope: Scope) -> dict[str, int]:
 
 
 def _finished(scope: Scope) -> str:
-    subsets = sorted({part.subset for part in scope.parts if not part.fixed})
-    return storage.join(scope.output, f"finished-{'+'.join(subsets)}.json")
+    return storage.join(scope.output, f"finished-{'+'.join(scope.subsets)}.json")
+
+
+def _notes(scope: Scope) -> list[str]:
+    """Notes of finished scopes that have a subset in common with this one."""
+    found = []
+    for path in storage.list_files(scope.output):
+        name = path.rpartition("/")[2]
+        if name.startswith("finished-") and name.endswith(".json"):
+            held = name.removeprefix("finished-").removesuffix(".json").split("+")
+            found += [path] * (not set(held).isdisjoint(scope.subsets))
+    return found
 
 
 def is_finished(scope: Scope) -> dict[str, int] | None:

@@ -12,7 +12,7 @@ from massivetext.dedup.scope import Scope
 from massivetext.dedup.verification import DECISION
 from massivetext.parquet import ParquetOutput
 
-__all__ = ["DUPLICATES_SCHEMA", "REASONS", "resolve", "write"]
+__all__ = ["DUPLICATES_SCHEMA", "JACCARD_BINS", "REASONS", "resolve", "write"]
 
 DUPLICATES_SCHEMA = pa.schema(
     [
@@ -28,6 +28,9 @@ for `duplicate.capture` the newest capture of its URL, which may be a duplicate 
 
 REASONS = ("duplicate.exact", "duplicate.near", "duplicate.capture")
 EXACT, NEAR, CAPTURED = range(3)
+JACCARD_BINS = 50
+"""Near-duplicates are counted by J in as many bins between 0 and 1; bin i begins at i / JACCARD_BINS."""
+
 RESULT = np.dtype([("document", "<u4"), ("reason", "<u4"), ("jaccard", "<f8"), ("partner_id", "<u8", 2)])
 
 
@@ -54,6 +57,9 @@ def resolve(scope: Scope, group: int) -> dict[str, int]:
             own["jaccard"][at_most][gone],
             own["partner_id"][at_most][gone],
         )
+    if scope.options.only_against:
+        # Equal to a document that stays, which is no reason to go but where that one is an index's.
+        made = made[(copies["best"] < scope.n_fixed) | (made["partner_id"] != copies["best_id"]).any(axis=1)]
     out = np.concatenate([own, made])
     write_run(scope.path("resolved", f"{group:05d}.run"), scope.group_of(out["document"]), out)
     return {}
@@ -69,6 +75,9 @@ def write(scope: Scope, group: int) -> dict[str, int]:
     found = np.concatenate([found, older])
     found = found[np.argsort(found["document"], kind="stable")]
     counts = dict.fromkeys(REASONS, 0)
+    near = found["jaccard"][(found["reason"] == NEAR) & (found["document"] >= scope.n_fixed)]
+    for bin_, n in zip(*np.unique(np.floor(near * JACCARD_BINS).astype(int), return_counts=True)):
+        counts[f"jaccard_{bin_:03d}"] = int(n)
     for part in scope.group_parts(group):
         if part.fixed:
             continue

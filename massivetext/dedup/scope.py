@@ -24,20 +24,22 @@ POLICIES = ("random", "longest", "newest", "first")
 """Which of several near-duplicates is kept: by the seeded rank; most code points; latest timestamp, missing ones last;
 earliest source, then offset. Ties by the seeded rank."""
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
 class Options:
     """threshold: J above which documents are near-duplicates. recall: least probability that a pair at the threshold is
     found. keep: one of POLICIES. seed: of the random rank. newest_capture: first, of the captures of one canonical URL
-    only the newest stays. memory: bytes that a task may hold beside its program, and beyond it 4 bytes a document."""
+    only the newest stays. only_against: documents are compared with an index's only, and not with each other. memory:
+    bytes that a task may hold beside its program, and beyond it 4 bytes a document."""
 
     threshold: float = 0.8
     recall: float = 0.99
     keep: str = "random"
     seed: int = 0
     newest_capture: bool = False
+    only_against: bool = False
     memory: int = 256 << 20
 
     @property
@@ -52,8 +54,8 @@ class Options:
 @dataclass(frozen=True)
 class Part:
     """A part's evidence and texts. level: order of preference, smaller first. fixed: kept already, as an index's.
-    text_rows: evidence has a column `row`, its row among the texts; else rows are the same. start: number of its first
-    document."""
+    text_rows: evidence has a column `row`, its row among the texts; else rows are the same. captures_only: documents
+    that an index's run removed, for the sake of their URLs. start: number of its first document."""
 
     subset: str
     name: str
@@ -62,6 +64,7 @@ class Part:
     level: int = 0
     fixed: bool = False
     text_rows: bool = False
+    captures_only: bool = False
     source: str = ""
     rows: int = 0
     start: int = 0
@@ -83,6 +86,16 @@ class Scope:
         return self.parts[-1].start + self.parts[-1].rows if self.parts else 0
 
     @property
+    def n_fixed(self) -> int:
+        """How many documents are an index's: the first ones."""
+        return sum(part.rows for part in self.parts if part.fixed)
+
+    @property
+    def subsets(self) -> list[str]:
+        """The subsets that results are written for."""
+        return sorted({part.subset for part in self.parts if not part.fixed})
+
+    @property
     def fingerprint(self) -> str:
         """What shapes the result, as a digest: the options but for memory, and all parts."""
         return self.folder.split("/")[-2]
@@ -100,8 +113,9 @@ class Scope:
         return max(1, -(-self.n_documents * bytes_a_document // self.options.memory))
 
     def group_parts(self, group: int) -> Iterator[Part]:
+        """The parts of a group, but for those that are there for their captures."""
         first, last = self.groups[group]
-        yield from self.parts[first:last]
+        yield from (part for part in self.parts[first:last] if not part.captures_only)
 
     def path(self, *names: object) -> str:
         return storage.join(self.folder, *(str(name) for name in names))

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from massivetext import storage
 from massivetext.dedup.candidates import assignments
 from massivetext.dedup.collapse import ORDER, POLICY_COLUMNS, best_first, fill_order, read_evidence, words
+from massivetext.dedup.evidence import pack_ids
 from massivetext.dedup.near import take_sets
 from massivetext.dedup.removal import decide
 from massivetext.dedup.runs import read_key, read_run, write_blocks, write_run
@@ -76,8 +77,11 @@ def _candidates(scope: Scope, part: Part, assigned: np.ndarray) -> np.ndarray:
 
 def _texts(part: Part, rows: np.ndarray) -> Iterator[tuple[slice, pa.Array]]:
     """The texts of rows (int64[n], ascending) of a part's evidence, in pieces, each with its range of `rows`."""
+    names = None
     if part.text_rows:
-        rows = np.concatenate([table.column("row").to_numpy() for _, table in read_evidence(part, ["row"])])[rows]
+        tables = [table for _, table in read_evidence(part, ["row", "id"])]
+        names = np.concatenate([words(table.column("id")) for table in tables])[rows]
+        rows = np.concatenate([table.column("row").to_numpy() for table in tables])[rows]
     done = start = 0
     with storage.open_input(part.texts) as stream:
         try:
@@ -86,8 +90,11 @@ def _texts(part: Part, rows: np.ndarray) -> Iterator[tuple[slice, pa.Array]]:
                 n = file.metadata.row_group(group).num_rows
                 high = int(np.searchsorted(rows, start + n))
                 if high > done:
+                    taken = pa.array(rows[done:high] - start)
+                    if names is not None:
+                        _check_ids(part, file.read_row_group(group, columns=["id"]).take(taken), names[done:high])
                     texts = file.read_row_group(group, columns=["text"], use_threads=False).column("text")
-                    for chunk in texts.take(pa.array(rows[done:high] - start)).chunks:
+                    for chunk in texts.take(taken).chunks:
                         for first, last in _pieces(chunk):
                             yield slice(done + first, done + last), chunk.slice(first, last - first)
                         done += len(chunk)
@@ -96,6 +103,12 @@ def _texts(part: Part, rows: np.ndarray) -> Iterator[tuple[slice, pa.Array]]:
             raise SourceError(f"{part.texts}: cannot be read again: {error}; curate it again") from error
     if done != len(rows):
         raise OutputError(f"{part.texts}: has {start} rows, its evidence says there are more; curate it again")
+
+
+def _check_ids(part: Part, table: pa.Table, names: np.ndarray) -> None:
+    """An index refers to rows of another run's texts, which may have been written anew since."""
+    if pack_ids(table.column("id")).to_pylist() != [name.tobytes() for name in np.ascontiguousarray(names)]:
+        raise OutputError(f"{part.texts}: has changed since it was indexed; make the index again")
 
 
 def _pieces(texts: pa.Array) -> Iterator[tuple[int, int]]:
@@ -159,6 +172,8 @@ def decide_batch(scope: Scope, batch: int, earlier: list[int]) -> dict[str, int]
         before, other_hashes, other_bounds = _read_batch(scope, other)
         gone = removed_documents(scope, other)
         chosen = np.flatnonzero(~np.isin(before["document"], gone))
+        if options.only_against:
+            chosen = chosen[before["level"][chosen] == 0]
         chosen = chosen[np.isin(before["bands"][chosen], records["bands"][rows]).any(axis=1)]
         chosen = chosen[best_first(before[chosen], options.seed)]
         first = take_sets(other_hashes, other_bounds, chosen)
@@ -181,7 +196,8 @@ def decide_batch(scope: Scope, batch: int, earlier: list[int]) -> dict[str, int]
     own, own_bounds = take_sets(hashes, bounds, rows) if len(rows) < len(records) else (hashes, bounds)
     sizes = np.diff(own_bounds)
     fixed = records["level"][rows] == 0
-    removals = decide(own, own_bounds, records["bands"][rows], records["root"][rows], fixed, options.ratio)
+    joins = not options.only_against
+    removals = decide(own, own_bounds, records["bands"][rows], records["root"][rows], fixed, options.ratio, joins=joins)
     _count(counts, removals)
     gone_rows = np.flatnonzero(removals.partner >= 0)
     partners, overlap = removals.partner[gone_rows], removals.overlap[gone_rows]

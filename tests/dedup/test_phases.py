@@ -15,11 +15,22 @@ import pyarrow.parquet as pq
 import pytest
 
 from massivetext import storage
-from massivetext.dedup import Options, evidence, groups, make_scope, near_duplicates, phases, plan
+from massivetext.dedup import (
+    Options,
+    evidence,
+    groups,
+    make_scope,
+    near_duplicates,
+    phases,
+    plan,
+    read_index,
+    write_index,
+)
 from massivetext.dedup.evidence import canonical_url
 from massivetext.dedup.phases import Step
 from massivetext.dedup.scope import Part
 from massivetext.errors import OutputError
+from tests import oracle
 from tests.dedup import brute_force
 from tests.dedup.corpus import deduplicate, ids_of, removed, scope_of, write_part
 
@@ -284,3 +295,80 @@ def test_steps_say_where_they_are_done(tmp_path: Path) -> None:
     step = Step(str(tmp_path), "edges", 3)
 
     assert step.marker == storage.join(str(tmp_path), "done", "edges", "000000000003.json")
+
+
+def test_captures_across_an_index(tmp_path: Path) -> None:
+    """An index also holds the captures that its run removed: they have precedence over later captures of their URL."""
+    options = Options(newest_capture=True)
+    ids = ids_of(5)
+    texts = [text(0, 60), text(0, 60), text(100, 160), text(200, 260), text(0, 60)]
+    urls = ["http://x/", "http://y/", "http://x", "http://y/", "http://z/"]
+    first, second, both = tmp_path / "first", tmp_path / "second", tmp_path / "both"
+    old = write_part(first, "part", texts[:2], ids[:2], options=options, urls=urls[:2])
+    deduplicate(first, [old], options)
+    write_index(str(first), [old])
+    indexed = read_index(str(first), ["news"], captures=True)
+    deduplicate(
+        second, [*indexed, write_part(second, "part", texts[2:], ids[2:], options=options, urls=urls[2:])], options
+    )
+    parts = [
+        write_part(both, "old", texts[:2], ids[:2], options=options, urls=urls[:2]),
+        write_part(both, "new", texts[2:], ids[2:], options=options, urls=urls[2:], level=1),
+    ]
+    deduplicate(both, parts, options)
+
+    assert removed(both) == {**removed(first), **removed(second)}
+    assert sorted(row[0] for row in removed(second).values()) == ["duplicate.capture"] * 2 + ["duplicate.exact"]
+
+
+def test_texts_of_an_index_that_have_changed_are_noticed(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    ids = ids_of(3)
+    old = write_part(first, "part", [text(0, 100), text(500, 600)], ids[:2])
+    deduplicate(first, [old])
+    write_index(str(first), [old])
+    write_part(first, "part", [text(500, 600), text(0, 100)], ids[1::-1])
+    parts = [*read_index(str(first), ["news"]), write_part(second, "part", [text(0, 101)], ids[2:])]
+
+    with pytest.raises(OutputError, match="make the index again"):
+        deduplicate(second, parts)
+
+
+def test_only_against(tmp_path: Path, licences: list[str]) -> None:
+    """Documents go for an index's sake only, by all pairs; the ways of large and cut components say the same."""
+    texts = [*licences[:400], *[text(3 * i, 3 * i + 60) for i in range(300)]]
+    texts += texts[300:420]
+    ids = ids_of(len(texts))
+    old = list(range(0, len(texts), 3))
+    new = [i for i in range(len(texts)) if i % 3]
+    first = tmp_path / "first"
+    part = write_part(first, "part", [texts[i] for i in old], [ids[i] for i in old])
+    deduplicate(first, [part])
+    write_index(str(first), [part])
+    kept = [i for i in old if ids[i] not in removed(first)]
+    sets = [set(oracle.shingles(one)) for one in texts]
+    common = brute_force.overlaps(sets)
+    want = {ids[i] for i in new if any(9 * common[i][k] > 4 * (len(sets[i]) + len(sets[k])) for k in kept)}
+    for memory in (256 << 20, 3 << 19):
+        options = Options(only_against=True, memory=memory)
+        folder = tmp_path / str(memory)
+        parts = [
+            *read_index(str(first), ["news"]),
+            write_part(folder, "p", [texts[i] for i in new], [ids[i] for i in new]),
+        ]
+        deduplicate(folder, parts, options)
+        got = removed(folder)
+
+        assert set(got) == want
+        assert {row[1] for row in got.values()} <= {ids[k] for k in kept}
+
+
+def test_results_of_other_options_are_not_taken_for_done(tmp_path: Path, licences: list[str]) -> None:
+    parts = [write_part(tmp_path, "part", licences[:60], ids_of(60))]
+    first = deduplicate(tmp_path, parts)
+    held = digest(tmp_path)
+    deduplicate(tmp_path, parts, Options(keep="longest"))
+    assert digest(tmp_path) != held
+
+    assert deduplicate(tmp_path, parts) == first
+    assert digest(tmp_path) == held

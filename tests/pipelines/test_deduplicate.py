@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -112,3 +113,111 @@ def test_no_index_there(tmp_path: Path, licences: list[str]) -> None:
         run(tmp_path, recipe_of(tmp_path, {"against": [str(tmp_path)]}))
     with pytest.raises(RecipeError, match="across\\.0: 'pages'"):
         run(tmp_path, recipe_of(tmp_path, {"across": ["pages"]}))
+
+
+def write_jsonl(path: Path, rows: list[dict[str, str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+
+def command(*arguments: str) -> str:
+    from massivetext.cli import commands
+
+    outcome = CliRunner().invoke(commands, list(arguments), catch_exceptions=False)
+    assert outcome.exit_code == 0, outcome.output
+    return outcome.output
+
+
+def verdicts(folder: Path) -> dict[str, tuple[str, str | None, str | None]]:
+    return {
+        row["id"]: (row["outcome"], row["reason"], row["partner_id"])
+        for path in sorted((folder / "ledger").rglob("*.parquet"))
+        for row in pq.read_table(path).to_pylist()
+    }
+
+
+def test_a_second_crawl_from_the_command_line(tmp_path: Path, licences: list[str]) -> None:
+    """Two crawls, the second against the index of the first, have the ids and the verdicts of one run over both in
+    which the first has precedence: here by keeping the first source."""
+    rows = [{"text": text} for text in [*licences[:240:2], *licences[1:240:2]]]
+    write_jsonl(tmp_path / "crawl/1.jsonl", rows[:120])
+    write_jsonl(tmp_path / "crawl/2.jsonl", rows[120:])
+
+    def recipe(name: str, pattern: str, **deduplication: object) -> str:
+        block = {"sources": [{"format": "jsonl", "path": pattern}], "stages": ["deduplication"]}
+        data = {
+            "subsets": {"news": block},
+            "deduplication": {"keep": "first", **deduplication},
+            "mixture": {"weights": {"news": 1.0}},
+        }
+        (tmp_path / name).write_text(yaml.safe_dump(data))
+        return str(tmp_path / name)
+
+    def curate(name: str, *arguments: str) -> dict[str, tuple[str, str | None, str | None]]:
+        command("deduplicate", *arguments, "--output", str(tmp_path / name), "--quiet")
+        return verdicts(tmp_path / name)
+
+    first = curate("first", recipe("first.yaml", "crawl/[1].jsonl"))
+    assert f"{sum(row[0] == 'kept' for row in first.values()):,} documents indexed" in command(
+        "index", str(tmp_path / "first")
+    )
+    second = curate("second", recipe("second.yaml", "crawl/[2].jsonl", against=["first"]))
+    both = curate("both", recipe("both.yaml", "crawl/[12].jsonl"))
+
+    assert both == {**first, **second}
+    assert sum(row[2] in first for row in second.values()) > 5
+
+    account = json.loads((tmp_path / "second/report/deduplication.json").read_text())["scopes"]["news"]
+    assert (account["bands"], account["rows"], account["recall"]) == (16, 6, 0.99)
+    assert [0.8, pytest.approx(0.99228127)] in account["curve"]
+    near = sum(row[1] == "duplicate.near" for row in second.values())
+    assert near == sum(bin_["removed"] for bin_ in account["removed_by_jaccard"]) == account["counts"]["duplicate.near"]
+    assert account["counts"]["documents"] == 120
+
+    # Against the index only: what the second crawl has twice stays twice.
+    only = curate("only", recipe("only.yaml", "crawl/[2].jsonl", against=["first"], only_against=True))
+    kept = {name for name, row in second.items() if row[0] == "kept"}
+    assert kept < {name for name, row in only.items() if row[0] == "kept"}
+    assert {row[2] for row in only.values()} - {None} <= {name for name, row in first.items() if row[0] == "kept"}
+
+
+def test_groups_with_samples(tmp_path: Path) -> None:
+    words = [f"w{i}" for i in range(80)]
+    rows = [{"text": text} for text in [" ".join(words)] * 3 + [" ".join([*words, "more"]), "something else"]]
+    write_jsonl(tmp_path / "in.jsonl", rows)
+    block = {"sources": [{"format": "jsonl", "path": "in.jsonl"}], "stages": ["deduplication"]}
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump({"subsets": {"news": block}, "mixture": {"weights": {"news": 1.0}}}))
+    command("deduplicate", str(path), "--output", str(tmp_path / "out"))
+
+    shown = command("inspect", str(tmp_path / "out"), "--duplicates")
+    assert "1 groups, 3 documents removed in favour of 1" in shown
+    assert "4 documents: " in shown
+    assert "w0 w1 w2" in shown
+    (group,) = map(json.loads, command("inspect", str(tmp_path / "out"), "--duplicates", "--json").splitlines())
+    assert group["kept"]["text"].startswith("w0 w1")
+    assert len(group["samples"]) == 2
+    removed_rows = {name: row for name, row in verdicts(tmp_path / "out").items() if row[0] == "duplicate"}
+    for sample in group["samples"]:
+        assert removed_rows[sample["id"]][1:] == (sample["reason"], group["kept"]["id"])
+        assert sample["text"].startswith("w0 w1")
+
+
+def test_teams_of_subsets_must_fit(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("unused")
+    source = [{"format": "text", "path": "in.txt"}]
+    path = tmp_path / "recipe.yaml"
+
+    def scopes(**subsets: dict) -> None:
+        data = {"subsets": subsets, "deduplication": {"across": ["c4", "news"]}, "mixture": {"weights": {"news": 1.0}}}
+        path.write_text(yaml.safe_dump(data))
+        stage.scopes(Folder(str(tmp_path)), read(str(path)), 1 << 28)
+
+    through = {"sources": source, "stages": ["deduplication"]}
+    scopes(c4=through, news=through)
+    with pytest.raises(RecipeError, match="'c4' has no stage `deduplication`"):
+        scopes(c4={"sources": source, "stages": ["quality"]}, news=through)
+    with pytest.raises(RecipeError, match=r"subsets\.news\.deduplication: threshold 0\.9"):
+        scopes(c4=through, news={**through, "deduplication": {"threshold": 0.9}})
+    with pytest.raises(RecipeError, match="only_against is set"):
+        recipe_of(tmp_path, {"only_against": True})
