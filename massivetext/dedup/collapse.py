@@ -3,6 +3,9 @@
 Documents with equal sets have equal neighbours, so the best-ranked one can stand for all from here on: two hundred
 thousand copies of a cookie page never reach a bucket. If it is removed later, so are its copies, in favour of the same
 kept document (see results.py).
+
+A group's own copies of one exact text are set aside before anything is exchanged, so that no text, however common, puts
+more records into a partition than there are groups.
 """
 
 from __future__ import annotations
@@ -15,17 +18,28 @@ import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.dedup.near import random_ranks
-from massivetext.dedup.runs import read_key, write_run
+from massivetext.dedup.runs import read_key, read_run, write_run
 from massivetext.dedup.scope import Options, Part, Scope
 from massivetext.errors import OutputError
 
-__all__ = ["ORDER", "best_first", "captures", "collapse", "digests", "excluded", "newest", "read_evidence"]
+__all__ = [
+    "ORDER",
+    "best_first",
+    "captures",
+    "collapse",
+    "digests",
+    "excluded",
+    "local_copies",
+    "newest",
+    "read_evidence",
+]
 
 ORDER = [("document", "<u4"), ("level", "<u4"), ("policy", "<u8"), ("id", "<u8", 2)]
 """What documents are ranked by, but for the random rank, which follows from the id. `policy` smallest first."""
 
 DIGEST = np.dtype([*ORDER, ("key", "<u8", 2), ("exact", "<u8", 2)])
 COPY = np.dtype([("best", "<u4"), ("document", "<u4"), ("is_exact", "<u4"), ("best_id", "<u8", 2)])
+LOCAL = np.dtype([("document", "<u4"), ("best", "<u4")])
 CAPTURE = np.dtype([("document", "<u4"), ("best_id", "<u8", 2)])
 
 BYTES_A_DOCUMENT = 4 * DIGEST.itemsize
@@ -102,12 +116,14 @@ def partition_of(keys: np.ndarray, partitions: int) -> np.ndarray:
 
 
 def _repeated(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of uint64[n, 2] whose key occurs more than once, sorted by key, and the number of each one's key."""
+    """Rows of uint64[n, k] whose key occurs more than once, sorted by key, and the number of each one's key."""
+    if not len(keys):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     order = np.argsort(keys[:, 0], kind="stable")
     first = keys[order, 0]
     equal = first[1:] == first[:-1]
     chosen = order[np.r_[False, equal] | np.r_[equal, False]]
-    chosen = chosen[np.lexsort((keys[chosen, 1], keys[chosen, 0]))]
+    chosen = chosen[np.lexsort(keys[chosen].T[::-1])]
     found = keys[chosen]
     new = np.r_[True, np.any(found[1:] != found[:-1], axis=1)] if len(found) else np.zeros(0, bool)
     number = np.cumsum(new) - 1
@@ -152,13 +168,38 @@ def excluded(scope: Scope, group: int, *phases: str) -> np.ndarray:
     for phase, dtype in (("newest", CAPTURE), ("copies", COPY)):
         if phase in phases:
             out[read_key(scope.runs(phase), group, dtype)["document"].astype(np.int64) - start] = True
+    if "copies" in phases:
+        out[local_copies(scope, group)["document"].astype(np.int64) - start] = True
     return out
+
+
+def local_copies(scope: Scope, group: int) -> np.ndarray:
+    """Documents of a group whose exact text a better-ranked one of the group has, each with the best-ranked one."""
+    if not scope.n_documents:
+        return np.zeros(0, LOCAL)
+    return read_run(scope.path("local", f"{group:05d}.run"), LOCAL)
+
+
+def _set_local_aside(scope: Scope, group: int, records: np.ndarray) -> np.ndarray:
+    """The records but for the group's own copies, which are written for local_copies."""
+    chosen, number = _repeated(np.concatenate([records["key"], records["exact"]], axis=1))
+    order = best_first(records[chosen], scope.options.seed, number)
+    chosen, number = chosen[order], number[order]
+    first = np.searchsorted(number, number)
+    gone = np.flatnonzero(first != np.arange(len(chosen)))
+    out = np.empty(len(gone), LOCAL)
+    out["document"], out["best"] = records["document"][chosen[gone]], records["document"][chosen[first[gone]]]
+    out = out[np.argsort(out["document"])]
+    write_run(scope.path("local", f"{group:05d}.run"), np.zeros(len(out), np.uint64), out)
+    left = np.ones(len(records), bool)
+    left[chosen[gone]] = False
+    return records[left]
 
 
 def digests(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """(partitions, records, counts): every document, by the digest of its shingles."""
     out = excluded(scope, group, "newest")
-    counts = {"documents": 0, "indexed": 0}
+    counts = {"documents": 0, "indexed": 0, "copies": 0}
     found = [np.zeros(0, DIGEST)]
     columns = ["id", "exact", "shingles", *POLICY_COLUMNS[scope.options.keep]]
     for part in scope.group_parts(group):
@@ -170,6 +211,9 @@ def digests(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str,
             found.append(records[~out[first : first + len(records)]])
             counts["indexed" if part.fixed else "documents"] += len(records)
     records = np.concatenate(found)
+    n = len(records)
+    records = _set_local_aside(scope, group, records)
+    counts["copies"] = n - len(records)
     partitions = partition_of(records["key"][:, 0], scope.partitions(BYTES_A_DOCUMENT))
     return partitions, records, counts
 

@@ -81,7 +81,7 @@ def evidence(
         pa.Array.from_buffers(pa.binary(), n, [None, offsets, pa.py_buffer(np.ascontiguousarray(bands))]),
         pa.array(lengths),
         _microseconds(_list(timestamps, n)),
-        pa.array([None if url is None else _capture(url) for url in _list(urls, n)], pa.binary(16)),
+        pa.array([_capture(url) if url and url.strip() else None for url in _list(urls, n)], pa.binary(16)),
         pa.repeat(pa.scalar(source, pa.string()), n),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=EVIDENCE_SCHEMA)

@@ -7,7 +7,7 @@ import os
 import numpy as np
 from numba import njit
 
-__all__ = ["ALONE", "connect", "find_roots", "star_edges"]
+__all__ = ["ALONE", "connect", "find_roots", "star_edges", "stars"]
 
 ALONE = np.uint32(0xFFFFFFFF)
 """What stands for a document without candidates, in place of its parent."""
@@ -16,7 +16,7 @@ _SALT = np.uint64(int.from_bytes(os.urandom(8), "little") | 1)  # places in a ha
 
 
 @njit(cache=True, nogil=True)
-def _star_edges(keys, documents, salt):
+def _stars(keys, documents, salt):
     size = np.int64(16)
     while size < 2 * len(keys):
         size *= 2
@@ -24,6 +24,7 @@ def _star_edges(keys, documents, salt):
     table_key = np.empty(size, np.uint64)
     table_document = np.full(size, ALONE, np.uint32)
     edges = np.empty((len(keys), 2), np.uint32)
+    is_first = np.zeros(len(keys), np.bool_)
     n = 0
     for i in range(len(keys)):
         key = keys[i]
@@ -32,16 +33,23 @@ def _star_edges(keys, documents, salt):
             slot = (slot + 1) & mask
         if table_document[slot] == ALONE:
             table_key[slot], table_document[slot] = key, documents[i]
+            is_first[i] = True
         elif table_document[slot] != documents[i]:
             edges[n, 0], edges[n, 1] = table_document[slot], documents[i]
             n += 1
-    return edges[:n]
+    return edges[:n], is_first
+
+
+def stars(keys: np.ndarray, documents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(edges, bool[n]): `star_edges`, and which rows are the first ones of their key."""
+    edges, is_first = _stars(keys, documents, _SALT)
+    return edges, is_first
 
 
 def star_edges(keys: np.ndarray, documents: np.ndarray) -> np.ndarray:
     """uint32[m, 2]: for each key, edges from the first document that has it to the others: as many edges as copies,
     never as pairs. keys: uint64[n]; documents: uint32[n]."""
-    return _star_edges(keys, documents, _SALT)
+    return stars(keys, documents)[0]
 
 
 @njit(cache=True, nogil=True)

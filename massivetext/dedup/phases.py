@@ -29,8 +29,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from massivetext import storage
-from massivetext.dedup import candidates, collapse, results, verification
-from massivetext.dedup.runs import read_key, write_run
+from massivetext.dedup import candidates, collapse, packing, results, verification
+from massivetext.dedup.runs import key_rows, read_key, write_run
 from massivetext.dedup.scope import Scope, read_scope
 
 __all__ = ["EXCHANGES", "Step", "clear", "exchange_of", "finish", "is_finished", "phases", "run_here", "summary"]
@@ -62,7 +62,7 @@ EXCHANGES: dict[tuple[str, str], Exchange] = {
     ),
     ("bands", "edges"): Exchange(candidates.bands, candidates.edges, candidates.BAND, candidates.band_bytes),
     ("components", "pack"): Exchange(
-        candidates.components, candidates.pack, candidates.MEMBER, lambda scope: candidates.BYTES_A_MEMBER
+        candidates.components, packing.pack, candidates.MEMBER, lambda scope: candidates.BYTES_A_MEMBER
     ),
 }
 
@@ -90,7 +90,7 @@ class Step:
     phase: str
     number: int
     weight: int = 1
-    earlier: tuple[int, ...] = ()
+    earlier: range = range(0)
 
     @property
     def marker(self) -> str:
@@ -103,7 +103,7 @@ class Step:
 
     def run(self, scope: Scope) -> dict[str, int]:
         if self.phase.startswith("decide"):
-            return verification.decide_batch(scope, self.number, list(self.earlier))
+            return verification.decide_batch(scope, self.number, self.earlier)
         found = exchange_of(self.phase)
         if found is None:
             return BY_GROUP[self.phase](scope, self.number)
@@ -112,7 +112,12 @@ class Step:
             partitions, records, counts = exchange.send(scope, self.number)
             write_run(scope.path(sender, f"{self.number:05d}.run"), partitions, records)
             return counts
-        return exchange.receive(scope, self.number, read_key(scope.runs(sender), self.number, exchange.dtype))
+        runs = scope.runs(sender)
+        if self.phase == "pack":
+            rows = (key_rows(path, self.number) for path in runs)
+            if packing.is_large(scope, sum(stop - start for start, stop in rows)):
+                return packing.pack_large(scope, self.number)
+        return exchange.receive(scope, self.number, read_key(runs, self.number, exchange.dtype))
 
 
 def phases(scope: Scope) -> Iterator[tuple[str, list[Step]]]:
@@ -137,9 +142,9 @@ def phases(scope: Scope) -> Iterator[tuple[str, list[Step]]]:
         yield steps(send, len(scope.groups))
         yield steps(receive, exchange.partitions(scope))
     yield steps("sets", len(scope.groups))
-    for number, batches in enumerate(candidates.batch_rounds(scope)):
+    for number, batches in enumerate(packing.batch_rounds(scope)):
         phase = f"decide-{number:05d}"
-        yield phase, [Step(scope.folder, phase, batch, earlier=tuple(earlier)) for batch, earlier in batches]
+        yield phase, [Step(scope.folder, phase, batch, earlier=earlier) for batch, earlier in batches]
     yield steps("resolve", len(scope.groups))
     yield steps("write", len(scope.groups))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from massivetext import storage
-from massivetext.dedup.collapse import CAPTURE, COPY, read_evidence, words
+from massivetext.dedup.collapse import CAPTURE, COPY, local_copies, read_evidence, words
 from massivetext.dedup.runs import read_key, write_run
 from massivetext.dedup.scope import Scope
 from massivetext.dedup.verification import DECISION
@@ -65,9 +65,33 @@ def resolve(scope: Scope, group: int) -> dict[str, int]:
     return {}
 
 
+def _of_local_copies(scope: Scope, group: int, found: np.ndarray) -> np.ndarray:
+    """What becomes of copies that one of the same group stands for: they go with it, or in its favour."""
+    copies = local_copies(scope, group)
+    if not len(copies):
+        return np.zeros(0, RESULT)
+    found = found[np.argsort(found["document"], kind="stable")]
+    made = np.zeros(len(copies), RESULT)
+    made["reason"], made["jaccard"] = EXACT, 1.0
+    at = np.minimum(np.searchsorted(found["document"], copies["best"]), max(len(found) - 1, 0))
+    gone = found["document"][at] == copies["best"] if len(found) else np.zeros(len(copies), bool)
+    made[gone] = found[at[gone]]
+    made["document"] = copies["document"]
+    ids = np.zeros((int(scope.group_starts[group + 1] - scope.group_starts[group]), 2), "<u8")
+    for part in scope.group_parts(group):
+        for start, table in read_evidence(part, ["id"]):
+            first = start - scope.group_starts[group]
+            ids[first : first + table.num_rows] = words(table.column("id"))
+    made["partner_id"][~gone] = ids[copies["best"][~gone].astype(np.int64) - scope.group_starts[group]]
+    if scope.options.only_against:
+        made = made[gone | (copies["best"] < scope.n_fixed)]
+    return made
+
+
 def write(scope: Scope, group: int) -> dict[str, int]:
     """`<subset>/<part>.parquet` of each of the group's parts that is not an index's."""
     found = read_key(scope.runs("resolved"), group, RESULT)
+    found = np.concatenate([found, _of_local_copies(scope, group, found)])
     captures = read_key(scope.runs("newest"), group, CAPTURE)
     older = np.zeros(len(captures), RESULT)
     older["document"], older["partner_id"] = captures["document"], captures["best_id"]

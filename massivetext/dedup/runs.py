@@ -14,7 +14,7 @@ import numpy as np
 from massivetext import storage
 from massivetext.errors import OutputError
 
-__all__ = ["read_key", "read_run", "run_keys", "write_run"]
+__all__ = ["key_rows", "read_key", "read_run", "run_keys", "write_run"]
 
 _MAGIC = b"MTRUN-1\n"
 
@@ -63,6 +63,13 @@ def run_keys(path: str) -> tuple[np.ndarray, np.ndarray]:
     return keys, np.diff(bounds)
 
 
+def key_rows(path: str, key: int) -> tuple[int, int]:
+    """The range of records that a key has in a run; empty if it has none."""
+    keys, bounds, _, _ = _index(path)
+    at = int(np.searchsorted(keys, np.uint64(key)))
+    return (int(bounds[at]), int(bounds[at + 1])) if at < len(keys) and keys[at] == key else (0, 0)
+
+
 def read_run(path: str, dtype: np.dtype, start: int = 0, stop: int | None = None) -> np.ndarray:
     """Records start to stop of a run, whatever their keys."""
     _, bounds, itemsize, offset = _index(path)
@@ -89,8 +96,7 @@ def read_key(paths: Sequence[str], key: int, dtype: np.dtype) -> np.ndarray:
     """All records of a key, in the order of the runs."""
     found = [np.zeros(0, dtype)]
     for path in paths:
-        keys, bounds, _, _ = _index(path)
-        at = int(np.searchsorted(keys, np.uint64(key)))
-        if at < len(keys) and keys[at] == key:
-            found.append(read_run(path, dtype, int(bounds[at]), int(bounds[at + 1])))
+        start, stop = key_rows(path, key)
+        if stop > start:
+            found.append(read_run(path, dtype, start, stop))
     return found[1] if len(found) == 2 else np.concatenate(found)

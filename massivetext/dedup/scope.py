@@ -24,7 +24,7 @@ POLICIES = ("random", "longest", "newest", "first")
 """Which of several near-duplicates is kept: by the seeded rank; most code points; latest timestamp, missing ones last;
 earliest source, then offset. Ties by the seeded rank."""
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def make_scope(work: str, output: str, parts: Sequence[Part], options: Options) 
 
 
 def _groups(parts: Sequence[Part], options: Options) -> tuple[tuple[int, int], ...]:
-    limit = max(1, options.memory // (40 * options.banding.bands + 400))
+    limit = max(1, options.memory // (80 * options.banding.bands + 400))
     groups = []
     first = rows = 0
     for i, part in enumerate(parts):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from massivetext import storage
-from massivetext.dedup.candidates import assignments
 from massivetext.dedup.collapse import ORDER, POLICY_COLUMNS, best_first, fill_order, read_evidence, words
 from massivetext.dedup.evidence import pack_ids
 from massivetext.dedup.near import take_sets
+from massivetext.dedup.packing import assignments
 from massivetext.dedup.removal import decide
 from massivetext.dedup.runs import read_key, read_run, write_blocks, write_run
 from massivetext.dedup.scope import Part, Scope
@@ -147,7 +147,7 @@ def _read_batch(scope: Scope, batch: int) -> tuple[np.ndarray, np.ndarray, np.nd
     return records, hashes, bounds
 
 
-def decide_batch(scope: Scope, batch: int, earlier: list[int]) -> dict[str, int]:
+def decide_batch(scope: Scope, batch: int, earlier: Sequence[int]) -> dict[str, int]:
     """The rule of removal for one batch: against what earlier batches of its component kept, then within itself."""
     options = scope.options
     records, hashes, bounds = _read_batch(scope, batch)

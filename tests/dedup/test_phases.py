@@ -21,14 +21,17 @@ from massivetext.dedup import (
     groups,
     make_scope,
     near_duplicates,
+    packing,
     phases,
     plan,
     read_index,
     write_index,
 )
 from massivetext.dedup.evidence import canonical_url
+from massivetext.dedup.packing import pack_large
 from massivetext.dedup.phases import Step
-from massivetext.dedup.scope import Part
+from massivetext.dedup.runs import run_keys
+from massivetext.dedup.scope import Part, Scope
 from massivetext.errors import OutputError
 from tests import oracle
 from tests.dedup import brute_force
@@ -77,6 +80,65 @@ def test_as_in_memory(tmp_path: Path, texts: list[str], n_parts: int, memory: in
     assert not (tmp_path / "work/dedup").exists() or not any((tmp_path / "work/dedup").iterdir())
 
 
+def test_a_component_whose_members_do_not_fit(
+    tmp_path: Path, licences: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chain of 500 in one component; 64 KiB hold 400 members while they are packed, and 12 while they are decided."""
+    packed: list[dict[str, int]] = []
+
+    def spy(scope: Scope, partition: int) -> dict[str, int]:
+        packed.append(pack_large(scope, partition))
+        return packed[-1]
+
+    monkeypatch.setattr(packing, "pack_large", spy)
+    some = [*(text(i, i + 30) for i in range(500)), *licences[:20]]
+    ids = ids_of(len(some))
+    for keep in ("random", "longest"):
+        folder = tmp_path / keep
+        options = Options(memory=1 << 16, keep=keep)
+        counts = deduplicate(folder, write_parts(folder, some, ids, 3, options), options)
+        roomy = Options(keep=keep)
+        deduplicate(tmp_path / "roomy", write_parts(tmp_path / "roomy", some, ids, 3, roomy), roomy)
+
+        assert removed(folder) == removed(tmp_path / "roomy")
+        assert counts["max_largest_component"] == 500
+        assert counts["cut_components"] > 0
+    assert max(count["max_largest_component"] for count in packed) == 500
+
+
+def test_a_hot_text_is_one_record_a_group(tmp_path: Path) -> None:
+    """Copies of one text are set aside by the groups that hold them; what becomes of them does not change."""
+    short = "we use cookies"
+    texts = [
+        short,
+        short + "!",
+        short,
+        "W" + short[1:],
+        *[short] * 40,
+        short + "!",
+        *["!!"] * 20,
+        "!! ",
+    ] * 2
+    ids = ids_of(len(texts))
+    options = Options(memory=1 << 16)
+    scope = scope_of(tmp_path, write_parts(tmp_path, texts, ids, 4, options), options)
+    assert len(scope.groups) > 1
+    for phase, steps in phases.phases(scope):
+        for step in steps:
+            step()
+        if phase == "digests":
+            sent = sum(run_keys(path)[1].sum() for path in scope.runs("digests"))
+    phases.finish(scope)
+
+    # Three exact texts of one set of shingles, and one without any.
+    assert sent <= 4 * len(scope.groups)
+    assert {name: row[1:] for name, row in removed(tmp_path).items()} == in_memory(texts, ids)
+    same = dict(zip(ids, (" ".join(one.split()) for one in texts)))
+    assert {name for name, row in removed(tmp_path).items() if row[0] == "duplicate.exact"} == {
+        name for name, row in removed(tmp_path).items() if same[name] == same[row[1]]
+    }
+
+
 def test_order_of_rows_changes_nothing(tmp_path: Path, licences: list[str]) -> None:
     ids = ids_of(len(licences))
     options = Options(seed=3)
@@ -115,6 +177,8 @@ for name, steps in phases.phases(scope):
 @pytest.mark.parametrize(
     "phase",
     [
+        "captures",
+        "newest",
         "digests",
         "collapse",
         "bands",
@@ -146,7 +210,7 @@ def test_killed_in_any_phase_then_run_again(tmp_path: Path, phase: str, undistur
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, licences: list[str]) -> tuple[Path, Options]:
     folder = tmp_path_factory.mktemp("undisturbed")
-    options = Options(memory=3 << 20)
+    options = Options(memory=3 << 20, newest_capture=True)
     few = [one for one in licences if len(one) < 5000][:300] * 2
     few += [text(3 * i, 3 * i + 60) for i in range(1500)]
     deduplicate(folder, write_parts(folder, few, ids_of(len(few)), 3, options), options)
