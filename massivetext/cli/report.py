@@ -1,0 +1,26 @@
+"""`massivetext report DIR`: one self-contained HTML page of what a run did."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@click.option("--output", "path", metavar="FILE", help="where to write the page  [default: DIR/report/index.html]")
+@click.option("--samples", type=click.IntRange(0, 50), default=3, show_default=True, help="documents shown a rule")
+@click.option("--quiet", is_flag=True, help="say nothing but errors")
+def report(folder: str, path: str | None, samples: int, quiet: bool) -> None:
+    """One HTML page about the run in DIR: the funnel, every signal with its limit, rules that fire together, languages,
+    hosts, duplicates, test sets, the mixture, the run itself, and documents to look at. It needs no network, holds no
+    script, and prints.
+
+    \b
+    massivetext report out
+    massivetext report out --output week-12.html --samples 10
+    """
+    from massivetext import report as reports
+
+    written = reports.write(folder, path, samples=samples)
+    if not quiet:
+        click.echo(written)

@@ -1,0 +1,80 @@
+"""The page: data in, one HTML text out that needs nothing but itself.
+
+Every value is escaped by the template engine; the only markup let through is that of our own charts. A policy in the
+page forbids scripts and every request besides, so that even a fault in the escaping could run nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from typing import Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
+
+from massivetext.report.samples import visible
+
+__all__ = ["render"]
+
+
+def render(page: dict[str, Any]) -> str:
+    """HTML of what `gather` returns."""
+    files = resources.files("massivetext.report")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(
+        count=_count, size=_size, share=_share, number=_number, seen=_seen, rule=_rule, yaml=_yaml
+    )
+    environment.globals["svg"] = Markup
+    template = environment.from_string(files.joinpath("page.html").read_text("utf-8"))
+    return template.render(**page, css=Markup(files.joinpath("page.css").read_text("utf-8")))
+
+
+def _count(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def _size(value: float | None) -> str:
+    """Bytes as 1.2 MB."""
+    if value is None:
+        return "–"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(value) < 1000 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:,.0f} {unit}" if unit == "B" or value >= 100 else f"{value:,.1f} {unit}"
+
+
+def _share(part: float | None, whole: float | None) -> str:
+    """A part as a percentage of a whole. What is not all never reads 100 %, what is not none never 0 %."""
+    if not whole or part is None:
+        return "–"
+    value = 100 * part / whole
+    if 0 < value < 0.1:
+        return "< 0.1 %"
+    if 99.9 < value < 100:
+        return "> 99.9 %"
+    return f"{value:.0f} %" if value in (0, 100) else f"{value:.1f} %"
+
+
+def _number(value: float | None) -> str:
+    """A signal's value to four digits."""
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _seen(value: Any) -> str:
+    """A name from outside (a URL, a file's name, a recipe's word) with hidden characters made visible, on one line."""
+    text = visible(str(value)).replace("\n", "\\n").replace("\t", "\\t")
+    return text if len(text) <= 300 else text[:299] + "…"
+
+
+def _rule(name: str) -> Markup:
+    """A rule's name, escaped, that may break after its dots and underlines."""
+    return Markup(re.sub("([._])", r"\1<wbr>", str(escape(_seen(name)))))
+
+
+def _yaml(value: Any) -> str:
+    return visible(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100))

@@ -1,0 +1,299 @@
+"""The ledger's columns, added up: what a report shows, from queries whose results are small however long the ledger is.
+
+An embedded engine (DuckDB) reads the Parquet a few columns at a time, under a limit of memory, spilling to disk.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import duckdb
+
+from massivetext import storage
+from massivetext.errors import OutputError
+from massivetext.ledger import ledger_files
+from massivetext.report.limits import Limited
+
+__all__ = ["BINS", "Histogram", "Ledger"]
+
+BINS = 60
+
+MEMORY = "400MB"
+"""Of the engine. Beyond it, what a query gathers goes to a temporary folder."""
+
+_HOST = "regexp_extract(lower(url), '^[a-z][a-z0-9+.-]*://(?:[^/?#]*@)?(?:www[.])?([^/:?#]+)', 1)"
+_SIGNALS = ("BIGINT", "DOUBLE")
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Documents in each bin of one signal, before and after all rules.
+
+    edges: one more than bins, at most BINS + 1; equal steps, or equal ratios if `log`. under, over: documents below the
+    first edge and above the last, counted with the first and last bin. broken: documents that break the rule; alone:
+    and break no other.
+    """
+
+    limited: Limited
+    edges: list[float]
+    before: list[int]
+    after: list[int]
+    log: bool
+    under: int
+    over: int
+    broken: int
+    alone: int
+
+
+class Ledger:
+    """The ledger of an output folder under SQL, as the view `ledger` with each row's `part`. A context manager.
+
+    Raises OutputError if the folder holds no ledger, or one that is not Parquet or lacks columns.
+    """
+
+    def __init__(self, folder: str, *, memory: str = MEMORY) -> None:
+        self.folder, self.memory = folder, memory
+
+    def __enter__(self) -> Ledger:
+        files = ledger_files(self.folder)
+        self._temporary = tempfile.mkdtemp(prefix="massivetext-report-")
+        self._connection = duckdb.connect(
+            config={
+                "memory_limit": self.memory,
+                "threads": 2,
+                "temp_directory": os.path.join(self._temporary, "spill"),
+                "preserve_insertion_order": False,
+                # Nothing is ever fetched: neither an extension nor a file that some text names.
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            }
+        )
+        if storage.is_remote(self.folder):
+            files = [self._copied(path) for path in files]
+        names = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+        cut = "regexp_extract(filename, '([^/]+)[.]parquet$', 1)"
+        self.query(f"CREATE VIEW ledger AS SELECT *, {cut} AS part FROM read_parquet([{names}], union_by_name=true)")
+        self.kinds = {row[0]: row[1] for row in self.query("DESCRIBE ledger")}
+        self._reasons: Counter[tuple[str, ...]] | None = None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _copied(self, path: str) -> str:
+        """A part of a remote ledger on this disk. Folders stay: parts of two subsets may have one name."""
+        target = os.path.join(self._temporary, "ledger", *path.split("/")[-2:])
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with storage.open_input(path) as stream, open(target, "wb") as copy:
+            shutil.copyfileobj(stream, copy, 8 << 20)
+        return target
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        try:
+            return self._connection.execute(sql, list(values)).fetchall()
+        except duckdb.Error as error:
+            raise OutputError(f"{self.folder}/ledger: {error}; `massivetext verify` checks it") from error
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """All rows of a query, each by column name."""
+        found = self.query(sql, values)
+        names = [column[0] for column in self._connection.description or ()]
+        return [dict(zip(names, row)) for row in found]
+
+    def outcomes(self) -> list[dict[str, Any]]:
+        """By subset, outcome and reason: documents, bytes, tokens."""
+        return self.rows(
+            "SELECT subset, outcome, reason, count(*) AS documents, sum(n_bytes)::BIGINT AS bytes, "
+            "sum(n_tokens)::BIGINT AS tokens FROM ledger GROUP BY ALL ORDER BY ALL"
+        )
+
+    def combinations(self) -> Counter[tuple[str, ...]]:
+        """Documents by the set of rules that they break, those that break none left out."""
+        if self._reasons is None:
+            found = self.query("SELECT reasons, count(*) FROM ledger WHERE len(reasons) > 0 GROUP BY ALL")
+            self._reasons = Counter()
+            for reasons, n in found:
+                self._reasons[tuple(sorted(set(reasons)))] += n
+        return self._reasons
+
+    def histogram(self, limited: Limited) -> Histogram | None:
+        """The distribution of a signal in the subsets that share its limit; None where no document has a value."""
+        if self.kinds.get(limited.signal) not in _SIGNALS:
+            return None
+        column = f'"{limited.signal}"::DOUBLE'
+        where = f"{column} IS NOT NULL AND isfinite({column}) AND subset IN ({', '.join('?' * len(limited.subsets))})"
+        ((low, high),) = self.query(f"SELECT min({column}), max({column}) FROM ledger WHERE {where}", limited.subsets)
+        if low is None:
+            return None
+        edges, log = _edges(limited, low, high, self.kinds[limited.signal] == "BIGINT")
+        first, last, bins = edges[0], edges[-1], len(edges) - 1
+        share = f"(ln(greatest({column}, {first})) - ln({first})) / ln({last / first})" if log else ""
+        share = share or f"({column} - {first}) / {last - first}"
+        # A value on an edge belongs above it, but for rounding; the step up keeps .3 in the bin of .3.
+        position = f"least(greatest(floor({share} * {bins} + 1e-9), 0), {bins - 1})::INTEGER"
+        before, after = [0] * bins, [0] * bins
+        under = over = 0
+        for at, n, kept, n_under, n_over in self.query(
+            f"SELECT {position}, count(*), count(*) FILTER (outcome = 'kept'), count(*) FILTER ({column} < {first}), "
+            f"count(*) FILTER ({column} > {last}) FROM ledger WHERE {where} GROUP BY 1",
+            limited.subsets,
+        ):
+            before[at], after[at] = n, kept
+            under, over = under + n_under, over + n_over
+        ((broken, alone),) = self.query(
+            "SELECT count(*), count(*) FILTER (len(list_distinct(reasons)) = 1) FROM ledger "
+            f"WHERE list_contains(reasons, ?) AND subset IN ({', '.join('?' * len(limited.subsets))})",
+            [_rule(limited), *limited.subsets],
+        )
+        return Histogram(limited, edges, before, after, log, under, over, broken, alone)
+
+    def languages(self, n: int = 15) -> list[dict[str, Any]]:
+        """Documents and bytes by language, before and after, the most frequent first; the rest in a last row."""
+        rows = self.rows(
+            "SELECT language, count(*) AS documents, count(*) FILTER (outcome = 'kept') AS kept, "
+            "coalesce(sum(n_bytes), 0)::BIGINT AS bytes, "
+            "coalesce(sum(n_bytes) FILTER (outcome = 'kept'), 0)::BIGINT AS bytes_kept "
+            "FROM ledger WHERE language IS NOT NULL GROUP BY language ORDER BY documents DESC, language"
+        )
+        rest = rows[n:]
+        if rest:
+            sums = {name: sum(row[name] for row in rest) for name in ("documents", "kept", "bytes", "bytes_kept")}
+            rows = [*rows[:n], {"language": f"{len(rest)} others", **sums}]
+        return rows
+
+    def hosts(self, n: int = 15) -> dict[str, Any]:
+        """Hosts of URLs (without `www.`): their number, and those with most bytes kept, and with most lost."""
+        self.query(
+            f"CREATE OR REPLACE TEMP TABLE hosts AS SELECT {_HOST} AS host, count(*) AS documents, "
+            "count(*) FILTER (outcome = 'kept') AS kept, "
+            "coalesce(sum(n_bytes), 0)::BIGINT AS bytes, "
+            "coalesce(sum(n_bytes) FILTER (outcome = 'kept'), 0)::BIGINT AS bytes_kept, "
+            "bytes - bytes_kept AS bytes_lost "
+            "FROM ledger WHERE url IS NOT NULL AND outcome <> 'skipped' AND host <> '' GROUP BY host"
+        )
+        ((total,),) = self.query("SELECT count(*) FROM hosts")
+        found: dict[str, Any] = {"n": total}
+        for name in ("kept", "lost"):
+            rows = self.rows(
+                f"SELECT * FROM hosts WHERE bytes_{name} > 0 ORDER BY bytes_{name} DESC, host LIMIT {int(n)}"
+            )
+            reasons: dict[str, str] = {}
+            if name == "lost" and rows:
+                marks = ", ".join("?" * len(rows))
+                for host, reason, _ in self.query(
+                    f"SELECT {_HOST} AS host, reason, count(*) AS n FROM ledger WHERE host IN ({marks}) "
+                    "AND reason IS NOT NULL AND outcome <> 'skipped' GROUP BY ALL ORDER BY n, reason DESC",
+                    [row["host"] for row in rows],
+                ):
+                    reasons[host] = reason  # the last is the most frequent
+            found[name] = [{**row, "reason": reasons.get(row["host"])} for row in rows]
+        return found
+
+    def groups(self, n: int = 8) -> dict[str, Any]:
+        """Groups of duplicates: by size (the kept document included) how many, and the largest ones. A partner that was
+        itself removed as a duplicate is followed, up to three steps."""
+        self.query(
+            "CREATE OR REPLACE TEMP TABLE removed AS SELECT id, partner_id, reason, partner_jaccard FROM ledger "
+            "WHERE outcome = 'duplicate' AND partner_id IS NOT NULL"
+        )
+        for _ in range(2):
+            self.query(
+                "CREATE OR REPLACE TEMP TABLE removed AS SELECT a.id, a.reason, a.partner_jaccard, "
+                "coalesce(b.partner_id, a.partner_id) AS partner_id "
+                "FROM removed a LEFT JOIN removed b ON a.partner_id = b.id"
+            )
+        self.query(
+            "CREATE OR REPLACE TEMP TABLE groups AS SELECT partner_id, count(*) + 1 AS size, "
+            "count(*) FILTER (reason = 'duplicate.exact') AS exact, "
+            "count(*) FILTER (reason = 'duplicate.near') AS near, "
+            "min(partner_jaccard) AS jaccard, min(id) AS example FROM removed GROUP BY partner_id"
+        )
+        return {
+            "sizes": self.query("SELECT size, count(*) FROM groups GROUP BY size ORDER BY size"),
+            "largest": self.rows(f"SELECT * FROM groups ORDER BY size DESC, partner_id LIMIT {int(n)}"),
+        }
+
+    def pairs(self) -> list[int]:
+        """Removed near-duplicates by J with the document kept, in 50 steps of .02 from 0 to 1."""
+        found = [0] * 50
+        for at, n in self.query(
+            "SELECT least(floor(partner_jaccard * 50 + 1e-9), 49)::INTEGER, count(*) FROM ledger "
+            "WHERE reason = 'duplicate.near' AND partner_jaccard IS NOT NULL GROUP BY 1"
+        ):
+            found[at] = n
+        return found
+
+    def test_sets(self) -> list[dict[str, Any]]:
+        """By test set: documents removed for it by each measure, documents in which it is the nearest at all, items of
+        it named, and the largest values."""
+        return self.rows(
+            "SELECT coalesce(test_set, test_title) AS test_set, "
+            "count(*) FILTER (outcome = 'contaminated') AS documents, "
+            "coalesce(sum(n_tokens) FILTER (outcome = 'contaminated'), 0)::BIGINT AS tokens, "
+            "count(*) FILTER (outcome = 'contaminated' AND reason = 'contamination.jaccard') AS jaccard, "
+            "count(*) FILTER (outcome = 'contaminated' AND reason = 'contamination.containment') AS containment, "
+            "count(*) FILTER (outcome = 'contaminated' AND reason = 'contamination.title') AS title, "
+            "count(DISTINCT test_item) FILTER (outcome = 'contaminated') AS items, "
+            "count(*) AS touched, max(contamination_jaccard) AS jaccard_max, "
+            "max(contamination_containment) AS containment_max "
+            "FROM ledger WHERE test_set IS NOT NULL OR test_title IS NOT NULL GROUP BY 1 ORDER BY documents DESC, 1"
+        )
+
+    def examples(self, n: int = 3) -> dict[tuple[str, str], list[str]]:
+        """Ids by (outcome, reason or subset): removed ones of each reason over all subsets, kept ones of each subset.
+
+        Ids are digests, so the smallest are a sample that every run agrees on.
+        """
+        found = {}
+        for outcome, reason, ids in self.query(
+            f"SELECT outcome, reason, min(id, {int(n)}) FROM ledger WHERE outcome IN "
+            "('rejected', 'duplicate', 'contaminated') AND reason IS NOT NULL GROUP BY ALL ORDER BY ALL"
+        ):
+            found[outcome, reason] = ids
+        for subset, ids in self.query(
+            f"SELECT subset, min(id, {int(n)}) FROM ledger WHERE outcome = 'kept' GROUP BY ALL ORDER BY ALL"
+        ):
+            found["kept", subset] = ids
+        return found
+
+    def documents(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Ledger rows by id, those that are there."""
+        if not ids:
+            return {}
+        marks = ", ".join("?" * len(ids))
+        return {row["id"]: row for row in self.rows(f"SELECT * FROM ledger WHERE id IN ({marks})", ids)}
+
+
+def _rule(limited: Limited) -> str:
+    """What the ledger's `reasons` call the rule."""
+    names = {"contamination_jaccard": "contamination.jaccard", "contamination_containment": "contamination.containment"}
+    return names.get(limited.signal, limited.rule)
+
+
+def _edges(limited: Limited, low: float, high: float, is_count: bool) -> tuple[list[float], bool]:
+    """At most BINS + 1 edges such that limits and most values lie inside; and whether these are equal ratios."""
+    limits = [value for value in (limited.min, limited.max, limited.below) if value is not None]
+    if is_count and max([high, *limits]) > 1000:
+        last = max([high, *limits]) * 1.1
+        return [last ** (i / BINS) for i in range(BINS + 1)], True
+    if 0 <= low and high <= 1:
+        # A limit of .1 is drawn over 0 to .5: the tail beyond counts with the last bin.
+        last = min(1.0, 5 * limited.max) if limited.max else 1.0
+        return [last * i / BINS for i in range(BINS + 1)], False
+    first = min([low, *limits])
+    last = max(limits) * 2 if limited.max is not None and limited.max > 0 else max([high, *limits])
+    last = min(last, max([high, *limits])) if last > first else first + 1
+    if is_count and last - first < BINS:
+        return [first + i for i in range(int(last - first) + 2)], False
+    return [first + (last - first) * i / BINS for i in range(BINS + 1)], False
