@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
+from numba import njit
 
 from massivetext.dedup.banding import band_hashes, plan
 from massivetext.dedup.digests import exact_digests, set_digests
@@ -35,13 +36,30 @@ def random_ranks(ids: Iterable[bytes], seed: int) -> np.ndarray:
     return np.frombuffer(data, ">u8").reshape(-1, 2).astype(np.uint64)
 
 
-def take_sets(hashes: np.ndarray, bounds: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sets `chosen` (int64[k]) of many, as hashes and bounds of their own."""
-    sizes = (bounds[1:] - bounds[:-1])[chosen]
-    new = np.zeros(len(chosen) + 1, np.int64)
+@njit(cache=True, nogil=True)
+def _gather(hashes, bounds, chosen, out):
+    n = 0
+    for i in range(len(chosen)):
+        for j in range(bounds[chosen[i]], bounds[chosen[i] + 1]):
+            out[n] = hashes[j]
+            n += 1
+
+
+def take_sets(
+    hashes: np.ndarray, bounds: np.ndarray, chosen: np.ndarray, *others: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sets `chosen` (int64[k]) of many, as hashes and bounds of their own; those of `others`, each with hashes, bounds
+    and chosen, come after them."""
+    sources = [(hashes, bounds, chosen), *others]
+    sizes = np.concatenate([(ends[1:] - ends[:-1])[taken] for _, ends, taken in sources])
+    new = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=new[1:])
-    at = np.arange(new[-1]) + np.repeat(bounds[:-1][chosen] - new[:-1], sizes)
-    return hashes[at], new
+    out = np.empty(new[-1], np.uint64)
+    done = 0
+    for values, ends, taken in sources:
+        _gather(values, ends, taken, out[new[done] :])
+        done += len(taken)
+    return out, new
 
 
 def near_duplicates(

@@ -23,7 +23,7 @@ __all__ = ["ASSIGNMENT", "assignments", "batch_rounds", "is_large", "pack", "pac
 
 ASSIGNMENT = np.dtype([("document", "<u4"), ("root", "<u4"), ("batch", "<u8")])
 
-SHINGLE_BYTES, DOCUMENT_BYTES = 56, 1600
+SHINGLE_BYTES, DOCUMENT_BYTES = 80, 1600
 """Memory that deciding takes at most: a shingle (its hash twice, its number, table and postings), and a document (its
 bands, its places in buckets)."""
 

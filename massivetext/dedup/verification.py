@@ -52,7 +52,7 @@ def sets(scope: Scope, group: int) -> dict[str, int]:
             n_bytes += texts.get_total_buffer_size()
             if size > limit:
                 _write_sets(scope, group, n_runs, held)
-                held, size, n_runs = [], 0, n_runs + 1
+                size, n_runs = 0, n_runs + 1
     if held:
         _write_sets(scope, group, n_runs, held)
         n_runs += 1
@@ -126,6 +126,7 @@ def _write_sets(scope: Scope, group: int, number: int, held: list[tuple[np.ndarr
     """Two runs by batch: the candidates, and their shingles in the same order."""
     records = np.concatenate([piece for piece, _ in held])
     hashes = np.concatenate([values for _, values in held])
+    held.clear()
     order = np.argsort(records["batch"], kind="stable")
     bounds = np.r_[0, np.cumsum(records["n_shingles"].astype(np.int64))]
     records = records[order]
@@ -137,25 +138,29 @@ def _write_sets(scope: Scope, group: int, number: int, held: list[tuple[np.ndarr
     write_run(scope.path("candidates", name), keys, records)
 
 
-def _read_batch(scope: Scope, batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(records, hashes, bounds) of a batch."""
-    records = read_key(scope.runs("candidates"), batch, candidate_dtype(scope))
+def _read_records(scope: Scope, batch: int) -> np.ndarray:
+    return read_key(scope.runs("candidates"), batch, candidate_dtype(scope))
+
+
+def _read_sets(scope: Scope, batch: int, records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(hashes, bounds) of a batch's sets of shingles, in the order of its records."""
     hashes = read_key(scope.runs("sets"), batch, HASH)
     bounds = np.r_[0, np.cumsum(records["n_shingles"].astype(np.int64))]
     if bounds[-1] != len(hashes):
         raise OutputError(f"{scope.folder}: candidates and shingles do not fit together; remove the folder")
-    return records, hashes, bounds
+    return hashes, bounds
 
 
 def decide_batch(scope: Scope, batch: int, earlier: Sequence[int]) -> dict[str, int]:
     """The rule of removal for one batch: against what earlier batches of its component kept, then within itself."""
     options = scope.options
-    records, hashes, bounds = _read_batch(scope, batch)
+    records = _read_records(scope, batch)
+    hashes, bounds = _read_sets(scope, batch, records)
     order = best_first(records, options.seed, records["root"])
     records, (hashes, bounds) = records[order], take_sets(hashes, bounds, order)
     open_ = records["level"] > 0
     found = [np.zeros(0, DECISION)]
-    counts = {"verifications": 0, "core_overlaps": 0, "class_pairs": 0, "earlier_batches": len(earlier)}
+    counts = {"verifications": 0, "core_overlaps": 0, "class_pairs": 0, "earlier_batches": 0}
 
     def settle(rows: np.ndarray, kept: np.ndarray, overlap: np.ndarray, union: np.ndarray) -> None:
         out = np.empty(len(rows), DECISION)
@@ -169,18 +174,17 @@ def decide_batch(scope: Scope, batch: int, earlier: Sequence[int]) -> dict[str, 
         rows = np.flatnonzero(undecided & open_)
         if not len(rows):
             break
-        before, other_hashes, other_bounds = _read_batch(scope, other)
+        before = _read_records(scope, other)
         gone = removed_documents(scope, other)
         chosen = np.flatnonzero(~np.isin(before["document"], gone))
         if options.only_against:
             chosen = chosen[before["level"][chosen] == 0]
         chosen = chosen[np.isin(before["bands"][chosen], records["bands"][rows]).any(axis=1)]
+        if not len(chosen):
+            continue
         chosen = chosen[best_first(before[chosen], options.seed)]
-        first = take_sets(other_hashes, other_bounds, chosen)
-        del other_hashes
-        second = take_sets(hashes, bounds, rows)
-        both = np.concatenate([first[0], second[0]])
-        both_bounds = np.concatenate([first[1], second[1][1:] + first[1][-1]])
+        both, both_bounds = take_sets(*_read_sets(scope, other, before), chosen, (hashes, bounds, rows))
+        counts["earlier_batches"] += 1
         sizes = np.diff(both_bounds)
         bands = np.concatenate([before["bands"][chosen], records["bands"][rows]])
         fixed = np.arange(len(bands)) < len(chosen)
