@@ -6,6 +6,7 @@ engine the same records go through its own shuffle, as packed arrays by partitio
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,8 +18,11 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from massivetext import storage
 from massivetext.dedup.account import account_of, lines_of, write_account
+from massivetext.dedup.candidates import MEMBER
 from massivetext.dedup.index import read_index
+from massivetext.dedup.packing import is_large, pack_large
 from massivetext.dedup.phases import EXCHANGES, Step, clear, exchange_of, finish, is_finished, phases
+from massivetext.dedup.runs import write_run
 from massivetext.dedup.scope import Options, Part, Scope, make_scope, read_scope
 from massivetext.errors import RecipeError
 from pipelines.execution import Workers
@@ -212,21 +216,37 @@ class _Receive(beam.DoFn):
 
     def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[str]:
         partition, values = element
-        folder = ""
-        blocks = []
-        for value in values:
-            folder, block = _unpack(value)
-            blocks.append(block)
+        unpacked = map(_unpack, values)
+        folder, block = next(unpacked)
         step = Step(folder, self.phase, partition)
-        _receive(read_scope(folder), step, blocks)
+        _receive(read_scope(folder), step, itertools.chain([block], (block for _, block in unpacked)))
         yield step.marker
 
 
-def _receive(scope: Scope, step: Step, blocks: Sequence[bytes]) -> None:
+def _receive(scope: Scope, step: Step, blocks: Iterable[bytes]) -> None:
     found = exchange_of(step.phase)
     assert found is not None
-    records = np.frombuffer(b"".join(blocks), found[1].dtype)
+    held, left, size = [], iter(blocks), 0
+    for block in left:
+        held.append(block)
+        size += len(block)
+        if step.phase == "pack" and is_large(scope, size // MEMBER.itemsize):
+            _spool(scope, step, itertools.chain(held, left))
+            _write_marker(step, pack_large(scope, step.number))
+            return
+    records = np.frombuffer(b"".join(held), found[1].dtype)
     _write_marker(step, found[1].receive(scope, step.number, records))
+
+
+def _spool(scope: Scope, step: Step, blocks: Iterable[bytes]) -> None:
+    """A partition of candidates that does not fit in memory, as the runs that the exchange by files would leave."""
+    prefix = scope.path("components", f"engine-{step.number:05d}-")
+    for path in scope.runs("components"):
+        if path.startswith(prefix):
+            storage.remove(path)  # of an attempt that may have been given other blocks
+    for number, block in enumerate(blocks):
+        records = np.frombuffer(block, MEMBER)
+        write_run(f"{prefix}{number:05d}.run", np.full(len(records), step.number), records)
 
 
 def _write_marker(step: Step, counts: Mapping[str, int]) -> None:

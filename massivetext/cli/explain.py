@@ -64,7 +64,9 @@ def explain(folder: str, document: str, as_json: bool) -> None:
         elif stage == "licence":
             click.echo(f"\nlicence\n  {row['licence'] or 'none'}, kept: {', '.join(recipe.block(subset, 'licence'))}")
         elif stage == "deduplication" and row["partner_id"]:
-            click.echo(f"\ndeduplication\n  kept instead: {row['partner_id']}, J = {row['partner_jaccard']}")
+            jaccard = row["partner_jaccard"]
+            said = "a newer capture of its page" if jaccard is None else f"J = {jaccard:.6f}"
+            click.echo(f"\ndeduplication\n  kept instead: {row['partner_id']}, {said}")
             for partner in find_rows(folder, row["partner_id"]):
                 said = f": {partner['reason']}" if partner["reason"] else ""
                 click.echo(f"  that one: {partner['outcome']}{said}, {partner['url'] or partner['source']}")

@@ -13,6 +13,8 @@ from click.testing import CliRunner
 
 from massivetext.cli.index import index
 from massivetext.dedup import Options
+from massivetext.dedup.packing import is_large
+from massivetext.dedup.phases import run_here
 from massivetext.errors import OutputError, RecipeError
 from pipelines import deduplicate as stage
 from pipelines.execution import Execution, Workers
@@ -71,6 +73,23 @@ def test_workers_and_shuffle_make_no_difference(tmp_path: Path, licences: list[s
     assert len(digests(tmp_path / "one")) == 3
     assert counts["documents"] == len(licences)
     assert counts["duplicate.near"] + counts["duplicate.exact"] == len(removed(tmp_path / "one")) > 50
+
+
+def test_a_component_beyond_memory_through_the_shuffle(tmp_path: Path) -> None:
+    words = [f"w{i}" for i in range(700)]
+    chain = [" ".join(words[i : i + 30]) for i in range(600)]
+    recipe = recipe_of(tmp_path)
+    for name in ("files", "shuffled"):
+        fill(tmp_path / name, chain, ids_of(600))
+    (by_files,) = stage.scopes(Folder(str(tmp_path / "files")), recipe, 1 << 28)
+    (shuffled,) = stage.scopes(Folder(str(tmp_path / "shuffled")), recipe, 1 << 16)
+    run_here(by_files)
+    with Workers(ONE) as workers:
+        counts = stage.run_scope(shuffled, workers, through_engine=True)
+
+    assert counts["max_largest_component"] == 600
+    assert is_large(shuffled, 600)
+    assert digests(tmp_path / "files") == digests(tmp_path / "shuffled")
 
 
 def test_done_is_not_done_again(tmp_path: Path, licences: list[str]) -> None:
