@@ -85,7 +85,7 @@ def multiply(base: str, folder: str, n_rows: int) -> None:
         if kind != "ledger":
             text = pc.utf8_slice_codeunits(table["text"], 0, CHARACTERS)
             table = table.set_column(table.schema.get_field_index("text"), table.schema.field("text"), text)
-        a_file = max(1, ROWS_A_FILE // max(1, table.num_rows))
+        a_file = max(1, ROWS_A_FILE // max(1, tables["ledger", subset].num_rows))  # the same in all three folders
         for start in range(0, copies, a_file):
             # Named as a part is: by a digest of its source, which the copies of this file share.
             path = os.path.join(folder, kind, subset, f"part-{start:016x}-00000.parquet")

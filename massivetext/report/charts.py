@@ -55,7 +55,7 @@ class Charts:
     def outcomes(self, shares: Mapping[str, Mapping[str, float]], unit: str) -> str:
         """One bar a subset, from 0 to 1, of what became of it. shares: by subset, then outcome."""
         with mpl.rc_context(_STYLE):
-            figure, axes = _figure(5.2, 0.6 + 0.32 * len(shares))
+            figure, axes = _figure(4.4, 0.6 + 0.32 * len(shares))
             left = dict.fromkeys(shares, 0.0)
             for outcome, colour in OUTCOME_COLOURS.items():
                 widths = [shares[name].get(outcome, 0.0) for name in shares]
@@ -97,7 +97,7 @@ class Charts:
     def curve(self, curves: Mapping[str, Sequence[Sequence[float]]], threshold: float, pairs: Sequence[int]) -> str:
         """The chance that a pair is found by its similarity, above the pairs that were removed, in equal steps of J."""
         with mpl.rc_context(_STYLE):
-            figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+            figure = Figure(figsize=(4.4, 3.1), layout="constrained")
             top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
             for name, points in curves.items():
                 top.plot([at for at, _ in points], [chance for _, chance in points], label=name, color=_AFTER)
@@ -135,7 +135,7 @@ class Charts:
     def mixture(self, available: Mapping[str, float], written: Mapping[str, float]) -> str:
         """Two bars a subset: its share of the kept tokens, and of the mixture's. The same subsets in both."""
         with mpl.rc_context(_STYLE):
-            figure, axes = _figure(5.2, 0.7 + 0.4 * len(available))
+            figure, axes = _figure(4.4, 0.7 + 0.4 * len(available))
             at = range(len(available))
             axes.barh([y - 0.19 for y in at], list(available.values()), height=0.36, color=_BEFORE, label="kept tokens")
             axes.barh([y + 0.19 for y in at], list(written.values()), height=0.36, color=_AFTER, label="mixture")
@@ -149,7 +149,7 @@ class Charts:
     def seconds(self, stages: Sequence[Mapping[str, Any]]) -> str:
         """One bar a stage of a run."""
         with mpl.rc_context(_STYLE):
-            figure, axes = _figure(5.2, 0.7 + 0.3 * len(stages))
+            figure, axes = _figure(4.4, 0.7 + 0.3 * len(stages))
             axes.barh([stage["stage"] for stage in stages], [stage["seconds"] for stage in stages], color=_AFTER)
             axes.invert_yaxis()
             axes.xaxis.set_major_locator(MaxNLocator(6))

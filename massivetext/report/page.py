@@ -24,7 +24,7 @@ def render(page: dict[str, Any]) -> str:
     files = resources.files("massivetext.report")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
-        count=_count, size=_size, share=_share, number=_number, seen=_seen, rule=_rule, yaml=_yaml
+        count=_count, of=_of, size=_size, share=_share, number=_number, seen=_seen, rule=_rule, yaml=_yaml
     )
     environment.globals["svg"] = Markup
     template = environment.from_string(files.joinpath("page.html").read_text("utf-8"))
@@ -33,6 +33,10 @@ def render(page: dict[str, Any]) -> str:
 
 def _count(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f}"
+
+
+def _of(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 
 def _size(value: float | None) -> str:
