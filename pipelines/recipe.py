@@ -25,6 +25,7 @@ from filters.limits import Limit
 from massivetext import storage
 from massivetext.dedup.index import index_manifest
 from massivetext.errors import RecipeError
+from massivetext.extraction import ENGINES
 from massivetext.readers import FORMATS
 
 __all__ = ["PACKAGED", "STAGES", "Recipe", "Subset", "TestSet", "read"]
@@ -97,14 +98,27 @@ class Source(_Block):
     @field_validator("format")
     @classmethod
     def _known(cls, value: str) -> str:
-        if value not in FORMATS:
-            raise ValueError(f"unknown format; expected one of {', '.join(FORMATS)}")
+        if ":" in value:
+            load_function(value)
+        elif value not in FORMATS:
+            raise ValueError(f"unknown format; expected one of {', '.join(FORMATS)}, or package.module:function")
         return value
 
 
 class Extraction(_Block):
-    engine: Literal["salient", "trafilatura"] = "salient"
+    """`engine`: salient, trafilatura, or `package.module:function` of one's own; `fast`: trafilatura's fast mode."""
+
+    engine: str = "salient"
     fast: bool = False
+
+    @field_validator("engine")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if ":" in value:
+            load_function(value)
+        elif value not in ENGINES:
+            raise ValueError(f"unknown engine; expected one of {', '.join(ENGINES)}, or package.module:function")
+        return value
 
 
 class Language(_Block):

@@ -12,7 +12,7 @@ FIRST = {
     "Start": ["index.md", "getting-started.md"],
     "What a run shows": ["report.md"],
     "Rules": ["rules.md", "hashes.md", "test-sets.md"],
-    "Reference": ["recipe.md", "commands.md", "api.md"],
+    "Reference": ["recipe.md", "commands.md", "readers.md", "extending.md", "api.md"],
 }
 """Pages whose place is given. A page that is not there is passed over; one that is not listed comes under `More`."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from massivetext.errors import RecordError
 from massivetext.text import clean
 
@@ -20,8 +22,10 @@ def extract(
 ) -> str:
     """The main text of a web page, "" if it has none.
 
-    page: the bytes as they came. content_type: the page's Content-Type header; its charset counts before the page's own
-    word. url names the page in errors. fast: the fast mode of `trafilatura`; no other engine has one.
+    engine: one of ENGINES, or a user's own function as `package.module:function`, which is called with the page and the
+    keywords `url` and `content_type` and returns a text. page: the bytes as they came. content_type: the page's
+    Content-Type header; its charset counts before the page's own word. url names the page in errors. fast: the fast
+    mode of `trafilatura`; no other engine has one.
 
     The text has `\\n` for line breaks, no NUL, no lone surrogate. Raises RecordError(`binary`) for bytes that are no
     text, LimitError for a page beyond the engine's limits, ValueError for an unknown engine; `trafilatura` also raises
@@ -39,4 +43,8 @@ def extract(
         from massivetext.extraction import trafilatura
 
         return clean(trafilatura.extract(page, fast=fast, url=url, content_type=content_type))
-    raise ValueError(f"no extraction engine is called {engine!r}: choose one of {', '.join(ENGINES)}")
+    module, colon, name = engine.partition(":")
+    if colon:
+        return clean(getattr(import_module(module), name)(page, url=url, content_type=content_type))
+    expected = f"choose one of {', '.join(ENGINES)}, or package.module:function"
+    raise ValueError(f"no extraction engine is called {engine!r}: {expected}")

@@ -24,7 +24,8 @@ from massivetext.documents import Record
 __all__ = ["FORMATS", "find", "read", "read_part", "size", "split"]
 
 FORMATS = ("warc", "wet", "jsonl", "parquet", "text", "lines", "mediawiki", "code", "repositories")
-"""Each is a module here; wet is read as warc is. A new one needs its name here and a module with `read`."""
+"""Each is a module here with `read`; wet is read as warc is. A user's own reader is named `package.module:function`:
+its paths are files, and are not split."""
 
 _MODULES = {"wet": "warc"}
 _BY_LINES = ("jsonl", "lines", "code")
@@ -86,8 +87,9 @@ def read(
 
     Raises SourceError for a file that cannot be read, or not to its end.
     """
-    module = importlib.import_module(f"massivetext.readers.{_MODULES.get(format, format)}")
-    yield from module.read(
+    own, _, name = format.partition(":")
+    module = importlib.import_module(own if name else f"massivetext.readers.{_MODULES.get(format, format)}")
+    yield from getattr(module, name or "read")(
         stream,
         start=start,
         stop=stop,
