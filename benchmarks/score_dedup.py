@@ -1,6 +1,7 @@
 """Near-duplicates of real texts against brute force over all pairs, beside datasketch's LSH.
 
     python benchmarks/score_dedup.py
+    python benchmarks/score_dedup.py --git .      the versions of the files of a repository, from its history
 
 For each set: pairs with J >= .8 and the share of them that are candidates; documents removed by us and by the rule over
 all pairs, and every difference; precision and recall of datasketch's unverified LSH pairs on the same signatures.
@@ -8,7 +9,9 @@ all pairs, and every difference; precision and recall of datasketch's unverified
 
 from __future__ import annotations
 
+import argparse
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -28,6 +31,20 @@ def load() -> dict[str, list[str]]:
 
     names = ("licences", "peps", "chapters", "windows", "pages")
     return {name: made(getattr(conftest, name)) for name in names}
+
+
+def versions(repository: str, most: int = 3000) -> list[str]:
+    """Different contents of text files (.md, .py, .rst, .txt) that the history of a git repository holds."""
+    command = ["git", "-C", repository]
+    listed = subprocess.run([*command, "rev-list", "--objects", "HEAD"], check=True, capture_output=True, text=True)
+    names = [line.split(" ", 1) for line in listed.stdout.splitlines() if line.endswith((".md", ".py", ".rst", ".txt"))]
+    blobs = sorted({name for name, _ in names})[:most]
+    return [
+        subprocess.run([*command, "cat-file", "blob", blob], check=True, capture_output=True).stdout.decode(
+            "utf-8", "replace"
+        )
+        for blob in blobs
+    ]
 
 
 def score(name: str, texts: list[str]) -> None:
@@ -87,6 +104,12 @@ def score(name: str, texts: list[str]) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--git", metavar="PATH", help="score the versions of a repository's files instead")
+    arguments = parser.parse_args()
+    if arguments.git:
+        score("versions", versions(arguments.git))
+        return
     for name, texts in load().items():
         score(name, texts)
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from massivetext import storage
 from massivetext.contamination import TestSets
+from massivetext.dedup import plan
 from massivetext.errors import OutputError
 from pipelines.curate import CuratePart
 from pipelines.deduplicate import deduplicate
@@ -174,11 +175,12 @@ def _curate_fingerprint(recipe: Recipe, part: Part) -> str:
         data.pop(block, None)
     subset = data.pop("subsets")[part.subset]
     subset.pop("sources")
-    banding = recipe.block(part.subset, "deduplication")
+    duplicates = recipe.block(part.subset, "deduplication")
+    banding = plan(duplicates.threshold, duplicates.recall)
     return _digest(
         data,
         subset,
-        [banding.threshold, banding.recall],
+        [banding.bands, banding.rows],
         [part.source, part.format, part.start, part.stop, part.n_bytes, dict(part.fields)],
     )
 

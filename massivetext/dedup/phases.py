@@ -141,6 +141,7 @@ def phases(scope: Scope) -> Iterator[tuple[str, list[Step]]]:
             yield steps("roots", 1)
         yield steps(send, len(scope.groups))
         yield steps(receive, exchange.partitions(scope))
+        storage.remove_tree(scope.path(send))  # all of it has been received
     yield steps("sets", len(scope.groups))
     for number, batches in enumerate(packing.batch_rounds(scope)):
         phase = f"decide-{number:05d}"

@@ -339,7 +339,7 @@ def test_nothing_at_all(tmp_path: Path) -> None:
 def test_evidence_of_other_bands_is_refused(tmp_path: Path) -> None:
     part = write_part(tmp_path, "part", ["a b"], ids_of(1), options=Options(recall=0.9))
 
-    with pytest.raises(OutputError, match="has bands b'16x9"):
+    with pytest.raises(OutputError, match="has bands b'16x7"):
         deduplicate(tmp_path, [part])
 
 
