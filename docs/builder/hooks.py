@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any
 
@@ -12,7 +13,8 @@ FIRST = {
     "Start": ["index.md", "getting-started.md"],
     "What a run shows": ["report.md"],
     "Rules": ["rules.md", "hashes.md", "test-sets.md"],
-    "Reference": ["recipe.md", "commands.md", "readers.md", "extending.md", "api.md"],
+    "Reference": ["recipe.md", "commands.md", "readers.md", "formats.md", "extending.md", "api.md"],
+    "How it works": ["architecture.md", "determinism.md", "performance.md"],
 }
 """Pages whose place is given. A page that is not there is passed over; one that is not listed comes under `More`."""
 
@@ -33,3 +35,10 @@ def on_files(files: Files, config: Any) -> Files:
     rest = sorted(there - listed)
     config.nav = [entry for entry in [*nav, {"More": rest}] if any(entry.values())]
     return files
+
+
+def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
+    """Put tables that are made from the code where a page asks for them."""
+    from pages import tables
+
+    return re.sub(r"<!-- made: (\w+) -->", lambda found: tables()[found[1]], markdown)

@@ -16,9 +16,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from massivetext.cli import commands
-from pipelines.recipe import PACKAGED, STAGES, Recipe
+from massivetext.documents import DOCUMENT_SCHEMA
+from pipelines.measures import ledger_schema
+from pipelines.recipe import PACKAGED, STAGES, Recipe, Source, Subset
 
-__all__ = ["pages"]
+__all__ = ["pages", "tables"]
 
 API = {
     "Measures": [
@@ -45,6 +47,21 @@ API = {
 def pages() -> dict[str, str]:
     """Markdown of each page, by its path in the site."""
     return {"recipe.md": recipe_page(), "commands.md": commands_page(), "api.md": api_page()}
+
+
+def tables() -> dict[str, str]:
+    """Tables of columns, by name: of documents, and of the ledger of a recipe with every stage."""
+    recipe = Recipe.model_validate(yaml.safe_load(_packaged("gopher")))
+    subset = Subset(sources=[Source(format="lines", path="x")], stages=list(STAGES))
+    recipe = recipe.model_copy(update={"subsets": {"books": subset}})
+    schemas = {"documents": DOCUMENT_SCHEMA, "ledger": ledger_schema(recipe)}
+    return {
+        name: "\n".join(
+            ["| column | type | null |", "|---|---|---|"]
+            + [f"| `{field.name}` | {field.type} | {'yes' if field.nullable else 'never'} |" for field in schema]
+        )
+        for name, schema in schemas.items()
+    }
 
 
 def recipe_page() -> str:

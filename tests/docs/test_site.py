@@ -6,13 +6,15 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from massivetext.cli import commands
-from pipelines.recipe import Recipe
+from massivetext.documents import DOCUMENT_SCHEMA
+from pipelines.recipe import RULE_FAMILIES, Recipe
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOADING = re.compile(r"""<(?:script|img|iframe)[^>]*\ssrc=["']?(?:https?:)?//|<link[^>]*rel="stylesheet"[^>]*//""")
@@ -49,6 +51,14 @@ def test_the_reference_names_every_key_and_every_command(site: Path) -> None:
     assert [key for key in Recipe.model_fields if f"<code>{key}</code>" not in recipe] == []
     assert [name for name in commands.list_commands(None) if f"massivetext {name}" not in help_] == []
     assert "num_hashes" in (site / "api.html").read_text("utf-8")
+
+
+def test_the_page_of_files_lists_every_column(site: Path) -> None:
+    text = (site / "formats.html").read_text("utf-8")
+
+    assert "made:" not in text
+    assert [name for name in DOCUMENT_SCHEMA.names if f"<code>{name}</code>" not in text] == []
+    assert [name for name in RULE_FAMILIES if f"<code>{fields(RULE_FAMILIES[name])[0].name}</code>" not in text] == []
 
 
 def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
