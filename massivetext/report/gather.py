@@ -57,7 +57,6 @@ def gather(folder: str, *, samples: int = 3) -> dict[str, Any]:
     quotes = texts(folder, found.values())
     page["duplicates"] = _duplicates(folder, groups, pairs, found, quotes, charts)
     page["samples"] = _samples(examples, rows, found, quotes, {limited.rule: limited for limited in signals})
-    page["audit"] = read_json(folder, "report", "contamination.json")
     page["mixtures"] = [
         {**mixture, "chart": _mixture_chart(mixture, charts)} for mixture in mixtures(folder) if mixture["tokens"]
     ]
