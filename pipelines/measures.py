@@ -101,7 +101,8 @@ class Measured:
             [sorted(record.metadata.items()) for record in self.records], DOCUMENT_SCHEMA.field("metadata").type
         )
         for name in ("n_bytes", "n_tokens"):
-            given[name] = pc.fill_null(self.columns[name], 0)
+            # A batch without any text has no such column.
+            given[name] = pc.fill_null(self.columns.get(name, pa.nulls(len(ids), pa.int64())), 0)
         return self._table(DOCUMENT_SCHEMA, given)
 
     def evidence(self, chosen: np.ndarray, ids: Sequence[str], source: str, banding: dedup.Banding) -> pa.Table:

@@ -51,7 +51,7 @@ def find_parts(recipe: Recipe) -> list[Part]:
                 raise RecipeError(f"{place}: no file matches {source.path!r}; expected a file, a folder or a pattern")
             prefix = _prefix(source.path)
             for path in paths:
-                name = source.name + path[len(prefix) :]
+                name = source.name + _as_text(path[len(prefix) :])
                 if name in origin:
                     raise RecipeError(
                         f"{place}: {path} and {origin[name]} would both be source {name!r}; "
@@ -67,6 +67,11 @@ def find_parts(recipe: Recipe) -> list[Part]:
                     share = max(1, n_bytes // max(1, len(ranges)))
                     parts.append(Part(subset, source.format, path, name, split, start, stop, share, source.fields))
     return sorted(parts, key=lambda part: (part.subset, part.source, part.split))
+
+
+def _as_text(name: str) -> str:
+    r"""A file name as text: bytes of it that are not UTF-8 are written `\xe9`, for a ledger holds text only."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _prefix(pattern: str) -> str:

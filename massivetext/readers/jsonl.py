@@ -14,8 +14,13 @@ from massivetext.readers.lines import failed, lines
 
 __all__ = ["read"]
 
-# A number may be longer than Python converts; nothing here needs its value.
-_lenient = json.JSONDecoder(parse_int=str)
+
+def _number(digits: str) -> int | str:
+    """A number may be longer than Python converts; nothing here needs its value."""
+    return int(digits) if len(digits) < 4000 else digits
+
+
+_lenient = json.JSONDecoder(parse_int=_number)
 
 
 def read(

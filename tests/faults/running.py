@@ -1,0 +1,42 @@
+"""Running the program on faulty input and in faulty surroundings, and what it leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+__all__ = ["OUTPUTS", "PROGRAM", "digests", "ledger", "massivetext", "temporary_files"]
+
+PROGRAM = [sys.executable, "-c", "from massivetext.cli import main; main()"]
+OUTPUTS = ("curated", "rejected", "ledger", "mixture")
+
+
+def massivetext(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The command with these arguments; options as of subprocess.run."""
+    return subprocess.run(
+        [*PROGRAM, *arguments], capture_output=True, encoding="utf-8", errors="surrogateescape", check=False, **options
+    )
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a run's output, by its path in DIR."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for kind in OUTPUTS
+        for path in sorted((folder / kind).rglob("*"))
+        if path.is_file()
+    }
+
+
+def ledger(folder: Path) -> list[dict[str, Any]]:
+    return [row for path in sorted((folder / "ledger").rglob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+
+
+def temporary_files(folder: Path) -> list[str]:
+    return [os.fspath(path) for path in folder.rglob("*.tmp")]
