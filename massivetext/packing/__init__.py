@@ -1,0 +1,3 @@
+"""Token sequences from documents (spec section 10): crops, on the fly and as files."""
+
+from __future__ import annotations
