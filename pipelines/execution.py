@@ -142,6 +142,7 @@ class Workers:
         failures: list[tuple[Task, str]] = []
         width = max(1, min(self.execution.workers, len(tasks)))
         busy: list[_Process] = []
+        stillborn = 0
         try:
             while queue or busy:
                 while queue and len(busy) < width:
@@ -163,6 +164,13 @@ class Workers:
                             failures.append((task, message))
                     if process.is_dead:
                         busy.remove(process)
+                        stillborn = 0 if process.has_begun else stillborn + 1
+                        if stillborn > ATTEMPTS * width:
+                            raise TaskError(
+                                f"{stillborn} worker processes in a row died before they began a task (the last with "
+                                f"exit code {process.process.exitcode}); what they said is above. Fewer --workers, or "
+                                "more memory for this machine or container, is what helps where the kernel ended them"
+                            )
                     elif process.is_idle:
                         busy.remove(process)
                         self._idle.append(process)
@@ -173,9 +181,14 @@ class Workers:
         return failures
 
     def _run_engine(self, tasks: list[Task], on_done: Callable[[Task], None]) -> list[tuple[Task, str]]:
-        pending = list(tasks)
+        pending, said = list(tasks), ""
         for _ in range(ATTEMPTS):
-            _pipeline(list(enumerate(pending)), self.execution.runner, self.execution.beam_options)
+            said = f"left no marker on {self.execution.runner}; its log has the reason"
+            try:
+                _pipeline(list(enumerate(pending)), self.execution.runner, self.execution.beam_options)
+            except RuntimeError as error:  # an engine's job that failed as a whole, as when a worker of it was killed
+                said = f"the job on {self.execution.runner} failed: {error}"
+                logging.getLogger(__name__).warning("%s", said)
             # An engine's workers cannot call back: the markers tell.
             left = []
             for task in pending:
@@ -186,7 +199,7 @@ class Workers:
             pending = left
             if not pending:
                 return []
-        return [(task, f"failed on {self.execution.runner}; its log has the reason") for task in pending]
+        return [(task, said) for task in pending]
 
 
 def run_task(task: Task) -> str | None:
@@ -245,6 +258,14 @@ def _serve(connection: Connection, parent: int) -> None:
             connection.send((-1, "idle", None))
 
 
+def _how_it_died(code: int | None) -> str:
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        hint = "; the kernel does so when memory runs out: fewer --workers take less" if name == "SIGKILL" else ""
+        return f"the worker process was ended by {name}{hint}"
+    return f"the worker process died (exit code {code})"
+
+
 def _die_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
@@ -268,6 +289,7 @@ class _Process:
     running: int | None = None
     is_idle: bool = True
     is_dead: bool = False
+    has_begun: bool = False
 
     def __post_init__(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -298,17 +320,19 @@ class _Process:
                     self.is_idle = True
                 elif event == "begin":
                     self.running = number
+                    self.has_begun = True
                 else:
                     self.running = None
                     task, attempt = self.tasks.pop(number)
                     yield task, attempt, message
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # OSError: it died while it was sending
             pass
-        if not self.process.is_alive():
+        if self.process.sentinel in ready or not self.process.is_alive():
+            self.process.join()
             self.is_dead = True
             for number, (task, attempt) in self.tasks.items():
                 # Only the task that was running can be to blame; the others have lost nothing but their place.
-                died = f"the worker process died (exit code {self.process.exitcode})"
+                died = _how_it_died(self.process.exitcode)
                 blamed = number == self.running
                 yield task, attempt if blamed else attempt - 1, died
             self.tasks.clear()

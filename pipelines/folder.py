@@ -65,10 +65,16 @@ class Folder:
         with open(self.path("work", "lock"), "a+") as stream:
             _take(stream, self.root)
             self._sweep()
-            yield
+            try:
+                yield
+            finally:
+                self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what a killed run left unfinished. Only with the lock held: nothing else can be writing."""
+        """Remove what a killed run, or a worker process of this one that died, left unfinished.
+
+        Only with the lock held: nothing else can be writing.
+        """
         for base, _, names in os.walk(self.root):
             for name in names:
                 if name.endswith(storage.TEMPORARY):

@@ -20,7 +20,7 @@ from massivetext.dedup import plan
 from massivetext.errors import OutputError
 from pipelines.curate import CuratePart
 from pipelines.deduplicate import deduplicate
-from pipelines.execution import Execution, Marker, Workers
+from pipelines.execution import ATTEMPTS, Execution, Marker, Workers
 from pipelines.folder import Folder
 from pipelines.measures import testset_index
 from pipelines.mix import mix
@@ -83,7 +83,7 @@ def run(
             for line in changed:
                 reporter.say(f"  {line}")
         with Timed(reporter, folder.path("work", "runs.json"), execution) as timed, Workers(execution) as workers:
-            _stages(recipe, folder, parts, workers, timed, outcome, COMMANDS.index(through))
+            _stages(recipe, folder, parts, workers, timed, outcome, COMMANDS.index(through), update)
     if outcome.n_done == 0:
         reporter.say(f"{output} holds all of this already; nothing was done")
     return outcome
@@ -97,10 +97,11 @@ def _stages(
     reporter: Reporter,
     outcome: Outcome,
     last: int,
+    update: bool,
 ) -> None:
     _prepare_testsets(recipe, folder)
     tasks = [CuratePart(folder, recipe, part, _curate_fingerprint(recipe, part)) for part in parts]
-    markers = _run("curate", tasks, folder, workers, reporter, outcome, lambda task, said: task.give_up(said))
+    markers = _run("curate", tasks, folder, workers, reporter, outcome, _give_up, again=update)
     _sweep(folder, tasks)
     for kind in ("curated", "rejected"):
         if kind == "curated" or recipe.rejected != "none":
@@ -118,7 +119,7 @@ def _stages(
             task.part.subset,
             task.part.name,
             stages,
-            _settle_fingerprint(recipe, folder, task, stages),
+            _settle_fingerprint(recipe, folder, task, marker, stages),
             marker.counts.get("records", 0) + 1,
         )
         for task, marker in zip(tasks, markers)
@@ -149,9 +150,14 @@ def _run(
     reporter: Reporter,
     outcome: Outcome,
     give_up: Callable[[Any, str], None] | None,
+    *,
+    again: bool = False,
 ) -> list[Marker]:
-    """Run those of a stage's tasks that are not done, and return the markers of all."""
-    left = [task for task in tasks if not folder.is_done(task.marker, task.fingerprint)]
+    """Run those of a stage's tasks that are not done, and return the markers of all. `again`: also those that are done
+    but failed, in whole or in part."""
+    left = [
+        task for task in tasks if not folder.is_done(task.marker, task.fingerprint) or (again and _has_failed(task))
+    ]
     outcome.n_done += len(left)
     if left:
         workers.run(left, on_done=reporter.stage(name, left), give_up=give_up)
@@ -162,6 +168,15 @@ def _run(
             raise OutputError(f"{task.marker}: the task left no marker; run the command again")
         markers.append(marker)
     return markers
+
+
+def _give_up(task: CuratePart, said: str) -> None:
+    task.give_up(f"given up after {ATTEMPTS} attempts ({said}); `run --update` tries it again")
+
+
+def _has_failed(task: Any) -> bool:
+    marker = Marker.read(task.marker)
+    return marker is not None and bool(marker.failures)
 
 
 def _digest(*values: Any) -> str:
@@ -185,11 +200,15 @@ def _curate_fingerprint(recipe: Recipe, part: Part) -> str:
     )
 
 
-def _settle_fingerprint(recipe: Recipe, folder: Folder, task: CuratePart, stages: tuple[str, ...]) -> str:
+def _settle_fingerprint(
+    recipe: Recipe, folder: Folder, task: CuratePart, curated: Marker, stages: tuple[str, ...]
+) -> str:
+    """All that shapes a part's final ledger: what the pass over the text left, by its digests, and the later stages."""
+    measured = sorted((name, summary["blake2b"]) for name, summary in curated.outputs.items())
     duplicates = folder.part("work/duplicates", task.part.subset, task.part.name)
     held = content_digest(duplicates) if "deduplication" in stages and storage.exists(duplicates) else None
     contamination = recipe.block(task.part.subset, "contamination").model_dump(mode="json")
-    return _digest(task.fingerprint, stages, held, contamination)
+    return _digest(task.fingerprint, measured, stages, held, contamination)
 
 
 def _prepare_testsets(recipe: Recipe, folder: Folder) -> None:
