@@ -2,5 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from massivetext.packing import sequences
+
 __version__ = "0.1.0"
-__all__ = ["__version__"]
+__all__ = ["__version__", "sequences"]
+
+_HOMES = {"sequences": "massivetext.packing"}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on use: the import of the package alone stays below 50 ms.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

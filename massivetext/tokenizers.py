@@ -34,7 +34,7 @@ class Tokenizer:
     vocabulary: int
     bos: int | None
     eos: int | None
-    encode: Callable[[Sequence[str | bytes]], list[np.ndarray]]
+    encode: Callable[[Sequence[str] | Sequence[bytes]], list[np.ndarray]]
 
     @property
     def dtype(self) -> np.dtype:
@@ -59,7 +59,10 @@ def read_tokenizer(path: str, *, bos: str | None = None, eos: str | None = None)
 
 
 _Parts = tuple[
-    Callable[[Sequence[str | bytes]], list[np.ndarray]], int, Callable[[str], int | None], tuple[int | None, int | None]
+    Callable[[Sequence[str] | Sequence[bytes]], list[np.ndarray]],
+    int,
+    Callable[[str], int | None],
+    tuple[int | None, int | None],
 ]
 
 
@@ -71,7 +74,7 @@ def _tokenizers(path: str, data: bytes) -> _Parts:
     except Exception as error:  # the library raises plain Exception for a file that it cannot read
         raise RecipeError(f"tokenizer: {path}: not a tokenizers JSON file: {error}") from error
 
-    def encode(texts: Sequence[str | bytes]) -> list[np.ndarray]:
+    def encode(texts: Sequence[str] | Sequence[bytes]) -> list[np.ndarray]:
         strings = [text.decode("utf-8") if isinstance(text, bytes) else text for text in texts]
         found = tokenizer.encode_batch_fast(strings, add_special_tokens=False)
         return [np.array(encoding.ids, np.int32) for encoding in found]
@@ -94,9 +97,9 @@ def _sentencepiece(path: str, data: bytes) -> _Parts:
     # Versions before 0.2.2 have no arrays.
     kind: dict[str, Any] = {"return_type": "numpy"} if hasattr(pieces, "encode_as_numpy") else {}
 
-    def encode(texts: Sequence[str | bytes]) -> list[np.ndarray]:
+    def encode(texts: Sequence[str] | Sequence[bytes]) -> list[np.ndarray]:
         # Several processes run beside each other; threads of each would only get into each other's way.
-        return [np.asarray(ids, np.int32) for ids in pieces.encode(list(texts), num_threads=1, **kind)]
+        return [np.asarray(ids, np.int32) for ids in pieces.encode(texts, num_threads=1, **kind)]
 
     def find(piece: str) -> int | None:
         found = pieces.piece_to_id(piece)

@@ -4,8 +4,8 @@
     start = floor(U(-C/4, B - C/4)), of a document of B bytes
     crop  = [start, start + C) cut to [0, B), then inwards to whole characters
 
-A byte in the middle is covered with probability C / B, the last with 3C / 4B, the first with (C/4 + 1) / B (one more than
-C / 4B: a start in [0, 1) is rounded down to 0). A document of B <= C/4 is always whole.
+A byte in the middle is covered with probability C / B, the last with 3C / 4B, the first with (C/4 + 1) / B: one more
+than C / 4B, since a start in [0, 1) is rounded down to 0. A document of B <= C/4 is always whole.
 """
 
 from __future__ import annotations

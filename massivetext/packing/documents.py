@@ -1,0 +1,243 @@
+"""The documents of a mixture by subset, each epoch in an order of its own, found again by their position.
+
+What is held is a few numbers for each row group; text is read a row group at a time.
+"""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from massivetext import storage
+from massivetext.errors import OutputError, RecipeError, SourceError
+from massivetext.mixture.shards import generator
+from massivetext.tokenizers import BYTES_A_TOKEN
+
+__all__ = ["Mixture", "SubsetReader", "open_mixture"]
+
+_ROW_GROUPS_HELD = 2
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Shards and what they hold. path, row_group: of each row group, paths indexing `paths`; documents: of each subset
+    its number in each row group; tokens: of each subset all, as the shards count them; weights sum to 1; digest: of
+    what the shards hold, hex."""
+
+    folder: str
+    paths: tuple[str, ...]
+    path: np.ndarray
+    row_group: np.ndarray
+    documents: Mapping[str, np.ndarray]
+    tokens: Mapping[str, int]
+    weights: Mapping[str, float]
+    digest: str
+    _cache: OrderedDict[int, pa.Table] = field(default_factory=OrderedDict, compare=False, repr=False)
+
+    def n_documents(self, subset: str) -> int:
+        return int(self.documents[subset].sum())
+
+    def texts(self, subset: str, unit: int) -> pa.LargeStringArray:
+        """Texts of a subset in one row group, in the file's order."""
+        table = self._cache.get(unit)
+        if table is None:
+            path = self.paths[self.path[unit]]
+            try:
+                with storage.open_input(path) as stream:
+                    file = pq.ParquetFile(stream)
+                    names = [name for name in ("subset", "text") if name in file.schema_arrow.names]
+                    table = file.read_row_group(int(self.row_group[unit]), columns=names)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise SourceError(f"{path}: row group {self.row_group[unit]} cannot be read: {error}") from error
+            while len(self._cache) >= _ROW_GROUPS_HELD:
+                self._cache.popitem(last=False)
+            self._cache[unit] = table
+        texts = table.column("text")
+        if "subset" in table.column_names:
+            texts = texts.filter(pc.equal(table.column("subset"), subset))
+        texts = texts.cast(pa.large_string()).combine_chunks()
+        texts = pc.fill_null(texts, "")
+        return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_cache": OrderedDict()}
+
+
+def open_mixture(path: str, *, mixture: str | None = None, weights: Mapping[str, float] | None = None) -> Mixture:
+    """path: an output folder, a mixture in it, or any folder or file of Parquet with the column `text` (and `subset`;
+    without it all is the subset `all`). mixture: its name, where an output folder has several. weights: by default
+    those of the manifest, without one the shares of tokens.
+
+    Raises OutputError where there are no shards or they are not those of the manifest, RecipeError for weights that
+    do not sum to 1 or name a subset without documents.
+    """
+    folder, shards, manifest = _shards(path, mixture)
+    rows: list[tuple[int, int]] = []
+    counts: list[dict[str, int]] = []
+    tokens: dict[str, int] = {}
+    for number, shard in enumerate(shards):
+        try:
+            with storage.open_input(shard) as stream:
+                file = pq.ParquetFile(stream)
+                names = file.schema_arrow.names
+                if "text" not in names:
+                    raise OutputError(f"{shard}: has no column `text`, only {', '.join(names)}")
+                size = "n_tokens" if "n_tokens" in names else "text"
+                for group in range(file.metadata.num_row_groups):
+                    columns = ["subset"] * ("subset" in names) + [size] * (manifest is None)
+                    found = _count(file, group, columns, size)
+                    rows.append((number, group))
+                    counts.append({name: n for name, (n, _) in found.items()})
+                    for name, (_, n) in found.items():
+                        tokens[name] = tokens.get(name, 0) + n
+        except (pa.ArrowInvalid, OSError) as error:
+            raise OutputError(f"{shard}: is no whole Parquet file: {error}; write the mixture again") from error
+    subsets = sorted({name for found in counts for name, n in found.items() if n})
+    if not subsets:
+        raise OutputError(f"{path}: its {len(shards)} shards hold no documents")
+    documents = {name: np.array([found.get(name, 0) for found in counts], np.int64) for name in subsets}
+    if manifest is not None:
+        tokens = {name: int(n) for name, n in manifest["counts"]["tokens"].items()}
+    if weights is None:
+        weights = manifest["weights"] if manifest is not None else _shares(tokens)
+    digest = hashlib.blake2b(digest_size=16)
+    files = {} if manifest is None else manifest["files"]
+    for number, shard in enumerate(shards):
+        name = shard.rsplit("/", 1)[-1]
+        known = (
+            files[name]["blake2b"]
+            if files
+            else [storage.size(shard), [counts[i] for i, r in enumerate(rows) if r[0] == number]]
+        )
+        digest.update(json.dumps([name, known], sort_keys=True).encode())
+    place = np.array(rows, np.int32).reshape(-1, 2)
+    return Mixture(
+        folder,
+        tuple(shards),
+        place[:, 0],
+        place[:, 1],
+        documents,
+        {name: tokens.get(name, 0) for name in subsets},
+        _checked(weights, subsets),
+        digest.hexdigest(),
+    )
+
+
+def _shards(path: str, mixture: str | None) -> tuple[str, list[str], dict | None]:
+    """(folder, its shards in order, its manifest), the shards compared with what the manifest says."""
+    if not storage.is_remote(path) and path.endswith(".parquet") and storage.exists(path):
+        return path.rpartition("/")[0] or ".", [path], None
+    root = storage.join(path, "mixture")
+    names = sorted({name[len(root) + 1 :].partition("/")[0] for name in storage.list_files(root)})
+    if names:
+        if mixture is None and len(names) > 1:
+            raise OutputError(f"{root}: holds several mixtures ({', '.join(names)}); name one")
+        if mixture is not None and mixture not in names:
+            raise OutputError(f"{root}: there is no mixture {mixture!r}, only {', '.join(names)}")
+        path = storage.join(root, mixture or names[0])
+    path = path.rstrip("/")
+    found = [name for name in storage.list_files(path) if name.endswith(".parquet")]
+    place = storage.join(path, "manifest.json")
+    if not storage.exists(place):
+        if not found:
+            raise OutputError(f"{path}: no shards there; `massivetext run` makes them")
+        return path, found, None
+    manifest = json.loads(storage.read_bytes(place))
+    if manifest.get("kind") != "mixture":
+        raise OutputError(f"{place}: is the manifest of {manifest.get('kind')!r}; expected that of a mixture")
+    shards = [storage.join(path, name) for name in sorted(manifest["files"])]
+    for shard in shards:
+        expected = manifest["files"][shard[len(path) + 1 :]]["bytes"]
+        if not storage.exists(shard):
+            raise OutputError(f"{shard}: is in the manifest, but not there; run `massivetext mix` again")
+        if storage.size(shard) != expected:
+            raise OutputError(
+                f"{shard}: has {storage.size(shard):,} bytes, its manifest says {expected:,}; "
+                "run `massivetext mix` again"
+            )
+    return path, shards, manifest
+
+
+def _count(file: pq.ParquetFile, group: int, columns: Sequence[str], size: str) -> dict[str, tuple[int, int]]:
+    """(documents, tokens) of each subset in a row group; tokens are 0 where no column for them is asked for."""
+    if not columns:
+        return {"all": (file.metadata.row_group(group).num_rows, 0)}
+    table = file.read_row_group(group, columns=list(columns))
+    if "subset" not in columns:
+        table = table.append_column("subset", pa.repeat(pa.scalar("all"), table.num_rows))
+    if size not in columns:
+        n = pa.repeat(pa.scalar(0), table.num_rows)
+    elif size == "text":
+        n = pc.divide(
+            pc.add(pc.cast(pc.binary_length(table.column("text")), pa.int64()), BYTES_A_TOKEN - 1), BYTES_A_TOKEN
+        )
+    else:
+        n = table.column(size)
+    table = pa.table({"subset": table.column("subset"), "n": n})
+    sums = table.group_by("subset").aggregate([("n", "count"), ("n", "sum")])
+    return {row["subset"]: (row["n_count"], row["n_sum"] or 0) for row in sums.to_pylist()}
+
+
+def _shares(tokens: Mapping[str, int]) -> dict[str, float]:
+    total = max(1, sum(tokens.values()))
+    return {name: n / total for name, n in tokens.items()}
+
+
+def _checked(weights: Mapping[str, float], subsets: Sequence[str]) -> dict[str, float]:
+    total = sum(weights.values())
+    if abs(total - 1) > 1e-6 or min(weights.values()) < 0:
+        raise RecipeError(f"weights: {dict(weights)!r} sum to {total:g}; expected shares that sum to 1")
+    empty = sorted(name for name, weight in weights.items() if weight > 0 and name not in subsets)
+    if empty:
+        raise RecipeError(f"weights: there are no documents of {', '.join(empty)}, only of {', '.join(subsets)}")
+    return {name: weight for name, weight in sorted(weights.items()) if weight > 0}
+
+
+class SubsetReader:
+    """Documents of one subset by position: epoch e has the positions e D to (e + 1) D - 1, D being its documents.
+
+    Row groups are permuted, then the rows of each, both anew in each epoch, so that neighbours share row groups.
+    """
+
+    def __init__(self, mixture: Mixture, subset: str, *, seed: int) -> None:
+        self.mixture, self.subset, self.seed = mixture, subset, seed
+        self.n_documents = mixture.n_documents(subset)
+        self._units = np.flatnonzero(mixture.documents[subset])
+        self._order = lru_cache(maxsize=2)(self._permuted)
+        self._last: tuple[int, pa.LargeStringArray] | None = None
+
+    def _permuted(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Row groups in the order of an epoch, and the position in the epoch behind each."""
+        units = generator("units", self.seed, self.subset, epoch).permutation(self._units)
+        return units, np.cumsum(self.mixture.documents[self.subset][units])
+
+    def texts(self, first: int, last: int) -> pa.LargeStringArray:
+        """Texts at the positions first to last - 1."""
+        pieces = []
+        while first < last:
+            epoch, at = divmod(first, self.n_documents)
+            units, ends = self._order(epoch)
+            number = bisect.bisect_right(ends, at)
+            unit = int(units[number])
+            n = int(self.mixture.documents[self.subset][unit])
+            begin = at - (int(ends[number]) - n)
+            stop = min(n, begin + last - first)
+            rows = generator("rows", self.seed, self.subset, epoch, unit).permutation(n)[begin:stop]
+            pieces.append(self._unit(unit).take(pa.array(rows)))
+            first += stop - begin
+        return pa.concat_arrays(pieces)
+
+    def _unit(self, unit: int) -> pa.LargeStringArray:
+        if self._last is None or self._last[0] != unit:
+            self._last = (unit, self.mixture.texts(self.subset, unit))
+        return self._last[1]
