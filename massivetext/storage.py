@@ -25,6 +25,7 @@ __all__ = [
     "is_remote",
     "join",
     "list_files",
+    "modified",
     "open_input",
     "open_output",
     "read_bytes",
@@ -123,6 +124,17 @@ def size(path: str) -> int:
     if found is None:
         raise SourceError(f"{path}: no such file")
     return found
+
+
+def modified(path: str) -> int:
+    """Time of the last change, ns since 1970, as the store has it; 0 where there is no such file or no such time."""
+    if not is_remote(path):
+        try:
+            return os.stat(path).st_mtime_ns
+        except OSError:
+            return 0
+    filesystem, name = _filesystem(path)
+    return filesystem.get_file_info(name).mtime_ns or 0
 
 
 def remove(path: str) -> None:

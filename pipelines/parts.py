@@ -16,7 +16,8 @@ __all__ = ["Part", "find_parts"]
 
 @dataclass(frozen=True)
 class Part:
-    """A range of one source file. `source` is its name below the fixed prefix of the recipe's pattern."""
+    """A range of one source file. `source` is its name below the fixed prefix of the recipe's pattern. `stamp`: when
+    the file was last changed, so that one written anew is read anew; it shapes no output."""
 
     subset: str
     format: str
@@ -27,6 +28,7 @@ class Part:
     stop: int
     n_bytes: int
     fields: Mapping[str, str]
+    stamp: int = 0
 
     @property
     def name(self) -> str:
@@ -60,12 +62,15 @@ def find_parts(recipe: Recipe) -> list[Part]:
                 origin[name] = path
                 try:
                     n_bytes = readers.size(path, source.format)
+                    stamp = readers.stamp(path, source.format)
                     ranges = readers.split(path, source.format, size=n_bytes)
                 except SourceError:
-                    n_bytes, ranges = 0, [(0, 0)]
+                    n_bytes, stamp, ranges = 0, 0, [(0, 0)]
                 for split, (start, stop) in enumerate(ranges or [(0, 0)]):
                     share = max(1, n_bytes // max(1, len(ranges)))
-                    parts.append(Part(subset, source.format, path, name, split, start, stop, share, source.fields))
+                    parts.append(
+                        Part(subset, source.format, path, name, split, start, stop, share, source.fields, stamp)
+                    )
     return sorted(parts, key=lambda part: (part.subset, part.source, part.split))
 
 

@@ -28,6 +28,7 @@ from pipelines.parts import Part, find_parts
 from pipelines.recipe import Recipe, content_digest
 from pipelines.settle import SettlePart
 from pipelines.timings import Timed
+from pipelines.update import redone, why
 
 __all__ = ["COMMANDS", "Outcome", "Reporter", "run"]
 
@@ -80,7 +81,7 @@ def run(
         changed = folder.adopt(recipe, update=update)
         if changed and update:
             reporter.say("the recipe has changed; stages are redone where it touches them:")
-            for line in changed:
+            for line in redone(changed):
                 reporter.say(f"  {line}")
         with Timed(reporter, folder.path("work", "runs.json"), execution) as timed, Workers(execution) as workers:
             _stages(recipe, folder, parts, workers, timed, outcome, COMMANDS.index(through), update)
@@ -159,6 +160,9 @@ def _run(
         task for task in tasks if not folder.is_done(task.marker, task.fingerprint) or (again and _has_failed(task))
     ]
     outcome.n_done += len(left)
+    reason = why(name, tasks, left)
+    if reason:
+        reporter.say(reason)
     if left:
         workers.run(left, on_done=reporter.stage(name, left), give_up=give_up)
     markers = []
@@ -196,7 +200,7 @@ def _curate_fingerprint(recipe: Recipe, part: Part) -> str:
         data,
         subset,
         [banding.bands, banding.rows],
-        [part.source, part.format, part.start, part.stop, part.n_bytes, dict(part.fields)],
+        [part.source, part.format, part.start, part.stop, part.n_bytes, part.stamp, dict(part.fields)],
     )
 
 

@@ -13,6 +13,7 @@ SourceError: the ledger and the run both say so.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -48,6 +49,19 @@ def size(path: str, format: str) -> int:
 
         return repositories.size(path)
     return storage.size(path)
+
+
+def stamp(path: str, format: str) -> int:
+    """A number that changes when the path is written anew: the time of its last change, for a folder of
+    `repositories` one of those of all files in it."""
+    if format == "repositories":
+        from massivetext.readers import repositories
+
+        if repositories.is_folder(path):
+            times = [(name, storage.modified(name)) for name in storage.list_files(path)]
+            digest = hashlib.blake2b(repr(times).encode("ascii", "backslashreplace"), digest_size=8)
+            return int.from_bytes(digest.digest(), "big")
+    return storage.modified(path)
 
 
 def split(path: str, format: str, *, size: int, target_bytes: int = TARGET_BYTES) -> list[tuple[int, int]]:
