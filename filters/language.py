@@ -16,8 +16,14 @@ import numba
 import numpy as np
 import pyarrow as pa
 
+from massivetext.errors import RecipeError
+
+__all__ = ["LANGUAGES", "MODEL", "broken", "measure", "samples"]
+
 MODEL = Path(__file__).parent.parent / "massivetext" / "data" / "lid.176.ftz"
 PIECE = 512
+MARK = 256
+"""Bytes between the places from which the middle and the end are found again."""
 TOP = 3
 LANGUAGES = pa.list_(pa.struct([("language", pa.string()), ("score", pa.float64())]))
 
@@ -43,37 +49,110 @@ def _space(data, i, end):
 
 
 @numba.njit(cache=True, nogil=True)
-def _walk(data, start, end, length, out):
-    """Code points after joining whitespace runs; with length >= 0 writes the sample into out and returns its bytes."""
-    low, high = (length - PIECE) // 2, (length - PIECE) // 2 + PIECE
-    whole = length <= 3 * PIECE
-    n, size, i, in_space = 0, 0, start, False
+def _spread(byte):
+    """A byte in all eight places of a word."""
+    return np.uint64(byte) * np.uint64(0x0101010101010101)
+
+
+@numba.njit(cache=True, nogil=True)
+def _set_bytes(word):
+    """How many bytes of a word are 1, the others being 0."""
+    return np.int64((word * _spread(1)) >> np.uint64(56))
+
+
+@numba.njit(cache=True, nogil=True)
+def _scan(data, words, start, end, marks):
+    """Code points after joining whitespace runs. Row k of marks becomes (position, code points before it, whether the
+    byte before it is a space), at the first character that starts at or after start + k * MARK.
+
+    Eight bytes at a time where none of them can lead a whitespace character of several bytes: a page is read once, at
+    the speed of memory, as where its middle lies depends on all of it.
+    """
+    high, one = _spread(0x80), np.uint64(1)
+    seven, eight, top = np.uint64(7), np.uint64(8), np.uint64(56)
+    i, n, in_space, k = start, 0, False, 0
     while i < end:
-        width = _space(data, i, end)
-        if width:
-            step = width
-            if in_space:
-                i += step
+        if i >= start + k * MARK:
+            marks[k, 0], marks[k, 1], marks[k, 2] = i, n, in_space
+            k += 1
+        if i % 8 == 0 and i + 8 <= end:
+            word = words[i >> 3]
+            upper = word & high
+            leads = False
+            if upper:
+                for lead in (0xC2, 0xE1, 0xE2, 0xE3):
+                    other = word ^ _spread(lead)
+                    # The high bit of each byte that is zero: exact for one byte, else a false alarm that costs time.
+                    if (other - _spread(1)) & ~other & high:
+                        leads = True
+            if not leads:
+                low = word & ~high
+                control = (low + _spread(0x80 - 9)) & ~(low + _spread(0x80 - 14))
+                blank = (low + _spread(0x80 - 28)) & ~(low + _spread(0x80 - 33))
+                space = (control | blank) & high & ~upper
+                before = (space << eight) | (np.uint64(0x80) if in_space else np.uint64(0))
+                joined = space & before
+                # 10xxxxxx continues a character.
+                continued = upper & ~(word << one)
+                n += 8 - _set_bytes(joined >> seven) - _set_bytes(continued >> seven)
+                in_space = (space >> top) != np.uint64(0)
+                i += 8
                 continue
+        b = data[i]
+        width = _space(data, i, end) if b <= 32 or 0xC2 <= b <= 0xE3 else 0
+        if width:
+            n += not in_space
             in_space = True
+            i += width
         else:
-            b = data[i]
-            step = 1 if b < 0xC0 else 2 if b < 0xE0 else 3 if b < 0xF0 else 4
+            # A word before may have ended within this character, and has counted it.
+            n += b & 0xC0 != 0x80
             in_space = False
-        if length >= 0 and (whole or n < PIECE or low <= n < high or n >= length - PIECE):
-            if not whole and (n == low or n == length - PIECE):
-                out[size] = 32
-                size += 1
-            if width:
-                out[size] = 32
-                size += 1
-            else:
-                for k in range(i, min(i + step, end)):
-                    out[size] = data[k]
+            i += 1 if b < 0xC0 else 2 if b < 0xE0 else 3 if b < 0xF0 else 4
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _copy(data, start, end, marks, low, high, out, size):
+    """Writes code points low to high, runs joined, behind the first `size` bytes of out; returns the new size."""
+    k = 0
+    while k + 1 < len(marks) and start + (k + 1) * MARK < end and marks[k + 1, 1] <= low:
+        k += 1
+    i, n, in_space = marks[k, 0], marks[k, 1], marks[k, 2] != 0
+    while i < end and n <= high:
+        b = data[i]
+        width = _space(data, i, end) if b <= 32 or 0xC2 <= b <= 0xE3 else 0
+        if width:
+            if not in_space:
+                if low <= n < high:
+                    out[size] = 32
                     size += 1
-        n += 1
-        i += step
-    return n if length < 0 else size
+                n += 1
+            in_space = True
+            i += width
+        else:
+            if b & 0xC0 != 0x80:
+                n += 1
+            in_space = False
+            if low < n <= high:
+                out[size] = b
+                size += 1
+            i += 1
+    return size
+
+
+@numba.njit(cache=True, nogil=True)
+def _sample(data, words, start, end, marks, out):
+    """Writes the sample of data[start:end] into out and returns its bytes."""
+    n = _scan(data, words, start, end, marks)
+    if n <= 3 * PIECE:
+        return _copy(data, start, end, marks, 0, n, out, 0)
+    size = _copy(data, start, end, marks, 0, PIECE, out, 0)
+    out[size] = 32
+    middle = (n - PIECE) // 2
+    size = _copy(data, start, end, marks, middle, middle + PIECE, out, size + 1)
+    out[size] = 32
+    return _copy(data, start, end, marks, n - PIECE, n, out, size + 1)
 
 
 def samples(texts: pa.Array | pa.ChunkedArray) -> list[str]:
@@ -87,11 +166,12 @@ def samples(texts: pa.Array | pa.ChunkedArray) -> list[str]:
     _, offsets_buffer, data_buffer = filled.buffers()
     offsets = np.frombuffer(offsets_buffer, np.int64)[filled.offset : filled.offset + len(filled) + 1]
     data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.zeros(0, np.uint8)
+    words = data[: len(data) // 8 * 8].view(np.uint64)
+    marks = np.zeros((int(np.diff(offsets).max()) // MARK + 2, 3), np.int64)
     out = np.empty(3 * PIECE * 4 + 2, np.uint8)
     result = []
     for start, end in itertools.pairwise(offsets):
-        length = _walk(data, start, end, -1, out)
-        text = out[: _walk(data, start, end, length, out)].tobytes().decode("utf-8", "replace")
+        text = out[: _sample(data, words, start, end, marks, out)].tobytes().decode("utf-8", "replace")
         result.append("" if text.isspace() else text)
     return result
 
@@ -100,7 +180,15 @@ def samples(texts: pa.Array | pa.ChunkedArray) -> list[str]:
 def _load(path: str) -> Any:
     import fasttext
 
-    return fasttext.load_model(path)
+    if not Path(path).is_file():
+        raise RecipeError(
+            f"language.model: no file at {path!r}; expected a fastText model (.bin or .ftz) on this machine's disk; "
+            "without the key the packaged lid.176.ftz is used"
+        )
+    try:
+        return fasttext.load_model(path)
+    except (ValueError, RuntimeError, MemoryError) as error:
+        raise RecipeError(f"language.model: {path}: not a fastText model ({error}); expected .bin or .ftz") from error
 
 
 def measure(texts: pa.Array | pa.ChunkedArray, *, model: str | Path | None = None) -> pa.RecordBatch:

@@ -1,8 +1,10 @@
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters import language
+from massivetext.errors import RecipeError
 
 
 def slow(text):
@@ -49,3 +51,37 @@ def test_broken_names_the_reason():
     }
 
     assert expected == masks
+
+
+def test_samples_of_slices_at_any_offset():
+    texts = ["a b", "é" * 2000, " \u2003 x" * 3000, "\u3000字" * 900, "", "plain text  with\ttabs" * 200]
+    array = pa.array(["x" * i + text for i, text in enumerate(texts * 9)])
+
+    for start in range(len(texts)):
+        assert [slow(text) for text in array[start:].to_pylist()] == language.samples(array[start:])
+
+
+@pytest.mark.parametrize(
+    "text", ["\0" * 5000, "a" * 50_000_000, "\n" * 100_000, "\u200f\u202e" * 4000, "\U0010ffff" * 3000, "."]
+)
+def test_hostile_text_gets_an_answer(text):
+    columns = language.measure(pa.array([text, "This is a plain sentence in the English language."]))
+
+    assert "en" == columns.column("language")[1].as_py()
+    assert 0 <= columns.column("language_score")[0].as_py() <= 1
+
+
+def test_no_text_is_und():
+    columns = language.measure(pa.array(["", None, " \n\t\u3000"], pa.string()))
+
+    assert {"language": ["und"] * 3, "language_score": [0.0] * 3, "languages": [[]] * 3} == columns.to_pydict()
+
+
+def test_a_missing_or_damaged_model_is_named(tmp_path):
+    damaged = tmp_path / "model.ftz"
+    damaged.write_bytes(b"not a model")
+
+    with pytest.raises(RecipeError, match=r"language\.model: no file at .*absent\.ftz"):
+        language.measure(pa.array(["text"]), model=tmp_path / "absent.ftz")
+    with pytest.raises(RecipeError, match=r"language\.model: .*model\.ftz: not a fastText model"):
+        language.measure(pa.array(["text"]), model=damaged)
