@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
-.PHONY: help setup run test lint bench docs clean
+.PHONY: help setup run test test-faults lint bench docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,9 @@ run: setup ## set up and run the main job on real input found on this machine, i
 
 test: setup ## set up and run the tests
 	$(BIN)/python -m pytest
+
+test-faults: setup ## the long tests of faults: kills, full disks, huge documents
+	$(BIN)/python -m pytest -m heavy tests/faults
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .

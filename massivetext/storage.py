@@ -7,24 +7,28 @@ temporary name and renamed. Object stores have no rename: there a file is writte
 from __future__ import annotations
 
 import contextlib
+import errno
 import fnmatch
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import IO, cast
 
-from massivetext.errors import SourceError
+from massivetext.errors import OutputError, SourceError
 
 __all__ = [
+    "cannot_write",
     "exists",
     "find",
     "fixed_prefix",
     "is_remote",
     "join",
     "list_files",
+    "make_folder",
     "modified",
     "open_input",
     "open_output",
@@ -36,6 +40,13 @@ __all__ = [
 ]
 
 TEMPORARY = ".tmp"
+_NO_ROOM = frozenset(
+    (
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+        *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+    )
+)
+"""What the system says where nothing can be written; none of it comes of reading a file that is open."""
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -61,6 +72,9 @@ def open_input(path: str) -> IO[bytes]:
         if is_remote(path):
             filesystem, name = _filesystem(path)
             return cast("IO[bytes]", filesystem.open_input_file(name))
+        # A pipe or a device may block for ever, or have no end.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise SourceError(f"{path}: cannot be opened: is not a file but a folder, pipe, socket or device")
         return open(path, "rb")
     except OSError as error:
         raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from error
@@ -73,13 +87,16 @@ def read_bytes(path: str) -> bytes:
 
 @contextlib.contextmanager
 def open_output(path: str) -> Iterator[IO[bytes]]:
-    """A binary stream whose content appears under `path` when the block ends well, and not at all when it does not."""
+    """A binary stream whose content appears under `path` when the block ends well, and not at all when it does not.
+
+    Raises OutputError where nothing can be written: a full disk, a folder that is read-only or no folder.
+    """
     remote = is_remote(path)
     if remote:
         handle, temporary = tempfile.mkstemp(prefix="massivetext-")
         os.close(handle)
     else:
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        make_folder(os.path.dirname(path) or ".")
         # The process number keeps two attempts at one part apart; whichever finishes last wins with equal bytes.
         temporary = f"{path}.{os.getpid()}{TEMPORARY}"
     try:
@@ -92,10 +109,27 @@ def open_output(path: str) -> Iterator[IO[bytes]]:
             os.remove(temporary)
         else:
             os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+    except BaseException as error:
+        with contextlib.suppress(OSError):
             os.remove(temporary)
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise cannot_write(path, error) from error
         raise
+
+
+def make_folder(path: str) -> None:
+    """Make a local folder and those above it. Raises OutputError if that cannot be."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: str, error: OSError) -> OutputError:
+    """The error for output that a disk does not take."""
+    reason = error.strerror or str(error)
+    remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "give another --output"
+    return OutputError(f"{path}: cannot be written: {reason}; {remedy} and run the same command again to go on")
 
 
 def write_bytes(path: str, data: bytes) -> None:

@@ -30,7 +30,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from massivetext import storage
-from massivetext.errors import MassiveTextError
+from massivetext.errors import MassiveTextError, OutputError
 
 __all__ = ["ATTEMPTS", "Execution", "Marker", "Task", "TaskError", "Workers"]
 
@@ -97,6 +97,8 @@ class Marker:
             return None
 
 
+_NO_OUTPUT = "OutputError: "
+
 GiveUp = Callable[[Any, str], None]
 """Called for a task that failed in every attempt, with what it said last; may settle the task in its stead."""
 
@@ -158,6 +160,9 @@ class Workers:
                     for task, attempt, message in process.news(ready):
                         if message is None:
                             on_done(task)
+                        elif message.startswith(_NO_OUTPUT):
+                            # The task is not to blame, and may not be given up: nobody can write here.
+                            raise OutputError(message.removeprefix(_NO_OUTPUT))
                         elif attempt < ATTEMPTS:
                             queue.append((task, attempt + 1))
                         else:
@@ -208,6 +213,8 @@ def run_task(task: Task) -> str | None:
         task()
     except Exception as error:
         logging.getLogger(__name__).debug("%s", traceback.format_exc())
+        if isinstance(error, OutputError):
+            return f"{_NO_OUTPUT}{error}"
         place = traceback.extract_tb(error.__traceback__)[-1]
         return f"{type(error).__name__}: {error} ({os.path.basename(place.filename)}:{place.lineno})"
     return None

@@ -61,9 +61,13 @@ class Folder:
         if storage.is_remote(self.root):
             yield
             return
-        os.makedirs(self.path("work"), exist_ok=True)
-        with open(self.path("work", "lock"), "a+") as stream:
-            _take(stream, self.root)
+        storage.make_folder(self.path("work"))
+        with contextlib.ExitStack() as stack:
+            try:
+                stream = stack.enter_context(open(self.path("work", "lock"), "a+"))
+                _take(stream, self.root)
+            except OSError as error:
+                raise storage.cannot_write(self.path("work", "lock"), error) from error
             self._sweep()
             try:
                 yield
@@ -89,7 +93,7 @@ class Folder:
         canonical = recipe.canonical()
         changed: list[str] = []
         if storage.exists(path):
-            held = yaml.safe_load(storage.read_bytes(path)) or {}
+            held = _read_recipe(path)
             changed = differences(held.get("canonical", {}), canonical)
             if changed and not update:
                 lines = "\n".join(f"  {line}" for line in changed[:20])
@@ -97,7 +101,7 @@ class Folder:
                     f"{self.root} holds the output of another recipe:\n{lines}\n"
                     "give another --output, or --update to redo the stages that the change touches"
                 )
-            if not changed:
+            if not changed and held.get("digest") == recipe.digest() and set(held["recipe"]) >= set(recipe.resolved()):
                 return []
         versions = {"python": platform.python_version()}
         for name in SHAPING:
@@ -114,9 +118,12 @@ class Folder:
         return changed
 
     def is_done(self, marker_path: str, fingerprint: str) -> bool:
-        """Whether a task's marker stands, for the same inputs and recipe, over outputs that are what it wrote."""
+        """Whether a task's marker stands, for the same inputs and recipe, over outputs that are what it wrote. One that
+        could not read its input to the end is tried again: a disk may be mounted by now."""
         marker = Marker.read(marker_path)
-        return marker is not None and marker.fingerprint == fingerprint and self.is_intact(marker)
+        if marker is None or marker.failures:
+            return False
+        return marker.fingerprint == fingerprint and self.is_intact(marker)
 
     def is_intact(self, marker: Marker) -> bool:
         """Whether a marker's outputs are there as written. A file touched since is read and its digest compared."""
@@ -132,7 +139,8 @@ class Folder:
                 return False
             if status.st_size != summary["bytes"]:
                 return False
-            if status.st_mtime_ns != summary.get("mtime_ns") and file_digest(path) != summary["blake2b"]:
+            is_touched = any(summary.get(key) != stamp for key, stamp in _stamps(status).items())
+            if is_touched and file_digest(path) != summary["blake2b"]:
                 return False
         return True
 
@@ -141,8 +149,7 @@ class Folder:
         found = {}
         for name, summary in summaries.items():
             path = self.path(name)
-            stamp = {} if storage.is_remote(path) else {"mtime_ns": os.stat(path).st_mtime_ns}
-            found[name] = {**summary, **stamp}
+            found[name] = {**summary, **({} if storage.is_remote(path) else _stamps(os.stat(path)))}
         return found
 
     def write_manifest(self, kind: str, recipe: Recipe, markers: list[Marker], counts: dict[str, Any]) -> None:
@@ -172,6 +179,23 @@ class Folder:
                 storage.remove(name)
 
 
+def _stamps(status: os.stat_result) -> dict[str, int]:
+    """Times that tell a file that was written to since; the second one cannot be set back."""
+    return {"mtime_ns": status.st_mtime_ns, "ctime_ns": status.st_ctime_ns}
+
+
+def _read_recipe(path: str) -> dict[str, Any]:
+    """What `adopt` wrote. Raises OutputError if it cannot be read, and so cannot say whose the folder is."""
+    try:
+        held = yaml.safe_load(storage.read_bytes(path))
+        return {"canonical": dict(held["canonical"]), "digest": held.get("digest"), "recipe": held.get("recipe") or {}}
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"{path}: is damaged, so it cannot be told whose output this is: {error}; if it is this recipe's, remove "
+            "that file and run again"
+        ) from error
+
+
 def _take(stream: IO[str], root: str) -> None:
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -180,8 +204,8 @@ def _take(stream: IO[str], root: str) -> None:
         holder = stream.read().strip() or "another process"
         raise OutputError(f"{root}: {holder} is at work in it; wait for it to end, or give another --output") from error
     stream.truncate(0)
-    stream.write(f"process {os.getpid()} on {socket.gethostname()}")
-    stream.flush()
+    # Past the buffer, which would be written once more when the file is closed, and fail again on a full disk.
+    os.write(stream.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
 
 
 def differences(old: Any, new: Any, place: str = "") -> list[str]:

@@ -18,6 +18,7 @@ from massivetext import storage
 from massivetext.contamination import TestSets
 from massivetext.dedup import plan
 from massivetext.errors import OutputError
+from massivetext.parquet import file_digest
 from pipelines.curate import CuratePart
 from pipelines.deduplicate import deduplicate
 from pipelines.execution import ATTEMPTS, Execution, Marker, Workers
@@ -222,10 +223,10 @@ def _prepare_testsets(recipe: Recipe, folder: Folder) -> None:
         return
     fingerprint = _digest(recipe.canonical()["testsets"])
     marker = folder.marker("testsets", "index")
-    held = Marker.read(marker)
-    if held is None or held.fingerprint != fingerprint or not storage.exists(path):
+    if not folder.is_done(marker, fingerprint):
         TestSets.read([testset.model_dump() for testset in recipe.testsets]).save(path)
-        Marker(fingerprint).write(marker)
+        summary = {"bytes": storage.size(path), "blake2b": file_digest(path)}
+        Marker(fingerprint, folder.outputs({"work/testsets.index": summary})).write(marker)
 
 
 def _sweep(folder: Folder, tasks: Sequence[CuratePart]) -> None:

@@ -5,9 +5,13 @@ Commands load on use, and what they need inside their own function: `massivetext
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import os
 import sys
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import NoReturn
 
 import click
 
@@ -37,24 +41,38 @@ def commands() -> None:
     """Curate web-scale text into a training mixture, and look into what came of it."""
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Entry point: exit 0 done, 1 a fault in data or folder, 2 wrong usage or recipe, 3 our error, 130 interrupted."""
+    status = _status()
+    # The interpreter is not torn down: a thread of Arrow that still holds a Python stream then would abort the process,
+    # with status 134 after all work is done.
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
+
+def _status() -> int:
     try:
-        sys.exit(commands.main(standalone_mode=False))
+        commands.main(standalone_mode=False)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
+        return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; run the same command again to go on", err=True)
-        sys.exit(130)
+        return 130
     except MassiveTextError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_status)
+        return error.exit_status
     except BrokenPipeError:
-        sys.exit(0)
+        return 0
     except Exception:
         import traceback
 
         traceback.print_exc()
         click.echo("this is an error of massivetext itself; please report it with the lines above", err=True)
-        sys.exit(3)
+        return 3
+    return 0

@@ -32,6 +32,8 @@ from massivetext import storage
 from massivetext.dedup import candidates, collapse, packing, results, verification
 from massivetext.dedup.runs import key_rows, read_key, write_run
 from massivetext.dedup.scope import Scope, read_scope
+from massivetext.errors import SourceError
+from massivetext.parquet import file_digest
 
 __all__ = ["EXCHANGES", "Step", "clear", "exchange_of", "finish", "is_finished", "phases", "run_here", "summary"]
 
@@ -179,17 +181,25 @@ def is_finished(scope: Scope) -> dict[str, int] | None:
     path = _finished(scope)
     if not storage.exists(path):
         return None
-    noted = json.loads(storage.read_bytes(path))
-    for part in scope.parts:
-        if not part.fixed and not storage.exists(storage.join(scope.output, part.subset, f"{part.name}.parquet")):
+    try:
+        noted = json.loads(storage.read_bytes(path))
+        if noted["fingerprint"] != scope.fingerprint or noted["digests"] != _digests(scope):
             return None
-    return noted["counts"] if noted["fingerprint"] == scope.fingerprint else None
+        return noted["counts"]
+    except (SourceError, ValueError, KeyError, TypeError):
+        return None  # the note or a result is damaged or gone
+
+
+def _digests(scope: Scope) -> dict[str, str]:
+    """BLAKE2b-256 of each file of results. Raises SourceError if one is gone."""
+    names = sorted(f"{part.subset}/{part.name}.parquet" for part in scope.parts if not part.fixed)
+    return {name: file_digest(storage.join(scope.output, name)) for name in names}
 
 
 def finish(scope: Scope) -> dict[str, int]:
     """Note the summary beside the results, and remove the temporary files."""
     counts = summary(scope)
-    note = {"fingerprint": scope.fingerprint, "counts": counts}
+    note = {"fingerprint": scope.fingerprint, "counts": counts, "digests": _digests(scope)}
     storage.write_bytes(_finished(scope), json.dumps(note, sort_keys=True, indent=1).encode())
     clear(scope)
     return counts
