@@ -42,7 +42,6 @@ class Tokenizer:
         return np.dtype(np.uint16 if self.vocabulary <= 1 << 16 else np.int32)
 
 
-@lru_cache(maxsize=2)
 def read_tokenizer(path: str, *, bos: str | None = None, eos: str | None = None) -> Tokenizer:
     """bos, eos: pieces to use as such; None takes those that the model marks or, in a `tokenizers` file, those of the
     usual names. Raises RecipeError for a file that is neither, and for a piece that it does not have."""
