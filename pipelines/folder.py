@@ -118,12 +118,9 @@ class Folder:
         return changed
 
     def is_done(self, marker_path: str, fingerprint: str) -> bool:
-        """Whether a task's marker stands, for the same inputs and recipe, over outputs that are what it wrote. One that
-        could not read its input to the end is tried again: a disk may be mounted by now."""
+        """Whether a task's marker stands, for the same inputs and recipe, over outputs that are what it wrote."""
         marker = Marker.read(marker_path)
-        if marker is None or marker.failures:
-            return False
-        return marker.fingerprint == fingerprint and self.is_intact(marker)
+        return marker is not None and marker.fingerprint == fingerprint and self.is_intact(marker)
 
     def is_intact(self, marker: Marker) -> bool:
         """Whether a marker's outputs are there as written. A file touched since is read and its digest compared."""

@@ -1,0 +1,132 @@
+"""Memory of a worker over many pages: real ones over and over, in seeded order, through extraction and every rule.
+
+    python benchmarks/bench_memory.py                    20,000 pages, two minutes
+    python benchmarks/bench_memory.py --pages 200000     what docs/faults.md quotes
+
+Reports the resident set every thousandth of the pages, the slope after the warm-up by least squares, and the peaks of
+runs over 1 and 10 times as many pages, each in a process of its own. Needs the shared data (MASSIVETEXT_DATA).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+WARM_UP = 0.25
+"""Share of the pages after which memory should no longer grow."""
+
+_RECIPE = """
+subsets:
+  massiveweb:
+    sources: [{{format: warc, path: "{data}/warc/*.warc.gz"}}]
+    stages: [extraction, language, safe_search, quality, repetition, deduplication, contamination]
+testsets: [{{name: lambada, path: "{data}/testsets/lambada_test.jsonl", preset: lambada}}]
+mixture: {{weights: {{massiveweb: 1.0}}}}
+"""
+
+
+def pages(data: Path) -> list[tuple[bytes, str | None]]:
+    """Pages with their Content-Type: those of the annotated set, and those of the archives."""
+    from massivetext import readers
+
+    found: list[tuple[bytes, str | None]] = []
+    for path in sorted((data / "extraction" / "html").iterdir()):
+        found.append((path.read_bytes(), None))
+    for path in sorted((data / "warc").glob("*.warc.gz")):
+        records = readers.read_part(str(path), "warc", start=0, stop=path.stat().st_size)
+        found += [(record.page, record.content_type) for record in records if record.page is not None]
+    return found
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory."""
+    with open("/proc/self/statm") as stream:
+        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def measure(data: Path, n_pages: int, folder: Path) -> None:
+    """Run the pass over the text in this process; print the samples and the peak as one line of JSON."""
+    from massivetext import contamination
+    from massivetext.documents import Record
+    from pipelines import recipe as recipes
+    from pipelines.curate import CuratePart
+    from pipelines.folder import Folder
+    from pipelines.measures import testset_index
+    from pipelines.parts import find_parts
+
+    (folder / "recipe.yaml").write_text(_RECIPE.format(data=data))
+    recipe = recipes.read(str(folder / "recipe.yaml"))
+    out = Folder(str(folder / "out"))
+    contamination.TestSets.read([testset.model_dump() for testset in recipe.testsets]).save(testset_index(out))
+    held = pages(data)
+    chosen = random.Random(0)
+    samples: list[tuple[int, int]] = []
+    step = max(1, n_pages // 1000)
+
+    def records(counts: Counter[str]) -> Iterator[Record]:
+        for number in range(n_pages):
+            page, content_type = held[chosen.randrange(len(held))]
+            yield Record(number, page=page, url=f"http://example.org/{number}", content_type=content_type)
+            if number % step == 0:
+                samples.append((number, resident()))
+
+    started = time.process_time()
+    CuratePart(out, recipe, find_parts(recipe)[0], "benchmark").curate(records)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    print(
+        json.dumps({"samples": samples, "peak": peak, "seconds": time.process_time() - started, "distinct": len(held)})
+    )
+
+
+def run(n_pages: int) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, "--pages", str(n_pages), "--worker", folder]
+        return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def slope(samples: list[list[int]]) -> tuple[float, float, float]:
+    """Bytes a page after the warm-up by least squares, and the mean resident set of the first and last tenth of it."""
+    at = np.array(samples, np.float64)
+    at = at[at[:, 0] >= WARM_UP * at[-1, 0]]
+    tenth = max(1, len(at) // 10)
+    return float(np.polyfit(at[:, 0], at[:, 1], 1)[0]), at[:tenth, 1].mean(), at[-tenth:, 1].mean()
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--pages", type=int, default=20_000)
+    options.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
+    chosen = options.parse_args()
+    data = Path(os.environ.get("MASSIVETEXT_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not data.is_dir():
+        print(f"no real data at {data}: set MASSIVETEXT_DATA")
+        return
+    if chosen.worker:
+        measure(data, chosen.pages, chosen.worker)
+        return
+    small, large = run(chosen.pages // 10), run(chosen.pages)
+    grows, first, last = slope(large["samples"])
+    for n, found in ((chosen.pages // 10, small), (chosen.pages, large)):
+        print(
+            f"{n:>9,} pages ({found['distinct']} distinct): peak {found['peak'] / 1e6:,.0f} MB, "
+            f"{found['seconds']:.0f} CPU s"
+        )
+    print(f"peak at 10 times the pages: {large['peak'] / small['peak']:.3f} times")
+    print(f"resident after {WARM_UP:.0%} of the pages {first / 1e6:,.1f} MB, at the end {last / 1e6:,.1f} MB")
+    print(f"slope after the warm-up: {grows:,.0f} bytes a page")
+
+
+if __name__ == "__main__":
+    main()
