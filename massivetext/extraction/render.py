@@ -47,6 +47,7 @@ _CELL_BLOCKS = 2
 
 _SPACE, _NEWLINE = 32, 10
 _TRAILING = re.compile(r"[ \t]+(?=\n)|[ \t]+\Z")
+_LONG_NUMBER = re.compile(r"&#[0-9]{100,};?")
 _BLANK = re.compile(r"\n{3,}")
 
 
@@ -84,8 +85,9 @@ def _contexts(tag, parent):
 
 
 @njit(cache=True, nogil=True)
-def _write_inline(page, start, end, verbatim, out, o, indent, tag_keys, tag_values):
-    """Writes the text of page[start:end] from out[o] on; returns the position after it."""
+def _write_inline(page, start, end, verbatim, out, o, indent, tag_keys, tag_values, endless):
+    """Writes the text of page[start:end] from out[o] on; returns the position after it. endless: bool[raw tags], which
+    have no end tag from here on, so that a page of unclosed ones is not searched to its end for each."""
     i = start
     begin = o
     pending = False  # a space, if more text comes
@@ -109,9 +111,12 @@ def _write_inline(page, start, end, verbatim, out, o, indent, tag_keys, tag_valu
                             o += 1
                     pending = False
                 elif not closing and tag >= FIRST_RAW and tag < FIRST_INLINE:
-                    stop = find_end(page, i, tag, tag_keys, tag_values)
-                    if stop >= 0:
-                        i = stop
+                    if not endless[tag - FIRST_RAW]:
+                        stop = find_end(page, i, tag, tag_keys, tag_values)
+                        if stop >= 0:
+                            i = stop
+                        else:
+                            endless[tag - FIRST_RAW] = True
                 continue
         if verbatim:
             if c != 13 and c != 0:
@@ -144,6 +149,7 @@ def _render(page, tag, parent, ordinal, first, last, blocks, keep, tag_keys, tag
     out = np.empty(size, np.uint8)
     # Where each kept block starts in the output, for whoever asks which text is whose.
     starts = np.full(len(blocks) + 1, -1, np.int64)
+    endless = np.zeros(FIRST_INLINE - FIRST_RAW, np.bool_)
     o = 0
     before = -1
     for b in range(len(blocks)):
@@ -209,7 +215,7 @@ def _render(page, tag, parent, ordinal, first, last, blocks, keep, tag_keys, tag
                 o += 2
         starts[b] = o
         end = blocks[b, END]
-        wrote = _write_inline(page, blocks[b, START], end, pre > 0, out, o, indent, tag_keys, tag_values)
+        wrote = _write_inline(page, blocks[b, START], end, pre > 0, out, o, indent, tag_keys, tag_values, endless)
         o = wrote
         before = b
     starts[len(blocks)] = o
@@ -235,7 +241,10 @@ def render(page: bytes, tree: Tree, keep: np.ndarray) -> bytes:
 def resolve(text: str) -> str:
     """Text with its entities resolved; a no-break space is a space, also where it indents."""
     if "&" in text:
-        text = unescape(text)
+        try:
+            text = unescape(text)
+        except ValueError:  # a number of more digits than Python converts
+            text = unescape(_LONG_NUMBER.sub("\ufffd", text))
     if "\xa0" in text:
         text = _TRAILING.sub("", text.replace("\xa0", " "))
         text = _BLANK.sub("\n\n", text)

@@ -297,3 +297,9 @@ def test_kernels_stay_in_their_arrays(tmp_path):
 
     assert result.returncode == 0, result.stderr[-2000:]
     assert result.stdout == "done\n"
+
+
+def test_an_entity_of_more_digits_than_python_converts() -> None:
+    page = b"<p>" + b"The man went to the market, and that was all there was to it. " * 9 + b"</p>"
+
+    assert extract(page.replace(b"</p>", b"&#" + b"9" * 5000 + b";.</p>")).endswith("to it. \ufffd.")

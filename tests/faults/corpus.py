@@ -188,6 +188,8 @@ def _faults() -> list[Fault]:
             _page(b"<p>" + story(8).encode() + b"</p><!--" + b"-" * 500_000),
         ),
         ("500,000 `<`", "less.jsonl", _page(b"<p>" + story(9).encode() + b"</p>" + b"<" * 500_000)),
+        ("a select that is never closed, 60,000 times", "select.jsonl", _page(b"<select><option>a" * 60_000)),
+        ("an entity of 500,000 digits", "digits.jsonl", _page(b"<p>" + story(15).encode() + b"&#" + b"9" * 500_000)),
         ("no HTML at all", "plain.jsonl", _page(story(10).encode())),
         ("an empty page", "empty.jsonl", _page(b"")),
         ("a PNG", "png.jsonl", _page(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40)),
