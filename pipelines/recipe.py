@@ -389,6 +389,9 @@ def _describe(error: ValidationError) -> Iterable[str]:
         yield f"  {place or 'recipe'}: {message}{value}"
 
 
+_MAX_VALUES, _MAX_LEVELS = 1_000_000, 50
+
+
 class _Loader(yaml.SafeLoader):
     """YAML without code, without repeated keys, and with 1e9 and 1_000_000 as the numbers that they look like."""
 
@@ -429,6 +432,7 @@ def _load(path: str, seen: tuple[str, ...]) -> dict[str, Any]:
         raise RecipeError(f"{path}: nested too deeply for a recipe") from error
     if not isinstance(data, dict):
         raise RecipeError(f"{path}: expected a mapping with keys such as `subsets`, found {type(data).__name__}")
+    _check_size(data, path)
     data = _fill(data, path)
     _absolute(data, folder)
     base = data.pop("extends", None if path in PACKAGED else "gopher")
@@ -450,6 +454,22 @@ def _merge(base: Any, over: Any) -> Any:
         whole = key in ("weights", "keep")
         merged[key] = value if whole or key not in base else _merge(base[key], value)
     return merged
+
+
+def _check_size(data: Any, path: str) -> None:
+    """Refuse what a few lines of YAML make endless: an alias inside its own anchor, aliases of aliases of aliases."""
+    left = _MAX_VALUES
+    pending = [(data, 0)]
+    while pending:
+        value, depth = pending.pop()
+        left -= 1
+        if left < 0 or depth > _MAX_LEVELS:
+            raise RecipeError(
+                f"{path}: more than {_MAX_VALUES:,} values or {_MAX_LEVELS} levels, with every alias (*name) written "
+                "out; list files by a pattern, and take aliases out that hold themselves"
+            )
+        below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        pending += [(item, depth + 1) for item in below]
 
 
 def _fill(value: Any, path: str) -> Any:
