@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from massivetext import dedup, extraction, readers
+from massivetext.contamination.rare import EVIDENCE_SCHEMA
 from massivetext.documents import DOCUMENT_SCHEMA, Record, document_id
 from massivetext.errors import LimitError, RecordError, SourceError, TimeLimitError
 from massivetext.parquet import ParquetOutput
@@ -64,6 +65,8 @@ class CuratePart:
             schemas["rejected"] = DOCUMENT_SCHEMA
         if recipe.goes_through(part.subset, "deduplication"):
             schemas["work/evidence"] = dedup.evidence_schema(banding)
+        if measures.testsets is not None:
+            schemas["work/contamination"] = EVIDENCE_SCHEMA
         with ExitStack() as stack:
             outputs = {
                 kind: stack.enter_context(ParquetOutput(self.folder.part(kind, part.subset, part.name), schema))
@@ -99,6 +102,7 @@ class CuratePart:
         measured = measures.measure([self._extract(record) for record in records])
         ids = [document_id(part.subset, part.source, record.offset) for record in records]
         outputs["work/ledger"].write(measured.ledger(ids, part.subset, part.source))
+        first_row = counts["records"]
         counts["records"] += len(records)
         counts["undecodable"] += sum(record.n_replaced for record in records)
         kept = measured.outcome_is("kept")
@@ -111,6 +115,9 @@ class CuratePart:
             outputs["rejected"].write(rows.filter(pa.array(rejected)))
         if "work/evidence" in outputs:
             outputs["work/evidence"].write(measured.evidence(np.flatnonzero(kept), ids, part.source, banding))
+
+        if "work/contamination" in outputs:
+            outputs["work/contamination"].write(measured.shingles(kept, first_row))
 
     def _extract(self, record: Record) -> Record:
         """The record with its page turned to text; a page that cannot be is a failed record, and no one else's harm."""

@@ -15,6 +15,10 @@ from filters import c4, fineweb, language, licence, own, pii, quality, repetitio
 from filters.limits import violations
 from massivetext import dedup, tokenizers
 from massivetext.contamination import TestSets, Titles
+from massivetext.contamination.match import hits_of
+from massivetext.contamination.rare import EVIDENCE_SCHEMA
+from massivetext.contamination.words import Words
+from massivetext.contamination.words import words as words_of
 from massivetext.documents import DOCUMENT_SCHEMA, PROVENANCE, Record
 from pipelines.folder import Folder
 from pipelines.recipe import RULE_FAMILIES, Recipe, load_function
@@ -36,8 +40,15 @@ _CONTAMINATION = [
     pa.field("contamination_alignment_set", pa.string()),
     pa.field("contamination_alignment_item", pa.int64()),
     pa.field("contamination_alignment_span", pa.string()),
+    pa.field("contamination_containment_rare", pa.float64()),
+    pa.field("contamination_containment_rare_set", pa.string()),
+    pa.field("contamination_containment_rare_item", pa.int64()),
     pa.field("test_title", pa.string()),
+    pa.field("pieces", pa.int64()),
 ]
+
+_SHINGLES = pa.field("contamination_shingles", pa.list_(pa.uint64()))
+"""The shingles of items that stand in a document: no column of a ledger, but evidence over all parts."""
 
 
 def ledger_schema(recipe: Recipe) -> pa.Schema:
@@ -118,6 +129,13 @@ class Measured:
         )
         return pa.Table.from_batches([batch.cast(dedup.evidence_schema(banding))])
 
+    def shingles(self, chosen: np.ndarray, first_row: int) -> pa.Table:
+        """EVIDENCE_SCHEMA of the chosen rows (bool[n]), numbered from first_row."""
+        listed = self.columns.get(_SHINGLES.name, pa.nulls(len(chosen), _SHINGLES.type))
+        listed = pc.if_else(pa.array(chosen), listed, pa.scalar(None, _SHINGLES.type))
+        rows = pc.add(pc.list_parent_indices(listed).cast(pa.int64()), first_row)
+        return pa.Table.from_arrays([rows, pc.list_flatten(listed)], schema=EVIDENCE_SCHEMA)
+
     def _provenance(self, ids: Sequence[str], subset: str, source: str) -> dict[str, pa.Array]:
         n = len(self.records)
         return {
@@ -149,10 +167,11 @@ class Measures:
         self.testsets = self.titles = self.block_list = None
         if "contamination" in self.stages and recipe.testsets:
             self.testsets = TestSets.open(testset_index(folder))
-            named = [testset.path for testset in recipe.testsets if testset.titles]
-            if named and subset == "wikipedia":
+            if subset == "wikipedia":
                 self.titles = [
-                    (testset.name, Titles.read(testset.path)) for testset in recipe.testsets if testset.titles
+                    (testset.name, Titles.read(testset.path if testset.titles is True else testset.titles))
+                    for testset in recipe.testsets
+                    if testset.titles
                 ]
         block = recipe.block(subset, "safe_search")
         if block.block_lists:
@@ -181,7 +200,7 @@ class Measures:
         half = len(records) // 2
         first, second = self.measure(records[:half]), self.measure(records[half:])
         columns = {}
-        for field in self.schema:
+        for field in (*self.schema, _SHINGLES):
             found = [
                 part.columns.get(field.name, pa.nulls(len(part.records), field.type)).cast(field.type)
                 for part in (first, second)
@@ -251,7 +270,9 @@ class Measures:
             limits = {name: _limit(rule) for name, rule in recipe.rules.items()}
             broken |= {f"rules.{name}": mask for name, mask in violations(measured, limits).items()}
         if self.testsets is not None:
-            batches.append(self.testsets.measure(texts))
+            words = words_of(texts)
+            batches.append(self.testsets.measure(texts, words=words))
+            columns[_SHINGLES.name] = _shingles(self.testsets, words)
             if self.titles:
                 named = [record.metadata.get("title") for record in records]
                 columns["test_title"] = _title(named, self.titles)
@@ -270,6 +291,13 @@ class Measures:
         elif "repetition" in self.stages:
             found = [("repetition", repetition.measure(texts, count_duplicates=mode))]
         return found + [(name, measure(texts)) for name, measure in _FAMILIES.items() if name in self.stages]
+
+
+def _shingles(testsets: TestSets, words: Words) -> pa.Array:
+    """list<uint64>[n]: the shingles of items in each text."""
+    rows, shingles = hits_of(words.hashes, words.bounds, testsets.arrays)
+    offsets = np.searchsorted(rows, np.arange(len(words.bounds)))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(shingles, pa.uint64()))
 
 
 def _limit(rule: Any) -> Any:

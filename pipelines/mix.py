@@ -66,12 +66,7 @@ def mix(
         weights = {name: weight / scale for name, weight in weights.items()}
         said = ", ".join(f"{name} {weight:.4f}" for name, weight in weights.items())
         say(f"only these subsets have sources; their weights are scaled to sum to 1: {said}")
-    documents = {
-        name: kept_documents(
-            [(folder.part("curated", name, part), folder.part("ledger", name, part)) for part in parts[name]]
-        )
-        for name in weights
-    }
+    documents = {name: kept_documents(_sources(folder, name, parts[name])) for name in weights}
     available = {name: (len(found), int(found.tokens.sum())) for name, found in documents.items()}
     tokens = None if block.tokens == "max" else block.tokens
     made = plan(available, weights, tokens=tokens, max_epochs=block.max_epochs)
@@ -83,6 +78,8 @@ def mix(
     fingerprint = hashlib.blake2b(digest_size=16)
     fingerprint.update(storage.read_bytes(folder.path("ledger", "manifest.json")))
     fingerprint.update(storage.read_bytes(folder.path("curated", "manifest.json")))
+    if storage.exists(folder.path("pieces", "manifest.json")):
+        fingerprint.update(storage.read_bytes(folder.path("pieces", "manifest.json")))
     fingerprint.update(json.dumps([asdict(made), recipe.seed, block.shard_bytes], sort_keys=True).encode())
     tasks = []
     for number, rows in enumerate(shards):
@@ -137,6 +134,17 @@ def mix(
     }
     storage.write_bytes(storage.join(base, "manifest.json"), _json(manifest))
     return made
+
+
+def _sources(folder: Folder, subset: str, parts: Sequence[str]) -> list[tuple[str, str | None]]:
+    """Files of documents of a subset with their ledgers, and those of pieces, of which every row is kept."""
+    found: list[tuple[str, str | None]] = []
+    for part in parts:
+        found.append((folder.part("curated", subset, part), folder.part("ledger", subset, part)))
+        pieces = folder.part("pieces", subset, part)
+        if storage.exists(pieces):
+            found.append((pieces, None))
+    return found
 
 
 def _tokens_by(recipe: Recipe) -> str:

@@ -151,22 +151,27 @@ class Deduplication(_Block):
 
 
 class Contamination(_Block):
+    """`remove: span` cuts the matches out and keeps the pieces; `max_documents` leaves shingles out of containment that
+    stand in more training documents."""
+
     contamination: Literal["jaccard", "containment", "both"] = "both"
     jaccard: Share = 0.8
     containment: Share = 0.8
-    remove: Literal["document", "mark"] = "document"
+    remove: Literal["document", "span", "mark"] = "document"
+    max_documents: Annotated[int, Field(ge=1)] | None = None
     limits: dict[str, Share] = {}
 
 
 class TestSet(_Block):
-    """Plain files of test items: `text` is a template over a JSON record's fields; `unit` how a text file divides."""
+    """Plain files of test items: `text` is a template over a JSON record's fields; `unit` how a text file divides;
+    `titles` removes Wikipedia's pages of these titles: true for the headings of the set's own files, or a list."""
 
     name: str
     path: str
     text: str | None = None
     unit: Literal["record", "line", "file"] | None = None
     preset: str | None = None
-    titles: bool = False
+    titles: bool | str = False
 
 
 class Rule(_Block):
@@ -316,6 +321,8 @@ class Recipe(_Block):
             subset["sources"].sort(key=lambda source: json.dumps(source, sort_keys=True))
         for testset in data["testsets"]:
             testset["path"] = [content_digest(path) for path in storage.find(testset["path"])]
+            if isinstance(testset.get("titles"), str):
+                testset["titles"] = [content_digest(path) for path in storage.find(testset["titles"])]
         if data.get("tokenizer"):
             data["tokenizer"] = content_digest(data["tokenizer"])
         for block in (data, *data["subsets"].values()):
@@ -490,7 +497,7 @@ def _fill(value: Any, path: str) -> Any:
     return re.sub(r"\$\{(\w+)\}", known, value)
 
 
-_PATHS = ("path", "tokenizer", "model", "terms", "block_lists", "against")
+_PATHS = ("path", "titles", "tokenizer", "model", "terms", "block_lists", "against")
 
 
 def _absolute(data: Any, folder: str | None) -> None:

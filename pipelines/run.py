@@ -2,7 +2,7 @@
 
 curate         per part: read, extract, measure, judge          -> curated/, rejected/, work/
 deduplicate    per subset: exact and near-duplicates            -> work/duplicates/
-decontaminate  per part: what the test sets' evidence says      -> ledger/, final
+decontaminate  per part: what the test sets' evidence says      -> ledger/, final; pieces/
 mix            per shard                                        -> mixture/
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from massivetext.contamination import TestSets
 from massivetext.dedup import plan
 from massivetext.errors import OutputError
 from massivetext.parquet import file_digest
+from pipelines.contamination import is_tested, write_frequent
 from pipelines.curate import CuratePart
 from pipelines.deduplicate import deduplicate
 from pipelines.execution import ATTEMPTS, Execution, Marker, Workers
@@ -114,6 +115,7 @@ def _stages(
             reporter.stage("deduplicate", [])
             deduplicate(folder, recipe, workers, say=reporter.say)
         stages = ("deduplication", "contamination") if last >= 2 else ("deduplication",)
+    rare = _frequent(folder, recipe, tasks, markers) if last >= 2 else {}
     settling = [
         SettlePart(
             folder,
@@ -121,7 +123,7 @@ def _stages(
             task.part.subset,
             task.part.name,
             stages,
-            _settle_fingerprint(recipe, folder, task, marker, stages),
+            _settle_fingerprint(recipe, folder, task, marker, stages, rare),
             marker.counts.get("records", 0) + 1,
         )
         for task, marker in zip(tasks, markers)
@@ -132,6 +134,7 @@ def _stages(
         for name, sums in marker.counts.items():
             held[name] = [a + b for a, b in zip(held.get(name, [0, 0, 0]), sums)]
     folder.write_manifest("ledger", recipe, settled, outcome.counts)
+    _keep_pieces(folder, recipe, settled)
     _judge_failures(recipe, tasks, markers, outcome)
     if last >= 3:
         names = {subset: [part.name for part in parts if part.subset == subset] for subset in recipe.filled}
@@ -201,19 +204,55 @@ def _curate_fingerprint(recipe: Recipe, part: Part) -> str:
         data,
         subset,
         [banding.bands, banding.rows],
+        ["contamination-evidence-1"] if is_tested(recipe, part.subset) else [],
         [part.source, part.format, part.start, part.stop, part.n_bytes, part.stamp, dict(part.fields)],
     )
 
 
 def _settle_fingerprint(
-    recipe: Recipe, folder: Folder, task: CuratePart, curated: Marker, stages: tuple[str, ...]
+    recipe: Recipe,
+    folder: Folder,
+    task: CuratePart,
+    curated: Marker,
+    stages: tuple[str, ...],
+    rare: Mapping[int, Mapping[str, Any]],
 ) -> str:
     """All that shapes a part's final ledger: what the pass over the text left, by its digests, and the later stages."""
     measured = sorted((name, summary["blake2b"]) for name, summary in curated.outputs.items())
     duplicates = folder.part("work/duplicates", task.part.subset, task.part.name)
     held = content_digest(duplicates) if "deduplication" in stages and storage.exists(duplicates) else None
-    contamination = recipe.block(task.part.subset, "contamination").model_dump(mode="json")
-    return _digest(task.fingerprint, measured, stages, held, contamination)
+    block = recipe.block(task.part.subset, "contamination")
+    dropped = rare.get(block.max_documents, {}).get("blake2b")
+    return _digest(task.fingerprint, measured, stages, held, block.model_dump(mode="json"), dropped)
+
+
+def _frequent(
+    folder: Folder, recipe: Recipe, tasks: Sequence[CuratePart], markers: Sequence[Marker]
+) -> dict[int, dict[str, Any]]:
+    """Files of shingles that are everywhere, for each max_documents of the recipe."""
+    parts = [(task.part.subset, task.part.name) for task in tasks]
+    read: list[Any] = [recipe.canonical()["testsets"]]
+    for (subset, name), marker in zip(parts, markers):
+        evidence = marker.outputs.get(f"work/contamination/{subset}/{name}.parquet", {})
+        duplicates = folder.part("work/duplicates", subset, name)
+        held = content_digest(duplicates) if storage.exists(duplicates) else None
+        read.append([subset, name, evidence.get("blake2b"), held, recipe.goes_through(subset, "deduplication")])
+    return write_frequent(folder, recipe, parts, _digest(*read))
+
+
+def _keep_pieces(folder: Folder, recipe: Recipe, settled: list[Marker]) -> None:
+    """The manifest of pieces/, or nothing where no subset removes spans now."""
+    counts: dict[str, dict[str, int]] = {}
+    for marker in settled:
+        for name, summary in marker.outputs.items():
+            if name.startswith("pieces/"):
+                held = counts.setdefault(name.split("/")[1], {"pieces": 0})
+                held["pieces"] += summary["rows"]
+    if counts:
+        folder.write_manifest("pieces", recipe, settled, counts)
+    else:
+        for path in storage.list_files(folder.path("pieces")):
+            storage.remove(path)
 
 
 def _prepare_testsets(recipe: Recipe, folder: Folder) -> None:
@@ -232,7 +271,7 @@ def _prepare_testsets(recipe: Recipe, folder: Folder) -> None:
 def _sweep(folder: Folder, tasks: Sequence[CuratePart]) -> None:
     """Remove evidence, duplicates and ledgers of parts that the sources no longer have."""
     known = {(task.part.subset, task.part.name) for task in tasks}
-    for kind in ("work/evidence", "work/ledger", "work/duplicates"):
+    for kind in ("work/evidence", "work/contamination", "work/ledger", "work/duplicates"):
         base = folder.path(kind)
         for path in storage.list_files(base):
             subset, _, name = path[len(base) + 1 :].partition("/")

@@ -5,16 +5,20 @@ Verdicts follow the order of stages: a document that deduplication keeps may sti
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.contamination import verdict, with_decider
+from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.parquet import ParquetOutput
+from pipelines.contamination import RARE, PartTests, duplicates_of, is_tested
 from pipelines.execution import Marker
 from pipelines.folder import Folder
 from pipelines.recipe import Recipe
@@ -43,24 +47,41 @@ class SettlePart:
         source = pq.ParquetFile(storage.open_input(self.folder.part("work/ledger", self.subset, self.name)))
         duplicates = self._duplicates()
         counts: dict[str, list[int]] = {}
-        with ParquetOutput(self.folder.part("ledger", self.subset, self.name), source.schema_arrow) as output:
+        tests = None
+        if "contamination" in self.stages and is_tested(self.recipe, self.subset):
+            tests = PartTests(self.folder, self.recipe, self.subset, self.name, source.metadata.num_rows)
+        outputs = {}
+        with ExitStack() as stack:
+            schemas = {"ledger": source.schema_arrow}
+            if tests is not None and tests.block.remove == "span":
+                schemas["pieces"] = DOCUMENT_SCHEMA
+            for kind, schema in schemas.items():
+                path = self.folder.part(kind, self.subset, self.name)
+                outputs[kind] = stack.enter_context(ParquetOutput(path, schema))
+            pieces = outputs.get("pieces")
+            first_row = 0
             for batch in source.iter_batches(1 << 14):
-                settled = self._settle(batch, duplicates)
+                if tests is not None:
+                    batch = tests.with_rare(batch, first_row)
+                first_row += batch.num_rows
+                settled = self._settle(batch, duplicates, tests)
+                if tests is not None and pieces is not None:
+                    settled = _cut(settled, tests, pieces)
                 _count(settled, counts)
-                output.write(pa.Table.from_batches([settled]))
-        summaries = {f"ledger/{self.subset}/{self.name}.parquet": output.summary}
+                outputs["ledger"].write(pa.Table.from_batches([settled]))
+        summaries = {f"{kind}/{self.subset}/{self.name}.parquet": output.summary for kind, output in outputs.items()}
         Marker(self.fingerprint, self.folder.outputs(summaries), counts).write(self.marker)
 
     def _duplicates(self) -> dict[str, tuple[str, str, float | None]]:
         """id -> (reason, partner, J) of the part's duplicates."""
-        path = self.folder.part("work/duplicates", self.subset, self.name)
-        went = "deduplication" in self.stages and self.recipe.goes_through(self.subset, "deduplication")
-        if not went or not storage.exists(path):
+        if "deduplication" not in self.stages:
             return {}
-        rows = pq.read_table(storage.open_input(path)).to_pylist()
+        rows = duplicates_of(self.folder, self.recipe, self.subset, self.name)
         return {row["id"]: (row["reason"], row["partner_id"], row["partner_jaccard"]) for row in rows}
 
-    def _settle(self, batch: pa.RecordBatch, duplicates: dict[str, tuple[str, str, float | None]]) -> pa.RecordBatch:
+    def _settle(
+        self, batch: pa.RecordBatch, duplicates: dict[str, tuple[str, str, float | None]], tests: PartTests | None
+    ) -> pa.RecordBatch:
         outcomes: list[str] = batch.column("outcome").to_pylist()
         reasons: list[list[str]] = batch.column("reasons").to_pylist()
         partners: list[str | None] = [None] * len(outcomes)
@@ -71,21 +92,24 @@ class SettlePart:
                     reason, partners[i], jaccards[i] = duplicates[name]
                     outcomes[i] = "duplicate"
                     reasons[i].append(reason)
-        if "contamination" in self.stages and self.recipe.goes_through(self.subset, "contamination"):
-            block = self.recipe.block(self.subset, "contamination")
+        if tests is not None:
+            block = tests.block
             broken = verdict(
                 batch,
                 contamination=block.contamination,
                 jaccard=block.jaccard,
                 containment=block.containment,
                 limits=block.limits,
+                rare=block.max_documents is not None,
             )
             batch = with_decider(batch, broken)
+            if block.max_documents is not None:
+                batch = _with_rare_decider(batch, broken, tests)
             broken["contamination.title"] = batch.column("test_title").is_valid().to_numpy(zero_copy_only=False)
             for reason, mask in broken.items():
                 for i in np.flatnonzero(mask).tolist():
                     reasons[i].append(reason)
-                    if outcomes[i] == "kept" and block.remove == "document":
+                    if outcomes[i] == "kept" and block.remove != "mark":
                         outcomes[i] = "contaminated"
         marked = [bool(found) and outcome != "kept" for outcome, found in zip(outcomes, reasons)]
         return _with(
@@ -96,6 +120,34 @@ class SettlePart:
             partner_id=partners,
             partner_jaccard=jaccards,
         )
+
+
+def _with_rare_decider(batch: pa.RecordBatch, broken: dict[str, np.ndarray], tests: PartTests) -> pa.RecordBatch:
+    """test_set, test_item and test_span of the item of the rare containment where that decided, and not J."""
+    chosen = broken.get("contamination.containment", np.zeros(batch.num_rows, bool)).copy()
+    if "contamination.jaccard" in broken:
+        chosen &= ~broken["contamination.jaccard"]
+    columns = {name: batch.column(name).to_pylist() for name in ("test_set", "test_item", "test_span")}
+    rows, at = [], []
+    for i in np.flatnonzero(chosen).tolist():
+        row = {name: batch.column(name)[i].as_py() for name in ("id", f"{RARE}_set", f"{RARE}_item")}
+        if (row[f"{RARE}_set"], row[f"{RARE}_item"]) != (columns["test_set"][i], columns["test_item"][i]):
+            rows.append(row)
+            at.append(i)
+    for i, row, span in zip(at, rows, tests.matched(rows)):
+        columns["test_set"][i], columns["test_item"][i] = row[f"{RARE}_set"], row[f"{RARE}_item"]
+        columns["test_span"][i] = span
+    return _with(batch, **columns)
+
+
+def _cut(batch: pa.RecordBatch, tests: PartTests, pieces: ParquetOutput) -> pa.RecordBatch:
+    """Write the pieces of a batch's contaminated documents, and their number to the ledger."""
+    counts: list[int | None] = [None] * batch.num_rows
+    chosen = np.flatnonzero(pc.equal(batch.column("outcome"), "contaminated").to_numpy(zero_copy_only=False))
+    rows = batch.select(["id", "reasons", "contamination_alignment_span"]).take(pa.array(chosen)).to_pylist()
+    for i, n in zip(chosen.tolist(), tests.cut(rows, pieces)):
+        counts[i] = n
+    return _with(batch, pieces=counts)
 
 
 def _with(batch: pa.RecordBatch, **columns: list[Any]) -> pa.RecordBatch:

@@ -20,6 +20,8 @@ __all__ = ["verify"]
 def verify(root: str) -> tuple[list[str], list[str]]:
     """(faults, what was checked), a line each. Raises OutputError for a folder that holds no output."""
     kinds = [kind for kind in ("curated", "rejected", "ledger") if storage.exists(storage.join(root, kind))]
+    if list(storage.list_files(storage.join(root, "pieces"))):
+        kinds.append("pieces")
     if "ledger" not in kinds:
         raise OutputError(f"{root}: holds no ledger; is it the --output of a run?")
     faults: list[str] = []
@@ -69,7 +71,7 @@ def _ledger(root: str, manifests: dict[str, dict[str, Any]]) -> list[str]:
     for name, summary in manifests["ledger"]["files"].items():
         path = storage.join(root, "ledger", name)
         with storage.open_input(path) as stream:
-            table = pq.read_table(stream, columns=["id", "subset", "offset", "outcome", "reason"])
+            table = pq.read_table(stream, columns=["id", "subset", "offset", "outcome", "reason", "pieces"])
         ids = table.column("id").to_pylist()
         if table.num_rows != summary["rows"]:
             faults.append(f"{path}: has {table.num_rows} rows, the manifest says {summary['rows']}")
@@ -84,6 +86,7 @@ def _ledger(root: str, manifests: dict[str, dict[str, Any]]) -> list[str]:
         if pc.any(unexplained).as_py():
             faults.append(f"{path}: a record that is not kept has no reason")
         faults += _rows(root, name, table, manifests)
+        faults += _pieces(root, name, table, manifests)
     for subset, counts in manifests["ledger"]["counts"].items():
         stated: dict[str, int] = {}
         for key, sums in counts.items():
@@ -119,4 +122,19 @@ def _rows(root: str, name: str, ledger: Any, manifests: dict[str, dict[str, Any]
             faults.append(f"{path}: rows are not in the ledger's order")
         if kind == "curated" and len(ids) != sum(value in allowed for value in outcome.values()):
             faults.append(f"{path}: documents that the ledger has are missing")
+    return faults
+
+
+def _pieces(root: str, name: str, ledger: Any, manifests: dict[str, dict[str, Any]]) -> list[str]:
+    """Pieces are those that the ledger counts, `<id>#0` and on, in its order."""
+    rows = zip(ledger.column("id").to_pylist(), ledger.column("pieces").to_pylist())
+    stated = [f"{value}#{k}" for value, n in rows for k in range(n or 0)]
+    path = storage.join(root, "pieces", name)
+    if name not in manifests.get("pieces", {}).get("files", {}):
+        return [f"{path}: is not there, the ledger counts {len(stated)} pieces"] if stated else []
+    with storage.open_input(path) as stream:
+        file = pq.ParquetFile(stream)
+        faults = [] if file.schema_arrow.equals(DOCUMENT_SCHEMA) else [f"{path}: has another schema"]
+        if file.read(columns=["id"]).column("id").to_pylist() != stated:
+            faults.append(f"{path}: holds other pieces than the {len(stated)} that the ledger counts")
     return faults

@@ -18,6 +18,7 @@ def explain(folder: str, document: str, as_json: bool) -> None:
     massivetext explain out https://example.org/page
     """
     import json
+    import re
     from dataclasses import fields
 
     import yaml
@@ -27,7 +28,8 @@ def explain(folder: str, document: str, as_json: bool) -> None:
     from massivetext.ledger import find_rows
     from pipelines.recipe import RULE_FAMILIES, Recipe
 
-    rows = find_rows(folder, document)
+    # A piece is explained by the document that it was cut from.
+    rows = find_rows(folder, re.sub(r"^([0-9a-f]+)#\d+$", r"\1", document))
     if not rows:
         raise OutputError(f"{folder}: the ledger has no document with id or URL {document!r}")
     if len(rows) > 1:
@@ -77,6 +79,10 @@ def explain(folder: str, document: str, as_json: bool) -> None:
                 click.echo(f"  item {row['test_item']} of {row['test_set']}, at characters {row['test_span']}")
             if row["test_title"] is not None:
                 click.echo(f"  the page is in {row['test_title']}")
+            if row["contamination_containment_rare"] is not None:
+                click.echo(f"  containment without frequent shingles {row['contamination_containment_rare']:.4f}")
+            if row["pieces"] is not None:
+                click.echo(f"  pieces left {row['pieces']}")
 
 
 def _signal(name: str, value: float | None, limit: object, broken: bool) -> None:

@@ -8,6 +8,7 @@ all; `containment_rare` measures each part's documents again from its evidence, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -57,16 +58,21 @@ def write_evidence(path: str, batches: Iterable[pa.RecordBatch]) -> int:
     return _write(path, EVIDENCE_SCHEMA, batches)
 
 
-def frequent(paths: Iterable[str], *, max_documents: int) -> pa.Table:
+def frequent(paths: Iterable[str], *, max_documents: int, left_out: Iterable[np.ndarray] | None = None) -> pa.Table:
     """shingle: uint64, documents: int64; the shingles that stand in more than max_documents documents of all parts,
-    ascending. Memory: 16 bytes for each different shingle that is hit, and a batch."""
+    ascending. left_out: for each path the rows that are no training documents, such as duplicates.
+
+    Memory: 16 bytes for each different shingle that is hit, and a batch."""
     if max_documents < 1:
         raise ValueError(f"max_documents: {max_documents}; expected at least 1")
     shingles, documents = np.zeros(0, np.uint64), np.zeros(0, np.int64)
-    for path in paths:
+    for path, without in zip(paths, repeat(np.zeros(0, np.int64)) if left_out is None else left_out):
         for batch in _read(path):
+            listed = batch.column("shingle").to_numpy()
+            if len(without):
+                listed = listed[~np.isin(batch.column("row").to_numpy(), without)]
             # A shingle is listed once for each document, so rows are documents.
-            new, n = np.unique(batch.column("shingle").to_numpy(), return_counts=True)
+            new, n = np.unique(listed, return_counts=True)
             at = np.searchsorted(shingles, new)
             known = at < len(shingles)
             known[known] = shingles[at[known]] == new[known]

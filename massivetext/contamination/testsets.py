@@ -208,13 +208,18 @@ class TestSets:
                 aligned[i] = f"{starts[window[i, 0]]}:{ends[window[i, 1] - 1]}"
         return pa.array(covered, pa.string()), pa.array(aligned, pa.string())
 
-    def spans(self, text: str, *, containment: float = 0.8) -> list[tuple[int, int]]:
+    def spans(self, text: str, *, containment: float = 0.8, dropped: np.ndarray | None = None) -> list[tuple[int, int]]:
         """Where shingles of any item stand of which the text holds at least that share: (start, end) in characters,
-        ascending, apart. What removal of spans cuts."""
+        ascending, apart. What removal of spans cuts. dropped: shingles that count for nothing (uint64, ascending)."""
         hashes, _, starts, ends = located_words(text)
         _, shingles = match.hits_of(hashes, np.array([0, len(hashes)]), self.arrays)
+        n_shingles = self.arrays.n_shingles
+        if dropped is not None and len(dropped):
+            shingles = shingles[~np.isin(shingles, dropped)]
+            n_shingles = n_shingles.astype(np.int64)
+            np.subtract.at(n_shingles, self.items_of(dropped)[0], 1)
         items, counts = np.unique(self.items_of(shingles)[0], return_counts=True)
-        chosen = items[counts / self.arrays.n_shingles[items] >= containment]
+        chosen = items[counts / n_shingles[items] >= containment]
         return _stretches(match.covered_words(hashes, self.arrays, chosen), starts, ends)
 
     def items_of(self, shingles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

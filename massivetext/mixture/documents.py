@@ -31,24 +31,28 @@ class Documents:
         return len(self.part)
 
 
-def kept_documents(parts: Sequence[tuple[str, str]]) -> Documents:
-    """parts: (curated file, ledger file), in order. A curated document is kept iff its ledger row's outcome is.
+def kept_documents(parts: Sequence[tuple[str, str | None]]) -> Documents:
+    """parts: (file of documents, ledger file), in order. A curated document is kept iff its ledger row's outcome is;
+    of a file without ledger (pieces of documents) all are.
 
     Raises OutputError for a curated document that the ledger does not know.
     """
     columns: dict[str, list[np.ndarray]] = {name: [] for name in ("part", "row_group", "row", "tokens", "size")}
     for number, (curated, ledger) in enumerate(parts):
-        with storage.open_input(ledger) as stream:
-            rows = pq.read_table(stream, columns=["id", "outcome"])
+        rows = None
+        if ledger is not None:
+            with storage.open_input(ledger) as stream:
+                rows = pq.read_table(stream, columns=["id", "outcome"])
         with storage.open_input(curated) as stream:
             file = pq.ParquetFile(stream)
             for group in range(file.metadata.num_row_groups):
                 table = file.read_row_group(group, columns=["id", "n_bytes", "n_tokens"])
-                at = pc.index_in(table.column("id"), value_set=rows.column("id").combine_chunks())
-                if at.null_count:
-                    raise OutputError(f"{curated}: row group {group} has documents that {ledger} does not know")
-                kept = pc.equal(rows.column("outcome").take(at), "kept").to_numpy()
-                chosen = np.flatnonzero(kept)
+                chosen = np.arange(table.num_rows)
+                if rows is not None:
+                    at = pc.index_in(table.column("id"), value_set=rows.column("id").combine_chunks())
+                    if at.null_count:
+                        raise OutputError(f"{curated}: row group {group} has documents that {ledger} does not know")
+                    chosen = np.flatnonzero(pc.equal(rows.column("outcome").take(at), "kept").to_numpy())
                 columns["part"].append(np.full(len(chosen), number, np.int32))
                 columns["row_group"].append(np.full(len(chosen), group, np.int32))
                 columns["row"].append(chosen.astype(np.int32))

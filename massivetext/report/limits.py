@@ -76,8 +76,11 @@ def _limits(recipe: Mapping[str, Any], own: Mapping[str, Any], stage: str) -> li
     if stage == "contamination":
         block = {**common, **over}
         mode = block.get("contamination", "both")
+        judged = dict(_CONTAMINATION)
+        if block.get("max_documents") is not None:
+            judged["containment"] = ("contamination_containment_rare", "below")
         return [
             (signal, {kind: block.get(name)} if mode in (name, "both") else {})
-            for name, (signal, kind) in _CONTAMINATION.items()
+            for name, (signal, kind) in judged.items()
         ]
     return []

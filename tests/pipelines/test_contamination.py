@@ -1,0 +1,138 @@
+"""Removal by test sets in the main job: by document, by span, not at all, and without what is everywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+PROGRAM = "from massivetext.cli import main; main()"
+ITEM = "under the old bridge seven grey herons wait in silence for a ferryman who never comes again"
+LICENCE = "permission is hereby granted free of charge to any person who has a copy of this work to use it"
+
+
+def massivetext(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False, env={**os.environ}
+    )
+
+
+def run(folder: Path, output: str, *options: str) -> Path:
+    out = folder / output
+    done = massivetext("run", str(folder / "recipe.yaml"), "--output", str(out), "--quiet", *options)
+    assert 0 == done.returncode, done.stderr
+    return out
+
+
+def rows(out: Path, kind: str = "ledger") -> list[dict]:
+    return [row for path in sorted((out / kind).rglob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+
+
+def mixed(out: Path) -> list[str]:
+    return sorted({row["id"] for row in rows(out, "mixture")})
+
+
+def prose(name: str, n: int) -> str:
+    return " ".join(f"{name}{i}" for i in range(n))
+
+
+PAGE = "<page><title>{title}</title><ns>0</ns><id>{n}</id><revision><text>{text}</text></revision></page>"
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """a: the item between 100 words and 100, and after 5 words, then 100; the licence twice. b: the licence twice, the
+    second text again, and a clean text."""
+    texts = [
+        f"{prose('alpha', 100)} {ITEM}. {prose('beta', 100)}",
+        f"{prose('gamma', 5)} {ITEM}. {prose('delta', 100)}",
+        *(f"{prose(f'story{k}x', 30)} {LICENCE}. {prose(f'end{k}x', 30)}" for k in range(4)),
+    ]
+    texts += [texts[-1], prose("clean", 80)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts[:4]), "utf-8")
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts[4:]), "utf-8")
+    pages = [
+        PAGE.format(title=title, n=n, text=prose("wiki", 90))
+        for n, title in enumerate(["Valkyria Chronicles III", "Other"])
+    ]
+    (tmp_path / "wiki.xml").write_text(f"<mediawiki>{''.join(pages)}</mediawiki>", "utf-8")
+    (tmp_path / "titles.txt").write_text("Valkyria_Chronicles III!\n", "utf-8")
+    (tmp_path / "items.jsonl").write_text(
+        json.dumps({"text": ITEM}) + "\n" + json.dumps({"text": LICENCE}) + "\n", "utf-8"
+    )
+    (tmp_path / "recipe.yaml").write_text(
+        "subsets:\n"
+        "  c4:\n"
+        "    sources: [{format: jsonl, path: '[ab].jsonl'}]\n"
+        "    stages: [deduplication, contamination]\n"
+        "  wikipedia:\n"
+        "    sources: [{format: mediawiki, path: wiki.xml}]\n"
+        "    stages: [contamination]\n"
+        "testsets: [{name: planted, path: items.jsonl, text: '{text}', titles: titles.txt}]\n"
+        "mixture: {weights: {c4: 0.5, wikipedia: 0.5}, max_epochs: 100}\n",
+        "utf-8",
+    )
+    return tmp_path
+
+
+def in_order(out: Path, subset: str) -> list[dict]:
+    return sorted((row for row in rows(out) if row["subset"] == subset), key=lambda row: (row["source"], row["offset"]))
+
+
+def test_spans_frequent_shingles_and_titles(corpus: Path) -> None:
+    out = run(corpus, "out", "--set", "contamination.remove=span", "--set", "contamination.max_documents=3")
+    c4, wiki = in_order(out, "c4"), in_order(out, "wikipedia")
+
+    for row in c4[:2]:
+        assert ("contaminated", "contamination.containment") == (row["outcome"], row["reason"])
+        assert ("planted", 0) == (row["test_set"], row["test_item"])
+    pieces = rows(out, "pieces")
+    assert [2, 1] + [None] * 6 == [row["pieces"] for row in c4]
+    assert [f"{c4[0]['id']}#0", f"{c4[0]['id']}#1", f"{c4[1]['id']}#0"] == [piece["id"] for piece in pieces]
+    whole = f"{prose('alpha', 100)} {ITEM}. {prose('beta', 100)}"
+    start, end = whole.index(ITEM), whole.index(f"{ITEM}.") + len(ITEM) + 1  # a word has its marks
+    assert whole[: start - 200].strip() == pieces[0]["text"]
+    assert whole[end + 200 :].strip() == pieces[1]["text"]
+    assert [len(piece["text"]) for piece in pieces] == [piece["n_bytes"] for piece in pieces]
+    assert pieces == [piece for piece in pieces if abs(piece["n_tokens"] - piece["n_bytes"] / 4) <= 1]
+
+    # The licence stands in 5 documents, one of them a copy. 4 is more than 3, so it convicts none of them.
+    assert [1.0] * 5 == [row["contamination_containment"] for row in c4[2:7]]
+    assert [0.0] * 5 == [row["contamination_containment_rare"] for row in c4[2:7]]
+    assert [1.0] * 2 == [row["contamination_containment_rare"] for row in c4[:2]]
+    assert ["duplicate"] + ["kept"] * 4 == sorted(row["outcome"] for row in c4[2:7])
+
+    assert ["contamination.title", None] == [row["reason"] for row in wiki]
+    assert ["planted: Valkyria_Chronicles III!", None] == [row["test_title"] for row in wiki]
+    assert [0, None] == [row["pieces"] for row in wiki]
+
+    kept = {row["id"] for row in rows(out) if row["outcome"] == "kept"}
+    assert sorted(kept | {piece["id"] for piece in pieces}) == mixed(out)
+    assert 0 == massivetext("verify", str(out)).returncode
+    assert "pieces left 2" in massivetext("explain", str(out), pieces[1]["id"]).stdout
+
+    # The same bytes from two workers.
+    two = run(
+        corpus, "two", "--set", "contamination.remove=span", "--set", "contamination.max_documents=3", "--workers", "2"
+    )
+    for kind in ("ledger", "pieces", "mixture"):
+        assert rows(out, kind) == rows(two, kind)
+
+    # 4 are not more than 4: all convict. Nothing is cut now, and the pieces of before are gone.
+    again = run(corpus, "out", "--set", "contamination.max_documents=4", "--update")
+    c4 = in_order(again, "c4")
+    assert ["contaminated"] * 6 + ["duplicate", "kept"] == [*sorted(row["outcome"] for row in c4[:7]), c4[7]["outcome"]]
+    assert [] == rows(again, "pieces")
+    assert 0 == massivetext("verify", str(again)).returncode
+
+    marked = run(corpus, "out", "--set", "contamination.remove=mark", "--update")
+    c4 = in_order(marked, "c4")
+    assert {"kept", "duplicate"} == {row["outcome"] for row in c4}
+    assert ["contamination.containment"] == c4[0]["reasons"]
+    assert c4[0]["id"] in mixed(marked)
+    assert 0 == massivetext("verify", str(marked)).returncode
