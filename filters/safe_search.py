@@ -1,8 +1,9 @@
 """Safe search: a page's score in 0-1 with its evidence (paper, appendix A.1: "content filtering").
 
-Two parts so far: block lists that the user supplies, and the density of listed terms, weighted. No single word decides:
-a page needs at least LEAST_HITS hits, and its score grows with hits a word. Words for people and for what they are do
-not stand in the packaged list. There is no classifier yet, so a page that offends in other words is not found.
+Three parts, the page's score being the greatest of theirs: block lists that the user supplies (1 for a page on one), a
+fastText classifier (1 less the probability of ordinary text), and the density of listed terms, weighted. No single word
+decides: by terms a page needs at least LEAST_HITS hits, and its score grows with hits a word. Words for people and for
+what they are do not stand in the packaged list, and the classifier does not see them.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable
 from importlib import resources
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from filters import classifier
+from filters.block_list import BlockList
 from massivetext import storage
 from massivetext.errors import RecipeError
 from massivetext.text import Texts, decode
@@ -26,57 +28,10 @@ from massivetext.text import Texts, decode
 __all__ = ["BlockList", "measure", "read_terms"]
 
 LEAST_HITS = 3
+LEAST_PROBABILITY = 0.1
+"""Categories below it do not stand in the evidence."""
 HALF_DENSITY = 0.01
 """Weighted hits a word at which the score is a half."""
-
-
-class BlockList:
-    """Domains, hosts and URL prefixes. A domain covers its subdomains; a prefix covers what is below its path.
-
-    Reads plain lists, hosts files (`0.0.0.0 name`) and the `domains` and `urls` files of UT1 folders.
-    """
-
-    def __init__(self, entries: Iterable[str]) -> None:
-        self.entries: set[str] = set()
-        for line in entries:
-            fields = line.partition("#")[0].split()
-            if fields:
-                name = fields[-1].lower()
-                name = name.split("://", 1)[-1].removeprefix("www.").rstrip("/.")
-                self.entries.add(name)
-
-    @classmethod
-    def read(cls, paths: Iterable[str]) -> BlockList:
-        """From files and folders. Raises RecipeError for a path that is not there."""
-        lines: list[str] = []
-        for path in paths:
-            files = storage.find(path)
-            if not files:
-                raise RecipeError(f"safe_search.block_lists: no file at {path!r}")
-            for file in files:
-                lines += decode(storage.read_bytes(file))[0].split("\n")
-        return cls(lines)
-
-    def match(self, url: str | None) -> str | None:
-        """The entry that covers a URL, the longest path first, or None."""
-        if not url or not self.entries:
-            return None
-        try:
-            parts = urlsplit(url if "://" in url else "//" + url)
-            host = (parts.hostname or "").lower().removeprefix("www.").rstrip(".")
-        except ValueError:
-            return None
-        labels = host.split(".")
-        path = parts.path.lower().strip("/").split("/")
-        for start in range(len(labels)):
-            domain = ".".join(labels[start:])
-            for depth in range(len(path), 0, -1):
-                prefix = f"{domain}/{'/'.join(path[:depth])}"
-                if prefix in self.entries:
-                    return prefix
-            if domain in self.entries:
-                return domain
-        return None
 
 
 @functools.lru_cache(maxsize=4)
@@ -104,9 +59,11 @@ def measure(
     *,
     block_list: BlockList | None = None,
     terms: tuple[tuple[float, str], ...] | None = None,
+    model: str | Path | bool = True,
 ) -> pa.RecordBatch:
     """safe_search_score: float64 in [0, 1], 1 for a URL on a block list. safe_search_evidence: string, JSON, null where
-    there is none. `terms`: as `read_terms` gives them, the packaged ones for None, () for none."""
+    there is none. `terms`: as `read_terms` gives them, the packaged ones for None, () for none. `model`: a classifier's
+    path, True for the packaged one, False for none."""
     column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     column = pc.fill_null(column.cast(pa.large_string()), "")
     weighted = np.zeros(len(column))
@@ -118,14 +75,21 @@ def measure(
     words = np.maximum(1, pc.count_substring_regex(column, r"\S+").to_numpy(zero_copy_only=False))
     density = np.where(hits >= LEAST_HITS, weighted / words, 0.0)
     score = np.round(density / (density + HALF_DENSITY), 4)
-    names = [None] * len(column) if urls is None else urls.to_pylist()
+    listed = block_list.match_all(urls) if block_list is not None and urls is not None else [None] * len(column)
+    judged: list[dict[str, float]] = [{}] * len(column)
+    if model:
+        judged = classifier.measure(column.to_pylist(), model=None if model is True else model)
     evidence: list[str | None] = []
-    for i, url in enumerate(names):
+    for i, entry in enumerate(listed):
         found: dict[str, Any] = {}
+        if judged[i]:
+            score[i] = max(score[i], round(1.0 - judged[i][classifier.SAFE], 4))
+            clear = {k: round(v, 3) for k, v in judged[i].items() if k != classifier.SAFE and v >= LEAST_PROBABILITY}
+            if clear:
+                found["classifier"] = clear
         if hits[i]:
             found["term_hits"] = int(hits[i])
             found["term_density"] = round(float(weighted[i] / words[i]), 6)
-        entry = block_list.match(url) if block_list else None
         if entry is not None:
             found["blocked"] = entry
             score[i] = 1.0

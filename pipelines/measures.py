@@ -254,7 +254,8 @@ class Measures:
             broken |= language.broken(measured, block.keep)
         if "safe_search" in stages:
             urls = pa.array([record.url for record in records], pa.string())
-            measured = safe_search.measure(texts, urls, block_list=self.block_list, terms=self.terms)
+            model = recipe.block(subset, "safe_search").model
+            measured = safe_search.measure(texts, urls, block_list=self.block_list, terms=self.terms, model=model)
             batches.append(measured)
             limit = recipe.block(subset, "safe_search").safe_search_score
             if limit is not None:

@@ -127,11 +127,13 @@ class Language(_Block):
 
 
 class SafeSearch(_Block):
-    """`terms` is a file of `weight<TAB>term` lines, true for the packaged one, false for none."""
+    """`terms` is a file of `weight<TAB>term` lines, `model` a classifier's file; true for the packaged one, false for
+    none."""
 
     safe_search_score: LimitBlock | None = None
     block_lists: list[str] = []
     terms: bool | str = True
+    model: bool | str = True
 
 
 class Deduplication(_Block):
@@ -330,8 +332,9 @@ class Recipe(_Block):
             if duplicates.get("against"):
                 duplicates["against"] = [content_digest(index_manifest(path)) for path in duplicates["against"]]
             safe = block.get("safe_search") or {}
-            if isinstance(safe.get("terms"), str):
-                safe["terms"] = content_digest(safe["terms"])
+            for name in ("terms", "model"):
+                if isinstance(safe.get(name), str):
+                    safe[name] = content_digest(safe[name])
             if safe.get("block_lists"):
                 safe["block_lists"] = [
                     content_digest(file) for path in safe["block_lists"] for file in storage.find(path)

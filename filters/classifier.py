@@ -1,0 +1,143 @@
+"""A fastText classifier of unsafe text: what it sees of a document, what it answers, and how one is trained.
+
+It sees lower-case words. Words for people and for what they are (data/identities.txt) are taken out before training and
+before every answer, so they cannot carry weight. Terms of data/marks.tsv add the mark of their group, so that what the
+model learns is what the density of such terms means among other words. Of a long text it sees PIECES pieces at equal
+distances, and answers the mean over them: no single hit decides.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from massivetext.errors import RecipeError
+
+__all__ = ["MODEL", "PIECE", "PIECES", "SAFE", "measure", "pieces", "words"]
+
+MODEL = Path(__file__).parent / "data" / "safe_search.ftz"
+SAFE = "ok"
+"""The label of ordinary text; every other label is a category."""
+PIECE = 512
+"""Code points of a piece."""
+PIECES = 8
+REPEATED = 3
+"""How often a term's mark is added: a term weighs as much as three words."""
+
+_NOISE = re.compile(r"https?://\S+|www\.\S+|@\w+|&\w+;|\brt\b")
+_WORD = re.compile(r"[^\W_]+(?:['*@$][^\W_]+)*")
+_LONGEST = 40
+"""Characters of a word; what is longer is none."""
+SHORT = 4
+"""Words at which a text counts as half the evidence of a long one."""
+
+
+def _lines(name: str) -> list[str]:
+    text = resources.files("filters").joinpath(f"data/{name}").read_text("utf-8")
+    return [line for line in text.split("\n") if line and not line.startswith("#")]
+
+
+@functools.cache
+def _identities() -> frozenset[str]:
+    return frozenset(word for line in _lines("identities.txt") for word in line.split())
+
+
+@functools.cache
+def _marks() -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """The mark of each single word; by first word, the mark of each term of several."""
+    single: dict[str, str] = {}
+    longer: dict[str, dict[str, str]] = {}
+    for line in _lines("marks.tsv"):
+        group, _, terms = line.partition("\t")
+        for term in terms.split("|"):
+            first, _, rest = term.partition(" ")
+            if rest:
+                longer.setdefault(first, {})[rest] = f"zz{group}"
+            else:
+                single[first] = f"zz{group}"
+    return single, longer
+
+
+def words(text: str) -> str:
+    """What the model sees of a piece of text: its words, without those for people, then the marks of listed terms."""
+    single, longer = _marks()
+    identities = _identities()
+    plain = _NOISE.sub(" ", text.lower().replace("\u2019", "'"))
+    seen = [word for word in _WORD.findall(plain) if len(word) <= _LONGEST and word not in identities]
+    marks = []
+    for i, word in enumerate(seen):
+        mark = single.get(word)
+        if word in longer:
+            for n in (2, 1):
+                mark = longer[word].get(" ".join(seen[i + 1 : i + 1 + n]), mark)
+        if mark is not None:
+            marks += [mark] * REPEATED
+    return " ".join(seen + marks)
+
+
+def pieces(text: str) -> list[str]:
+    """All of a text of up to PIECE * PIECES code points in pieces; of a longer one PIECES at equal distances."""
+    if len(text) <= PIECE * PIECES:
+        return [text[i : i + PIECE] for i in range(0, len(text), PIECE)]
+    step = (len(text) - PIECE) / (PIECES - 1)
+    return [text[int(i * step) : int(i * step) + PIECE] for i in range(PIECES)]
+
+
+@functools.lru_cache(maxsize=4)
+def _load(path: str) -> Any:
+    import fasttext
+
+    if not Path(path).is_file():
+        raise RecipeError(
+            f"safe_search.model: no file at {path!r}; expected a model of `massivetext safesearch train`, "
+            "true for the packaged one, false for none"
+        )
+    try:
+        model = fasttext.load_model(path)
+    except (ValueError, RuntimeError, MemoryError) as error:
+        raise RecipeError(f"safe_search.model: {path}: not a fastText model ({error})") from error
+    labels = [label.removeprefix("__label__") for label in model.labels]
+    if SAFE not in labels:
+        raise RecipeError(f"safe_search.model: {path}: has no label {SAFE!r} for ordinary text, only {labels}")
+    return model
+
+
+def measure(texts: Sequence[str], *, model: str | Path | None = None) -> list[dict[str, float]]:
+    """For each text its probability (0-1) under each label, the mean over its pieces; empty for one without words.
+
+    A text of few words is little evidence: the probabilities of categories are multiplied by n / (n + SHORT) for n
+    words, and that of `ok` moves as far towards 1.
+
+    Raises RecipeError for a model that is missing or has no label `ok`."""
+    loaded = _load(str(model or MODEL))
+    seen: list[str] = []
+    owners: list[int] = []
+    for i, text in enumerate(texts):
+        for piece in pieces(text):
+            found = words(piece)
+            if found:
+                seen.append(found)
+                owners.append(i)
+    sums: list[dict[str, float]] = [{} for _ in texts]
+    counts, sizes = [0] * len(texts), [0] * len(texts)
+    if seen:
+        for i, found, labels, values in zip(owners, seen, *loaded.predict(seen, k=-1)):
+            counts[i] += 1
+            sizes[i] += found.count(" ") + 1
+            for label, value in zip(labels, values):
+                name = label.removeprefix("__label__")
+                sums[i][name] = sums[i].get(name, 0.0) + min(float(value), 1.0)
+    result = []
+    for sum_of, count, size in zip(sums, counts, sizes):
+        weight = size / (size + SHORT)
+        result.append(
+            {
+                name: 1 - weight * (1 - value / count) if name == SAFE else weight * value / count
+                for name, value in sum_of.items()
+            }
+        )
+    return result

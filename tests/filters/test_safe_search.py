@@ -1,0 +1,145 @@
+import csv
+import gzip
+import io
+import json
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from filters import classifier, hosts, safe_search, training
+from massivetext.errors import OutputError, RecipeError, SourceError
+
+DATA = os.environ.get("MASSIVETEXT_DATA")
+needs_data = pytest.mark.skipif(not DATA, reason="needs the real data: set MASSIVETEXT_DATA")
+PLAIN = "The committee met on Tuesday to talk about the new library and the road that leads to it. "
+
+
+def test_words_for_people_are_not_seen_and_terms_are_marked():
+    assert "is kind" == classifier.words("A @someone https://x.y/z &amp; Is lesbian, KIND").removeprefix("a ")
+    assert "a blow job here zzsexual zzsexual zzsexual" == classifier.words("a blow job here")
+    assert "" == classifier.words("!!! \n ...")
+
+
+def test_pieces_of_long_text_reach_both_ends():
+    text = "".join(chr(0x4E00 + i % 20_000) for i in range(10_001))
+    found = classifier.pieces(text)
+
+    assert (8, text[:512], text[-512:]) == (len(found), found[0], found[-1])
+    assert ["a" * 512, "a"] == classifier.pieces("a" * 513)
+    assert [] == classifier.pieces("")
+
+
+@pytest.mark.parametrize("text", ["\0" * 5000, "a" * 50_000_000, "\n" * 100_000, "\u200f\u202e" * 4000, "", None])
+def test_hostile_text_gets_an_answer(text):
+    columns = safe_search.measure(pa.array([text, PLAIN * 30], pa.large_string()))
+    scores = columns.column("safe_search_score").to_pylist()
+
+    assert 0 <= scores[0] < 0.5
+    assert 0 <= scores[1] < 0.5
+
+
+def test_parts_can_be_switched_off_and_evidence_names_them():
+    texts = pa.array(["fuck you " * 30, PLAIN])
+    urls = pa.array(["http://good.org/", "http://bad.com/page"])
+    both = safe_search.measure(texts, urls, block_list=safe_search.BlockList(["bad.com"]))
+    none = safe_search.measure(texts, urls, terms=(), model=False)
+    evidence = [json.loads(found or "{}") for found in both.column("safe_search_evidence").to_pylist()]
+
+    assert [0.0, 0.0] == none.column("safe_search_score").to_pylist()
+    assert [None, None] == none.column("safe_search_evidence").to_pylist()
+    assert both.column("safe_search_score")[0].as_py() > 0.9
+    assert 1.0 == both.column("safe_search_score")[1].as_py()
+    assert evidence[0]["classifier"]["offensive"] > 0.5
+    assert 30 == evidence[0]["term_hits"]
+    assert "bad.com" == evidence[1]["blocked"]
+
+
+def labelled(folder: Path) -> str:
+    path = folder / "labelled.jsonl"
+    rows = [{"text": f"buy pills cheap offer {i % 5}", "label": "spam"} for i in range(40)]
+    rows += [{"text": f"a quiet walk by the river {i % 5}", "label": "ok"} for i in range(40)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def test_a_model_of_ones_own_is_trained_to_the_same_bytes_and_judges(tmp_path):
+    plan = training.read_plan([labelled(tmp_path)])
+    first, second = str(tmp_path / "a.ftz"), str(tmp_path / "b.ftz")
+    plan["model"] = {"bucket": 2000}
+
+    assert {"spam": 40, "ok": 40} == training.train(plan, first)
+    training.train(plan, second)
+    assert Path(first).read_bytes() == Path(second).read_bytes()
+    texts = pa.array(["cheap pills offer buy " * 3, "a walk by the quiet river " * 3])
+    scores = safe_search.measure(texts, model=first).column("safe_search_score").to_pylist()
+    assert scores[0] > 0.5 > scores[1]
+
+
+def test_what_cannot_be_trained_is_named(tmp_path):
+    (tmp_path / "plan.yaml").write_text("sources: [{path: x.csv, lable: y}]")
+    with pytest.raises(RecipeError, match=r"sources\[0\]\.lable: unknown key"):
+        training.read_plan([str(tmp_path / "plan.yaml")])
+    (tmp_path / "x.csv").write_text("text,label\nhello,\n")
+    (tmp_path / "y.csv").write_text("body,label\nhello,ok\n")
+    with pytest.raises(SourceError, match=r"y\.csv: .* has no text under 'text'"):
+        training.train(training.read_plan([str(tmp_path / "y.csv")]), str(tmp_path / "m.ftz"))
+    with pytest.raises(RecipeError, match="documents labelled 'ok' and of a category"):
+        training.train({"sources": [{"path": str(tmp_path / "x.csv"), "is": "ok"}]}, str(tmp_path / "m.ftz"))
+
+
+def test_a_missing_model_is_named():
+    with pytest.raises(RecipeError, match=r"safe_search\.model: no file at '/absent\.ftz'"):
+        safe_search.measure(pa.array(["text"]), model="/absent.ftz")
+
+
+def test_hosts_share_evidence(tmp_path):
+    (tmp_path / "ledger" / "massiveweb").mkdir(parents=True)
+    urls = [
+        "http://www.a.com/1",
+        "https://a.com/2",
+        "a.com/3",
+        "http://b.org/1",
+        "http://b.org/2",
+        "http://b.org/3",
+        None,
+    ]
+    table = pa.table({"url": urls, "safe_search_score": [0.9, 0.6, 0.2, 0.6, 0.5, None, 0.9]})
+    pq.write_table(table, tmp_path / "ledger" / "massiveweb" / "part-0.parquet")
+
+    assert [{"host": "a.com", "pages": 3, "unsafe": 2, "mean": 0.5667}] == hosts.unsafe_hosts(str(tmp_path))
+    assert ["a.com", "b.org"] == [row["host"] for row in hosts.unsafe_hosts(str(tmp_path), least=2)]
+    with pytest.raises(OutputError, match="no page with a URL"):
+        hosts.unsafe_hosts(str(tmp_path / "absent"))
+
+
+@needs_data
+def test_identities_score_no_further_apart_than_the_noise_of_the_template():
+    with gzip.open(Path(DATA, "safesearch", "identity-templates-77k.csv.gz")) as stream:
+        rows = list(csv.DictReader(io.StringIO(stream.read().decode("utf-8"), newline="")))
+    neutral = [row for row in rows if row["Label"] == "NOT_BAD"]
+    scores = safe_search.measure(pa.array([row["Text"] for row in neutral])).column("safe_search_score").to_pylist()
+    found = defaultdict(lambda: defaultdict(list))
+    for row, score in zip(neutral, scores):
+        words = row["Text"].strip(".").split()
+        last = words[1] if row["Template"] == "being_adj" else words[-1]
+        found[row["Template"]][last.lower()].append(score)
+    for template, identities in found.items():
+        means = [np.mean(values) for values in identities.values()]
+        noise = np.mean([np.std(values) for values in identities.values()])
+        assert np.ptp(means) <= noise + 1e-4, template
+
+
+@needs_data
+def test_no_ordinary_document_that_was_not_trained_on_is_unsafe():
+    plan = training.read_plan([str(training.PLAN)])
+    for source in [source for source in plan["sources"] if source.get("is") == "ok"]:
+        texts = [t for t, _ in training.documents(source, DATA) if training.is_held_out(t, source["held_out"])]
+        scores = np.array(safe_search.measure(pa.array(texts, pa.large_string())).column("safe_search_score"))
+
+        assert len(scores) >= 5
+        assert (scores > 0.5).mean() <= 0.01
