@@ -16,7 +16,6 @@ import pyarrow as pa
 from massivetext import storage
 from massivetext.errors import RecipeError
 from massivetext.readers import compression
-from massivetext.text import decode
 
 __all__ = ["BlockList"]
 
@@ -90,8 +89,8 @@ def _hash(data, start, end, h):
 @numba.njit(cache=True, nogil=True)
 def _entries(data, out):
     """Hashes of the entries of whole lines: plain, hosts format (the address goes), comments behind `#`. Returns how
-    many."""
-    n, i, size = 0, 0, len(data)
+    many, and how many of them have a path."""
+    n, n_paths, i, size = 0, 0, 0, len(data)
     while i < size:
         line_end = i
         while line_end < size and data[line_end] != 10:
@@ -130,11 +129,12 @@ def _entries(data, out):
                 h = _hash(data, host, stop, np.uint64(0xCBF29CE484222325))
                 if last > rest:
                     h = _hash(data, rest, last, h)
+                    n_paths += 1
                 out[n] = _finish(h)
                 n += 1
             fields += 1
         i = line_end + 1
-    return n
+    return n, n_paths
 
 
 @numba.njit(cache=True, nogil=True)
@@ -164,9 +164,11 @@ def _holds(table, h):
 
 
 @numba.njit(cache=True, nogil=True)
-def _find(data, start, end, table, found):
+def _find(data, start, end, table, has_paths, found):
     """found: host start, host end, rest start, rest end of the entry that covers the URL; False if there is none."""
     host, stop, rest, last = _parts(data, start, end)
+    if not has_paths:
+        last = rest
     i = host
     while i < stop:
         h = _hash(data, i, stop, np.uint64(0xCBF29CE484222325))
@@ -189,9 +191,9 @@ def _find(data, start, end, table, found):
 
 
 @numba.njit(cache=True, nogil=True)
-def _find_all(data, offsets, table, found):
+def _find_all(data, offsets, table, has_paths, found):
     for row in range(len(offsets) - 1):
-        if not _find(data, offsets[row], offsets[row + 1], table, found[row]):
+        if not _find(data, offsets[row], offsets[row + 1], table, has_paths, found[row]):
             found[row, 0] = -1
 
 
@@ -221,11 +223,14 @@ class BlockList:
 
     def _build(self, chunks: Iterable[bytes]) -> None:
         hashes = []
+        self._has_paths = False
         for lines in _joined(chunks):
             data = np.frombuffer(lines, np.uint8)
             # An entry takes at least a byte and what parts it from the next.
             out = np.empty(len(data) // 2 + 1, np.uint64)
-            hashes.append(out[: _entries(data, out)].copy())
+            n, n_paths = _entries(data, out)
+            hashes.append(out[:n].copy())
+            self._has_paths |= n_paths > 0
         total = sum(map(len, hashes))
         size = 16
         while size < total * 1.5:
@@ -257,10 +262,12 @@ class BlockList:
         offsets = np.frombuffer(offsets_buffer, np.int64)[urls.offset : urls.offset + len(urls) + 1]
         data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.zeros(0, np.uint8)
         found = np.empty((len(urls), 4), np.int64)
-        _find_all(data, offsets, self._table, found)
-        for row in np.flatnonzero(found[:, 0] >= 0).tolist():
-            host, stop, rest, last = found[row].tolist()
-            result[row] = decode(data[host:stop].tobytes() + data[rest:last].tobytes())[0].lower()
+        _find_all(data, offsets, self._table, self._has_paths, found)
+        rows = np.flatnonzero(found[:, 0] >= 0)
+        view = memoryview(data_buffer or b"")
+        for row, (host, stop, rest, last) in zip(rows.tolist(), found[rows].tolist()):
+            entry = bytes(view[host:stop]) + bytes(view[rest:last])
+            result[row] = entry.lower().decode("utf-8", "replace")
         return result
 
 

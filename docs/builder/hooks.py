@@ -12,7 +12,7 @@ from mkdocs.structure.files import File, Files
 FIRST = {
     "Start": ["index.md", "getting-started.md"],
     "What a run shows": ["report.md"],
-    "Rules": ["rules.md", "hashes.md", "test-sets.md"],
+    "Rules": ["rules.md", "language.md", "safe-search.md", "hashes.md", "test-sets.md"],
     "Reference": ["recipe.md", "commands.md", "readers.md", "formats.md", "extending.md", "api.md"],
     "How it works": ["architecture.md", "determinism.md", "performance.md"],
 }
