@@ -179,6 +179,12 @@ class Measures:
         self.terms = (
             () if block.terms is False else safe_search.read_terms(block.terms if block.terms is not True else None)
         )
+        # A model that cannot be loaded stops the run here; later it would be a failure of every single document.
+        text = pa.array(["text"], pa.large_string())
+        if "language" in self.stages:
+            language.measure(text, model=recipe.block(subset, "language").model)
+        if "safe_search" in self.stages:
+            safe_search.measure(text, terms=(), model=block.model)
         self.own = {name: load_function(rule.function) for name, rule in recipe.rules.items()}
 
     def measure(self, records: Sequence[Record]) -> Measured:
