@@ -122,6 +122,7 @@ def test_each_damaged_file_is_made_again(corpus: Corpus, tmp_path: Path, damage)
         shutil.rmtree(out)
 
 
+@pytest.mark.heavy
 def test_a_damaged_recipe_of_the_folder_is_refused(corpus: Corpus, copy: Path) -> None:
     (copy / "recipe.yaml").write_bytes(b"canonical: \xff")
     done = corpus.run(copy)
@@ -201,6 +202,7 @@ def test_a_read_only_folder_is_refused_and_mends(corpus: Corpus, small_disk: Pat
     corpus.assert_mends(small_disk / "out")
 
 
+@pytest.mark.heavy
 def test_of_two_runs_at_once_one_is_refused(corpus: Corpus, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [*PROGRAM, "run", corpus.recipe, "--quiet", "--output", str(out)]
@@ -241,6 +243,7 @@ def test_sources_that_cannot_be_read_are_named_and_read_by_the_next_run(corpus: 
     assert corpus.digests == digests(out)
 
 
+@pytest.mark.heavy
 def test_input_that_changed_between_two_runs_is_read_again(corpus: Corpus, tmp_path: Path) -> None:
     """To content of the same size, for sizes are not all that can differ."""
     folder = tmp_path / "in"
