@@ -214,9 +214,8 @@ def main() -> None:
         "weights": {name: round(float(value), 5) for name, value in zip(FEATURES, model.weights)},
     }
     arguments.output.write_text(json.dumps(stored, indent=1) + "\n", "utf-8")
-    print(
-        f"{len(pages)} pages, {stored['annotated_blocks']} annotated blocks, {len(FEATURES)} weights: {arguments.output}"
-    )
+    blocks = stored["annotated_blocks"]
+    print(f"{len(pages)} pages, {blocks} annotated blocks, {len(FEATURES)} weights: {arguments.output}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import numpy as np
 from numba import njit
 
 from massivetext.extraction.html import (
-    A,
     BARS,
     BLOCKQUOTE,
     BOLD,
@@ -37,16 +36,16 @@ from massivetext.extraction.html import (
     MENU,
     NODE,
     OL,
-    P,
     PRE,
     SENTENCES,
     START,
-    TABLE,
     TD,
     TH,
     UL,
     UPPER,
     WORDS,
+    A,
+    P,
     Tree,
     tag_id,
 )
@@ -175,12 +174,10 @@ def group_of(node, tag, parent):
         if group == 0:
             break
         kind = tag[group]
-        if kind == UL or kind == OL or kind == DL or kind == BLOCKQUOTE or kind == MENU or kind == DIR:
-            group = parent[group]
-        elif kind == LI and (tag[node] == LI or tag[node] == P):
-            group = parent[group]
-        else:
+        is_list = kind == UL or kind == OL or kind == DL or kind == MENU or kind == DIR or kind == BLOCKQUOTE
+        if not is_list and not (kind == LI and (tag[node] == LI or tag[node] == P)):
             break
+        group = parent[group]
     return group
 
 
@@ -250,7 +247,6 @@ def _measure(page, tag, parent, hints, first, last, template, blocks, title, con
     own_links = np.zeros(n_nodes)
     own_blocks = np.zeros(n_nodes)
     score = np.zeros(n_nodes)
-    own_salient = np.zeros(n_nodes)
     for b in range(n_blocks):
         node = blocks[b, NODE]
         w = block_weight(blocks[b])

@@ -78,9 +78,12 @@ HINTS = {
         "related recommend teaser similar popular trending mostread more. next. previous prev. latest recent recirc "
         "outbrain taboola also. readmore promo archive adjacent suggest mehr. verwandt"
     ),
-    "meta": "meta. metadata byline author date. time. tag. tags. taglist category categories published bio. postinfo info.",
+    "meta": (
+        "meta. metadata byline author date. time. tag. tags. taglist category categories published bio. postinfo info."
+    ),
     "advert": (
-        "ad. ads. advert adsense banner sponsor newsletter subscribe subscription signup cookie consent gdpr popup modal "
+        "ad. ads. advert adsense banner sponsor newsletter subscribe subscription signup cookie consent gdpr popup "
+        "modal "
         "paywall overlay login register donate anzeige werbung promotion commercial"
     ),
     "caption": "caption credit gallery slideshow thumb image. img. figure photo bild. wp-caption carousel slider",
@@ -150,7 +153,7 @@ N_COLUMNS = 16
 class Tree(NamedTuple):
     """What `parse` finds. Node 0 stands for the page.
 
-    tag, parent, hints, ordinal, first, last: int32[nodes]; the number of the tag, the node that holds it, bits of HINTS,
+    tag, parent, hints, ordinal, first, last: int32[nodes]; the tag's number, the node that holds it, bits of HINTS,
         which child of its kind it is (from 0), and the range of its blocks.
     template: uint64[nodes], hash of tag and class without digits.
     span: int32[nodes, 2], where each node's start tag begins and its content ends.
@@ -414,11 +417,9 @@ def _implied_end(stack, depth, tags, tag):
             found = tags[stack[d]]
             if found == TABLE:
                 return best
-            if found == TD or found == TH or found == CAPTION:
-                best = d - 1
-            elif found == TR and tag != TD and tag != TH:
-                best = d - 1
-            elif found >= THEAD and found <= TFOOT and tag >= THEAD:
+            ends_row = found == TR and tag != TD and tag != TH
+            ends_rows = found >= THEAD and found <= TFOOT and tag >= THEAD
+            if found == TD or found == TH or found == CAPTION or ends_row or ends_rows:
                 best = d - 1
             d -= 1
         return depth
@@ -553,11 +554,11 @@ def _parse(page, capacity, tag_keys, tag_values, hint_keys, hint_values):
                                     ends_here = 1
                                 elif d == 0x8C:  # ，
                                     blocks[row, COMMAS] += 1
-                            elif (c == 0xD8 and i + 1 < n and page[i + 1] == 0x9F) or (
-                                c == 0xDB and i + 1 < n and page[i + 1] == 0x94
+                            elif (
+                                (c == 0xD8 and i + 1 < n and page[i + 1] == 0x9F)
+                                or (c == 0xDB and i + 1 < n and page[i + 1] == 0x94)
+                                or (c == 0xE0 and i + 2 < n and page[i + 1] == 0xA5 and page[i + 2] == 0xA4)
                             ):  # Arabic
-                                ends_here = 1
-                            elif c == 0xE0 and i + 2 < n and page[i + 1] == 0xA5 and page[i + 2] == 0xA4:  # danda
                                 ends_here = 1
                             elif c == 0xD8 and i + 1 < n and page[i + 1] == 0x8C:
                                 blocks[row, COMMAS] += 1

@@ -8,6 +8,8 @@ from html import unescape
 import numpy as np
 from numba import njit
 
+from massivetext.extraction.html import _FIRST_INLINE as FIRST_INLINE
+from massivetext.extraction.html import _FIRST_RAW as FIRST_RAW
 from massivetext.extraction.html import (
     BLOCKQUOTE,
     BR,
@@ -34,8 +36,6 @@ from massivetext.extraction.html import (
     skip_declaration,
     skip_tag,
 )
-from massivetext.extraction.html import _FIRST_INLINE as FIRST_INLINE
-from massivetext.extraction.html import _FIRST_RAW as FIRST_RAW
 
 __all__ = ["render"]
 

@@ -28,8 +28,8 @@ __all__ = ["MAX_BYTES", "Model", "choose", "extract", "load_model", "probabiliti
 MAX_BYTES = 1 << 30
 
 SHORT = 200
-"""Characters: of a page with less text than this the JSON-LD is looked at; if it has no article, the threshold goes down
-to LENIENT of itself."""
+"""Characters: of a page with less text than this the JSON-LD is looked at; if it has no article, the threshold goes
+down to LENIENT of itself."""
 
 LENIENT = 1 / 3
 _HEADING_REACH = 3

@@ -57,7 +57,8 @@ def test_formatting():
         "<ul><li>A warm coat, because it is windy at the quay and there is no shelter."
         "<ul><li>Gloves and a hat are a good idea, say those who have been there.</ul>"
         "<li>Some food for the day, since the only kiosk is closed until the summer.</ul>"
-        "<p>Lines of a poem on the wall of the harbour office, written by a sailor:<br>The sea is wide, the sea is deep,"
+        "<p>Lines of a poem on the wall of the harbour office, written by a sailor:<br>The sea is wide, "
+        "the sea is deep,"
         "<br>and&nbsp;all&nbsp;the ships have gone to sleep.</p>"
         "<pre>for ship in harbour:\n    if ship.late:\n        wait(ship) &amp;&amp; <b>report</b>(ship)</pre>"
         f"<p>{prose('harbour', 4)}</p>"
@@ -142,7 +143,8 @@ def test_json_ld_counts_only_when_little_else_is_found():
 
 def test_json_ld_with_markup_and_broken_json():
     broken = '<script type="application/ld+json">{"articleBody": </script>'
-    script = f'<script type="application/ld+json">{json.dumps({"articleBody": "<p>" + prose("bridge", 3) * 2 + "<p>x"})}</script>'
+    body = json.dumps({"articleBody": "<p>" + prose("bridge", 3) * 2 + "<p>x"})
+    script = f'<script type="application/ld+json">{body}</script>'
 
     assert extract(page(broken + script)) == prose("bridge", 3) * 2 + "\n\nx"
 
@@ -270,11 +272,15 @@ FUZZ = """
 import random, sys
 from massivetext.extraction import extract
 from massivetext.errors import MassiveTextError
-pieces = [b"<", b">", b"</", b"<p>", b"</p>", b"<div class='a nav'>", b"</div>", b"<ul>", b"<ol>", b"<li>", b"</ul>", b"<br>", b"<pre>",
-    b"</pre>", b"<table>", b"<tr>", b"<td>", b"</td>", b"</table>", b"<a href=x>", b"</a>", b"<script>", b"</script>", b"<!--", b"-->",
-    b"<h1>", b"</h1>", b"<title>", b"</title>", b"<b>", b"&nbsp;", b"&#160;", b"&amp", b";", b"word ", b". ", b"\\n", b"'", b'"', b"=",
-    "\\u4e2d\\u3002".encode(), b"\\xe4", b"\\xc2", b"\\xa0", b"\\xef\\xbc", b"\\xe3\\x80", b"<noscript>", b"<svg", b"<hr>", b"<dt>", b"<dd>",
-    b"<blockquote>", b"<p style='display:no", b"Some longer text that ends a sentence, with a comma. " * 5]
+pieces = [
+    b"<", b">", b"</", b"<p>", b"</p>", b"<div class='a nav'>", b"</div>", b"<ul>", b"<ol>", b"<li>",
+    b"</ul>", b"<br>", b"<pre>", b"</pre>", b"<table>", b"<tr>", b"<td>", b"</td>", b"</table>",
+    b"<a href=x>", b"</a>", b"<script>", b"</script>", b"<!--", b"-->", b"<h1>", b"</h1>", b"<title>",
+    b"</title>", b"<b>", b"&nbsp;", b"&#160;", b"&amp", b";", b"word ", b". ", b"\\n", b"'", b'"', b"=",
+    "\\u4e2d\\u3002".encode(), b"\\xe4", b"\\xc2", b"\\xa0", b"\\xef\\xbc", b"\\xe3\\x80", b"<noscript>",
+    b"<svg", b"<hr>", b"<dt>", b"<dd>", b"<blockquote>", b"<p style='display:no",
+    b"Some longer text that ends a sentence, with a comma. " * 5,
+]
 for seed in range(int(sys.argv[1])):
     chance = random.Random(seed)
     page = b"".join(chance.choice(pieces) for _ in range(chance.randrange(120)))
