@@ -67,9 +67,10 @@ def words(text: str) -> str:
     single, longer = _marks()
     identities = _identities()
     plain = _NOISE.sub(" ", text.lower().replace("\u2019", "'"))
-    seen = [word for word in _WORD.findall(plain) if len(word) <= _LONGEST and word not in identities]
+    seen = [word for word in _WORD.findall(plain) if word not in identities and len(word) <= _LONGEST]
     marks = []
-    for i, word in enumerate(seen):
+    for i in [i for i, word in enumerate(seen) if word in single or word in longer]:
+        word = seen[i]
         mark = single.get(word)
         if word in longer:
             for n in (2, 1):

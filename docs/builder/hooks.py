@@ -12,8 +12,10 @@ from mkdocs.structure.files import File, Files
 FIRST = {
     "Start": ["index.md", "getting-started.md"],
     "What a run shows": ["report.md"],
+    "From page to text": ["extraction.md"],
     "Rules": ["rules.md", "language.md", "safe-search.md", "hashes.md", "test-sets.md"],
     "Reference": ["recipe.md", "commands.md", "readers.md", "formats.md", "extending.md", "api.md"],
+    "Training": ["training.md", "sequences.md"],
     "How it works": ["architecture.md", "determinism.md", "performance.md"],
 }
 """Pages whose place is given. A page that is not there is passed over; one that is not listed comes under `More`."""
