@@ -110,13 +110,12 @@ def _write_inline(page, start, end, verbatim, out, o, indent, tag_keys, tag_valu
                             out[o] = _SPACE
                             o += 1
                     pending = False
-                elif not closing and tag >= FIRST_RAW and tag < FIRST_INLINE:
-                    if not endless[tag - FIRST_RAW]:
-                        stop = find_end(page, i, tag, tag_keys, tag_values)
-                        if stop >= 0:
-                            i = stop
-                        else:
-                            endless[tag - FIRST_RAW] = True
+                elif not closing and tag >= FIRST_RAW and tag < FIRST_INLINE and not endless[tag - FIRST_RAW]:
+                    stop = find_end(page, i, tag, tag_keys, tag_values)
+                    if stop >= 0:
+                        i = stop
+                    else:
+                        endless[tag - FIRST_RAW] = True
                 continue
         if verbatim:
             if c != 13 and c != 0:
