@@ -9,25 +9,31 @@ from __future__ import annotations
 import contextlib
 import errno
 import fnmatch
+import io
 import os
 import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import IO, cast
+from typing import IO, Any, TypeVar, cast
 
 from massivetext.errors import OutputError, SourceError
 
 __all__ = [
     "cannot_write",
+    "each",
     "exists",
     "find",
     "fixed_prefix",
     "is_remote",
     "join",
     "list_files",
+    "list_sizes",
     "make_folder",
     "modified",
     "open_input",
@@ -39,6 +45,9 @@ __all__ = [
     "write_bytes",
 ]
 
+T = TypeVar("T")
+R = TypeVar("R")
+
 TEMPORARY = ".tmp"
 _NO_ROOM = frozenset(
     (
@@ -47,6 +56,13 @@ _NO_ROOM = frozenset(
     )
 )
 """What the system says where nothing can be written; none of it comes of reading a file that is open."""
+ATTEMPTS = 10
+"""Requests to an object store that answers 503 or not at all, with a growing pause between them: 3, the library's own
+default, is less than a store asks for that is about to split a busy prefix."""
+
+THREADS = 32
+"""Requests under way at once where many small ones are made; an object store takes 10 to 50 ms for each."""
+
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -61,23 +77,101 @@ def join(*parts: str) -> str:
 
 
 def _filesystem(path: str):  # -> tuple[pyarrow.fs.FileSystem, str]
+    scheme, _, name = path.partition("://")
+    if scheme == "s3":
+        return _s3(), name
     from pyarrow import fs
 
     return fs.FileSystem.from_uri(path)
+
+
+def _attempts() -> int:
+    """How often an object store is asked: AWS_MAX_ATTEMPTS, or ATTEMPTS."""
+    return max(1, int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS)))
+
+
+@lru_cache(maxsize=1)
+def _s3():  # -> pyarrow.fs.S3FileSystem
+    """S3, set up by the environment as the AWS tools are: AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL,
+    AWS_MAX_ATTEMPTS.
+
+    A URL is no place for settings: a `?` in it is a wildcard here.
+    """
+    from pyarrow import fs
+
+    return fs.S3FileSystem(
+        endpoint_override=os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"),
+        region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
+        allow_delayed_open=True,  # a small file is then one request, not three
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_attempts()),
+    )
 
 
 def open_input(path: str) -> IO[bytes]:
     """A seekable binary stream over the file as stored. Raises SourceError if it cannot be opened."""
     try:
         if is_remote(path):
-            filesystem, name = _filesystem(path)
-            return cast("IO[bytes]", filesystem.open_input_file(name))
+            return cast("IO[bytes]", io.BufferedReader(_Object(path), 1 << 20))
         # A pipe or a device may block for ever, or have no end.
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise SourceError(f"{path}: cannot be opened: is not a file but a folder, pipe, socket or device")
         return open(path, "rb")
     except OSError as error:
         raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from error
+
+
+class _Object(io.RawIOBase):
+    """An object of a store, read by ranges; a range that does not come is asked for again.
+
+    The AWS client within pyarrow repeats most requests by itself, but not a GetObject that is refused: it writes the
+    answer's explanation into the place that was meant for the range, finds it too long for it, and gives up.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path, self._at = path, 0
+        self._file = self._patiently(self._open)
+        self._size = self._patiently(lambda: self._file.size())
+
+    def _open(self) -> Any:
+        filesystem, name = _filesystem(self._path)
+        return filesystem.open_input_file(name)
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        for attempt in range(_attempts() - 1):
+            try:
+                return ask()
+            except (FileNotFoundError, PermissionError, IsADirectoryError):
+                raise
+            except OSError:
+                time.sleep(min(5.0, 0.05 * 2**attempt))
+        return ask()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = max(0, offset + (0, self._at, self._size)[whence])
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        n = max(0, min(len(buffer), self._size - self._at))
+        if n:
+            data = self._patiently(lambda: self._file.read_at(n, self._at))
+            n = len(data)
+            buffer[:n] = data
+            self._at += n
+        return n
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
 
 
 def read_bytes(path: str) -> bytes:
@@ -103,9 +197,7 @@ def open_output(path: str) -> Iterator[IO[bytes]]:
         with open(temporary, "wb") as stream:
             yield stream
         if remote:
-            filesystem, name = _filesystem(path)
-            with open(temporary, "rb") as source, filesystem.open_output_stream(name) as target:
-                shutil.copyfileobj(source, target, 8 << 20)
+            _send(temporary, path)
             os.remove(temporary)
         else:
             os.replace(temporary, path)
@@ -130,6 +222,20 @@ def cannot_write(path: str, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
     remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "give another --output"
     return OutputError(f"{path}: cannot be written: {reason}; {remedy} and run the same command again to go on")
+
+
+def _send(temporary: str, path: str) -> None:
+    import pyarrow as pa
+
+    filesystem, name = _filesystem(path)
+    with pa.OSFile(temporary) as source:
+        empty = source.size() == 0
+    with pa.OSFile(temporary) if empty else pa.memory_map(temporary) as source:
+        whole = source.read_buffer()
+        # The stream completes the object when it is closed, also by an exception. One call hands it all there is, so
+        # that no interruption can come between two pieces and leave an object that ends after the first.
+        with filesystem.open_output_stream(name) as target:
+            target.write(whole)
 
 
 def write_bytes(path: str, data: bytes) -> None:
@@ -195,15 +301,35 @@ def remove_tree(path: str) -> None:
 def list_files(folder: str) -> list[str]:
     """Paths of all files below a folder, sorted; none if there is no such folder. Temporary files are left out."""
     if is_remote(folder):
-        from pyarrow import fs
-
-        filesystem, name = _filesystem(folder)
-        scheme = folder.split("://", 1)[0]
-        found = filesystem.get_file_info(fs.FileSelector(name, recursive=True, allow_not_found=True))
-        names = [f"{scheme}://{info.path}" for info in found if info.is_file]
+        names = [path for path, _ in _list_remote(folder)]
     else:
         names = [os.path.join(base, name) for base, _, files in os.walk(folder) for name in files]
     return sorted(name for name in names if not name.endswith(TEMPORARY))
+
+
+def _list_remote(folder: str) -> list[tuple[str, Any]]:
+    from pyarrow import fs
+
+    filesystem, name = _filesystem(folder)
+    scheme = folder.split("://", 1)[0]
+    found = filesystem.get_file_info(fs.FileSelector(name.rstrip("/"), recursive=True, allow_not_found=True))
+    return [(f"{scheme}://{info.path}", info) for info in found if info.is_file]
+
+
+def list_sizes(folder: str) -> dict[str, tuple[int, int]]:
+    """Bytes and time of the last change (ns; 0 if the store has none) of all files below a folder, as `list_files` has
+    them. On an object store this takes one request for 1,000 files."""
+    if not is_remote(folder):
+        return {path: (size(path), modified(path)) for path in list_files(folder)}
+    return {path: (info.size or 0, info.mtime_ns or 0) for path, info in _list_remote(folder)}
+
+
+def each(function: Callable[[T], R], items: Sequence[T], *, remote: bool) -> list[R]:
+    """`function` of each item, in order; many at once if what they wait for is an object store."""
+    if not remote or len(items) < 2:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(function, items))
 
 
 def fixed_prefix(pattern: str) -> str:

@@ -32,7 +32,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from massivetext import storage
 from massivetext.errors import MassiveTextError, OutputError
 
-__all__ = ["ATTEMPTS", "Execution", "Marker", "Task", "TaskError", "Workers"]
+__all__ = ["ATTEMPTS", "Execution", "Marker", "Task", "TaskError", "Workers", "read_markers"]
 
 ATTEMPTS = 3
 """How often a task is tried before it is given up."""
@@ -95,6 +95,16 @@ class Marker:
             return cls(data["fingerprint"], data["outputs"], data["counts"], tuple(data["failures"]))
         except (ValueError, KeyError, TypeError):
             return None
+
+
+def read_markers(paths: Sequence[str]) -> list[Marker | None]:
+    """The markers at some paths of one folder tree, in order; None as `Marker.read` has it."""
+    if not paths or not storage.is_remote(paths[0]):
+        return [Marker.read(path) for path in paths]
+    base = os.path.commonpath([path.partition("://")[2].rpartition("/")[0] for path in paths])
+    scheme = paths[0].partition("://")[0]
+    there = set(storage.list_files(f"{scheme}://{base}"))
+    return storage.each(lambda path: Marker.read(path) if path in there else None, paths, remote=True)
 
 
 _NO_OUTPUT = "OutputError: "
@@ -196,8 +206,11 @@ class Workers:
                 logging.getLogger(__name__).warning("%s", said)
             # An engine's workers cannot call back: the markers tell.
             left = []
-            for task in pending:
-                if storage.exists(task.marker):
+            there = storage.each(
+                lambda task: storage.exists(task.marker), pending, remote=storage.is_remote(pending[0].marker)
+            )
+            for task, is_done in zip(pending, there):
+                if is_done:
                     on_done(task)
                 else:
                     left.append(task)

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import IO, Any
@@ -18,7 +18,7 @@ import yaml
 from massivetext import __version__, storage
 from massivetext.errors import OutputError
 from massivetext.parquet import file_digest
-from pipelines.execution import Marker
+from pipelines.execution import Marker, read_markers
 from pipelines.recipe import Recipe
 
 __all__ = ["Folder", "differences"]
@@ -122,12 +122,33 @@ class Folder:
         marker = Marker.read(marker_path)
         return marker is not None and marker.fingerprint == fingerprint and self.is_intact(marker)
 
-    def is_intact(self, marker: Marker) -> bool:
-        """Whether a marker's outputs are there as written. A file touched since is read and its digest compared."""
+    def held(self, tasks: Sequence[Any]) -> list[Marker | None]:
+        """The markers of those tasks that are done, as `is_done` has it; None for the others."""
+        markers = read_markers([task.marker for task in tasks])
+        sizes: dict[str, tuple[int, int]] = {}
+        if storage.is_remote(self.root):
+            kinds = {_kind(name) for marker in markers if marker is not None for name in marker.outputs}
+            for kind in sorted(kinds):
+                sizes.update(storage.list_sizes(self.path(kind)))
+
+        def is_done(task: Any, marker: Marker) -> bool:
+            return marker.fingerprint == task.fingerprint and not marker.failures and self.is_intact(marker, sizes)
+
+        return [
+            marker if marker is not None and is_done(task, marker) else None for task, marker in zip(tasks, markers)
+        ]
+
+    def is_intact(self, marker: Marker, sizes: Mapping[str, tuple[int, int]] | None = None) -> bool:
+        """Whether a marker's outputs are there as written. A file touched since is read and its digest compared; of an
+        object the size is, which `sizes` may hold from a listing."""
         for name, summary in marker.outputs.items():
             path = self.path(name)
             if storage.is_remote(path):
-                if not storage.exists(path) or storage.size(path) != summary["bytes"]:
+                if sizes is not None:
+                    n_bytes = sizes.get(path, (None, 0))[0]
+                else:
+                    n_bytes = storage.size(path) if storage.exists(path) else None
+                if n_bytes != summary["bytes"]:
                     return False
                 continue
             try:
@@ -191,6 +212,12 @@ def _read_recipe(path: str) -> dict[str, Any]:
             f"{path}: is damaged, so it cannot be told whose output this is: {error}; if it is this recipe's, remove "
             "that file and run again"
         ) from error
+
+
+def _kind(name: str) -> str:
+    """`curated`, or `work/ledger`: the folder of a kind of output."""
+    names = name.split("/")
+    return "/".join(names[: 2 if names[0] == "work" else 1])
 
 
 def _take(stream: IO[str], root: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from massivetext import readers, storage
@@ -52,6 +52,7 @@ def find_parts(recipe: Recipe) -> list[Part]:
             if not paths:
                 raise RecipeError(f"{place}: no file matches {source.path!r}; expected a file, a folder or a pattern")
             prefix = _prefix(source.path)
+            names = []
             for path in paths:
                 name = source.name + _as_text(path[len(prefix) :])
                 if name in origin:
@@ -60,14 +61,10 @@ def find_parts(recipe: Recipe) -> list[Part]:
                         "give one of the two sources a `name`, which goes before its files' names"
                     )
                 origin[name] = path
-                try:
-                    n_bytes = readers.size(path, source.format)
-                    stamp = readers.stamp(path, source.format)
-                    ranges = readers.split(path, source.format, size=n_bytes)
-                except SourceError:
-                    n_bytes, stamp, ranges = 0, 0, [(0, 0)]
-                for split, (start, stop) in enumerate(ranges or [(0, 0)]):
-                    share = max(1, n_bytes // max(1, len(ranges)))
+                names.append(name)
+            for path, name, (n_bytes, stamp, ranges) in zip(paths, names, _looks(paths, source.format, prefix)):
+                for split, (start, stop) in enumerate(ranges):
+                    share = max(1, n_bytes // len(ranges))
                     parts.append(
                         Part(subset, source.format, path, name, split, start, stop, share, source.fields, stamp)
                     )
@@ -77,6 +74,22 @@ def find_parts(recipe: Recipe) -> list[Part]:
 def _as_text(name: str) -> str:
     r"""A file name as text: bytes of it that are not UTF-8 are written `\xe9`, for a ledger holds text only."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _looks(paths: Sequence[str], format: str, prefix: str) -> list[tuple[int, int, list[tuple[int, int]]]]:
+    """Bytes, stamp and ranges of each path; of one that cannot be looked at a single empty range."""
+    remote = storage.is_remote(prefix)
+    # One request for 1,000 files, not two for each.
+    known = storage.list_sizes(prefix) if remote and len(paths) > 1 and format != "repositories" else {}
+
+    def look(path: str) -> tuple[int, int, list[tuple[int, int]]]:
+        try:
+            found = known.get(path) or (readers.size(path, format), readers.stamp(path, format))
+            return *found, readers.split(path, format, size=found[0]) or [(0, 0)]
+        except SourceError:
+            return 0, 0, [(0, 0)]
+
+    return storage.each(look, paths, remote=remote)
 
 
 def _prefix(pattern: str) -> str:

@@ -22,7 +22,7 @@ from massivetext.parquet import file_digest
 from pipelines.contamination import is_tested, write_frequent
 from pipelines.curate import CuratePart
 from pipelines.deduplicate import deduplicate
-from pipelines.execution import ATTEMPTS, Execution, Marker, Workers
+from pipelines.execution import ATTEMPTS, Execution, Marker, Workers, read_markers
 from pipelines.folder import Folder
 from pipelines.measures import testset_index
 from pipelines.mix import mix
@@ -86,7 +86,7 @@ def run(
             for line in redone(changed):
                 reporter.say(f"  {line}")
         with Timed(reporter, folder.path("work", "runs.json"), execution) as timed, Workers(execution) as workers:
-            _stages(recipe, folder, parts, workers, timed, outcome, COMMANDS.index(through), update)
+            _stages(recipe, folder, parts, workers, timed, outcome, COMMANDS.index(through))
     if outcome.n_done == 0:
         reporter.say(f"{output} holds all of this already; nothing was done")
     return outcome
@@ -100,11 +100,11 @@ def _stages(
     reporter: Reporter,
     outcome: Outcome,
     last: int,
-    update: bool,
 ) -> None:
     _prepare_testsets(recipe, folder)
-    tasks = [CuratePart(folder, recipe, part, _curate_fingerprint(recipe, part)) for part in parts]
-    markers = _run("curate", tasks, folder, workers, reporter, outcome, _give_up, again=update)
+    canonical = recipe.canonical()
+    tasks = [CuratePart(folder, recipe, part, _curate_fingerprint(recipe, canonical, part)) for part in parts]
+    markers = _run("curate", tasks, folder, workers, reporter, outcome, _give_up)
     _sweep(folder, tasks)
     for kind in ("curated", "rejected"):
         if kind == "curated" or recipe.rejected != "none":
@@ -116,6 +116,11 @@ def _stages(
             deduplicate(folder, recipe, workers, say=reporter.say)
         stages = ("deduplication", "contamination") if last >= 2 else ("deduplication",)
     rare = _frequent(folder, recipe, tasks, markers) if last >= 2 else {}
+    fingerprints = storage.each(
+        lambda found: _settle_fingerprint(recipe, folder, *found, stages, rare),
+        list(zip(tasks, markers)),
+        remote=storage.is_remote(folder.root),
+    )
     settling = [
         SettlePart(
             folder,
@@ -123,10 +128,10 @@ def _stages(
             task.part.subset,
             task.part.name,
             stages,
-            _settle_fingerprint(recipe, folder, task, marker, stages, rare),
+            fingerprint,
             marker.counts.get("records", 0) + 1,
         )
-        for task, marker in zip(tasks, markers)
+        for task, marker, fingerprint in zip(tasks, markers, fingerprints)
     ]
     settled = _run("decontaminate" if last >= 2 else "ledger", settling, folder, workers, reporter, outcome, None)
     for task, marker in zip(settling, settled):
@@ -155,14 +160,10 @@ def _run(
     reporter: Reporter,
     outcome: Outcome,
     give_up: Callable[[Any, str], None] | None,
-    *,
-    again: bool = False,
 ) -> list[Marker]:
-    """Run those of a stage's tasks that are not done, and return the markers of all. `again`: also those that are done
-    but failed, in whole or in part."""
-    left = [
-        task for task in tasks if not folder.is_done(task.marker, task.fingerprint) or (again and _has_failed(task))
-    ]
+    """Run those of a stage's tasks that are not done, and return the markers of all."""
+    held = folder.held(tasks)
+    left = [task for task, found in zip(tasks, held) if found is None]
     outcome.n_done += len(left)
     reason = why(name, tasks, left)
     if reason:
@@ -170,8 +171,7 @@ def _run(
     if left:
         workers.run(left, on_done=reporter.stage(name, left), give_up=give_up)
     markers = []
-    for task in tasks:
-        marker = Marker.read(task.marker)
+    for task, marker in zip(tasks, read_markers([task.marker for task in tasks]) if left else held):
         if marker is None or marker.fingerprint != task.fingerprint:
             raise OutputError(f"{task.marker}: the task left no marker; run the command again")
         markers.append(marker)
@@ -179,25 +179,17 @@ def _run(
 
 
 def _give_up(task: CuratePart, said: str) -> None:
-    task.give_up(f"given up after {ATTEMPTS} attempts ({said}); `run --update` tries it again")
-
-
-def _has_failed(task: Any) -> bool:
-    marker = Marker.read(task.marker)
-    return marker is not None and bool(marker.failures)
+    task.give_up(f"given up after {ATTEMPTS} attempts ({said}); the next run tries it again")
 
 
 def _digest(*values: Any) -> str:
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def _curate_fingerprint(recipe: Recipe, part: Part) -> str:
+def _curate_fingerprint(recipe: Recipe, canonical: Mapping[str, Any], part: Part) -> str:
     """All that shapes a part's curated rows and measures: its bytes, and the recipe but for the later stages."""
-    data = recipe.canonical()
-    for block in _LATER:
-        data.pop(block, None)
-    subset = data.pop("subsets")[part.subset]
-    subset.pop("sources")
+    data = {name: block for name, block in canonical.items() if name not in (*_LATER, "subsets")}
+    subset = {name: block for name, block in canonical["subsets"][part.subset].items() if name != "sources"}
     duplicates = recipe.block(part.subset, "deduplication")
     banding = plan(duplicates.threshold, duplicates.recall)
     return _digest(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines.execution import Marker
+from pipelines.execution import read_markers
 
 __all__ = ["first_stage", "redone", "why"]
 
@@ -48,8 +48,7 @@ def redone(changed: Sequence[str]) -> list[str]:
 def why(stage: str, tasks: Sequence[Any], left: Sequence[Any]) -> str | None:
     """`curate: 3 of 10 parts: 2 new, 1 changed`, or None where nothing was there before, or all of it stands."""
     found: Counter[str] = Counter()
-    for task in left:
-        marker = Marker.read(task.marker)
+    for task, marker in zip(left, read_markers([task.marker for task in left])):
         if marker is None:
             found["new"] += 1
         elif marker.fingerprint != task.fingerprint:

@@ -72,6 +72,8 @@ def split(path: str, format: str, *, size: int, target_bytes: int = TARGET_BYTES
     """
     if format not in ("parquet", *_BY_LINES):
         return [(0, size)]
+    if size <= target_bytes and format in _BY_LINES and format != "code":
+        return [(0, size)]
     from massivetext.readers import lines, parquet
 
     with storage.open_input(path) as stream:

@@ -1,0 +1,162 @@
+"""Sources and DIR on S3: a real client against a server on this machine, behind a proxy that fails now and then."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.pipelines.object_store import Proxy
+
+PROGRAM = "from massivetext.cli import main; main()"
+OUTPUTS = ("curated", "rejected", "ledger", "mixture")
+BUCKET = "texts"
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[int]:
+    """The port of an empty store with one bucket."""
+    moto = pytest.importorskip("moto.server", reason="no S3 server here: pip install 'moto[server]'")
+    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    _backend().create_bucket(BUCKET, "us-east-1")
+    yield server.get_host_and_port()[1]
+    server.stop()
+
+
+def _backend():
+    from moto.s3.models import s3_backends
+
+    return s3_backends["123456789012"]["aws"]
+
+
+def environment(proxy: Proxy, **more: str) -> dict[str, str]:
+    keys = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_REGION": "us-east-1"}
+    return {**os.environ, **keys, "AWS_ENDPOINT_URL": proxy.url, "AWS_EC2_METADATA_DISABLED": "true", **more}
+
+
+def python(program: str, *arguments: str, env: dict[str, str]) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=env, check=False, timeout=120
+    )
+    return done.returncode, done.stdout + " ".join(done.stderr.split())
+
+
+def put(name: str, data: bytes) -> None:
+    _backend().put_object(BUCKET, name, data)
+
+
+def names(prefix: str) -> list[str]:
+    return sorted(name for name in _backend().buckets[BUCKET].keys if name.startswith(prefix))
+
+
+def content(name: str) -> bytes:
+    return _backend().get_object(BUCKET, name).value
+
+
+def test_the_main_job_on_a_faulty_store_gives_the_bytes_of_a_local_run(store: int, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for n in range(6):
+        tales = [f"the tale of {n * 10 + k} and what became of {n * 10 + k} in the long war" for k in range(5)]
+        data = "".join(json.dumps({"text": tale}) + "\n" for tale in [*tales, "the tale of 0 and what became"])
+        (tmp_path / "in" / f"{n}.jsonl").write_text(data, "utf-8")
+        put(f"in/{n}.jsonl", data.encode())
+    recipe = (
+        "subsets:\n"
+        "  c4:\n"
+        "    sources: [{{format: jsonl, path: '{0}/*.jsonl'}}]\n"
+        "    stages: [quality, deduplication, contamination]\n"
+        "quality: {{word_count: {{min: 8}}, stop_word_count: {{min: 0}}, mean_word_length: {{min: 1}}}}\n"
+        "testsets: [{{name: own, path: '{1}', text: '{{text}}'}}]\n"
+        "mixture: {{weights: {{c4: 1.0}}, shard_bytes: 4096}}\n"
+    )
+    item = json.dumps({"text": "the tale of 41 and what became of 41 in the long war which nobody has told"})
+    (tmp_path / "items.jsonl").write_text(item, "utf-8")
+    put("items.jsonl", item.encode())
+    (tmp_path / "local.yaml").write_text(recipe.format(tmp_path / "in", tmp_path / "items.jsonl"), "utf-8")
+    (tmp_path / "s3.yaml").write_text(recipe.format(f"s3://{BUCKET}/in", f"s3://{BUCKET}/items.jsonl"), "utf-8")
+    with Proxy(store) as proxy:
+        env = environment(proxy)
+        code, said = python(PROGRAM, "run", str(tmp_path / "local.yaml"), "--output", str(tmp_path / "out"), env=env)
+        assert 0 == code, said
+        proxy.faults.busy, proxy.faults.lost = 23, 151
+        command = ("run", str(tmp_path / "s3.yaml"), "--output", f"s3://{BUCKET}/out", "--workers", "2")
+        code, said = python(PROGRAM, *command, env=env)
+        assert 0 == code, said
+        faults = dict(proxy.faults.counts)
+        again = python(PROGRAM, *command, env=env)
+        verified = python(PROGRAM, "verify", f"s3://{BUCKET}/out", env=env)
+
+    assert faults["busy"] > 10
+    assert faults["lost"] > 1
+    expected = {
+        str(path.relative_to(tmp_path / "out")): hashlib.sha256(path.read_bytes()).hexdigest()
+        for kind in OUTPUTS
+        for path in (tmp_path / "out" / kind).rglob("*")
+        if path.is_file()
+    }
+    stored = {
+        name[4:]: hashlib.sha256(content(name)).hexdigest()
+        for kind in OUTPUTS
+        for name in names(f"out/{kind}/")
+        if not name.endswith("/")
+    }
+    assert expected == stored
+    assert 0 == again[0]
+    assert "nothing was done" in again[1]
+    assert 0 == verified[0], verified[1]
+
+
+def test_an_object_is_whole_or_absent(store: int) -> None:
+    write = "from massivetext import storage; storage.write_bytes({!r}, bytes(40_000_000))"
+    with Proxy(store) as proxy:
+        # The third piece is refused for good.
+        proxy.faults.last_write = 3
+        code, said = python(write.format(f"s3://{BUCKET}/whole/a"), env=environment(proxy, AWS_MAX_ATTEMPTS="2"))
+        assert 0 != code
+        assert "OSError" in said
+        assert proxy.faults.counts["writes"] >= 3
+        assert [] == names("whole/a")
+        # Killed while it waits for the store to take the third piece.
+        proxy.faults.counts.clear()
+        process = subprocess.Popen(
+            [sys.executable, "-c", write.format(f"s3://{BUCKET}/whole/b")], env=environment(proxy)
+        )
+        deadline = time.monotonic() + 60
+        while proxy.faults.counts["writes"] < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        assert [] == names("whole/b")
+        proxy.faults.last_write = 0
+        assert 0 == python(write.format(f"s3://{BUCKET}/whole/b"), env=environment(proxy))[0]
+    assert 40_000_000 == len(content("whole/b"))
+
+
+def test_ten_thousand_parts_are_found_with_few_requests(store: int) -> None:
+    for n in range(10_000):
+        put(f"many/{n // 1000}/{n:05d}.jsonl", b'{"text": "a"}\n')
+    look = (
+        "from pipelines import recipe, parts\n"
+        "import json, tempfile\n"
+        "source = [{'format': 'jsonl', 'path': 's3://%s/many/**/*.jsonl'}]\n"
+        "with tempfile.NamedTemporaryFile('w', suffix='.yaml') as stream:\n"
+        "    json.dump({'subsets': {'c4': {'sources': source, 'stages': ['quality']}}}, stream)\n"
+        "    stream.flush()\n"
+        "    found = parts.find_parts(recipe.read(stream.name))\n"
+        "print(len(found), len({part.name for part in found}), {part.n_bytes for part in found})\n"
+    )
+    with Proxy(store) as proxy:
+        code, said = python(look % BUCKET, env=environment(proxy))
+
+    assert 0 == code, said
+    assert said.startswith("10000 10000 {14}"), said
+    assert proxy.faults.counts["requests"] < 60
