@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
-from massivetext import dedup, extraction, readers
+from massivetext import dedup, extraction, isolation, readers
 from massivetext.contamination.rare import EVIDENCE_SCHEMA
 from massivetext.documents import DOCUMENT_SCHEMA, Record, document_id
 from massivetext.errors import LimitError, RecordError, SourceError, TimeLimitError
@@ -20,7 +20,7 @@ from pipelines.execution import Marker
 from pipelines.folder import Folder
 from pipelines.measures import Measures
 from pipelines.parts import Part
-from pipelines.recipe import Recipe
+from pipelines.recipe import Isolation, Recipe
 
 __all__ = ["CuratePart"]
 
@@ -37,6 +37,11 @@ class CuratePart:
     recipe: Recipe
     part: Part
     fingerprint: str
+    blamed: tuple[isolation.Blame, ...] = ()
+
+    def without(self, blame: isolation.Blame) -> CuratePart:
+        """The same part, with one more document left out for what it did to its process."""
+        return replace(self, blamed=(*self.blamed, blame))
 
     @property
     def marker(self) -> str:
@@ -47,7 +52,9 @@ class CuratePart:
         return self.part.n_bytes
 
     def __call__(self) -> None:
-        self.curate(self._records)
+        limits = self.recipe.isolation or Isolation()
+        with isolation.limited(limits.seconds, limits.memory, self.blamed):
+            self.curate(self._records)
 
     def give_up(self, message: str) -> None:
         """Settle a part that no worker could read: one row that says so."""
@@ -57,6 +64,7 @@ class CuratePart:
     def curate(self, records: object, failures: tuple[str, ...] = ()) -> None:
         part, recipe = self.part, self.recipe
         measures = _measures(recipe.model_dump_json(), part.subset, self.folder.root)
+        _compile(recipe.block(part.subset, "extraction").engine)
         block = recipe.block(part.subset, "deduplication")
         banding = dedup.plan(block.threshold, block.recall)
         counts: Counter[str] = Counter()
@@ -73,7 +81,7 @@ class CuratePart:
                 for kind, schema in schemas.items()
             }
             try:
-                for batch in _batches(records(counts)):  # type: ignore[operator]
+                for batch in _batches(self._read(records(counts))):  # type: ignore[operator]
                     self._write(batch, measures, banding, outputs, counts)
             except SourceError as error:
                 # What was read before the fault stays; the fault is the part's, and the run's to report.
@@ -90,6 +98,27 @@ class CuratePart:
             part.path, part.format, start=part.start, stop=part.stop, options=part.fields, counts=counts
         )
 
+    def _read(self, records: Iterator[Record]) -> Iterator[Record]:
+        """The records, without the text of those that are known to end the process that works on them. Where reading
+        itself does, it stops there."""
+        part, n, offset = self.part, 0, self.part.start - 1
+        while True:
+            reason = isolation.reading_ends(n)
+            if reason is not None:
+                yield Record(offset + 1, outcome="failed", reason=reason)
+                raise SourceError(
+                    f"{part.path}: {reason}: nothing is read after record {n}; the next run tries it again"
+                )
+            isolation.begin("reading", n, part.n_bytes, isolation.READING)
+            record = next(records, None)
+            if record is None:
+                return
+            n, offset = n + 1, record.offset
+            reason = isolation.failure(record.offset)
+            if reason is not None:
+                record = replace(record, text=None, page=None, outcome="failed", reason=reason)
+            yield record
+
     def _write(
         self,
         records: list[Record],
@@ -100,6 +129,7 @@ class CuratePart:
     ) -> None:
         part, recipe = self.part, self.recipe
         measured = measures.measure([self._extract(record) for record in records])
+        isolation.end()
         ids = [document_id(part.subset, part.source, record.offset) for record in records]
         outputs["work/ledger"].write(measured.ledger(ids, part.subset, part.source))
         first_row = counts["records"]
@@ -124,6 +154,7 @@ class CuratePart:
         if record.page is None or record.outcome is not None:
             return record
         block = self.recipe.block(self.part.subset, "extraction")
+        isolation.begin("extraction", record.offset, len(record.page))
         try:
             text = extraction.extract(
                 record.page, engine=block.engine, url=record.url, content_type=record.content_type, fast=block.fast
@@ -174,3 +205,10 @@ def _sample(ids: list[str], seed: int, share: float) -> np.ndarray:
 def _measures(recipe: str, subset: str, folder: str) -> Measures:
     """Models and indexes are loaded once a process, not once a part."""
     return Measures(Recipe.model_validate_json(recipe), subset, Folder(folder))
+
+
+@lru_cache
+def _compile(engine: str) -> None:
+    """Kernels of an engine are compiled here, for that is no page's time."""
+    if engine in extraction.ENGINES:
+        extraction.extract(b"<p>A page.</p>", engine=engine)

@@ -5,7 +5,8 @@ Beam, so every runner gives the same files, and a run that was cut short goes on
 
 Beam's local runner does not replace a worker process that dies, and splits its input statically. Locally each worker
 process therefore runs its own in-process pipeline over a few tasks at a time, and the parent hands out the next ones,
-starts a new process for one that died, and gives a task up after three attempts.
+starts a new process for one that died, and gives a task up after three attempts. It also ends a process that a document
+holds up, or blows up (massivetext/isolation.py), and hands the task out again without that document.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from massivetext import storage
+from massivetext import isolation, storage
 from massivetext.errors import MassiveTextError, OutputError
 
-__all__ = ["ATTEMPTS", "Execution", "Marker", "Task", "TaskError", "Workers", "read_markers"]
+__all__ = ["ATTEMPTS", "Execution", "Isolating", "Marker", "Task", "TaskError", "Workers", "read_markers"]
 
 ATTEMPTS = 3
 """How often a task is tried before it is given up."""
@@ -52,6 +53,14 @@ class Task(Protocol):
         """What the task costs, in bytes of input: for progress and for an even split."""
 
     def __call__(self) -> None: ...
+
+
+@runtime_checkable
+class Isolating(Protocol):
+    """A task that can be done without a document that ends its process."""
+
+    def without(self, blame: isolation.Blame) -> Task:
+        """The same task, which leaves out what is to blame."""
 
 
 class TaskError(MassiveTextError):
@@ -154,6 +163,7 @@ class Workers:
         failures: list[tuple[Task, str]] = []
         width = max(1, min(self.execution.workers, len(tasks)))
         busy: list[_Process] = []
+        suspects = isolation.Suspects(ATTEMPTS)
         stillborn = 0
         try:
             while queue or busy:
@@ -163,13 +173,21 @@ class Workers:
                     share = max(1, min(64, len(queue) // (4 * width)))
                     process.begin([queue.popleft() for _ in range(min(share, len(queue)))])
                     busy.append(process)
-                ready = wait([handle for process in busy for handle in process.handles], timeout=1.0)
+                ready = wait([handle for process in busy for handle in process.handles], timeout=isolation.EVERY)
+                for process in busy:
+                    process.look()
                 if not ready:
                     continue
                 for process in list(busy):
-                    for task, attempt, message in process.news(ready):
+                    for task, attempt, message, blame, is_certain in process.news(ready):
                         if message is None:
                             on_done(task)
+                        elif (
+                            blame is not None
+                            and isinstance(task, Isolating)
+                            and suspects.is_guilty(task.marker, blame, is_certain)
+                        ):
+                            queue.append((task.without(blame), 1))
                         elif message.startswith(_NO_OUTPUT):
                             # The task is not to blame, and may not be given up: nobody can write here.
                             raise OutputError(message.removeprefix(_NO_OUTPUT))
@@ -258,8 +276,9 @@ class RunTask(beam.DoFn):
             _report(number, "end", message)
 
 
-def _serve(connection: Connection, parent: int) -> None:
+def _serve(connection: Connection, parent: int, note: isolation.Note) -> None:
     """A worker process: runs a pipeline over each list of tasks that it is handed, until the parent is gone."""
+    isolation.attach(note)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     global _report
@@ -314,8 +333,10 @@ class _Process:
     def __post_init__(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=True)
+        self.note = isolation.Note()
+        self.process = context.Process(target=_serve, args=(theirs, os.getpid(), self.note), daemon=True)
         self.process.start()
+        self.watch = isolation.Watch(self.process.pid or 0, self.note)
         theirs.close()
 
     @property
@@ -329,8 +350,14 @@ class _Process:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send([(number, task) for number, (task, _) in self.tasks.items()])
 
-    def news(self, ready: list[Any]) -> Iterator[tuple[Task, int, str | None]]:
-        """Tasks that ended since the last look: task, attempt, and None or what went wrong."""
+    def look(self) -> None:
+        """End the process if a document takes more than it may. The next news are of its death."""
+        if self.running is not None and self.watch.is_over():
+            self.process.kill()
+
+    def news(self, ready: list[Any]) -> Iterator[tuple[Task, int, str | None, isolation.Blame | None, bool]]:
+        """Tasks that ended since the last look: task, attempt, None or what went wrong, the document that the process
+        died at, and whether that is to blame for certain."""
         if self.connection not in ready and self.process.sentinel not in ready:
             return
         try:
@@ -344,21 +371,25 @@ class _Process:
                 else:
                     self.running = None
                     task, attempt = self.tasks.pop(number)
-                    yield task, attempt, message
+                    yield task, attempt, message, None, False
         except (EOFError, OSError):  # OSError: it died while it was sending
             pass
         if self.process.sentinel in ready or not self.process.is_alive():
             self.process.join()
             self.is_dead = True
+            blame, is_certain = self.watch.blame()
+            self.note.close()
             for number, (task, attempt) in self.tasks.items():
                 # Only the task that was running can be to blame; the others have lost nothing but their place.
                 died = _how_it_died(self.process.exitcode)
-                blamed = number == self.running
-                yield task, attempt if blamed else attempt - 1, died
+                if number == self.running:
+                    yield task, attempt, died, blame, is_certain
+                else:
+                    yield task, attempt - 1, died, None, False
             self.tasks.clear()
         elif self.is_idle and self.tasks:
             for task, attempt in self.tasks.values():
-                yield task, attempt, "the worker's pipeline failed; see its log above"
+                yield task, attempt, "the worker's pipeline failed; see its log above", None, False
             self.tasks.clear()
 
     def stop(self) -> None:
@@ -369,3 +400,4 @@ class _Process:
     def kill(self) -> None:
         self.process.kill()
         self.process.join()
+        self.note.close()

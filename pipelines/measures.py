@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 
 from filters import c4, fineweb, language, licence, own, pii, quality, repetition, rules, safe_search
 from filters.limits import violations
-from massivetext import dedup, tokenizers
+from massivetext import dedup, isolation, tokenizers
 from massivetext.contamination import TestSets, Titles
 from massivetext.contamination.match import hits_of
 from massivetext.contamination.rare import EVIDENCE_SCHEMA
@@ -185,12 +186,20 @@ class Measures:
             language.measure(text, model=recipe.block(subset, "language").model)
         if "safe_search" in self.stages:
             safe_search.measure(text, terms=(), model=block.model)
+        # Kernels are compiled here, for that is no document's time.
+        self.own: dict[str, Any] = {}
+        with contextlib.suppress(Exception):
+            self._columns(text, [Record(0, text="text")])
         self.own = {name: load_function(rule.function) for name, rule in recipe.rules.items()}
 
     def measure(self, records: Sequence[Record]) -> Measured:
         """Measure a batch. A document that makes a measure raise is `failed`, and takes no other with it."""
         try:
-            return self._measure(records)
+            if len(records) == 1 or not isolation.is_alone():
+                scope = isolation.DOCUMENT if len(records) == 1 else isolation.BATCH
+                n_bytes = sum(len(record.text or "") for record in records)
+                isolation.begin("measuring", records[0].offset, n_bytes, scope)
+                return self._measure(records)
         except Exception as error:
             if len(records) == 1:
                 record = records[0]
@@ -254,11 +263,13 @@ class Measures:
             columns["licence"] = measured.column("licence")
             broken["licence.licence"] = ~measured.column("licence_allowed").to_numpy(zero_copy_only=False)
         if "language" in stages:
+            isolation.at("language")
             block = recipe.block(subset, "language")
             measured = language.measure(texts, model=block.model)
             batches.append(measured)
             broken |= language.broken(measured, block.keep)
         if "safe_search" in stages:
+            isolation.at("safe_search")
             urls = pa.array([record.url for record in records], pa.string())
             model = recipe.block(subset, "safe_search").model
             measured = safe_search.measure(texts, urls, block_list=self.block_list, terms=self.terms, model=model)
@@ -267,16 +278,19 @@ class Measures:
             if limit is not None:
                 masks = violations(measured, {"safe_search_score": limit.limit()})
                 broken |= {f"safe_search.{name}": mask for name, mask in masks.items()}
+        isolation.at("measuring")
         for family, measured in self._families(texts):
             batches.append(measured)
             masks = violations(measured, recipe.limits(subset, family))
             broken |= {f"{family}.{name}": mask for name, mask in masks.items()}
         if "rules" in stages:
+            isolation.at("rules")
             measured = own.measure(texts, self.own)
             batches.append(measured)
             limits = {name: _limit(rule) for name, rule in recipe.rules.items()}
             broken |= {f"rules.{name}": mask for name, mask in violations(measured, limits).items()}
         if self.testsets is not None:
+            isolation.at("contamination")
             words = words_of(texts)
             batches.append(self.testsets.measure(texts, words=words))
             columns[_SHINGLES.name] = _shingles(self.testsets, words)

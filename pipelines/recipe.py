@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from filters import c4, fineweb, quality, repetition
 from filters.limits import Limit
-from massivetext import storage
+from massivetext import isolation, storage
 from massivetext.dedup.index import index_manifest
 from massivetext.errors import RecipeError
 from massivetext.extraction import ENGINES
@@ -213,6 +213,14 @@ class Mixture(_Block):
         return value
 
 
+class Isolation(_Block):
+    """What one step may take for one document: CPU seconds, and a second more a million bytes of it; bytes that the
+    process grows by, and 64 more a byte of it."""
+
+    seconds: Annotated[float, Field(gt=0)] = isolation.SECONDS
+    memory: Annotated[int, Field(ge=1 << 20)] = isolation.MEMORY
+
+
 class Subset(_Block):
     """One subset: where it comes from and which stages it goes through. A block here overrides the recipe's."""
 
@@ -263,6 +271,7 @@ class Recipe(_Block):
     tokenizer: str | None = None
     rejected: Literal["all", "none"] | Share = "all"
     max_failed: Share = 0.001
+    isolation: Isolation | None = None
     mixture: Mixture
 
     @model_validator(mode="after")

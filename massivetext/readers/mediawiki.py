@@ -13,6 +13,7 @@ from typing import IO
 from urllib.parse import quote
 from xml.parsers import expat
 
+from massivetext import isolation
 from massivetext.documents import Record
 from massivetext.errors import SourceError
 from massivetext.readers import compression
@@ -171,8 +172,12 @@ def _record(ordinal: int, data: bytes, site: _Site) -> Record:
     if markup is None:
         return without_text("failed.no_text")
 
+    reason = isolation.failure(ordinal)
+    if reason is not None:
+        return without_text(reason)
     from massivetext.extraction import wikitext
 
+    isolation.begin("wikitext", ordinal, len(markup))
     try:
         text = clean(wikitext.to_text(markup))
     except RecursionError:

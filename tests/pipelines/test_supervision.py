@@ -123,15 +123,15 @@ def test_workers_and_the_run_itself_killed_from_outside(corpus: Path) -> None:
     assert [] == list((corpus / "killed").rglob("*.tmp"))
 
 
-def test_a_part_that_kills_its_process_every_time_is_failed_and_the_run_completes(corpus: Path) -> None:
+def test_a_part_that_kills_its_process_every_time_ends_there_and_the_run_completes(corpus: Path) -> None:
     code, said = run(corpus, "out", "--workers", "2")
     rows = [row for path in (corpus / "out" / "ledger").rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
     failed = [(row["source"], row["reason"]) for row in rows if row["outcome"] == "failed"]
 
     assert 1 == code
-    assert "in-07.txt: given up after 3 attempts (the worker process was ended by SIGKILL" in said
-    assert [("in-07.txt", "failed.part")] == failed
-    assert 23 * 3 + 1 == len(rows)
+    assert "in-07.txt: failed.died in reading: nothing is read after record 3" in said
+    assert [("in-07.txt", "failed.died in reading")] == failed
+    assert 24 * 3 + 1 == len(rows)
     assert (corpus / "out" / "mixture" / "gopher" / "manifest.json").exists()
     assert [] == list((corpus / "out").rglob("*.tmp"))
 
