@@ -20,7 +20,7 @@ run: setup ## set up and run the main job on real input found on this machine, i
 	$(BIN)/massivetext demo --output $(DEMO)
 
 test: setup ## set up and run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 test-faults: setup ## the long tests of faults: kills, full disks, huge documents
 	$(BIN)/python -m pytest -m heavy tests/faults

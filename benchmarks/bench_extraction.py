@@ -23,7 +23,10 @@ from fit_extraction import DATA, Page, fit, norm, read_pages, with_tail
 
 from massivetext.extraction import extract
 from massivetext.extraction.features import measure
-from massivetext.extraction.html import CHARS, parse
+from massivetext.extraction.html import (
+    CHARS,
+    parse,
+)
 from massivetext.extraction.render import render, resolve
 from massivetext.extraction.salient import Model, choose, probabilities
 from massivetext.extraction.wikitext import to_text

@@ -25,9 +25,19 @@ import numpy as np
 
 from massivetext.extraction.encoding import decode_page
 from massivetext.extraction.features import FEATURES, measure
-from massivetext.extraction.html import CHARS, END, NODE, START, TAGS, Tree, parse
+from massivetext.extraction.html import (
+    CHARS,
+    END,
+    NODE,
+    START,
+    Tree,
+    parse,
+)
 from massivetext.extraction.render import render, resolve
 from massivetext.extraction.salient import Model
+from massivetext.extraction.vocabulary import (
+    TAGS,
+)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("MASSIVETEXT_DATA", REPOSITORY / ".." / "shared" / "data"))

@@ -22,8 +22,8 @@ def pytest_configure() -> None:
     sources = [path for package in packages for path in package.rglob("*.py")]
     newest = max(path.stat().st_mtime for path in sources if b"numba" in path.read_bytes())
     for index in [path for package in packages for path in package.rglob("*.nbi")]:
-        if index.stat().st_mtime < newest:
-            index.unlink()
+        if index.exists() and index.stat().st_mtime < newest:
+            index.unlink(missing_ok=True)  # several processes may do this at once
 
 
 @pytest.fixture(scope="session")

@@ -15,133 +15,61 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-__all__ = ["HINTS", "Tree", "parse", "tag_id"]
+from massivetext.extraction.vocabulary import (
+    ADDRESS,
+    BODY,
+    BR,
+    BUTTON,
+    CAPTION,
+    DD,
+    DIV,
+    DT,
+    FIRST_INLINE,
+    FIRST_RAW,
+    FNV,
+    FNV_PRIME,
+    H1,
+    H6,
+    HINT_HIDDEN,
+    HINT_KEYS,
+    HINT_VALUES,
+    HR,
+    HTML,
+    LI,
+    LISTING,
+    N_TAGS,
+    NAME_ARIA_HIDDEN,
+    NAME_CLASS,
+    NAME_HIDDEN,
+    NAME_HREF,
+    NAME_ID,
+    NAME_ITEMPROP,
+    NAME_ROLE,
+    NAME_STYLE,
+    PRE,
+    SCRIPT,
+    STYLE,
+    TABLE,
+    TAG_KEYS,
+    TAG_VALUES,
+    TD,
+    TFOOT,
+    TH,
+    THEAD,
+    TITLE,
+    TR,
+    WHOLE,
+    A,
+    P,
+    look_up,
+)
+
+__all__ = ["Tree", "parse"]
 
 MAX_NODES = 200_000
 """Of nodes, and of blocks. A page with more of either is beyond the limit."""
 
 MAX_SEARCH = 100
-
-_BLOCK_TAGS = (
-    *("p", "h1", "h2", "h3", "h4", "h5", "h6", "li", "dt", "dd", "pre", "blockquote", "ul", "ol", "dl", "div"),
-    *("td", "th", "tr", "table", "thead", "tbody", "tfoot", "caption", "section", "article", "main", "body", "html"),
-    *("nav", "header", "footer", "aside", "form", "figure", "figcaption", "address", "center", "details", "summary"),
-    *("fieldset", "legend", "noscript", "dialog", "menu", "hgroup", "hr", "listing", "dir", "search", "frameset"),
-)
-_RAW_TAGS = (
-    *(
-        "script",
-        "style",
-        "textarea",
-        "title",
-        "iframe",
-        "xmp",
-        "noembed",
-        "noframes",
-        "svg",
-        "math",
-        "select",
-        "template",
-    ),
-    *("video", "audio", "datalist"),
-)
-_INLINE_TAGS = ("a", "button", "br", "b", "strong")
-TAGS = ("", *_BLOCK_TAGS, *_RAW_TAGS, *_INLINE_TAGS)
-
-
-def tag_id(name: str) -> int:
-    """The number of a tag in `Tree.tag`, 0 for one that makes no difference."""
-    return TAGS.index(name)
-
-
-P, LI, DT, DD, PRE, DIV = map(tag_id, ("p", "li", "dt", "dd", "pre", "div"))
-H1, H6, BLOCKQUOTE, UL, OL, DL, ADDRESS = map(tag_id, ("h1", "h6", "blockquote", "ul", "ol", "dl", "address"))
-TD, TH, TR, TABLE, THEAD, TBODY, TFOOT, CAPTION = map(
-    tag_id, ("td", "th", "tr", "table", "thead", "tbody", "tfoot", "caption")
-)
-SCRIPT, STYLE = map(tag_id, ("script", "style"))
-BODY, HTML, HR, TITLE, LISTING, MENU, DIR = map(tag_id, ("body", "html", "hr", "title", "listing", "menu", "dir"))
-A, BUTTON, BR, B, STRONG = map(tag_id, _INLINE_TAGS)
-_FIRST_RAW = 1 + len(_BLOCK_TAGS)
-_FIRST_INLINE = _FIRST_RAW + len(_RAW_TAGS)
-N_TAGS = len(TAGS)
-
-# What class, id, role and itemprop values say of an element: words by what they are a sign of. A word counts as the
-# beginning of a name's part ("related" in "relatedPosts"); one with a full stop only as a whole part ("nav.").
-HINTS = {
-    "comment": "comment kommentar disqus reply replies respond discussion livefyre reviews guestbook",
-    "share": "share sharing social facebook twitter addthis sharedaddy follow whatsapp pinterest bookmark. teilen",
-    "navigation": "nav. navi. navbar navigation menu breadcrumb pager paging pagination tabs. skip toolbar topbar toc.",
-    "footer": "footer foot. copyright imprint impressum legal. colophon disclaimer bottom",
-    "side": "sidebar side. aside widget rail. secondary complementary marginal rightcol leftcol sidecol",
-    "related": (
-        "related recommend teaser similar popular trending mostread more. next. previous prev. latest recent recirc "
-        "outbrain taboola also. readmore promo archive adjacent suggest mehr. verwandt"
-    ),
-    "meta": (
-        "meta. metadata byline author date. time. tag. tags. taglist category categories published bio. postinfo info."
-    ),
-    "advert": (
-        "ad. ads. advert adsense banner sponsor newsletter subscribe subscription signup cookie consent gdpr popup "
-        "modal "
-        "paywall overlay login register donate anzeige werbung promotion commercial"
-    ),
-    "caption": "caption credit gallery slideshow thumb image. img. figure photo bild. wp-caption carousel slider",
-    "content": (
-        "article content post. entry story body. text. main. articlebody postbody entrycontent beitrag inhalt artikel "
-        "hentry maincontent bodytext storybody"
-    ),
-    "hidden": "hidden. hide. invisible visuallyhidden screenreader sr. noprint none.",
-}
-HINT_NAMES = tuple(HINTS)
-HINT_HIDDEN = 1 << HINT_NAMES.index("hidden")
-
-_OFFSET, _PRIME = 0xCBF29CE484222325, 0x100000001B3
-_MASK64 = (1 << 64) - 1
-SLOTS = 2048
-
-
-def _hash(word: str) -> int:
-    value = _OFFSET
-    for byte in word.encode():
-        value = ((value ^ byte) * _PRIME) & _MASK64
-    return value
-
-
-def _table(values: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
-    """An open-addressed hash table, as (keys: uint64[SLOTS], values: int64[SLOTS])."""
-    keys, found = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.int64)
-    for word, value in values.items():
-        key = _hash(word)
-        slot = (key ^ key >> 32) % SLOTS
-        while keys[slot]:
-            if int(keys[slot]) == key:
-                break
-            slot = (slot + 1) % SLOTS
-        keys[slot] = key
-        found[slot] |= value
-    return keys, found
-
-
-_WHOLE = 1 << 30
-
-
-def _hint_values() -> dict[str, int]:
-    values: dict[str, int] = {}
-    for bit, words in enumerate(HINTS.values()):
-        for word in words.split():
-            values[word.rstrip(".")] = values.get(word.rstrip("."), 0) | 1 << bit | (_WHOLE if word[-1] == "." else 0)
-    return values
-
-
-TAG_KEYS, TAG_VALUES = _table({name: number for number, name in enumerate(TAGS) if name})
-HINT_KEYS, HINT_VALUES = _table(_hint_values())
-_CLASS, _ID, _ROLE, _ITEMPROP, _STYLE, _HIDDEN, _ARIA_HIDDEN, _HREF = (
-    np.uint64(_hash(name)) for name in ("class", "id", "role", "itemprop", "style", "hidden", "aria-hidden", "href")
-)
-_FNV, _FNV_PRIME = np.uint64(_OFFSET), np.uint64(_PRIME)
-_U32 = np.uint64(32)
-_NOTHING = np.uint64(0)
 
 # Columns of Tree.blocks.
 START, END, NODE, CHARS, LINK_CHARS, CJK, WORDS, SENTENCES, COMMAS, DIGITS, UPPER, LINKS, BREAKS, BOLD, ENDS, BARS = (
@@ -175,16 +103,6 @@ class Tree(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _look_up(keys, values, key):
-    slot = np.int64((key ^ (key >> _U32)) & np.uint64(SLOTS - 1))
-    while keys[slot] != _NOTHING:
-        if keys[slot] == key:
-            return values[slot]
-        slot = (slot + 1) & (SLOTS - 1)
-    return np.int64(0)
-
-
-@njit(cache=True, nogil=True)
 def is_letter(c):
     return (c >= 65 and c <= 90) or (c >= 97 and c <= 122)
 
@@ -198,16 +116,16 @@ def is_space(c):
 def read_name(page, i, keys, values):
     """(number of the tag whose name starts at i, position after the name)."""
     n = len(page)
-    h = _FNV
+    h = FNV
     while i < n:
         c = page[i]
         if is_space(c) or c == 62 or c == 47:
             break
         if c >= 65 and c <= 90:
             c += np.uint8(32)
-        h = (h ^ np.uint64(c)) * _FNV_PRIME
+        h = (h ^ np.uint64(c)) * FNV_PRIME
         i += 1
-    return _look_up(keys, values, h), i
+    return look_up(keys, values, h), i
 
 
 @njit(cache=True, nogil=True)
@@ -272,28 +190,28 @@ def find_end(page, i, tag, keys, values):
 def _value_hints(page, start, end, keys, values):
     """The hints in an attribute's value."""
     hints = np.int64(0)
-    h = _FNV
+    h = FNV
     lower_before = False
     for i in range(start, end):
         c = page[i]
         upper = c >= 65 and c <= 90
         if not (upper or (c >= 97 and c <= 122) or c >= 128):
-            h = _FNV
+            h = FNV
             lower_before = False
             continue
         if upper:
             if lower_before:
-                h = _FNV
+                h = FNV
             c += np.uint8(32)
         lower_before = not upper
-        h = (h ^ np.uint64(c)) * _FNV_PRIME
-        found = _look_up(keys, values, h)
+        h = (h ^ np.uint64(c)) * FNV_PRIME
+        found = look_up(keys, values, h)
         if found:
-            if found & _WHOLE:
+            if found & WHOLE:
                 following = page[i + 1] if i + 1 < end else np.uint8(32)
                 if (following >= 97 and following <= 122) or (not lower_before and is_letter(following)):
                     continue
-                found ^= _WHOLE
+                found ^= WHOLE
             hints |= found
     return hints
 
@@ -314,7 +232,7 @@ def _read_attributes(page, i, tag, hint_keys, hint_values):
     """(position after the tag, its hints, hash of its template, whether it has a href)."""
     n = len(page)
     hints = np.int64(0)
-    template = (_FNV ^ np.uint64(tag)) * _FNV_PRIME
+    template = (FNV ^ np.uint64(tag)) * FNV_PRIME
     has_href = False
     while i < n:
         c = page[i]
@@ -323,7 +241,7 @@ def _read_attributes(page, i, tag, hint_keys, hint_values):
         if is_space(c) or c == 47:
             i += 1
             continue
-        h = _FNV
+        h = FNV
         first = True
         while i < n:
             c = page[i]
@@ -332,7 +250,7 @@ def _read_attributes(page, i, tag, hint_keys, hint_values):
             first = False
             if c >= 65 and c <= 90:
                 c += np.uint8(32)
-            h = (h ^ np.uint64(c)) * _FNV_PRIME
+            h = (h ^ np.uint64(c)) * FNV_PRIME
             i += 1
         while i < n and is_space(page[i]):
             i += 1
@@ -354,18 +272,18 @@ def _read_attributes(page, i, tag, hint_keys, hint_values):
                 while i < n and not is_space(page[i]) and page[i] != 62:
                     i += 1
                 end = i
-        if h == _CLASS or h == _ID or h == _ROLE or h == _ITEMPROP:
+        if h == NAME_CLASS or h == NAME_ID or h == NAME_ROLE or h == NAME_ITEMPROP:
             hints |= _value_hints(page, start, end, hint_keys, hint_values)
-            if h == _CLASS:
+            if h == NAME_CLASS:
                 for j in range(start, end):
                     if page[j] < 48 or page[j] > 57:
-                        template = (template ^ np.uint64(page[j])) * _FNV_PRIME
-        elif h == _HIDDEN or (h == _ARIA_HIDDEN and end > start and page[start] == 116):
+                        template = (template ^ np.uint64(page[j])) * FNV_PRIME
+        elif h == NAME_HIDDEN or (h == NAME_ARIA_HIDDEN and end > start and page[start] == 116):
             hints |= HINT_HIDDEN
-        elif h == _STYLE:
+        elif h == NAME_STYLE:
             if _says_display_none(page, start, end):
                 hints |= HINT_HIDDEN
-        elif h == _HREF:
+        elif h == NAME_HREF:
             has_href = True
     return n, hints, template, has_href
 
@@ -592,11 +510,11 @@ def _parse(page, capacity, tag_keys, tag_values, hint_keys, hint_values):
             i = skip_tag(page, i)
         else:
             tag, i = read_name(page, i + 1, tag_keys, tag_values)
-            if tag == 0 or (tag >= _FIRST_RAW and tag != A):
+            if tag == 0 or (tag >= FIRST_RAW and tag != A):
                 i = skip_tag(page, i)
         if tag == 0:
             continue
-        if tag >= _FIRST_INLINE:
+        if tag >= FIRST_INLINE:
             if tag == BR:
                 breaks += 1
                 in_word = False
@@ -617,7 +535,7 @@ def _parse(page, capacity, tag_keys, tag_values, hint_keys, hint_values):
                 bold = not closing
                 bold_depth = depth
             continue
-        if tag >= _FIRST_RAW:
+        if tag >= FIRST_RAW:
             if closing or no_end[tag]:
                 continue
             end = find_end(page, i, tag, tag_keys, tag_values)

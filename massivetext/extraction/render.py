@@ -8,26 +8,10 @@ from html import unescape
 import numpy as np
 from numba import njit
 
-from massivetext.extraction.html import _FIRST_INLINE as FIRST_INLINE
-from massivetext.extraction.html import _FIRST_RAW as FIRST_RAW
 from massivetext.extraction.html import (
-    BLOCKQUOTE,
-    BR,
-    DD,
-    DT,
     END,
-    LI,
-    LISTING,
     NODE,
-    OL,
-    PRE,
     START,
-    TABLE,
-    TAG_KEYS,
-    TAG_VALUES,
-    TD,
-    TH,
-    TR,
     Tree,
     find_end,
     is_letter,
@@ -35,6 +19,24 @@ from massivetext.extraction.html import (
     read_name,
     skip_declaration,
     skip_tag,
+)
+from massivetext.extraction.vocabulary import (
+    BLOCKQUOTE,
+    BR,
+    DD,
+    DT,
+    FIRST_INLINE,
+    FIRST_RAW,
+    LI,
+    LISTING,
+    OL,
+    PRE,
+    TABLE,
+    TAG_KEYS,
+    TAG_VALUES,
+    TD,
+    TH,
+    TR,
 )
 
 __all__ = ["render"]

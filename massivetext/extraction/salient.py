@@ -20,8 +20,17 @@ from numba import njit
 from massivetext.errors import LimitError
 from massivetext.extraction import features, html
 from massivetext.extraction.encoding import declared_encoding, page_encoding
-from massivetext.extraction.html import CHARS, H1, H6, NODE, Tree, parse
+from massivetext.extraction.html import (
+    CHARS,
+    NODE,
+    Tree,
+    parse,
+)
 from massivetext.extraction.render import render, resolve
+from massivetext.extraction.vocabulary import (
+    H1,
+    H6,
+)
 
 __all__ = ["MAX_BYTES", "Model", "choose", "extract", "load_model", "probabilities"]
 

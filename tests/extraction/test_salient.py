@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from massivetext.errors import LimitError
-from massivetext.extraction import extract, html
+from massivetext.extraction import extract, html, vocabulary
 from massivetext.extraction.features import FEATURES, measure
 from massivetext.extraction.salient import choose, load_model, probabilities
 
@@ -222,7 +222,7 @@ def test_blocks_of_a_page():
         [5, 0, 1, 0, 0],
         [1, 0, 1, 0, 1],
     ]
-    assert [html.TAGS[tree.tag[node]] for node in tree.blocks[:, html.NODE]] == [
+    assert [vocabulary.TAGS[tree.tag[node]] for node in tree.blocks[:, html.NODE]] == [
         "p",
         "p",
         "li",
@@ -247,7 +247,7 @@ def test_blocks_of_a_page():
 def test_hints_of_names(markup, expected):
     tree = html.parse(markup)
 
-    assert {name for bit, name in enumerate(html.HINTS) if tree.hints[1] >> bit & 1} == expected
+    assert {name for bit, name in enumerate(vocabulary.HINTS) if tree.hints[1] >> bit & 1} == expected
 
 
 def test_a_heading_needs_text_below_it():
