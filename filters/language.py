@@ -15,6 +15,7 @@ from typing import Any
 import numba
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from massivetext.errors import RecipeError
 
@@ -215,11 +216,11 @@ def measure(texts: pa.Array | pa.ChunkedArray, *, model: str | Path | None = Non
 
 def broken(columns: pa.RecordBatch, keep: dict[str, float]) -> dict[str, np.ndarray]:
     """Reason -> mask of rows: the top language is not kept, or its score is below that language's limit."""
-    names = columns.column("language").to_pylist()
-    scores = columns.column("language_score").to_pylist()
-    return {
-        "language.language": np.array([name not in keep for name in names], bool),
-        "language.language_score": np.array(
-            [name in keep and score < keep[name] for name, score in zip(names, scores)], bool
-        ),
-    }
+    names, scores = columns.column("language"), columns.column("language_score").to_numpy(zero_copy_only=False)
+    other = np.ones(len(names), bool)
+    low = np.zeros(len(names), bool)
+    for name, least in keep.items():
+        spoken = pc.fill_null(pc.equal(names, name), False).to_numpy(zero_copy_only=False)
+        other &= ~spoken
+        low |= spoken & (scores < least)
+    return {"language.language": other, "language.language_score": low}

@@ -10,9 +10,11 @@ import functools
 import re
 from collections.abc import Collection
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-__all__ = ["ALLOWED", "canonical", "is_allowed", "measure"]
+__all__ = ["ALLOWED", "broken", "canonical", "is_allowed", "measure"]
 
 ALLOWED = ("Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "Unlicense", "CC0-1.0", "ISC", "Artistic-2.0")
 """SPDX ids. Anything else, or nothing, is dropped."""
@@ -50,19 +52,31 @@ def is_allowed(expression: str, allowed: Collection[str] = ALLOWED) -> tuple[str
     """(the expression with the names in it made canonical, whether it lets the code be kept).
 
     AND, a comma or a semicolon: both must be allowed. OR, a slash or a bar: one is enough, as the user may choose. WITH
-    names an exception, and the two together are another licence. What cannot be parsed is not allowed.
+    names an exception, and the two together are another licence. What cannot be parsed is not allowed. It is the
+    canonical expression that is judged, so that a ledger, which holds that one, gives the same verdict.
     """
-    if len(expression) > 4096:
-        return None, False
-    whole = canonical(expression)
-    if whole in _NAMES or not whole:
-        return whole or None, whole in allowed
-    tokens = _tokens(expression)
+    written = _written(expression)
+    if written is None or written in _NAMES:
+        return written, written in allowed
     try:
-        verdict, rest = _either(tokens, allowed)
+        verdict, rest = _either(_tokens(written), allowed)
     except (IndexError, RecursionError):
         verdict, rest = False, []
-    return " ".join(tokens).replace("( ", "(").replace(" )", ")"), verdict and not rest
+    return written, verdict and not rest
+
+
+def _written(expression: str) -> str | None:
+    """The expression in the form that stays as it is when it is read again; None for nothing, or what has no such."""
+    for _ in range(8):
+        if len(expression) > 4096:
+            return None
+        written = canonical(expression)
+        if written not in _NAMES:
+            written = " ".join(_tokens(expression)).replace("( ", "(").replace(" )", ")")
+        if written == expression:
+            return written or None
+        expression = written
+    return None
 
 
 def _tokens(expression: str) -> list[str]:
@@ -115,6 +129,15 @@ def measure(licences: pa.Array | pa.ChunkedArray, *, allowed: Collection[str] = 
     return pa.RecordBatch.from_arrays(
         [pa.array(names, pa.string()), pa.array(verdicts, pa.bool_())], names=["licence", "licence_allowed"]
     )
+
+
+def broken(licences: pa.Array, allowed: Collection[str] = ALLOWED) -> np.ndarray:
+    """bool[n]: True where a licence, the source's or `measure`'s, is none, or does not let the code be kept."""
+    encoded = licences.dictionary_encode()
+    chosen = tuple(sorted(allowed))
+    verdicts = np.array([not (name and _judged(name, chosen)[1]) for name in encoded.dictionary.to_pylist()], bool)
+    codes = pc.fill_null(encoded.indices, len(verdicts)).to_numpy(zero_copy_only=False)
+    return np.append(verdicts, True)[codes]
 
 
 @functools.lru_cache(maxsize=4096)

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters import c4, fineweb, language, licence, own, pii, quality, repetition, rules, safe_search
-from filters.limits import violations
 from massivetext import dedup, isolation, tokenizers
 from massivetext.contamination import TestSets, Titles
 from massivetext.contamination.match import hits_of
@@ -22,6 +21,7 @@ from massivetext.contamination.words import Words
 from massivetext.contamination.words import words as words_of
 from massivetext.documents import DOCUMENT_SCHEMA, PROVENANCE, Record
 from pipelines.folder import Folder
+from pipelines.judgement import broken_rules, judged_columns
 from pipelines.recipe import RULE_FAMILIES, Recipe, load_function
 
 __all__ = ["Measured", "Measures", "ledger_schema", "testset_index"]
@@ -251,44 +251,27 @@ class Measures:
         """Signals of the texts, and by reason, in the order of verdicts, which of them break a rule."""
         recipe, subset, stages = self.recipe, self.subset, self.stages
         batches: list[pa.RecordBatch] = []
-        broken: dict[str, np.ndarray] = {}
         columns: dict[str, pa.Array] = {
             "n_bytes": pc.binary_length(texts).cast(pa.int64()),
             "n_tokens": pa.array(self.count_tokens(texts), pa.int64()),
         }
         if "licence" in stages:
             names = pa.array([record.metadata.get("license") for record in records], pa.string())
-            allowed = recipe.block(subset, "licence")
-            measured = licence.measure(names, allowed=allowed)
-            columns["licence"] = measured.column("licence")
-            broken["licence.licence"] = ~measured.column("licence_allowed").to_numpy(zero_copy_only=False)
+            columns["licence"] = licence.measure(names).column("licence")
         if "language" in stages:
             isolation.at("language")
-            block = recipe.block(subset, "language")
-            measured = language.measure(texts, model=block.model)
-            batches.append(measured)
-            broken |= language.broken(measured, block.keep)
+            batches.append(language.measure(texts, model=recipe.block(subset, "language").model))
         if "safe_search" in stages:
             isolation.at("safe_search")
             urls = pa.array([record.url for record in records], pa.string())
             model = recipe.block(subset, "safe_search").model
             measured = safe_search.measure(texts, urls, block_list=self.block_list, terms=self.terms, model=model)
             batches.append(measured)
-            limit = recipe.block(subset, "safe_search").safe_search_score
-            if limit is not None:
-                masks = violations(measured, {"safe_search_score": limit.limit()})
-                broken |= {f"safe_search.{name}": mask for name, mask in masks.items()}
         isolation.at("measuring")
-        for family, measured in self._families(texts):
-            batches.append(measured)
-            masks = violations(measured, recipe.limits(subset, family))
-            broken |= {f"{family}.{name}": mask for name, mask in masks.items()}
+        batches += self._families(texts)
         if "rules" in stages:
             isolation.at("rules")
-            measured = own.measure(texts, self.own)
-            batches.append(measured)
-            limits = {name: _limit(rule) for name, rule in recipe.rules.items()}
-            broken |= {f"rules.{name}": mask for name, mask in violations(measured, limits).items()}
+            batches.append(own.measure(texts, self.own))
         if self.testsets is not None:
             isolation.at("contamination")
             words = words_of(texts)
@@ -299,19 +282,20 @@ class Measures:
                 columns["test_title"] = _title(named, self.titles)
         for batch in batches:
             columns |= {name: batch.column(name) for name in batch.schema.names}
-        return columns, broken
+        judged = pa.RecordBatch.from_pydict({name: columns[name] for name in judged_columns(recipe, subset)})
+        return columns, broken_rules(judged, recipe, subset)
 
-    def _families(self, texts: pa.LargeStringArray) -> list[tuple[str, pa.RecordBatch]]:
+    def _families(self, texts: pa.LargeStringArray) -> list[pa.RecordBatch]:
         mode = self.recipe.count_duplicates
-        found: list[tuple[str, pa.RecordBatch]] = []
+        found: list[pa.RecordBatch] = []
         if {"quality", "repetition"} <= self.stages:
             both = rules.measure(texts, count_duplicates=mode, num_hashes=1)
-            found = [("quality", both.quality), ("repetition", both.repetition)]
+            found = [both.quality, both.repetition]
         elif "quality" in self.stages:
-            found = [("quality", quality.measure(texts))]
+            found = [quality.measure(texts)]
         elif "repetition" in self.stages:
-            found = [("repetition", repetition.measure(texts, count_duplicates=mode))]
-        return found + [(name, measure(texts)) for name, measure in _FAMILIES.items() if name in self.stages]
+            found = [repetition.measure(texts, count_duplicates=mode)]
+        return found + [measure(texts) for name, measure in _FAMILIES.items() if name in self.stages]
 
 
 def _shingles(testsets: TestSets, words: Words) -> pa.Array:
@@ -319,12 +303,6 @@ def _shingles(testsets: TestSets, words: Words) -> pa.Array:
     rows, shingles = hits_of(words.hashes, words.bounds, testsets.arrays)
     offsets = np.searchsorted(rows, np.arange(len(words.bounds)))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(shingles, pa.uint64()))
-
-
-def _limit(rule: Any) -> Any:
-    from filters.limits import Limit
-
-    return Limit(rule.min, rule.max)
 
 
 def _title(names: list[str | None], titles: list[tuple[str, Titles]]) -> pa.Array:

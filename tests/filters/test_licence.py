@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from filters.licence import ALLOWED, is_allowed, measure
+from filters.licence import ALLOWED, broken, is_allowed, measure
 
 
 @pytest.mark.parametrize(
@@ -96,3 +98,28 @@ def test_measure() -> None:
     }
     assert measure(column, allowed=["GPL-3.0"])["licence_allowed"].to_pylist() == [False, False, False, True]
     assert measure(pa.array([], pa.string())).num_rows == 0
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            "MIT|mit|BSD 3 clause new|revised|GPL-2.0|the|License| |(|)|and|OR|with|/|,|;|Apache|2.0|expat|Foo|un".split("|")
+        ),
+        max_size=9,
+    ),
+    st.sampled_from(["", " ", "|"]),
+)
+def test_the_canonical_form_has_the_verdict_of_what_it_was_made_from(words: list[str], between: str) -> None:
+    written = between.join(words)
+    name, verdict = is_allowed(written)
+
+    assert (name, verdict) == (is_allowed(name) if name is not None else (None, False))
+    assert [not verdict] == broken(pa.array([written])).tolist() == broken(pa.array([name], pa.string())).tolist()
+
+
+def test_broken() -> None:
+    column = pa.array(["MIT", None, "", "GPL-3.0", "MIT"])
+
+    assert [False, True, True, True, False] == broken(column).tolist()
+    assert [True, True, True, False, True] == broken(column, ["GPL-3.0"]).tolist()
+    assert [] == broken(pa.array([], pa.string())).tolist()
