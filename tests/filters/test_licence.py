@@ -103,7 +103,29 @@ def test_measure() -> None:
 @given(
     st.lists(
         st.sampled_from(
-            "MIT|mit|BSD 3 clause new|revised|GPL-2.0|the|License| |(|)|and|OR|with|/|,|;|Apache|2.0|expat|Foo|un".split("|")
+            [
+                "MIT",
+                "mit",
+                "BSD 3 clause new",
+                "revised",
+                "GPL-2.0",
+                "the",
+                "License",
+                " ",
+                "(",
+                ")",
+                "and",
+                "OR",
+                "with",
+                "/",
+                ",",
+                ";",
+                "Apache",
+                "2.0",
+                "expat",
+                "Foo",
+                "un",
+            ]
         ),
         max_size=9,
     ),
