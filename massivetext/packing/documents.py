@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.errors import OutputError, RecipeError, SourceError
+from massivetext.mixture.finished import finished_shards
 from massivetext.mixture.shards import generator
 from massivetext.tokenizers import BYTES_A_TOKEN
 
@@ -81,7 +82,7 @@ def open_mixture(path: str, *, mixture: str | None = None, weights: Mapping[str,
     Raises OutputError where there are no shards or they are not those of the manifest, RecipeError for weights that
     do not sum to 1 or name a subset without documents.
     """
-    folder, shards, manifest = _shards(path, mixture)
+    folder, shards, manifest = finished_shards(path, mixture)
     rows: list[tuple[int, int]] = []
     counts: list[dict[str, int]] = []
     tokens: dict[str, int] = {}
@@ -131,41 +132,6 @@ def open_mixture(path: str, *, mixture: str | None = None, weights: Mapping[str,
         _checked(weights, subsets),
         digest.hexdigest(),
     )
-
-
-def _shards(path: str, mixture: str | None) -> tuple[str, list[str], dict | None]:
-    """(folder, its shards in order, its manifest), the shards compared with what the manifest says."""
-    if not storage.is_remote(path) and path.endswith(".parquet") and storage.exists(path):
-        return path.rpartition("/")[0] or ".", [path], None
-    root = storage.join(path, "mixture")
-    names = sorted({name[len(root) + 1 :].partition("/")[0] for name in storage.list_files(root)})
-    if names:
-        if mixture is None and len(names) > 1:
-            raise OutputError(f"{root}: holds several mixtures ({', '.join(names)}); name one")
-        if mixture is not None and mixture not in names:
-            raise OutputError(f"{root}: there is no mixture {mixture!r}, only {', '.join(names)}")
-        path = storage.join(root, mixture or names[0])
-    path = path.rstrip("/")
-    found = [name for name in storage.list_files(path) if name.endswith(".parquet")]
-    place = storage.join(path, "manifest.json")
-    if not storage.exists(place):
-        if not found:
-            raise OutputError(f"{path}: no shards there; `massivetext run` makes them")
-        return path, found, None
-    manifest = json.loads(storage.read_bytes(place))
-    if manifest.get("kind") != "mixture":
-        raise OutputError(f"{place}: is the manifest of {manifest.get('kind')!r}; expected that of a mixture")
-    shards = [storage.join(path, name) for name in sorted(manifest["files"])]
-    for shard in shards:
-        expected = manifest["files"][shard[len(path) + 1 :]]["bytes"]
-        if not storage.exists(shard):
-            raise OutputError(f"{shard}: is in the manifest, but not there; run `massivetext mix` again")
-        if storage.size(shard) != expected:
-            raise OutputError(
-                f"{shard}: has {storage.size(shard):,} bytes, its manifest says {expected:,}; "
-                "run `massivetext mix` again"
-            )
-    return path, shards, manifest
 
 
 def _count(file: pq.ParquetFile, group: int, columns: Sequence[str], size: str) -> dict[str, tuple[int, int]]:

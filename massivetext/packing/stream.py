@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from massivetext.errors import OutputError, RecipeError
+from massivetext.dealing import check_rank, compare_states, deal, own_state
+from massivetext.errors import RecipeError
 from massivetext.mixture.shards import generator
 from massivetext.packing.blocks import Barren, Block, Blocks, check, fingerprint
 from massivetext.packing.documents import Mixture, open_mixture
@@ -47,8 +48,7 @@ def sequences(
     BOS or EOS; OutputError for shards that are not what the manifest says; LimitError for documents that fill no
     sequence.
     """
-    if not 0 <= rank < world_size:
-        raise RecipeError(f"rank: {rank}; expected 0 to {world_size - 1}, world_size being {world_size}")
+    check_rank(rank, world_size)
     if batch_size is not None and batch_size < 1:
         raise RecipeError(f"batch_size: {batch_size}; expected at least 1")
     if epochs is not None and epochs <= 0:
@@ -194,40 +194,21 @@ class Sequences:
         not those of all ranks.
         """
         states = [state] if isinstance(state, Mapping) else list(state)
-        for one in states:
-            self._compare(one)
-        same = [one for one in states if one["rank"] == self.rank and one["world_size"] == self.world_size]
-        if same and len(states) in (1, self.world_size) and len(same) == 1:
-            self._base, self._drawn = int(same[0]["base"]), int(same[0]["drawn"])
-            for name, place in same[0]["subsets"].items():
-                self._places[name] = _Place([list(pair) for pair in place["pending"]], int(place["next"]))
+        compare_states(states, self._mark)
+        own = own_state(states, rank=self.rank, world_size=self.world_size)
+        if own is not None:
+            self._base, self._drawn = int(own["base"]), int(own["drawn"])
+            held = {
+                name: ([list(pair) for pair in place["pending"]], int(place["next"]))
+                for name, place in own["subsets"].items()
+            }
         else:
-            self._deal(states)
+            self._base = max(int(one["base"]) for one in states) + sum(int(one["drawn"]) for one in states)
+            self._drawn = 0
+            held = {
+                name: deal([one["subsets"][name] for one in states], rank=self.rank, world_size=self.world_size)
+                for name in self._places
+            }
+        self._places = {name: _Place(*place) for name, place in held.items()}
         self._ended, self._draws = False, None
         self._barren = {name: Barren(found) for name, found in self.blocks.items()}
-
-    def _compare(self, state: Mapping[str, Any]) -> None:
-        for key, value in self._mark.items():
-            found = state.get("of", {}).get(key)
-            if found != value:
-                raise OutputError(f"state: is of another {key}: {found!r}, here it is {value!r}")
-
-    def _deal(self, states: list[Mapping[str, Any]]) -> None:
-        sizes = {int(one["world_size"]) for one in states}
-        ranks = sorted(int(one["rank"]) for one in states)
-        if len(sizes) != 1 or ranks != list(range(min(sizes))):
-            raise OutputError(
-                f"state: states of the ranks {ranks} of world sizes {sorted(sizes)}; going on with world size "
-                f"{self.world_size} takes the states of all ranks of one run"
-            )
-        size = min(sizes)
-        self._base = max(int(one["base"]) for one in states) + sum(int(one["drawn"]) for one in states)
-        self._drawn = 0
-        for name in self._places:
-            held = [one["subsets"][name] for one in states]
-            pending = [list(pair) for place in held for pair in place["pending"]]
-            edge = max(int(place["next"]) for place in held)
-            # Blocks below the edge that their rank has not begun.
-            pending += [[number, 0] for place in held for number in range(int(place["next"]), edge, size)]
-            pending.sort()
-            self._places[name] = _Place(pending[self.rank :: self.world_size], edge + self.rank)

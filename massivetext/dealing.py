@@ -1,0 +1,57 @@
+"""States of readers that share numbered blocks, of which each rank reads every world_size-th: whose they are, and how
+what none has given is dealt to other ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from massivetext.errors import OutputError, RecipeError
+
+__all__ = ["check_rank", "compare_states", "deal", "own_state"]
+
+State = Mapping[str, Any]
+
+
+def check_rank(rank: int, world_size: int) -> None:
+    """Raises RecipeError for a rank outside 0 to world_size - 1."""
+    if not 0 <= rank < world_size:
+        raise RecipeError(f"rank: {rank}; expected 0 to {world_size - 1}, world_size being {world_size}")
+
+
+def compare_states(states: Sequence[State], mark: Mapping[str, object]) -> None:
+    """Raises OutputError for a state of something else than `mark` says, naming in what."""
+    for state in states:
+        for key, value in mark.items():
+            found = state.get("of", {}).get(key)
+            if found != value:
+                raise OutputError(f"state: is of another {key}: {found!r}, here it is {value!r}")
+
+
+def own_state(states: Sequence[State], *, rank: int, world_size: int) -> State | None:
+    """This rank's own state, alone or among all of a run of the same world size; None where they are to be dealt.
+
+    Raises OutputError for states that are not those of all ranks of one run.
+    """
+    same = [one for one in states if one["rank"] == rank and one["world_size"] == world_size]
+    if len(same) == 1 and len(states) in (1, world_size):
+        return same[0]
+    sizes = {int(one["world_size"]) for one in states}
+    ranks = sorted(int(one["rank"]) for one in states)
+    if len(sizes) != 1 or ranks != list(range(min(sizes))):
+        raise OutputError(
+            f"state: states of the ranks {ranks} of world sizes {sorted(sizes)}; going on with world size "
+            f"{world_size} takes the states of all ranks of one run"
+        )
+    return None
+
+
+def deal(held: Sequence[State], *, rank: int, world_size: int) -> tuple[list[list[int]], int]:
+    """held: of each rank of a run `pending`, blocks with how much of each is given, and `next`, the first block that it
+    has not begun. Returns the same two for a rank of another run."""
+    pending = [list(pair) for place in held for pair in place["pending"]]
+    edge = max(int(place["next"]) for place in held)
+    # Blocks below the edge that their rank has not begun.
+    pending += [[number, 0] for place in held for number in range(int(place["next"]), edge, len(held))]
+    pending.sort()
+    return pending[rank::world_size], edge + rank
