@@ -22,6 +22,7 @@ import pyarrow as pa
 from massivetext import readers
 from massivetext.contamination import TestSets
 from massivetext.contamination.items import TestSet, read_items
+from massivetext.contamination.wikitext import UNKNOWN
 from massivetext.contamination.words import words
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -104,7 +105,7 @@ def edits(testsets: TestSets) -> None:
         for item in read_items(testset):
             n = len(item.text.split())
             for low, high in ((8, 15), (16, 31), (32, 76), (77, 512)):
-                if low <= n <= high and "\ue000" not in item.text:
+                if low <= n <= high and UNKNOWN not in item.text:
                     groups.setdefault(f"{low}-{high}", []).append(item.text)
         for lengths, items in sorted(groups.items(), key=lambda pair: int(pair[0].split("-")[0])):
             items = rng.sample(items, min(len(items), 1000))

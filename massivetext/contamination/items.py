@@ -78,13 +78,14 @@ class TestSet:
 
     @classmethod
     def guess(cls, path: str) -> TestSet:
-        """A test set without a recipe: JSONL by name or by its first character, WikiText and HellaSwag by their first
-        lines, any other text by line. Records give `text`, else every field of a usual name, joined."""
+        """A test set without a recipe: JSONL by its first character, and MMLU, GSM8K and HellaSwag by the fields of its
+        first record; WikiText and HellaSwag by their first lines, any other text by line. Records of no known layout
+        give `text`, else every field of a usual name, joined."""
         name = cls.name_of(path)
         head = [line for _, line in zip(range(200), _lines(path))]
         first = next((line.strip() for line in head if line.strip()), "")
         if first.startswith("{"):
-            return cls(name, path)
+            return cls(name, path, preset=_preset_of(next(_records(path))[0]))
         if heading(first) is not None:
             return cls(name, path, preset="wikitext")
         if len(head) >= 6 and all(re.fullmatch(r"[0-3]\n", line) for line in head[1::6]):
@@ -103,13 +104,18 @@ class Item:
 
 def read_items(testset: TestSet) -> Iterator[Item]:
     """The items of a test set, in order. Raises SourceError for a file or record that cannot be read, naming it, and
-    RecipeError where there is no file or no record has a field of the template."""
+    RecipeError where there is no file, or a field of the template that no record has."""
     paths = storage.find(testset.path)
     if not paths:
         raise RecipeError(f"testsets.{testset.name}.path: no file at {testset.path!r}")
+    layout = PRESETS.get(testset.preset or "")
+    template = _Template(testset.name, layout if isinstance(layout, str) else testset.text)
     for path in paths:
-        for item in _items_of(testset, path):
-            yield Item(clean(item.text), item.raw, item.file)
+        items = layout(testset, path) if callable(layout) else _items_of(testset, path, template)
+        for item in items:
+            # Lines are clean as they are decoded, and those of WikiText hold UNKNOWN; JSON may escape what is not.
+            yield item if testset.preset == "wikitext" else Item(clean(item.text), item.raw, item.file)
+    template.check()
 
 
 def headings(path: str) -> list[str]:
@@ -120,19 +126,16 @@ def headings(path: str) -> list[str]:
     return [title for file in paths for title, _ in articles(_lines(file)) if title]
 
 
-def _items_of(testset: TestSet, path: str) -> Iterator[Item]:
-    if testset.preset is not None:
-        yield from PRESETS[testset.preset](testset, path)
-    elif testset.unit == "line":
+def _items_of(testset: TestSet, path: str, template: _Template) -> Iterator[Item]:
+    if testset.unit == "line":
         for line in _lines(path):
             yield Item(line.strip(), line, path)
     elif testset.unit == "file":
         text = "".join(_lines(path))
         yield Item(text, text, path)
     else:
-        make = _usual if testset.text is None else _template(testset)
         for record, line in _records(path):
-            yield Item(make(record), line, path)
+            yield Item(template.text_of(record), line, path)
 
 
 def _lines(path: str) -> Iterator[str]:
@@ -194,25 +197,49 @@ def _template_fields(name: str, template: str) -> list[str]:
     return fields
 
 
-def _template(testset: TestSet) -> Callable[[Mapping[str, Any]], str]:
-    template = testset.text or ""
-    fields = _template_fields(testset.name, template)
-    return lambda record: template.format(**{field: _plain(record.get(field)) for field in fields}).strip()
+class _Template:
+    """Makes items of records, and knows in the end which of its fields no record had: a misspelt one would leave the
+    items short without a word. Without a template an item is `text`, else the fields of usual names."""
+
+    def __init__(self, name: str, template: str | None) -> None:
+        self.name = name
+        self.template = template
+        self.fields = ["text", *_KNOWN_FIELDS] if template is None else _template_fields(name, template)
+        self.seen: set[str] = set()
+        self.first: list[str] | None = None
+
+    def text_of(self, record: Mapping[str, Any]) -> str:
+        if self.first is None:
+            self.first = list(record)
+        if len(self.seen) < len(self.fields):
+            self.seen |= record.keys() & set(self.fields)
+        if self.template is not None:
+            return self.template.format(**{field: _plain(record.get(field)) for field in self.fields}).strip()
+        if "text" in record:
+            return _plain(record["text"])
+        return " ".join(_plain(record[field]) for field in _KNOWN_FIELDS if field in record)
+
+    def check(self) -> None:
+        """Raise RecipeError for a field that no record had; without a template if there was none of the usual ones."""
+        missing = [field for field in self.fields if field not in self.seen]
+        if self.first is None or not missing or (self.template is None and self.seen):
+            return
+        raise RecipeError(
+            f"testsets.{self.name}.text: no record has {', '.join(map(repr, missing))}; "
+            f"the first one has {', '.join(map(repr, self.first))}: name those that make the item"
+        )
 
 
-def _usual(record: Mapping[str, Any]) -> str:
-    if "text" in record:
-        return _plain(record["text"])
-    return " ".join(_plain(record[field]) for field in _KNOWN_FIELDS if field in record)
-
-
-def _field(template: str) -> Callable[[TestSet, str], Iterator[Item]]:
-    """A preset that is a template."""
-
-    def items(testset: TestSet, path: str) -> Iterator[Item]:
-        return _items_of(TestSet(testset.name, path, text=template), path)
-
-    return items
+def _preset_of(record: Mapping[str, Any]) -> str | None:
+    """The known layout that a record is of."""
+    fields = record.keys()
+    if "question" in fields and fields & {"choices", "eval_instance_index"} and not fields & {"passage", "context"}:
+        return "mmlu"
+    if fields >= {"ctx", "endings", "label"}:
+        return "hellaswag"
+    if fields == {"question", "answer"} and "#### " in str(record["answer"]):
+        return "gsm8k"
+    return None
 
 
 def _mmlu(testset: TestSet, path: str) -> Iterator[Item]:
@@ -267,10 +294,10 @@ def _wikitext(testset: TestSet, path: str) -> Iterator[Item]:
                 yield Item(untokenised(line), line, path)
 
 
-PRESETS: dict[str, Callable[[TestSet, str], Iterable[Item]]] = {
-    "gsm8k": _field("{question}"),
+PRESETS: dict[str, str | Callable[[TestSet, str], Iterable[Item]]] = {
+    "gsm8k": "{question}",
     "hellaswag": _hellaswag,
-    "lambada": _field("{text}"),
+    "lambada": "{text}",
     "mmlu": _mmlu,
     "wikitext": _wikitext,
 }

@@ -7,27 +7,28 @@ from collections.abc import Iterable, Iterator
 
 __all__ = ["UNKNOWN", "articles", "heading", "untokenised"]
 
-UNKNOWN = "\ue000"
-"""What stands for `<unk>` in an item: a private-use character, which no rule deletes and no text should hold."""
+UNKNOWN = "\0"
+"""What stands for `<unk>` in an item: the one character that no rule deletes and no reader lets through."""
 
 _HEADING = re.compile(r" *= ([^=].*?) = *\n?")
 _JOINED = re.compile(r" @([-,.])@ ")
-_DASH = re.compile(r"(?<=\d) – (?=\d)")
-_CONTRACTION = re.compile(r" (?='(?:s|t|d|m|ll|re|ve)\b)")
+_BETWEEN = re.compile(r"(?<=\d) ([–:]) (?=\d)|(?<=[a-z\d]) (/) (?=[a-z\d])")
+_CONTRACTION = re.compile(r"(?<=\w) (?='[^\W\d])")
 _BEFORE = re.compile(r" (?=[,.;:!?)\]%])")
 _AFTER = re.compile(r"(?<=[(\[$£]) ")
 
 
 def untokenised(line: str) -> str:
-    """The line as it was written, as far as its words go: ` @-@ ` is `-`, ` @,@ ` is `,`, ` 's` belongs to its word.
+    """The line as it was written, as far as its words go: ` @-@ ` is `-`, ` @,@ ` is `,`, ` 's` belongs to its word,
+    as do `12 : 30`, `2000 – 2005` and `km / h`.
 
     Only what changes words by the rules for shingles matters, since those delete punctuation. What the tokenised text
-    does not tell (whether ` / ` had spaces) stays. `<unk>` becomes UNKNOWN.
+    does not tell (whether ` – ` between words had spaces) stays. `<unk>` becomes UNKNOWN.
     """
     line = line.strip().replace(UNKNOWN, "").replace("<unk>", UNKNOWN)
     # Twice, since the two sides of `a @-@ b @-@ c` share a space.
     line = _JOINED.sub(r"\1", _JOINED.sub(r"\1", line))
-    line = _CONTRACTION.sub("", _DASH.sub("–", line))
+    line = _CONTRACTION.sub("", _BETWEEN.sub(lambda found: found[1] or found[2], line))
     return _AFTER.sub("", _BEFORE.sub("", line))
 
 

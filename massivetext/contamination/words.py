@@ -19,7 +19,7 @@ __all__ = ["Words", "located_words", "words"]
 _OFFSET = np.uint64(0xCBF29CE484222325)
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _ASCII_SPACE, _ASCII_DELETED, _LONGER = 0x80, 0x81, 0x82
-_U0, _U1, _U2 = UNKNOWN.encode()
+_UNKNOWN = ord(UNKNOWN)
 
 
 class Words(NamedTuple):
@@ -118,8 +118,7 @@ def _located(data, t):
             i += 1
         starts[k] = points
         while i < s.word_end[word]:
-            if data[i] == _U0 and i + 2 < len(data) and data[i + 1] == _U1 and data[i + 2] == _U2:
-                unknown[k] = True
+            unknown[k] |= data[i] == _UNKNOWN
             points += data[i] & 0xC0 != 0x80
             i += 1
         ends[k] = points

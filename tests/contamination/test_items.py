@@ -132,6 +132,38 @@ def test_wikitext_by_paragraph_or_article(tmp_path: Path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("record", "preset"),
+    [
+        ({"question": "q", "subject": "s", "choices": ["a"], "answer": 0}, "mmlu"),
+        ({"question": "q", "choices": ["a"], "context": "c"}, None),
+        ({"question": "q", "answer": "1 + 1 = <<1+1=2>>2\n#### 2"}, "gsm8k"),
+        ({"question": "q", "answer": "two"}, None),
+        ({"ind": 1, "ctx": "c", "endings": ["a", "b"], "label": "0"}, "hellaswag"),
+    ],
+)
+def test_layouts_are_guessed_by_fields(tmp_path: Path, record, preset):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(record))
+
+    assert TestSet.guess(str(path)) == TestSet("a", str(path), preset=preset)
+
+
+def test_a_field_that_no_record_has(tmp_path: Path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"question": "Who?", "anwser": "a"}\n{"question": "What?"}\n')
+
+    assert texts(path=str(path), text="{question} {anwser}") == ["Who? a", "What?"]
+    with pytest.raises(RecipeError, match=r"no record has 'answer'; the first one has 'question', 'anwser'"):
+        texts(path=str(path), text="{question} {answer}")
+    path.write_text('{"id": 1, "body": "a b c"}\n')
+    with pytest.raises(RecipeError, match="the first one has 'id', 'body'"):
+        texts(path=str(path))
+    path.write_text("")
+
+    assert texts(path=str(path)) == []
+
+
 def test_layouts_are_guessed(shared_data: Path):
     found = {}
     for path in sorted((shared_data / "testsets").glob("*_*")):
@@ -139,8 +171,9 @@ def test_layouts_are_guessed(shared_data: Path):
         found[testset.name] = (testset.preset, testset.unit, sum(1 for _ in read_items(testset)))
 
     assert found["hellaswag_val_full"] == ("hellaswag", None, 10_042)
-    assert found["gsm8k_test"] == (None, None, 1_319)
+    assert found["gsm8k_test"] == ("gsm8k", None, 1_319)
     assert found["lambada_test"] == (None, None, 5_153)
+    assert found["mmlu_validation-1"] == ("mmlu", None, 1_531)
     assert TestSet.guess(str(shared_data / "testsets" / "wikitext-test.txt")).preset == "wikitext"
 
 

@@ -108,6 +108,14 @@ def test_an_unknown_word_matches_nothing(tmp_path):
     assert row(testsets, numbers(0, 15) + " unk " + numbers(20, 13))["contamination_containment"] == 1.0
 
 
+def test_private_use_characters_are_words_like_others(tmp_path):
+    # Only WikiText has unknown words.
+    item = f"\ue000 {numbers(0, 14)} \uf8ff"
+
+    assert index(tmp_path, [item]).arrays.n_shingles.tolist() == [4]
+    assert row(index(tmp_path, [item]), item)["contamination_jaccard"] == 1.0
+
+
 @pytest.mark.parametrize("place", range(1, 17))
 def test_one_edit_in_an_item_is_aligned(tmp_path, place):
     # 18 words: an edit in the middle leaves no shingle of the six.
@@ -127,7 +135,7 @@ def test_one_edit_in_an_item_is_aligned(tmp_path, place):
     assert inserted["contamination_alignment_item"] == 0
 
 
-_word = st.sampled_from(["the", "to", "A", "b.", "c", "é", "e\u0301", "İ", "1", "—", "x,"])
+_word = st.sampled_from(["the", "to", "A", "b.", "c", "é", "e\u0301", "İ", "1", "—", "x,", "\ue000"])
 _line = st.lists(_word, min_size=0, max_size=45).map(" ".join)
 
 

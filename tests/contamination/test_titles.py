@@ -18,6 +18,8 @@ from massivetext.contamination.wikitext import UNKNOWN, articles, heading, untok
         (" a guest @-@ starring role on 1 @,@ 275 @.@ 5 km . \n", "a guest-starring role on 1,275.5 km."),
         (" M @-@ N @-@ O ( Wade – Giles ) 2000 – 2005 ", "M-N-O (Wade – Giles) 2000–2005"),
         (" Teddy 's Story , they don 't , we 'll and I 've ", "Teddy's Story, they don't, we'll and I've"),
+        (" at 9 : 30 : 15 , 40 km / h , see : 15 ", "at 9:30:15, 40 km/h, see: 15"),
+        (" K 'awiil 's coup d 'état , ' quoted ' ", "K'awiil's coup d'état, ' quoted '"),
         (" the <unk> of $ 5 ", f"the {UNKNOWN} of $5"),
     ],
 )
