@@ -33,7 +33,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from massivetext import isolation, storage
 from massivetext.errors import MassiveTextError, OutputError
 
-__all__ = ["ATTEMPTS", "Execution", "Isolating", "Marker", "Task", "TaskError", "Workers", "read_markers"]
+__all__ = ["ATTEMPTS", "Execution", "Isolating", "Marker", "Spent", "Task", "TaskError", "Workers", "read_markers"]
 
 ATTEMPTS = 3
 """How often a task is tried before it is given up."""
@@ -116,6 +116,21 @@ def read_markers(paths: Sequence[str]) -> list[Marker | None]:
     return storage.each(lambda path: Marker.read(path) if path in there else None, paths, remote=True)
 
 
+@dataclass
+class Spent:
+    """CPU seconds of local worker processes: in all, of that until they can take tasks (imports), and inside tasks.
+    What is left is Beam's."""
+
+    processes: float = 0.0
+    starts: float = 0.0
+    tasks: float = 0.0
+
+    def add(self, other: Spent) -> None:
+        self.processes += other.processes
+        self.starts += other.starts
+        self.tasks += other.tasks
+
+
 _NO_OUTPUT = "OutputError: "
 
 GiveUp = Callable[[Any, str], None]
@@ -127,6 +142,7 @@ class Workers:
 
     def __init__(self, execution: Execution) -> None:
         self.execution = execution
+        self.spent = Spent()
         self._idle: list[_Process] = []
 
     def __enter__(self) -> Workers:
@@ -170,7 +186,8 @@ class Workers:
                 while queue and len(busy) < width:
                     process = self._idle.pop() if self._idle else _Process()
                     # Guided self-scheduling: large pieces first, small ones last, so that all finish together.
-                    share = max(1, min(64, len(queue) // (4 * width)))
+                    # A pipeline costs .05 s, so a worker that is alone is handed as many as may be.
+                    share = max(1, min(64, len(queue) // (4 * width if width > 1 else 1)))
                     process.begin([queue.popleft() for _ in range(min(share, len(queue)))])
                     busy.append(process)
                 ready = wait([handle for process in busy for handle in process.handles], timeout=isolation.EVERY)
@@ -205,6 +222,7 @@ class Workers:
                                 "more memory for this machine or container, is what helps where the kernel ended them"
                             )
                     elif process.is_idle:
+                        self.spent.add(process.spent)
                         busy.remove(process)
                         self._idle.append(process)
         except BaseException:
@@ -254,6 +272,9 @@ def run_task(task: Task) -> str | None:
 _report: Callable[[int, str, str | None], None] | None = None
 """Set in a local worker process: tells the parent that a task begins or has ended."""
 
+_in_tasks = 0.0
+"""CPU seconds that tasks have taken in this process."""
+
 
 class RunTask(beam.DoFn):
     """Runs each task it is given, and yields the marker of each that is done. Counts those done and failed."""
@@ -263,10 +284,13 @@ class RunTask(beam.DoFn):
         self.failed = Metrics.counter("RunTask", "failed")
 
     def process(self, element: tuple[int, Any]) -> Iterator[str]:
+        global _in_tasks
         number, task = element
         if _report:
             _report(number, "begin", None)
+        before = time.process_time()
         message = run_task(task)
+        _in_tasks += time.process_time() - before
         (self.failed if message else self.done).inc()
         if message:
             logging.getLogger(__name__).warning("%s: %s", task.marker, message)
@@ -281,12 +305,14 @@ def _serve(connection: Connection, parent: int, note: isolation.Note) -> None:
     isolation.attach(note)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-    global _report
+    global _in_tasks, _report
 
     def report(number: int, event: str, message: str | None) -> None:
         connection.send((number, event, message))
 
     _report = report
+    since = 0.0
+    starts = time.process_time()
     with contextlib.suppress(EOFError, BrokenPipeError, OSError):
         while True:
             tasks = connection.recv()
@@ -294,7 +320,9 @@ def _serve(connection: Connection, parent: int, note: isolation.Note) -> None:
                 _pipeline(tasks)
             except Exception:
                 logging.getLogger(__name__).exception("the pipeline of a worker process failed")
-            connection.send((-1, "idle", None))
+            now = time.process_time()
+            connection.send((-1, "idle", Spent(now - since, starts, _in_tasks)))
+            since, starts, _in_tasks = now, 0.0, 0.0
 
 
 def _how_it_died(code: int | None) -> str:
@@ -329,6 +357,7 @@ class _Process:
     is_idle: bool = True
     is_dead: bool = False
     has_begun: bool = False
+    spent: Spent = field(default_factory=Spent)
 
     def __post_init__(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -364,7 +393,7 @@ class _Process:
             while self.connection.poll():
                 number, event, message = self.connection.recv()
                 if event == "idle":
-                    self.is_idle = True
+                    self.is_idle, self.spent = True, message
                 elif event == "begin":
                     self.running = number
                     self.has_begun = True

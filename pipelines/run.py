@@ -87,6 +87,7 @@ def run(
                 reporter.say(f"  {line}")
         with Timed(reporter, folder.path("work", "runs.json"), execution) as timed, Workers(execution) as workers:
             _stages(recipe, folder, parts, workers, timed, outcome, COMMANDS.index(through))
+            timed.spent(workers.spent)
     if outcome.n_done == 0:
         reporter.say(f"{output} holds all of this already; nothing was done")
     return outcome

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from massivetext import storage
-from pipelines.execution import Execution
+from pipelines.execution import Execution, Spent
 
 if TYPE_CHECKING:
     from pipelines.run import Reporter
@@ -53,6 +53,14 @@ class Timed:
 
     def say(self, line: str) -> None:
         self._reporter.say(line)
+
+    def spent(self, spent: Spent) -> None:
+        """CPU seconds of the worker processes, once the run has come to its end."""
+        self._run["cpu_seconds"] = {
+            "worker_processes": round(spent.processes, 3),
+            "starts": round(spent.starts, 3),
+            "tasks": round(spent.tasks, 3),
+        }
 
     def stage(self, name: str, tasks: Sequence[Any]) -> Callable[[Any], None]:
         self._close()

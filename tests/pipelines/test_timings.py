@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from pipelines.execution import Execution
+from pipelines.execution import Execution, Spent, Workers
 from pipelines.timings import KEPT, Timed
 
 
 @dataclass
 class Task:
     weight: int
+
+
+@dataclass(frozen=True)
+class Busy:
+    """A task that takes a twentieth of a second of CPU time."""
+
+    marker: str
+    weight: int
+
+    def __call__(self) -> None:
+        until = time.process_time() + 0.05
+        while time.process_time() < until:
+            pass
+        Path(self.marker).touch()
 
 
 class Silent:
@@ -76,3 +91,18 @@ def _interrupted(path: str) -> None:
     with Timed(Silent(), path, Execution()) as timed:
         timed.stage("curate", [Task(1)])
         raise KeyboardInterrupt
+
+
+def test_cpu_time_of_worker_processes_is_told_apart(tmp_path: Path) -> None:
+    spent = Spent()
+    with Workers(Execution(workers=2)) as workers:
+        workers.run([Busy(str(tmp_path / str(number)), number) for number in range(4)])
+        spent = workers.spent
+    with Timed(Silent(), str(tmp_path / "runs.json"), Execution(workers=2)) as timed:
+        timed.stage("curate", [Task(1)])
+        timed.spent(spent)
+    (run,) = json.loads((tmp_path / "runs.json").read_text())
+
+    assert 4 * 0.05 <= spent.tasks < 4 * 0.05 + 0.5
+    assert 0 < spent.starts < spent.processes - spent.tasks
+    assert {"worker_processes", "starts", "tasks"} == set(run["cpu_seconds"])

@@ -1,0 +1,251 @@
+"""The whole main job on one worker process, on two, and as two runs of one: digests, speed, memory, Beam's share.
+
+    python benchmarks/bench_engine.py                                64 MB, a couple of minutes
+    python benchmarks/bench_engine.py --bytes 2e9 --folder big       what docs/engines.md quotes
+    python benchmarks/bench_engine.py --bytes 20e9 --folder big --runs two
+
+Input is made from real text by seeded edits, half of it WARC, half JSON lines (corpus_engine.py), and goes through all
+stages of `massiveweb` and `c4` of the recipe `gopher`, a test set included. --bytes: of pages and texts, uncompressed.
+
+With --folder, inputs and figures are kept: given again, the command makes no file twice and repeats no run that has
+ended, so it can be stopped at any time. Outputs of a run are removed once their digest is taken. Disk for 20e9 bytes:
+10 GB for the input, about as much for the largest output, besides what duplicates take while they are looked for.
+
+MB/s are of content by the clock; where a machine is busy, see `CPU s` and `MB/s a CPU s`. `outside tasks` is the share
+of a run's CPU time that is not spent inside a task: Beam, imports, the client's own work. `Beam` is the part of it that
+worker processes spend after they have started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import corpus_engine
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("MASSIVETEXT_DATA", REPOSITORY / ".." / "shared" / "data")).resolve()
+PROGRAM = [sys.executable, "-c", "from massivetext.cli import main; main()"]
+OUTPUTS = ("curated", "rejected", "ledger", "mixture")
+RUNS = ("one", "two", "pair")
+
+RECIPE = """\
+extends: gopher
+subsets:
+  massiveweb: {{sources: [{{format: warc, path: "{input}/warc/{half}/*.warc.gz"}}]}}
+  c4: {{sources: [{{format: jsonl, path: "{input}/jsonl/{half}/*.jsonl.zst"}}]}}
+testsets: [{{name: lambada, path: "{data}/testsets/lambada_test.jsonl", preset: lambada}}]
+mixture: {{weights: {{massiveweb: 0.01, c4: 0.99}}, tokens: max, max_epochs: 1}}
+"""
+
+
+class Processes(threading.Thread):
+    """Looks at a process and its descendants, and keeps the largest resident set that each has had."""
+
+    def __init__(self, root: int) -> None:
+        super().__init__(daemon=True)
+        self.root, self.is_over = root, False
+        self.client = 0
+        self.workers: dict[int, int] = {}
+
+    def run(self) -> None:
+        while not self.is_over:
+            parents: dict[int, int] = {}
+            for entry in os.listdir("/proc"):
+                if entry.isdigit() and (fields := _read(f"/proc/{entry}/stat")):
+                    parents[int(entry)] = int(fields.rpartition(")")[2].split()[1])
+            self.client = max(self.client, _peak(self.root))
+            for process in parents:
+                above = process
+                while above in parents and above != self.root:
+                    above = parents[above]
+                if above == self.root and process != self.root:
+                    self.workers[process] = max(self.workers.get(process, 0), _peak(process))
+            time.sleep(0.25)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path) as stream:
+            return stream.read()
+    except OSError:
+        return ""
+
+
+def _peak(process: int) -> int:
+    """Bytes of the largest resident set that a process has had."""
+    for line in _read(f"/proc/{process}/status").splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) << 10
+    return 0
+
+
+def digest(folder: Path) -> str:
+    """One digest of the names and bytes of all files of a run's output."""
+    found = hashlib.blake2b(digest_size=16)
+    for path in sorted(path for kind in OUTPUTS for path in (folder / kind).rglob("*") if path.is_file()):
+        found.update(str(path.relative_to(folder)).encode() + b"\0")
+        with open(path, "rb") as stream:
+            while block := stream.read(1 << 20):
+                found.update(block)
+    return found.hexdigest()
+
+
+class Run:
+    """`massivetext run` over all files or half of them, while it lasts and after."""
+
+    def __init__(self, folder: Path, name: str, half: str, workers: int, memory: int) -> None:
+        self.output = folder / f"output-{name}"
+        shutil.rmtree(self.output, ignore_errors=True)  # of one that was stopped: its time is not known
+        recipe = folder / f"{name}.yaml"
+        recipe.write_text(RECIPE.format(input=folder / "input", half=half, data=DATA), encoding="utf-8")
+        options = ["--output", str(self.output), "--workers", str(workers), "--memory", str(memory), "--quiet"]
+        self.started = time.monotonic()
+        self.process = subprocess.Popen([*PROGRAM, "run", str(recipe), *options])
+        self.seen = Processes(self.process.pid)
+        self.seen.start()
+
+    def figures(self) -> dict[str, Any]:
+        """Waits for the end, and removes the output."""
+        _, status, usage = os.wait4(self.process.pid, 0)
+        seconds = time.monotonic() - self.started
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        self.seen.is_over = True
+        if status:
+            sys.exit(f"the run failed with status {self.process.returncode}; its output is left in {self.output}")
+        course = json.loads((self.output / "work" / "runs.json").read_text())[-1]
+        found = {
+            "seconds": seconds,
+            "cpu": usage.ru_utime + usage.ru_stime,
+            "cpu_in_tasks": course["cpu_seconds"]["tasks"],
+            "cpu_of_workers": course["cpu_seconds"]["worker_processes"],
+            "cpu_of_starts": course["cpu_seconds"]["starts"],
+            "stages": {stage["stage"]: stage["seconds"] for stage in course["stages"]},
+            "peak_of_client": self.seen.client,
+            "peaks_of_workers": sorted(self.seen.workers.values(), reverse=True),
+            "output_bytes": sum(path.stat().st_size for path in self.output.rglob("*") if path.is_file()),
+            "digest": digest(self.output),
+        }
+        shutil.rmtree(self.output)
+        return found
+
+
+def take(folder: Path, name: str, memory: int, sizes: dict[str, int]) -> list[dict[str, Any]]:
+    """The figures of one kind of run; those of an earlier command where there are any."""
+    note = folder / f"figures-{name}.json"
+    if not note.exists():
+        if name == "pair":
+            both = [Run(folder, f"pair-{half}", half, 1, memory // 2) for half in "ab"]
+            found = [{**run.figures(), "bytes": sizes[half]} for run, half in zip(both, "ab")]
+        else:
+            run = Run(folder, name, "*", RUNS.index(name) + 1, memory)
+            found = [{**run.figures(), "bytes": sum(sizes.values())}]
+        note.write_text(json.dumps(found, indent=1))
+    return json.loads(note.read_text())
+
+
+def make(folder: Path, n_bytes: int, seed: int) -> dict[str, int]:
+    """The input, and the bytes of content in each half of it."""
+    begun = time.monotonic()
+    tasks = corpus_engine.tasks(folder / "input", n_bytes, seed)
+    with multiprocessing.Pool(min(2, os.cpu_count() or 1)) as pool:
+        files = list(pool.imap_unordered(corpus_engine.make, tasks))
+    sizes = {half: sum(held for path, held, _ in files if Path(path).parent.name == half) for half in "ab"}
+    n_documents = sum(documents for _, _, documents in files)
+    packed = sum(os.path.getsize(path) for path, _, _ in files)
+    print(
+        f"input: {sum(sizes.values()) / 1e9:.2f} GB of content in {n_documents:,} documents, {len(files)} files of "
+        f"{packed / 1e9:.2f} GB together; {time.monotonic() - begun:.0f} s to make or to find\n",
+        flush=True,
+    )
+    return sizes
+
+
+def table(rows: dict[str, dict[str, Any]]) -> str:
+    """Markdown: a row a run."""
+    stages = list(next(iter(rows.values()))["stages"])
+    head = ["run", "wall s", "CPU s", "MB/s", "MB/s a CPU s", "peak client", "peak of workers, MB", "outside tasks"]
+    head += ["Beam", *(f"{stage} s" for stage in stages), "digest"]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for name, found in rows.items():
+        size, cpu = found["bytes"] / 1e6, found["cpu"]
+        beam = found["cpu_of_workers"] - found["cpu_in_tasks"] - found["cpu_of_starts"]
+        cells = [
+            name,
+            f"{found['seconds']:.1f}",
+            f"{cpu:.1f}",
+            f"{size / found['seconds']:.2f}",
+            f"{size / cpu:.2f}",
+            f"{found['peak_of_client'] / 1e6:,.0f}",
+            ", ".join(f"{peak / 1e6:,.0f}" for peak in found["peaks_of_workers"] if peak > 100e6),
+            f"{(cpu - found['cpu_in_tasks']) / cpu:.1%}",
+            f"{beam / cpu:.1%}",
+            *(f"{found['stages'][stage]:.1f}" for stage in stages),
+            found["digest"][:12],
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bytes", type=float, default=64e6, help="of content; default 64e6")
+    parser.add_argument("--runs", default=",".join(RUNS), help="of one, two, pair; default all")
+    parser.add_argument("--memory", type=int, default=2048, help="MB, as of `massivetext run`; default 2048")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="keep inputs and figures here; default a temporary folder")
+    chosen = parser.parse_args()
+    names = chosen.runs.split(",")
+    if not set(names) <= set(RUNS):
+        parser.error(f"--runs {chosen.runs}: expected some of {', '.join(RUNS)}")
+    if not DATA.is_dir():
+        print(f"no real data at {DATA}: set MASSIVETEXT_DATA")
+        return
+    os.environ["MASSIVETEXT_DATA"] = str(DATA)
+    with tempfile.TemporaryDirectory(prefix="bench-engine-") as temporary:
+        folder = (chosen.folder or Path(temporary)) / f"{chosen.bytes:.0f}-{chosen.seed}-{chosen.memory}"
+        folder = folder.resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        sizes = make(folder, int(chosen.bytes), chosen.seed)
+        if any(not (folder / f"figures-{name}.json").exists() for name in names):
+            warm(folder, chosen.memory)
+        found = {name: take(folder, name, chosen.memory, sizes) for name in names}
+    rows = {}
+    for name in names:
+        for half, figures in zip("ab", found[name]):
+            rows[f"{name} {half}" if name == "pair" else name] = figures
+    print(table(rows))
+    print()
+    if "one" in found and "two" in found:
+        is_equal = found["one"][0]["digest"] == found["two"][0]["digest"]
+        print(f"digests of one and two workers: {'equal' if is_equal else 'DIFFERENT'}")
+        if not is_equal:
+            sys.exit(1)
+    if "two" in found and "pair" in found:
+        two = found["two"][0]
+        apart = sum(figures["bytes"] / figures["seconds"] for figures in found["pair"])
+        print(f"two workers reach {two['bytes'] / two['seconds'] / apart:.0%} of what two separate runs reach together")
+
+
+def warm(folder: Path, memory: int) -> None:
+    """A run over a little, so that compiled kernels are on disk for those that count."""
+    small = folder / "warm"
+    for task in corpus_engine.tasks(small / "input", 400_000, 0):
+        corpus_engine.make(task)
+    Run(small, "one", "*", 1, memory).figures()
+    shutil.rmtree(small)
+
+
+if __name__ == "__main__":
+    main()
