@@ -18,10 +18,11 @@ import yaml
 from massivetext import __version__, storage
 from massivetext.errors import OutputError
 from massivetext.parquet import file_digest
+from pipelines.changes import differences
 from pipelines.execution import Marker, read_markers
 from pipelines.recipe import Recipe
 
-__all__ = ["Folder", "differences"]
+__all__ = ["Folder"]
 
 SHAPING = (
     "massivetext",
@@ -230,13 +231,3 @@ def _take(stream: IO[str], root: str) -> None:
     stream.truncate(0)
     # Past the buffer, which would be written once more when the file is closed, and fail again on a full disk.
     os.write(stream.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
-
-
-def differences(old: Any, new: Any, place: str = "") -> list[str]:
-    """`key: old -> new` for every leaf in which two recipes differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        found = []
-        for key in sorted({*old, *new}, key=str):
-            found += differences(old.get(key), new.get(key), f"{place}.{key}" if place else str(key))
-        return found
-    return [] if old == new else [f"{place}: {old!r} -> {new!r}"]

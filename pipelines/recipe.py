@@ -28,7 +28,7 @@ from massivetext.errors import RecipeError
 from massivetext.extraction import ENGINES
 from massivetext.readers import FORMATS
 
-__all__ = ["PACKAGED", "STAGES", "Recipe", "Subset", "TestSet", "read"]
+__all__ = ["PACKAGED", "STAGES", "Recipe", "Subset", "TestSet", "read", "with_settings"]
 
 PACKAGED = ("gopher", "chinchilla", "fineweb")
 """Recipes that ship with the package."""
@@ -305,6 +305,8 @@ class Recipe(_Block):
             return common
         if isinstance(own, dict):
             return {**common, **own}
+        if isinstance(own, list):
+            return own
         return common.model_copy(update=own.model_dump(exclude_unset=True))
 
     def limits(self, subset: str, stage: str) -> dict[str, Limit]:
@@ -384,9 +386,18 @@ def load_function(path: str) -> Any:
 def read(path: str, settings: Iterable[str] = ()) -> Recipe:
     """The recipe of a file, or the packaged one of that name, with `key.sub=value` settings laid over it.
 
-    Paths in a file are relative to the file's folder. Raises RecipeError with every fault found.
+    Paths in a file are relative to the file's folder. A run's DIR/recipe.yaml is a recipe too. Raises RecipeError with
+    every fault found.
     """
-    data = _load(path, ())
+    return _resolved(_load(path, ()), settings, path)
+
+
+def with_settings(recipe: Recipe, settings: Iterable[str], path: str) -> Recipe:
+    """A recipe that has been read, with `key.sub=value` settings laid over it. `path`: what its faults are named by."""
+    return _resolved(recipe.resolved(), settings, path)
+
+
+def _resolved(data: dict[str, Any], settings: Iterable[str], path: str) -> Recipe:
     for setting in settings:
         _set(data, setting)
     try:
@@ -451,6 +462,8 @@ def _load(path: str, seen: tuple[str, ...]) -> dict[str, Any]:
         raise RecipeError(f"{path}: nested too deeply for a recipe") from error
     if not isinstance(data, dict):
         raise RecipeError(f"{path}: expected a mapping with keys such as `subsets`, found {type(data).__name__}")
+    if {"digest", "canonical", "recipe"} <= set(data) and isinstance(data["recipe"], dict):
+        data = {"extends": None, **data["recipe"]}  # what a run has written: resolved, and extending nothing
     _check_size(data, path)
     data = _fill(data, path)
     _absolute(data, folder)

@@ -1,0 +1,116 @@
+"""`massivetext what-if DIR --set KEY=VALUE`: what other per-document limits would keep, from the ledger alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+@click.command("what-if")
+@click.argument("folder", metavar="DIR")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the run's recipe")
+@click.option("--recipe", metavar="RECIPE", help="judge by this recipe instead of the run's own")
+@click.option("--examples", type=click.IntRange(0), default=2, show_default=True, help="documents shown for each move")
+@click.option("--json", "as_json", is_flag=True, help="everything as JSON")
+def what_if(folder: str, settings: tuple[str, ...], recipe: str | None, examples: int, as_json: bool) -> None:
+    """What would be kept of the run in DIR under other per-document limits: documents and tokens by subset, and
+    documents that change sides. From the ledger alone, in seconds; no text is measured again.
+
+    What later stages would do with a document that they have not seen is not known: it is counted as `unknown`, and so
+    is a duplicate whose kept partner would go. Changes that need the text are refused.
+
+    \b
+    massivetext what-if out --set quality.word_count.min=30
+    massivetext what-if out --set subsets.massiveweb.quality.hash_ratio=null --set 'language.keep={en: 0.5, de: 0.8}'
+    massivetext what-if out --recipe other.yaml --examples 5
+    """
+    import json
+    import shlex
+
+    from massivetext.errors import RecipeError
+    from pipelines import what_if as ledgers
+
+    if not settings and recipe is None:
+        raise RecipeError("nothing is changed: give --set quality.word_count.min=30, say, or --recipe other.yaml")
+    found = ledgers.what_if(folder, ledgers.other_recipe(folder, recipe, settings), examples=examples).as_data()
+    changed = [word for setting in settings for word in ("--set", setting)]
+    update = ["massivetext", "run", recipe or f"{folder}/recipe.yaml", "--output", folder, "--update", *changed]
+    found["update"] = shlex.join(update)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    if not found["changes"]:
+        click.echo("no rule that documents of this run are judged by is changed")
+        return
+    for change in found["changes"]:
+        click.echo(change)
+    _table(found["subsets"])
+    _moves(found)
+    for note in _notes(found["subsets"], found["moves"]):
+        click.echo(note)
+    click.echo(f"to make it real:\n  {found['update']}")
+
+
+def _table(subsets: dict[str, Any]) -> None:
+    """What the rules keep, and every outcome whose count would change."""
+    from massivetext.cli._tables import in_order, side_by_side
+
+    rows = []
+    for subset, found in subsets.items():
+        rows.append(
+            {"subset": subset, "outcome": "pass the rules", "reason": None, **found["passing"], "style": "bold"}
+        )
+        shown = [row for row in found["outcomes"] if row["before"] != row["after"] or row["outcome"] == "kept"]
+        rows += [{"subset": subset, **row} for row in in_order(shown, "before")]
+    side_by_side(rows, ("before", "after"), ((0, "documents"), (2, "tokens")))
+
+
+def _moves(found: dict[str, Any]) -> None:
+    """Documents that change sides, with examples and what decides on them."""
+    from massivetext.cli._tables import one_line
+
+    sums: dict[tuple[str, str], int] = {}
+    for move in found["moves"]:
+        key = (move["from"], move["to"])
+        sums[key] = sums.get(key, 0) + move["documents"]
+    examples: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for example in found["examples"]:
+        examples.setdefault((example["from"], example["to"]), []).append(example)
+    for key in sorted(examples, key=lambda key: (-sums[key], key)):
+        after = "passes the rules, later stages unknown" if key[1] == "unknown" else key[1]
+        click.echo(f"\n{sums[key]:,}: {key[0]} -> {after}")
+        for example in examples[key]:
+            click.echo(f"  {example['id']}  {_where(example)}")
+            for rule in example["rules"]:
+                value, limit = rule["value"], rule["limit"]
+                shown = f"{value:.6g}" if isinstance(value, float) else value
+                limits = f"keep {limit['from']}"
+                limits += f"  ->  keep {limit['to']}" if limit["from"] != limit["to"] else ""
+                side = {(True, True): "before and after", (True, False): "before", (False, True): "after"}
+                broken = side[rule["broken"]["from"], rule["broken"]["to"]]
+                click.echo(f"    {rule['rule']} {shown}, broken {broken}: {limits}")
+            if not example["rules"] and example["partner_id"]:
+                click.echo(f"    was removed in favour of {example['partner_id']}, which would go")
+            if example["text"] is not None:
+                click.echo(f"    {one_line(example['text'])}")
+
+
+def _where(example: dict[str, Any]) -> str:
+    return example["url"] or f"{example['source']} at {example['offset']}"
+
+
+def _notes(subsets: dict[str, Any], moves: list[dict[str, Any]]) -> list[str]:
+    unknown = [move for move in moves if move["to"].startswith("unknown")]
+    if not unknown:
+        return [""]
+    n = sum(move["documents"] for move in unknown)
+    stages = [
+        stage
+        for stage in ("deduplication", "contamination")
+        if any(stage in s["later_stages"] for s in subsets.values())
+    ]
+    notes = [f"\nunknown: {n:,} documents that {' and '.join(stages)} would still have to judge"]
+    if "deduplication" in stages:
+        notes.append("each may turn out a duplicate, or be kept in place of one that is kept now")
+    return notes

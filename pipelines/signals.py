@@ -1,0 +1,65 @@
+"""What a reason of the ledger (`quality.word_count`) stands on: the document's value and the recipe's limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.recipe import RULE_FAMILIES, Recipe
+
+__all__ = ["in_words", "limit_of", "value_of"]
+
+
+def value_of(row: Mapping[str, Any], reason: str) -> Any:
+    """What a row of the ledger has of a reason's signal: a number, or words; None where nothing was measured."""
+    stage, _, signal = reason.partition(".")
+    if stage == "language":
+        return f"{row['language']} {row['language_score']}"
+    if stage == "duplicate":
+        jaccard = row["partner_jaccard"]
+        return f"of {row['partner_id']}" + ("" if jaccard is None else f", J {jaccard:.6f}")
+    if reason == "contamination.title":
+        return row["test_title"]
+    if stage == "contamination":
+        rare = row.get("contamination_containment_rare") if signal == "containment" else None
+        return row[f"contamination_{signal}"] if rare is None else rare
+    return row.get(signal)
+
+
+def limit_of(recipe: Recipe, subset: str, reason: str) -> str:
+    """The limit that a reason is judged by in a subset, in words: `50 to 100,000`; `no limit` where there is none."""
+    stage, _, signal = reason.partition(".")
+    if stage not in ("duplicate", "failed", "skipped") and not recipe.goes_through(subset, stage):
+        return "no limit"
+    if stage in RULE_FAMILIES:
+        return in_words(recipe.limits(subset, stage).get(signal))
+    if stage == "rules":
+        return in_words(recipe.rules.get(signal))
+    if stage == "safe_search":
+        return in_words(recipe.block(subset, stage).safe_search_score)
+    if stage == "language":
+        keep: dict[str, float] = recipe.block(subset, stage).keep
+        return ", ".join(f"{name} from {least:g}" for name, least in keep.items()) or "none"
+    if stage == "licence":
+        return ", ".join(recipe.block(subset, stage)) or "none"
+    if stage == "duplicate":
+        return f"near from J {recipe.block(subset, 'deduplication').threshold:g}"
+    if stage == "contamination":
+        block = recipe.block(subset, stage)
+        if signal == "jaccard":
+            return f"{block.jaccard:g} or less" if block.contamination != "containment" else "no limit"
+        if signal == "containment":
+            return f"below {block.containment:g}" if block.contamination != "jaccard" else "no limit"
+        limit = block.limits.get(f"contamination_{signal}")
+        return "no limit" if limit is None else f"below {limit:g}"
+    return "no limit"
+
+
+def in_words(limit: Any) -> str:
+    """`50 to 100,000`, of anything with `min` and `max`; None is no limit."""
+    low, high = (None, None) if limit is None else (limit.min, limit.max)
+    if low is not None and high is not None:
+        return f"{low:,g} to {high:,g}"
+    if low is not None:
+        return f"{low:,g} or more"
+    return "no limit" if high is None else f"{high:,g} or less"

@@ -1,0 +1,323 @@
+"""What other per-document limits would keep, from the ledger of a run alone.
+
+The verdict is that of the pass over the text (`pipelines.judgement`), on the columns that the pass left. What the later
+stages would do with a document that they have not seen is not known: such a document is `unknown`, and so is a
+duplicate whose kept partner the new limits remove.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from massivetext import storage
+from massivetext.errors import OutputError, RecipeError
+from massivetext.ledger import ledger_files
+from massivetext.report.course import recipe_of
+from massivetext.report.samples import texts, visible
+from pipelines.changes import answerable
+from pipelines.judgement import JUDGED, broken_rules, first_broken, judged_columns
+from pipelines.recipe import Recipe, read, with_settings
+from pipelines.signals import limit_of, value_of
+
+__all__ = ["MEMORY", "Place", "WhatIf", "other_recipe", "recipe_held", "verdicts", "what_if"]
+
+MEMORY = "400MB"
+"""Of the engine that joins duplicates with partners lost; beyond it, rows go to a temporary folder."""
+
+SNIPPET = 300
+"""Characters of a text that an example shows."""
+
+_DOCUMENTS = pa.array(["kept", "rejected", "duplicate", "contaminated"])
+"""Outcomes of documents: rows with text, on which the rules have a verdict."""
+
+_UNITS = ("documents", "bytes", "tokens")
+_LATER = ("deduplication", "contamination")
+UNKNOWN = "unknown"
+PARTNER_LOST = "duplicate of a removed document"
+"""The `reason` of an unknown outcome that was `duplicate`."""
+
+Key = tuple[str, str | None]
+"""Outcome and reason."""
+
+
+@dataclass
+class WhatIf:
+    """What would become of the documents of a run.
+
+    changes: of the recipe, by subset. moves: by subset, then (outcome and reason before, after): documents, bytes,
+    tokens. examples: by (before, after), documents with what decides.
+    """
+
+    changes: list[str]
+    later: dict[str, list[str]]
+    moves: dict[str, dict[tuple[Key, Key], list[int]]] = field(default_factory=dict)
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+    def sums(self, subset: str, which: int) -> dict[Key, list[int]]:
+        """Documents, bytes, tokens by outcome and reason; which: 0 before, 1 after."""
+        found: dict[Key, list[int]] = {}
+        for move, sums in self.moves[subset].items():
+            held = found.setdefault(move[which], [0, 0, 0])
+            found[move[which]] = [a + b for a, b in zip(held, sums)]
+        return found
+
+    def as_data(self) -> dict[str, Any]:
+        """As plain data: documents, bytes and tokens before and after by subset, outcome and reason; `passing`: of the
+        per-document rules; moves, largest first; examples."""
+        subsets = {}
+        for subset in sorted(self.moves):
+            before, after = self.sums(subset, 0), self.sums(subset, 1)
+            passing = [
+                [sum(sums[k] for key, sums in side.items() if key[0] != "rejected") for k in range(3)]
+                for side in (before, after)
+            ]
+            subsets[subset] = {
+                "passing": {"before": passing[0], "after": passing[1]},
+                "outcomes": [
+                    {
+                        "outcome": key[0],
+                        "reason": key[1],
+                        "before": before.get(key, [0, 0, 0]),
+                        "after": after.get(key, [0, 0, 0]),
+                    }
+                    for key in sorted({**before, **after}, key=str)
+                ],
+                "later_stages": self.later[subset],
+            }
+        moves = [
+            {"subset": subset, "from": _key(move[0]), "to": _key(move[1]), **dict(zip(_UNITS, sums))}
+            for subset, found in sorted(self.moves.items())
+            for move, sums in sorted(found.items(), key=lambda item: (-item[1][0], str(item[0])))
+            if move[0] != move[1]
+        ]
+        return {"changes": self.changes, "subsets": subsets, "moves": moves, "examples": self.examples}
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A row group of a part of the ledger."""
+
+    path: str
+    subset: str
+    group: int
+
+    @property
+    def part(self) -> str:
+        return self.path.rpartition("/")[2].removesuffix(".parquet")
+
+
+def recipe_held(folder: str) -> Recipe:
+    """The recipe of a run. Raises OutputError if the folder is none's."""
+    return Recipe.model_validate(recipe_of(folder)["recipe"])
+
+
+def other_recipe(folder: str, path: str | None, settings: Sequence[str]) -> Recipe:
+    """The run's recipe, or the one at `path` over the run's sources, with the settings laid over it."""
+    held = recipe_held(folder)
+    if path is None:
+        return with_settings(held, settings, f"{folder}/recipe.yaml")
+    data = read(path, settings)
+    missing = sorted(set(held.filled) - set(data.subsets))
+    if missing:
+        raise RecipeError(f"{path}: subsets: has no {', '.join(missing)}, and the ledger in {folder} has")
+    subsets = {
+        name: subset.model_copy(update={"sources": held.subsets[name].sources if name in held.subsets else []})
+        for name, subset in data.subsets.items()
+    }
+    return data.model_copy(update={"subsets": subsets})
+
+
+def verdicts(folder: str, recipe: Recipe, columns: Sequence[str] = ()) -> Iterator[tuple[Place, pa.RecordBatch, Any]]:
+    """A row group at a time: its place, its documents (rows with text) with the columns asked for, and the reason
+    for which the recipe's per-document rules would reject each, null for none (a dictionary array)."""
+    for path in ledger_files(folder):
+        subset = path.split("/")[-2]
+        if subset not in recipe.subsets:
+            continue
+        names = list(dict.fromkeys([*judged_columns(recipe, subset), "outcome", *columns]))
+        with storage.open_input(path) as stream, pq.ParquetFile(stream) as file:
+            missing = sorted(set(names) - set(file.schema_arrow.names))
+            if missing:
+                raise OutputError(
+                    f"{path}: has no column {', '.join(missing)}; `massivetext verify {folder}` checks it"
+                )
+            for group in range(file.metadata.num_row_groups):
+                table = file.read_row_group(group, columns=names)
+                table = table.filter(pc.is_in(table.column("outcome"), value_set=_DOCUMENTS)).combine_chunks()
+                for batch in table.to_batches():
+                    broken = broken_rules(batch, recipe, subset)
+                    yield Place(path, subset, group), batch, first_broken(broken, batch.num_rows)
+
+
+def what_if(folder: str, recipe: Recipe, *, examples: int = 2) -> WhatIf:
+    """What the recipe's per-document rules would keep of the run in `folder`. examples: documents for each move.
+
+    Memory does not grow with the ledger. Raises RecipeError for a recipe that differs in more than such rules.
+    """
+    held = recipe_held(folder)
+    found = WhatIf(
+        answerable(held, recipe),
+        {name: [stage for stage in _LATER if recipe.goes_through(name, stage)] for name in held.filled},
+    )
+    chosen: dict[tuple[Key, Key], list[tuple[str, Place]]] = {}
+    with _Partners() as partners:
+        for place, batch, reason in verdicts(folder, recipe, ("id", "reason", "n_bytes", "n_tokens", "partner_id")):
+            moved = _moved(batch, reason, bool(found.later[place.subset]))
+            _add(found.moves.setdefault(place.subset, {}), moved)
+            _choose(chosen, moved, place, examples)
+            partners.add(place, moved)
+        partners.settle(found, chosen, examples)
+    found.examples = _examples(folder, held, recipe, chosen)
+    return found
+
+
+def _moved(batch: pa.RecordBatch, reason: pa.DictionaryArray, later: bool) -> pa.Table:
+    """The batch's documents with `to` and `to_reason`, their outcome and reason under the new limits."""
+    before = batch.column("outcome")
+    passes, passed = reason.is_null(), pc.not_equal(before, "rejected")
+    still = pc.if_else(passed, before, pa.scalar(UNKNOWN if later else "kept"))
+    columns = {name: batch.column(name) for name in ("id", "outcome", "reason", "n_bytes", "n_tokens", "partner_id")}
+    columns["to"] = pc.if_else(passes, still, "rejected")
+    kept_reason = pc.if_else(passed, batch.column("reason"), pa.scalar(None, pa.string()))
+    columns["to_reason"] = pc.if_else(passes, kept_reason, reason.cast(pa.string()))
+    return pa.table(columns)
+
+
+def _add(moves: dict[tuple[Key, Key], list[int]], moved: pa.Table) -> None:
+    names = ["outcome", "reason", "to", "to_reason"]
+    sums = moved.group_by(names).aggregate([("id", "count"), ("n_bytes", "sum"), ("n_tokens", "sum")])
+    for row in sums.to_pylist():
+        key = ((row["outcome"], row["reason"]), (row["to"], row["to_reason"]))
+        held = moves.get(key, [0, 0, 0])
+        added = [row["id_count"], row["n_bytes_sum"] or 0, row["n_tokens_sum"] or 0]
+        moves[key] = [a + b for a, b in zip(held, added)]
+
+
+def _choose(chosen: dict[tuple[Key, Key], list[tuple[str, Place]]], moved: pa.Table, place: Place, n: int) -> None:
+    """Keep the n smallest ids of each move: ids are digests, so these are a sample that every run agrees on."""
+    changed = moved.filter(pc.xor(pc.equal(moved["outcome"], "rejected"), pc.equal(moved["to"], "rejected")))
+    if n == 0 or changed.num_rows == 0:
+        return
+    texts = [changed[name].combine_chunks() for name in ("outcome", "reason", "to", "to_reason")]
+    key = pc.binary_join_element_wise(*texts, " ", null_handling="replace", null_replacement="")
+    encoded = key.dictionary_encode()
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    for code in range(len(encoded.dictionary)):
+        rows = changed.take(np.flatnonzero(codes == code))
+        for row in rows.take(pc.sort_indices(rows["id"])[:n]).to_pylist():
+            move = ((row["outcome"], row["reason"]), (row["to"], row["to_reason"]))
+            chosen[move] = sorted([*chosen.get(move, []), (row["id"], place)])[:n]
+
+
+class _Partners:
+    """Duplicates that stay, and documents that the new limits remove in whose favour some were removed."""
+
+    def __enter__(self) -> _Partners:
+        self._temporary = tempfile.mkdtemp(prefix="massivetext-what-if-")
+        spill = os.path.join(self._temporary, "spill")
+        self._connection = duckdb.connect(config={"memory_limit": MEMORY, "threads": 2, "temp_directory": spill})
+        self._connection.execute("CREATE TABLE lost (id VARCHAR)")
+        self._connection.execute(
+            "CREATE TABLE duplicates (subset VARCHAR, path VARCHAR, part INTEGER, reason VARCHAR, id VARCHAR, "
+            "partner_id VARCHAR, n_bytes BIGINT, n_tokens BIGINT)"
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def add(self, place: Place, moved: pa.Table) -> None:
+        survived = pc.is_in(moved["outcome"], value_set=pa.array(["kept", "contaminated"]))
+        lost = moved.filter(pc.and_(survived, pc.equal(moved["to"], "rejected"))).select(["id"])
+        self._insert("lost", "id", lost)
+        stay = moved.filter(pc.equal(moved["to"], "duplicate"))
+        self._insert("duplicates", "?, ?, ?, reason, id, partner_id, n_bytes, n_tokens", stay, place)
+
+    def _insert(self, table: str, columns: str, rows: pa.Table, place: Place | None = None) -> None:
+        if rows.num_rows:
+            self._connection.register("rows", rows)
+            values = [] if place is None else [place.subset, place.path, place.group]
+            self._connection.execute(f"INSERT INTO {table} SELECT {columns} FROM rows", values)
+            self._connection.unregister("rows")
+
+    def settle(self, found: WhatIf, chosen: dict[tuple[Key, Key], list[tuple[str, Place]]], n: int) -> None:
+        """Move the duplicates whose partner is lost to `unknown`, in the sums and among the examples."""
+        for subset, reason, *sums in self._connection.execute(
+            "SELECT subset, reason, count(*), coalesce(sum(n_bytes), 0)::BIGINT, coalesce(sum(n_tokens), 0)::BIGINT "
+            "FROM duplicates WHERE partner_id IN (SELECT id FROM lost) GROUP BY ALL ORDER BY ALL"
+        ).fetchall():
+            before: Key = ("duplicate", reason)
+            moves = found.moves[subset]
+            moves[before, before] = [a - b for a, b in zip(moves[before, before], sums)]
+            moves[before, (UNKNOWN, PARTNER_LOST)] = sums
+            if moves[before, before][0] == 0:
+                del moves[before, before]
+        for reason, rows in self._connection.execute(
+            f"SELECT reason, min(struct_pack(id, path, subset, part), {int(n)}) FROM duplicates "
+            "WHERE partner_id IN (SELECT id FROM lost) GROUP BY reason"
+            if n
+            else "SELECT 1 WHERE false"
+        ).fetchall():
+            move = (("duplicate", reason), (UNKNOWN, PARTNER_LOST))
+            chosen[move] = [(row["id"], Place(row["path"], row["subset"], row["part"])) for row in rows]
+
+
+def _examples(
+    folder: str, held: Recipe, recipe: Recipe, chosen: Mapping[tuple[Key, Key], Sequence[tuple[str, Place]]]
+) -> list[dict[str, Any]]:
+    """The chosen documents by move, each with where it is from, what decides, and the beginning of its text."""
+    wanted: dict[Place, set[str]] = {}
+    for documents in chosen.values():
+        for name, place in documents:
+            wanted.setdefault(place, set()).add(name)
+    rows: dict[str, dict[str, Any]] = {}
+    for place, names in sorted(wanted.items()):
+        with storage.open_input(place.path) as stream, pq.ParquetFile(stream) as file:
+            table = file.read_row_group(place.group)
+        table = table.filter(pc.is_in(table.column("id"), value_set=pa.array(sorted(names)))).combine_chunks()
+        for i, row in enumerate(table.to_pylist()):
+            broken = broken_rules(table.slice(i, 1).to_batches()[0], recipe, place.subset)
+            after = [reason for reason, mask in broken.items() if mask[0]]
+            rows[row["id"]] = {**row, "part": place.part, "rules": _rules(row, held, recipe, after)}
+    quotes = texts(folder, rows.values())
+    return [
+        {
+            **{name: rows[one][name] for name in ("id", "subset", "url", "source", "offset", "partner_id", "rules")},
+            "from": _key(before),
+            "to": _key(after),
+            "text": visible(quotes[one][:SNIPPET]) if one in quotes else None,
+        }
+        for (before, after), documents in sorted(chosen.items(), key=str)
+        for one, _ in documents
+    ]
+
+
+def _rules(row: Mapping[str, Any], held: Recipe, recipe: Recipe, after: Sequence[str]) -> list[dict[str, Any]]:
+    """The per-document rules that the document breaks before or after, in the order of verdicts."""
+    subset = row["subset"]
+    before = [reason for reason in row["reasons"] if reason.partition(".")[0] in JUDGED]
+    return [
+        {
+            "rule": rule,
+            "value": value_of(row, rule),
+            "limit": {"from": limit_of(held, subset, rule), "to": limit_of(recipe, subset, rule)},
+            "broken": {"from": rule in before, "to": rule in after},
+        }
+        for rule in dict.fromkeys([*before, *after])
+    ]
+
+
+def _key(key: Key) -> str:
+    return key[0] if key[1] is None else f"{key[0]} {key[1]}"
