@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from massivetext import storage
 from massivetext.errors import OutputError
-from massivetext.mixture import Plan, ShardRows, allot, kept_documents, plan, write_shard
+from massivetext.mixture import Available, Plan, ShardRows, allot, kept_documents, plan, write_shard
 from pipelines.execution import Marker, Workers
 from pipelines.folder import Folder
 from pipelines.recipe import Recipe
 
 __all__ = ["WriteShard", "mix"]
+
+_FAR_OFF = 1.0
+"""Percentage points: above it is said which subset, and why."""
 
 
 @dataclass(frozen=True)
@@ -67,45 +70,44 @@ def mix(
         said = ", ".join(f"{name} {weight:.4f}" for name, weight in weights.items())
         say(f"only these subsets have sources; their weights are scaled to sum to 1: {said}")
     documents = {name: kept_documents(_sources(folder, name, parts[name])) for name in weights}
-    available = {name: (len(found), int(found.tokens.sum())) for name, found in documents.items()}
+    available = {name: Available(len(found), found.n_tokens, found.n_bytes) for name, found in documents.items()}
     tokens = None if block.tokens == "max" else block.tokens
     made = plan(available, weights, tokens=tokens, max_epochs=block.max_epochs)
-    for line in made.lines():
+    for line in made.lines(shard_bytes=block.shard_bytes):
         say(line)
     if recipe.tokenizer is None:
         say("tokens are estimated as bytes / 4: the recipe names no tokenizer")
-    shards = allot(made, documents, seed=recipe.seed, shard_bytes=block.shard_bytes)
-    fingerprint = hashlib.blake2b(digest_size=16)
-    fingerprint.update(storage.read_bytes(folder.path("ledger", "manifest.json")))
-    fingerprint.update(storage.read_bytes(folder.path("curated", "manifest.json")))
-    if storage.exists(folder.path("pieces", "manifest.json")):
-        fingerprint.update(storage.read_bytes(folder.path("pieces", "manifest.json")))
-    fingerprint.update(json.dumps([asdict(made), recipe.seed, block.shard_bytes], sort_keys=True).encode())
-    tasks = []
-    for number, rows in enumerate(shards):
-        name = f"shard-{number:05d}-of-{len(shards):05d}"
-        task = WriteShard(
-            folder,
-            block.name,
-            name,
-            folder.path("work", "mix", block.name, f"{name}.npz"),
-            len(rows),
-            fingerprint.hexdigest(),
+    allotment = allot(made, documents, seed=recipe.seed, n_shards=made.n_shards(block.shard_bytes))
+    off, subset, number = allotment.deviation(weights)
+    say(f"a subset's share of a shard's tokens is at most {off:.2f} percentage points from its weight")
+    if off > _FAR_OFF:
+        say(
+            f"  that is {subset} in shard {number}: its documents are large, or too few, for shards of "
+            f"{block.shard_bytes:,} bytes; larger mixture.shard_bytes bring the shares closer"
         )
+    base = folder.path("mixture", block.name)
+    plan_data = {
+        "plan": made.data(shard_bytes=block.shard_bytes),
+        "recipe": recipe.digest(),
+        "seed": recipe.seed,
+        "shards": allotment.n_shards,
+        "deviation": {"percentage_points": round(off, 4), "subset": subset, "shard": number},
+        "tokens_by": _tokens_by(recipe),
+    }
+    storage.write_bytes(storage.join(base, "plan.json"), _json(plan_data))
+    fingerprint = _fingerprint(folder, plan_data["plan"], recipe)
+    tasks = []
+    for number in range(allotment.n_shards):
+        name = f"shard-{number:05d}-of-{allotment.n_shards:05d}"
+        rows_path = folder.path("work", "mix", block.name, f"{name}.npz")
+        task = WriteShard(folder, block.name, name, rows_path, allotment.n_rows(number), fingerprint)
         tasks.append(task)
         if not folder.is_done(task.marker, task.fingerprint):
+            rows = allotment.rows(number)
             with storage.open_output(task.rows) as stream:
                 np.savez_compressed(
                     stream, paths=json.dumps(rows.paths), path=rows.path, row_group=rows.row_group, row=rows.row
                 )
-    plan_data = {
-        "plan": asdict(made),
-        "recipe": recipe.digest(),
-        "shards": len(shards),
-        "tokens_by": _tokens_by(recipe),
-    }
-    base = folder.path("mixture", block.name)
-    storage.write_bytes(storage.join(base, "plan.json"), _json(plan_data))
     left = [task for task in tasks if not folder.is_done(task.marker, task.fingerprint)]
     workers.run(left, on_done=on_start(left))
     files: dict[str, Any] = {}
@@ -134,6 +136,16 @@ def mix(
     }
     storage.write_bytes(storage.join(base, "manifest.json"), _json(manifest))
     return made
+
+
+def _fingerprint(folder: Folder, planned: Mapping[str, Any], recipe: Recipe) -> str:
+    """All that shapes the shards: what is kept, by the manifests' digests, the plan and the seed."""
+    digest = hashlib.blake2b(json.dumps(["mixture-2", planned, recipe.seed], sort_keys=True).encode(), digest_size=16)
+    for kind in ("ledger", "curated", "pieces"):
+        path = folder.path(kind, "manifest.json")
+        if kind != "pieces" or storage.exists(path):
+            digest.update(storage.read_bytes(path))
+    return digest.hexdigest()
 
 
 def _sources(folder: Folder, subset: str, parts: Sequence[str]) -> list[tuple[str, str | None]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from massivetext.mixture.allotment import Allotment, ShardRows, allot
 from massivetext.mixture.documents import Documents, kept_documents
-from massivetext.mixture.plan import Plan, Share, plan
-from massivetext.mixture.shards import ShardRows, allot, write_shard
+from massivetext.mixture.plan import Available, Plan, Share, plan
+from massivetext.mixture.shards import write_shard
 from massivetext.mixture.verify import verify_mixture
 
 __all__ = [
+    "Allotment",
+    "Available",
     "Documents",
     "Plan",
     "ShardRows",

@@ -17,18 +17,27 @@ __all__ = ["Documents", "kept_documents"]
 
 @dataclass(frozen=True)
 class Documents:
-    """Kept documents of one subset, in the order of parts and rows. paths: the curated files; part: int32, index into
-    paths; row_group, row: int32, place in the file (row within the group); tokens, size: int64."""
+    """Kept documents of one subset, in the order of parts and rows: 12 bytes of memory a document.
+
+    paths: the curated files; part, row_group: int32, of each row group that holds some: index into paths, number in
+    the file; unit: int32, of each document its row group, indexing those, rising; row: int32, its row there; tokens:
+    int32; n_bytes: of all texts together.
+    """
 
     paths: tuple[str, ...]
     part: np.ndarray
     row_group: np.ndarray
+    unit: np.ndarray
     row: np.ndarray
     tokens: np.ndarray
-    size: np.ndarray
+    n_bytes: int
 
     def __len__(self) -> int:
-        return len(self.part)
+        return len(self.unit)
+
+    @property
+    def n_tokens(self) -> int:
+        return int(self.tokens.sum(dtype=np.int64))
 
 
 def kept_documents(parts: Sequence[tuple[str, str | None]]) -> Documents:
@@ -37,7 +46,9 @@ def kept_documents(parts: Sequence[tuple[str, str | None]]) -> Documents:
 
     Raises OutputError for a curated document that the ledger does not know.
     """
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in ("part", "row_group", "row", "tokens", "size")}
+    units: list[tuple[int, int]] = []
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in ("unit", "row", "tokens")}
+    n_bytes = 0
     for number, (curated, ledger) in enumerate(parts):
         rows = None
         if ledger is not None:
@@ -46,19 +57,20 @@ def kept_documents(parts: Sequence[tuple[str, str | None]]) -> Documents:
         with storage.open_input(curated) as stream:
             file = pq.ParquetFile(stream)
             for group in range(file.metadata.num_row_groups):
-                table = file.read_row_group(group, columns=["id", "n_bytes", "n_tokens"])
+                table = file.read_row_group(group, columns=["id"] * (rows is not None) + ["n_bytes", "n_tokens"])
                 chosen = np.arange(table.num_rows)
                 if rows is not None:
                     at = pc.index_in(table.column("id"), value_set=rows.column("id").combine_chunks())
                     if at.null_count:
                         raise OutputError(f"{curated}: row group {group} has documents that {ledger} does not know")
                     chosen = np.flatnonzero(pc.equal(rows.column("outcome").take(at), "kept").to_numpy())
-                columns["part"].append(np.full(len(chosen), number, np.int32))
-                columns["row_group"].append(np.full(len(chosen), group, np.int32))
+                if not len(chosen):
+                    continue
+                columns["unit"].append(np.full(len(chosen), len(units), np.int32))
                 columns["row"].append(chosen.astype(np.int32))
-                columns["tokens"].append(table.column("n_tokens").to_numpy()[chosen])
-                columns["size"].append(table.column("n_bytes").to_numpy()[chosen])
-    found = {
-        name: np.concatenate([*values, np.zeros(0, np.int64)]).astype(np.int64) for name, values in columns.items()
-    }
-    return Documents(tuple(path for path, _ in parts), **found)
+                columns["tokens"].append(table.column("n_tokens").to_numpy()[chosen].astype(np.int32))
+                n_bytes += int(table.column("n_bytes").to_numpy()[chosen].sum())
+                units.append((number, group))
+    found = {name: np.concatenate([*values, np.zeros(0, np.int32)]) for name, values in columns.items()}
+    place = np.array(units, np.int32).reshape(-1, 2)
+    return Documents(tuple(path for path, _ in parts), place[:, 0], place[:, 1], **found, n_bytes=n_bytes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from massivetext.errors import LimitError, RecipeError
-from massivetext.mixture.shards import generator
+from massivetext.mixture.allotment import generator
 from massivetext.packing.crops import CROPS_A_GROUP, crop, sequences_of_group
 from massivetext.packing.documents import Mixture, SubsetReader
 from massivetext.tokenizers import Tokenizer

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.errors import OutputError, RecipeError, SourceError
+from massivetext.mixture.allotment import generator
 from massivetext.mixture.finished import finished_shards
-from massivetext.mixture.shards import generator
 from massivetext.tokenizers import BYTES_A_TOKEN
 
 __all__ = ["Mixture", "SubsetReader", "open_mixture"]

@@ -22,7 +22,7 @@ import numpy as np
 
 from massivetext import storage
 from massivetext.errors import LimitError, OutputError, RecipeError
-from massivetext.mixture.plan import plan
+from massivetext.mixture.plan import Available, plan
 from massivetext.packing.blocks import Blocks, check, fingerprint
 from massivetext.packing.documents import Mixture, open_mixture
 from massivetext.packing.files import FORMATS, write_megatron, write_parquet
@@ -184,9 +184,12 @@ def pack(
     source = Source(path, mixture, chosen, tokenizer, bos, eos, length, seed, scratch)
     opened, found = source.open()
     _opened.clear()
-    available = {name: (opened.n_documents(name), opened.tokens[name]) for name in opened.weights}
+    available = {name: Available(opened.n_documents(name), opened.tokens[name]) for name in opened.weights}
     wanted = plan(
-        available, opened.weights, tokens=tokens or sum(n for _, n in available.values()), max_epochs=max_epochs
+        available,
+        opened.weights,
+        tokens=tokens or sum(found.tokens for found in available.values()),
+        max_epochs=max_epochs,
     )
     for line in wanted.lines():
         say(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from massivetext.mixture.shards import generator
+from massivetext.mixture.allotment import generator
 
 __all__ = ["Permutation"]
 

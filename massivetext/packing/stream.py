@@ -10,7 +10,7 @@ import numpy as np
 
 from massivetext.dealing import check_rank, compare_states, deal, own_state
 from massivetext.errors import RecipeError
-from massivetext.mixture.shards import generator
+from massivetext.mixture.allotment import generator
 from massivetext.packing.blocks import Barren, Block, Blocks, check, fingerprint
 from massivetext.packing.documents import Mixture, open_mixture
 from massivetext.tokenizers import read_tokenizer

@@ -10,7 +10,7 @@ import numpy as np
 
 from massivetext import storage
 from massivetext.errors import LimitError, RecipeError
-from massivetext.mixture.shards import generator
+from massivetext.mixture.allotment import generator
 from massivetext.packing.crops import crop
 from massivetext.packing.documents import Mixture, SubsetReader, open_mixture
 from massivetext.tokenizers import BYTES_A_TOKEN

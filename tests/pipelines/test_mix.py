@@ -1,0 +1,130 @@
+"""The mixture as a stage: what is said and stored before anything is written, what is refused, what is counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from massivetext.errors import LimitError, RecipeError
+from massivetext.tokenizers import counter
+from pipelines import recipe as recipes
+from pipelines.execution import Execution
+from pipelines.run import run
+from tests.packing.conftest import _train, words
+
+
+class Watching:
+    """A reporter that keeps what is said, and looks at the mixture's folder when its tasks begin."""
+
+    def __init__(self, output: Path) -> None:
+        self.lines: list[str] = []
+        self.output, self.found = output, []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def stage(self, name: str, tasks: Sequence[Any]) -> Callable[[Any], None]:
+        if name == "mix":
+            self.found = sorted(path.name for path in self.output.glob("mixture/*/*"))
+        return lambda task: None
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Two subsets without rules: 60 and 200 documents; a tokenizer of few pieces."""
+    for name, n, size in (("books", 60, 300), ("news", 200, 40)):
+        lines = [json.dumps({"text": words(size, i)}) for i in range(n)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines), "utf-8")
+    _train(tmp_path / "words.model")
+    (tmp_path / "recipe.yaml").write_text(
+        "subsets:\n"
+        "  books: {sources: [{format: jsonl, path: books.jsonl}], stages: [contamination]}\n"
+        "  news: {sources: [{format: jsonl, path: news.jsonl}], stages: [contamination]}\n"
+        "tokenizer: words.model\n"
+        "mixture: {name: m, weights: {books: 0.6, news: 0.4}, shard_bytes: 20_000}\n",
+        "utf-8",
+    )
+    return tmp_path
+
+
+def _run(corpus: Path, *settings: str) -> Watching:
+    watching = Watching(corpus / "out")
+    execution = Execution("FnApiRunner", 1, (), 2048 << 20)
+    run(recipes.read(str(corpus / "recipe.yaml"), settings), str(corpus / "out"), execution, watching, update=True)
+    return watching
+
+
+def test_the_plan_is_said_and_stored_before_the_first_shard(corpus: Path) -> None:
+    watching = _run(corpus, "mixture.max_epochs=1.5")
+
+    assert ["plan.json"] == watching.found
+    folder = corpus / "out" / "mixture" / "m"
+    planned, manifest = (json.loads((folder / name).read_text()) for name in ("plan.json", "manifest.json"))
+    shards = {path.name: pq.read_table(path) for path in folder.glob("*.parquet")}
+    assert planned["shards"] == planned["plan"]["shards"] == len(shards) > 5
+    said = next(line.split() for line in watching.lines if line.startswith("news"))
+    share = planned["plan"]["shares"][1]
+    assert ["news", "0.400", "200", f"{share['available']:,}"] == said[:4]
+    assert "0.60 percentage" not in " ".join(watching.lines)
+    assert [1, 2] == max(share["repetition"] for share in planned["plan"]["shares"])
+    # Counts, digests and tokens of each subset are those of the shards.
+    assert set(manifest["files"]) == set(shards)
+    sums = {"books": 0, "news": 0}
+    times: dict[str, int] = {}
+    for name, table in shards.items():
+        assert table.num_rows == manifest["files"][name]["rows"]
+        held = table.group_by("subset").aggregate([("n_tokens", "sum")]).to_pylist()
+        assert {row["subset"]: row["n_tokens_sum"] for row in held} == manifest["files"][name]["tokens"]
+        for row in held:
+            sums[row["subset"]] += row["n_tokens_sum"]
+        for one in table.column("id").to_pylist():
+            times[one] = times.get(one, 0) + 1
+    assert sums == manifest["counts"]["tokens"]
+    assert abs(sums["news"] / sum(sums.values()) - 0.4) < 0.004
+    assert max(times.values()) == 2
+    assert ("document-1", 0, planned["recipe"]) == (manifest["schema"], manifest["seed"], manifest["recipe"])
+
+
+def test_tokens_are_the_tokenizers_and_are_counted_once(corpus: Path) -> None:
+    _run(corpus)
+    model = str(corpus / "words.model")
+
+    table = pq.read_table(next((corpus / "out" / "curated" / "books").glob("*.parquet")))
+    ledger = pq.read_table(next((corpus / "out" / "ledger" / "books").glob("*.parquet")))
+    manifest = json.loads((corpus / "out" / "mixture" / "m" / "manifest.json").read_text())
+
+    counted = counter(model)(table.column("text").combine_chunks())
+    assert counted.tolist() == table.column("n_tokens").to_pylist()
+    assert np.array_equal(np.sort(counted), np.sort(ledger.column("n_tokens").to_numpy()))
+    assert manifest["tokens_by"].startswith("tokenizer ")
+
+
+def test_without_a_tokenizer_the_count_is_labelled_an_estimate(corpus: Path) -> None:
+    watching = _run(corpus, "tokenizer=null")
+
+    planned = json.loads((corpus / "out" / "mixture" / "m" / "plan.json").read_text())
+    assert "estimate: bytes / 4" == planned["tokens_by"]
+    assert "tokens are estimated as bytes / 4: the recipe names no tokenizer" in watching.lines
+
+
+def test_a_budget_above_the_cap_writes_nothing(corpus: Path) -> None:
+    with pytest.raises(LimitError, match="the largest budget under the cap is ") as error:
+        _run(corpus, "mixture.tokens=1_000_000_000")
+
+    assert not (corpus / "out" / "mixture").exists()
+    largest = int(str(error.value).rsplit(" ", 1)[1].replace(",", ""))
+    _run(corpus, f"mixture.tokens={largest}")
+    assert list((corpus / "out" / "mixture").rglob("*.parquet"))
+
+
+def test_a_subset_of_which_nothing_is_kept_is_named(corpus: Path) -> None:
+    (corpus / "news.jsonl").write_text("", "utf-8")
+
+    with pytest.raises(RecipeError, match="no documents are kept of news; see its ledger for why"):
+        _run(corpus)
