@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from massivetext.loader import load
     from massivetext.packing import sequences
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "sequences"]
+__all__ = ["__version__", "load", "sequences"]
 
-_HOMES = {"sequences": "massivetext.packing"}
+_HOMES = {"load": "massivetext.loader", "sequences": "massivetext.packing"}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from massivetext import storage
@@ -40,15 +41,18 @@ def finished_shards(path: str, mixture: str | None = None) -> tuple[str, list[st
     if manifest.get("kind") != "mixture":
         raise OutputError(f"{place}: is the manifest of {manifest.get('kind')!r}; expected that of a mixture")
     names = sorted(manifest["files"])
-    compare_files(path, manifest, names, remedy="run `massivetext mix` again")
+    compare_files(path, manifest["files"], names, remedy="run `massivetext mix` again")
     return path, [storage.join(path, name) for name in names], manifest
 
 
-def compare_files(folder: str, manifest: dict[str, Any], names: list[str], *, remedy: str) -> None:
-    """Raises OutputError for a file of a manifest that is not there, or has not the bytes that it says."""
+def compare_files(folder: str, listed: Mapping[str, Any], names: Sequence[str], *, remedy: str) -> None:
+    """listed: `files` of the folder's manifest.
+
+    Raises OutputError for one of the names that is not there, or has not the bytes that the manifest says.
+    """
     there = storage.list_sizes(folder)
     for name in names:
-        file, expected = storage.join(folder, name), manifest["files"][name]["bytes"]
+        file, expected = storage.join(folder, name), listed[name]["bytes"]
         if file not in there:
             raise OutputError(f"{file}: is in the manifest, but not there; {remedy}")
         if there[file][0] != expected:
