@@ -43,7 +43,7 @@ def limit_of(recipe: Recipe, subset: str, reason: str) -> str:
     if stage == "licence":
         return ", ".join(recipe.block(subset, stage)) or "none"
     if stage == "duplicate":
-        return f"near from J {recipe.block(subset, 'deduplication').threshold:g}"
+        return f"J {recipe.block(subset, 'deduplication').threshold:g} or less with any kept"
     if stage == "contamination":
         block = recipe.block(subset, stage)
         if signal == "jaccard":

@@ -7,33 +7,28 @@ duplicate whose kept partner the new limits remove.
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from massivetext import storage
 from massivetext.errors import OutputError, RecipeError
 from massivetext.ledger import ledger_files
 from massivetext.report.course import recipe_of
 from massivetext.report.samples import texts, visible
+from massivetext.sql import Engine
 from pipelines.changes import answerable
 from pipelines.judgement import JUDGED, broken_rules, first_broken, judged_columns
 from pipelines.recipe import Recipe, read, with_settings
 from pipelines.signals import limit_of, value_of
 
-__all__ = ["MEMORY", "Place", "WhatIf", "other_recipe", "recipe_held", "verdicts", "what_if"]
-
-MEMORY = "400MB"
-"""Of the engine that joins duplicates with partners lost; beyond it, rows go to a temporary folder."""
+__all__ = ["Place", "WhatIf", "other_recipe", "recipe_held", "verdicts", "what_if"]
 
 SNIPPET = 300
 """Characters of a text that an example shows."""
@@ -119,7 +114,10 @@ class Place:
 
 def recipe_held(folder: str) -> Recipe:
     """The recipe of a run. Raises OutputError if the folder is none's."""
-    return Recipe.model_validate(recipe_of(folder)["recipe"])
+    try:
+        return Recipe.model_validate(recipe_of(folder)["recipe"])
+    except ValidationError as error:
+        raise OutputError(f"{folder}/recipe.yaml: is not a recipe that this version reads: {error}") from error
 
 
 def other_recipe(folder: str, path: str | None, settings: Sequence[str]) -> Recipe:
@@ -220,23 +218,17 @@ def _choose(chosen: dict[tuple[Key, Key], list[tuple[str, Place]]], moved: pa.Ta
             chosen[move] = sorted([*chosen.get(move, []), (row["id"], place)])[:n]
 
 
-class _Partners:
+class _Partners(Engine):
     """Duplicates that stay, and documents that the new limits remove in whose favour some were removed."""
 
     def __enter__(self) -> _Partners:
-        self._temporary = tempfile.mkdtemp(prefix="massivetext-what-if-")
-        spill = os.path.join(self._temporary, "spill")
-        self._connection = duckdb.connect(config={"memory_limit": MEMORY, "threads": 2, "temp_directory": spill})
-        self._connection.execute("CREATE TABLE lost (id VARCHAR)")
-        self._connection.execute(
+        super().__enter__()
+        self.query("CREATE TABLE lost (id VARCHAR)")
+        self.query(
             "CREATE TABLE duplicates (subset VARCHAR, path VARCHAR, part INTEGER, reason VARCHAR, id VARCHAR, "
             "partner_id VARCHAR, n_bytes BIGINT, n_tokens BIGINT)"
         )
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def add(self, place: Place, moved: pa.Table) -> None:
         survived = pc.is_in(moved["outcome"], value_set=pa.array(["kept", "contaminated"]))
@@ -247,29 +239,29 @@ class _Partners:
 
     def _insert(self, table: str, columns: str, rows: pa.Table, place: Place | None = None) -> None:
         if rows.num_rows:
-            self._connection.register("rows", rows)
+            self.connection.register("given", rows)
             values = [] if place is None else [place.subset, place.path, place.group]
-            self._connection.execute(f"INSERT INTO {table} SELECT {columns} FROM rows", values)
-            self._connection.unregister("rows")
+            self.query(f"INSERT INTO {table} SELECT {columns} FROM given", values)
+            self.connection.unregister("given")
 
     def settle(self, found: WhatIf, chosen: dict[tuple[Key, Key], list[tuple[str, Place]]], n: int) -> None:
         """Move the duplicates whose partner is lost to `unknown`, in the sums and among the examples."""
-        for subset, reason, *sums in self._connection.execute(
+        for subset, reason, *sums in self.query(
             "SELECT subset, reason, count(*), coalesce(sum(n_bytes), 0)::BIGINT, coalesce(sum(n_tokens), 0)::BIGINT "
             "FROM duplicates WHERE partner_id IN (SELECT id FROM lost) GROUP BY ALL ORDER BY ALL"
-        ).fetchall():
+        ):
             before: Key = ("duplicate", reason)
             moves = found.moves[subset]
             moves[before, before] = [a - b for a, b in zip(moves[before, before], sums)]
             moves[before, (UNKNOWN, PARTNER_LOST)] = sums
             if moves[before, before][0] == 0:
                 del moves[before, before]
-        for reason, rows in self._connection.execute(
+        for reason, rows in self.query(
             f"SELECT reason, min(struct_pack(id, path, subset, part), {int(n)}) FROM duplicates "
             "WHERE partner_id IN (SELECT id FROM lost) GROUP BY reason"
             if n
             else "SELECT 1 WHERE false"
-        ).fetchall():
+        ):
             move = (("duplicate", reason), (UNKNOWN, PARTNER_LOST))
             chosen[move] = [(row["id"], Place(row["path"], row["subset"], row["part"])) for row in rows]
 

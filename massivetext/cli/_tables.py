@@ -20,7 +20,7 @@ def side_by_side(rows: Iterable[dict[str, Any]], sides: tuple[str, str], units: 
     from rich.table import Table
 
     table = Table("subset", "outcome", "reason")
-    table.columns[2].overflow = "fold"
+    table.columns[2].overflow, table.columns[2].min_width = "fold", 24
     for _, title in units:
         for side in sides:
             table.add_column(f"{title}\n{side}", justify="right")
@@ -32,7 +32,7 @@ def side_by_side(rows: Iterable[dict[str, Any]], sides: tuple[str, str], units: 
         name = "" if row["subset"] == last else row["subset"]
         table.add_row(name, row["outcome"], row["reason"] or "", *values, style=row.get("style"))
         last = row["subset"]
-    Console(width=None if Console().is_terminal else 110).print(table)
+    Console(width=None if Console().is_terminal else 92 + 18 * len(units)).print(table)
 
 
 def in_order(rows: Iterable[dict[str, Any]], side: str) -> list[dict[str, Any]]:

@@ -1,32 +1,17 @@
-"""The ledger's columns, added up: what a report shows, from queries whose results are small however long the ledger is.
-
-An embedded engine (DuckDB) reads the Parquet a few columns at a time, under a limit of memory, spilling to disk.
-"""
+"""The ledger's columns, added up: what a report shows, by queries whose results are small however long it is."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
-import duckdb
-
-from massivetext import storage
-from massivetext.errors import OutputError
-from massivetext.ledger import ledger_files
 from massivetext.report.limits import Limited
+from massivetext.sql import MEMORY, Engine
 
 __all__ = ["BINS", "Histogram", "Ledger"]
 
 BINS = 60
-
-MEMORY = "400MB"
-"""Of the engine. Beyond it, what a query gathers goes to a temporary folder."""
 
 _HOST = "regexp_extract(lower(url), '^[a-z][a-z0-9+.-]*://(?:[^/?#]*@)?(?:www[.])?([^/:?#]+)', 1)"
 _SIGNALS = ("BIGINT", "DOUBLE")
@@ -52,64 +37,21 @@ class Histogram:
     alone: int
 
 
-class Ledger:
+class Ledger(Engine):
     """The ledger of an output folder under SQL, as the view `ledger` with each row's `part`. A context manager.
 
     Raises OutputError if the folder holds no ledger, or one that is not Parquet or lacks columns.
     """
 
     def __init__(self, folder: str, *, memory: str = MEMORY) -> None:
-        self.folder, self.memory = folder, memory
+        super().__init__(memory=memory)
+        self.folder = folder
 
     def __enter__(self) -> Ledger:
-        files = ledger_files(self.folder)
-        self._temporary = tempfile.mkdtemp(prefix="massivetext-report-")
-        self._connection = duckdb.connect(
-            config={
-                "memory_limit": self.memory,
-                "threads": 2,
-                "temp_directory": os.path.join(self._temporary, "spill"),
-                "preserve_insertion_order": False,
-                # Nothing is ever fetched: neither an extension nor a file that some text names.
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            }
-        )
-        if storage.is_remote(self.folder):
-            files = [self._copied(path) for path in files]
-        names = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
-        cut = "regexp_extract(filename, '([^/]+)[.]parquet$', 1)"
-        self.query(f"CREATE VIEW ledger AS SELECT *, {cut} AS part FROM read_parquet([{names}], union_by_name=true)")
-        self.kinds = {row[0]: row[1] for row in self.query("DESCRIBE ledger")}
+        super().__enter__()
+        self.kinds = self.add_ledger(self.folder)
         self._reasons: Counter[tuple[str, ...]] | None = None
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._connection.close()
-        shutil.rmtree(self._temporary, ignore_errors=True)
-
-    def _copied(self, path: str) -> str:
-        """A part of a remote ledger on this disk. Folders stay: parts of two subsets may have one name."""
-        target = os.path.join(self._temporary, "ledger", *path.split("/")[-2:])
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        with storage.open_input(path) as stream, open(target, "wb") as copy:
-            shutil.copyfileobj(stream, copy, 8 << 20)
-        return target
-
-    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of a query."""
-        try:
-            return self._connection.execute(sql, list(values)).fetchall()
-        except duckdb.Error as error:
-            raise OutputError(f"{self.folder}/ledger: {error}; `massivetext verify` checks it") from error
-
-    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """All rows of a query, each by column name."""
-        found = self.query(sql, values)
-        names = [column[0] for column in self._connection.description or ()]
-        return [dict(zip(names, row)) for row in found]
 
     def outcomes(self) -> list[dict[str, Any]]:
         """By subset, outcome and reason: documents, bytes, tokens."""
@@ -266,13 +208,6 @@ class Ledger:
         ):
             found["kept", subset] = ids
         return found
-
-    def documents(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Ledger rows by id, those that are there."""
-        if not ids:
-            return {}
-        marks = ", ".join("?" * len(ids))
-        return {row["id"]: row for row in self.rows(f"SELECT * FROM ledger WHERE id IN ({marks})", ids)}
 
 
 def _rule(limited: Limited) -> str:

@@ -1,0 +1,74 @@
+"""`massivetext diff DIR1 DIR2`: two runs side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("first", metavar="DIR1")
+@click.argument("second", metavar="DIR2")
+@click.option("--examples", type=click.IntRange(0), default=2, show_default=True, help="documents shown for each move")
+@click.option("--json", "as_json", is_flag=True, help="everything as JSON")
+def diff(first: str, second: str, examples: int, as_json: bool) -> None:
+    """Two runs side by side: in what their recipes differ, their funnels, documents whose outcome changed, and why;
+    documents that only one has. From recipes and ledgers alone.
+
+    \b
+    massivetext diff out-june out-july
+    massivetext diff out-june out-july --json --examples 1000
+    """
+    import json
+
+    from massivetext.cli._tables import in_order, one_line, side_by_side
+    from pipelines.diff import diff as compare
+
+    found = compare(first, second, examples=examples)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    click.echo(f"first    {first}\nsecond   {second}\n")
+    for title in ("recipe", "versions"):
+        click.echo(f"{title}: " + ("the same" if not found[title] else ""))
+        for line in found[title]:
+            click.echo(f"  {line}")
+    rows = []
+    for subset in dict.fromkeys(row["subset"] for row in found["funnel"]):
+        own = [row for row in found["funnel"] if row["subset"] == subset]
+        sums = {side: [sum(row[side][k] for row in own) for k in range(3)] for side in ("first", "second")}
+        rows += [
+            {"subset": subset, "outcome": "records", "reason": None, **sums, "style": "bold"},
+            *in_order(own, "first"),
+        ]
+    side_by_side(rows, ("first", "second"), ((0, "documents"), (1, "bytes"), (2, "tokens")))
+    for subset, n in found["measured_otherwise"].items():
+        click.echo(
+            f"{subset}: {n:,} documents of both are measured otherwise: another text, or other rules of measuring"
+        )
+    if not found["moves"] and not found["only"]:
+        click.echo("every document has the same outcome and reason in both")
+    for move in found["moves"]:
+        sums_ = f"{move['documents']:,} documents, {move['tokens']:,} tokens"
+        click.echo(f"{move['subset']}: {move['from']} -> {move['to']}: {sums_}")
+    for only in found["only"]:
+        click.echo(f"{only['subset']}: only in {only['side']}: {only['outcome']}: {only['documents']:,} documents")
+    last = None
+    for example in found["examples"]:
+        if last != (example["from"], example["to"]):
+            click.echo(f"\n{example['from']} -> {example['to']}")
+            last = (example["from"], example["to"])
+        click.echo(f"  {example['id']}  {example['url'] or example['source']}")
+        for rule in example["rules"]:
+            click.echo(f"    {rule['rule']}: {_side(rule['first'])} -> {_side(rule['second'])}")
+        if example["text"] is not None:
+            click.echo(f"    {one_line(example['text'])}")
+
+
+def _side(side: dict[str, Any] | None) -> str:
+    if side is None:
+        return "not there"
+    value = side["value"]
+    shown = "none" if value is None else f"{value:.6g}" if isinstance(value, float) else value
+    return f"{shown} ({'broken' if side['broken'] else 'held'}: keep {side['limit']})"

@@ -1,0 +1,94 @@
+"""Ledgers under SQL: an embedded engine (DuckDB) that reads their Parquet a few columns at a time, under a limit of
+memory, spilling to a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import duckdb
+
+from massivetext import storage
+from massivetext.errors import OutputError
+from massivetext.ledger import ledger_files
+
+__all__ = ["MEMORY", "Engine"]
+
+MEMORY = "400MB"
+"""Of the engine. Beyond it, what a query gathers goes to a temporary folder."""
+
+
+class Engine:
+    """A connection, and views of ledgers. A context manager.
+
+    Raises OutputError for a folder that holds no ledger, and for one that is not Parquet or lacks columns.
+    """
+
+    def __init__(self, *, memory: str = MEMORY) -> None:
+        self.memory = memory
+        self.folders: list[str] = []
+
+    def __enter__(self) -> Any:
+        self._temporary = tempfile.mkdtemp(prefix="massivetext-sql-")
+        self.connection = duckdb.connect(
+            config={
+                "memory_limit": self.memory,
+                "threads": 2,
+                "temp_directory": os.path.join(self._temporary, "spill"),
+                "preserve_insertion_order": False,
+                # Nothing is ever fetched: neither an extension nor a file that some text names.
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            }
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.connection.close()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def add_ledger(self, folder: str, view: str = "ledger") -> dict[str, str]:
+        """The ledger of an output folder as a view, with each row's `part`; returns the types of its columns."""
+        files = ledger_files(folder)
+        if storage.is_remote(folder):
+            files = [self._copied(path, view) for path in files]
+        self.folders.append(folder)
+        names = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+        cut = "regexp_extract(filename, '([^/]+)[.]parquet$', 1)"
+        self.query(f"CREATE VIEW {view} AS SELECT *, {cut} AS part FROM read_parquet([{names}], union_by_name=true)")
+        return {row[0]: row[1] for row in self.query(f"DESCRIBE {view}")}
+
+    def _copied(self, path: str, view: str) -> str:
+        """A part of a remote ledger on this disk. Folders stay: parts of two subsets may have one name."""
+        target = os.path.join(self._temporary, view, *path.split("/")[-2:])
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with storage.open_input(path) as stream, open(target, "wb") as copy:
+            shutil.copyfileobj(stream, copy, 8 << 20)
+        return target
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        try:
+            return self.connection.execute(sql, list(values)).fetchall()
+        except duckdb.Error as error:
+            where = " and ".join(f"{folder}/ledger" for folder in self.folders)
+            raise OutputError(f"{where}: {error}; `massivetext verify` checks it") from error
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """All rows of a query, each by column name."""
+        found = self.query(sql, values)
+        names = [column[0] for column in self.connection.description or ()]
+        return [dict(zip(names, row)) for row in found]
+
+    def documents(self, ids: Sequence[str], view: str = "ledger") -> dict[str, dict[str, Any]]:
+        """Rows of a ledger by id, those that are there."""
+        if not ids:
+            return {}
+        marks = ", ".join("?" * len(ids))
+        return {row["id"]: row for row in self.rows(f"SELECT * FROM {view} WHERE id IN ({marks})", ids)}
