@@ -14,7 +14,6 @@ from typing import Any
 
 import apache_beam as beam
 import numpy as np
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from massivetext import storage
 from massivetext.dedup.account import account_of, lines_of, write_account
@@ -25,11 +24,12 @@ from massivetext.dedup.phases import EXCHANGES, Step, clear, exchange_of, finish
 from massivetext.dedup.runs import write_run
 from massivetext.dedup.scope import Options, Part, Scope, make_scope, read_scope
 from massivetext.errors import RecipeError
-from pipelines.execution import Workers
+from pipelines import engine
+from pipelines.execution import Execution, Workers
 from pipelines.folder import Folder
 from pipelines.recipe import Deduplication, Recipe
 
-__all__ = ["Exchange", "deduplicate", "find_documents", "options_of", "run_scope", "scopes"]
+__all__ = ["Exchange", "deduplicate", "exchange_pipeline", "find_documents", "options_of", "run_scope", "scopes"]
 
 BLOCK = 1 << 20
 """Records that go through an engine's shuffle as one value."""
@@ -157,16 +157,19 @@ def run_scope(
 
 
 def _through_engine(scope: Scope, sender: str, receiving: Sequence[Step], workers: Workers) -> None:
-    execution = workers.execution
-    options = PipelineOptions([f"--runner={execution.runner}", *execution.beam_options])
-    pipeline = beam.Pipeline(options=options)
     senders = [Step(scope.folder, sender, group) for group in range(len(scope.groups))]
-    _ = pipeline | "Groups" >> beam.Create(senders) | "Exchange" >> Exchange(receiving[0].phase)
-    pipeline.run().wait_until_finish()
+    exchange_pipeline(senders, receiving[0].phase, workers.execution).run().wait_until_finish()
     for step in receiving:
         # A partition that nothing was sent to has a result too.
         if not storage.exists(step.marker):
             _receive(scope, step, [])
+
+
+def exchange_pipeline(senders: Sequence[Step], receiver: str, execution: Execution) -> beam.Pipeline:
+    """The job of one exchange."""
+    pipeline = beam.Pipeline(options=engine.options_of(execution.runner, execution.beam_options, execution.memory))
+    _ = pipeline | "Groups" >> beam.Create(senders) | "Exchange" >> Exchange(receiver)
+    return pipeline
 
 
 class Exchange(beam.PTransform):

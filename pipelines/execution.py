@@ -32,8 +32,20 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from massivetext import isolation, storage
 from massivetext.errors import MassiveTextError, OutputError
+from pipelines import engine
 
-__all__ = ["ATTEMPTS", "Execution", "Isolating", "Marker", "Spent", "Task", "TaskError", "Workers", "read_markers"]
+__all__ = [
+    "ATTEMPTS",
+    "Execution",
+    "Isolating",
+    "Marker",
+    "Spent",
+    "Task",
+    "TaskError",
+    "Workers",
+    "engine_pipeline",
+    "read_markers",
+]
 
 ATTEMPTS = 3
 """How often a task is tried before it is given up."""
@@ -69,7 +81,10 @@ class TaskError(MassiveTextError):
 
 @dataclass(frozen=True)
 class Execution:
-    """Where and how wide a run executes. Nothing here changes a byte of the output."""
+    """Where and how wide a run executes. Nothing here changes a byte of the output.
+
+    workers and memory (bytes): of this machine; on an engine, of each of its machines.
+    """
 
     runner: str = "FnApiRunner"
     workers: int = 1
@@ -235,11 +250,14 @@ class Workers:
         pending, said = list(tasks), ""
         for _ in range(ATTEMPTS):
             said = f"left no marker on {self.execution.runner}; its log has the reason"
+            paths = engine.write_tasks(pending)
             try:
-                _pipeline(list(enumerate(pending)), self.execution.runner, self.execution.beam_options)
+                engine_pipeline(paths, self.execution).run().wait_until_finish()
             except RuntimeError as error:  # an engine's job that failed as a whole, as when a worker of it was killed
                 said = f"the job on {self.execution.runner} failed: {error}"
                 logging.getLogger(__name__).warning("%s", said)
+            for path in paths:
+                storage.remove(path)
             # An engine's workers cannot call back: the markers tell.
             left = []
             there = storage.each(
@@ -339,13 +357,23 @@ def _die_with(parent: int) -> None:
     os._exit(1)
 
 
-def _pipeline(tasks: list[tuple[int, Task]], runner: str = "FnApiRunner", options: tuple[str, ...] = ()) -> None:
-    pipeline = beam.Pipeline(options=PipelineOptions([f"--runner={runner}", *options]))
-    created = pipeline | "Tasks" >> beam.Create(tasks, reshuffle=False)
-    if runner not in LOCAL:
-        created = created | "Spread" >> beam.Reshuffle()
-    _ = created | "Run" >> beam.ParDo(RunTask())
+def _pipeline(tasks: list[tuple[int, Task]]) -> None:
+    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"]))
+    _ = pipeline | "Tasks" >> beam.Create(tasks, reshuffle=False) | "Run" >> beam.ParDo(RunTask())
     pipeline.run().wait_until_finish()
+
+
+def engine_pipeline(paths: Sequence[str], execution: Execution) -> beam.Pipeline:
+    """The job that runs the tasks in some files of `engine.write_tasks`."""
+    pipeline = beam.Pipeline(options=engine.options_of(execution.runner, execution.beam_options, execution.memory))
+    _ = (
+        pipeline
+        | "Files" >> beam.Create(paths)
+        | "Tasks" >> beam.FlatMap(engine.read_tasks).with_output_types(tuple[int, Any])
+        | "Spread" >> beam.Reshuffle()
+        | "Run" >> beam.ParDo(RunTask())
+    )
+    return pipeline
 
 
 @dataclass

@@ -19,6 +19,7 @@ from massivetext.contamination import TestSets
 from massivetext.dedup import plan
 from massivetext.errors import OutputError
 from massivetext.parquet import file_digest
+from pipelines import engine
 from pipelines.contamination import is_tested, write_frequent
 from pipelines.curate import CuratePart
 from pipelines.deduplicate import deduplicate
@@ -76,6 +77,7 @@ def run(
     """Run the stages up to and including `through`. What DIR holds already, for the same recipe and input, is kept."""
     if not recipe.filled:
         raise OutputError("the recipe has no subset with sources; give at least one under subsets.<name>.sources")
+    engine.check(recipe, output, execution.runner, execution.beam_options)
     folder = Folder(output)
     parts = find_parts(recipe)
     outcome = Outcome()

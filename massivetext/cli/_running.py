@@ -17,9 +17,9 @@ def stage_options(command: Callable[..., Any]) -> Callable[..., Any]:
     decorators = [
         click.argument("recipe"),
         click.option("--output", required=True, metavar="DIR", help="where everything is written; a path or a URL"),
-        click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="worker processes"),
+        click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="processes a machine"),
         click.option("--runner", default="FnApiRunner", show_default=True, help="Beam runner"),
-        click.option("--memory", type=click.IntRange(256), default=2048, show_default=True, help="MB, all workers"),
+        click.option("--memory", type=click.IntRange(256), default=2048, show_default=True, help="MB a machine"),
         click.option("--update", is_flag=True, help="redo the stages that a changed recipe touches"),
         click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the recipe's"),
         click.option("--quiet", is_flag=True, help="say nothing but errors"),
