@@ -30,9 +30,9 @@ TASKS = 256
 def options_of(runner: str, given: Sequence[str], memory: int) -> PipelineOptions:
     """The options of a job.
 
-    memory: bytes of a machine, a hint for the whole job: a transform with hints of its own would have its own processes.
-    On Dataflow a process does one task at a time, for the memory of a task is counted as that of a process, and there is
-    a process for each core. Workers get this package and its dependencies, each in the version found here, unless their
+    memory: bytes of a machine, a hint for the whole job: a transform with its own hints would have its own processes.
+    On Dataflow a process does one task at a time, for the memory of a task is counted as a process's, and there is a
+    process for each core. Workers get this package and its dependencies, each in the version found here, unless their
     image has them (`--sdk_container_image`).
     """
     options = [f"--runner={runner}", f"--resource_hint=min_ram={memory}B", *given]
