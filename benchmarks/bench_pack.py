@@ -1,13 +1,14 @@
-"""Packing: tokens a second of `massivetext pack` and of `massivetext.sequences` beside the bare tokenizer on the very
-same crops, and beside `datasets` streaming the same shards (where it is installed).
+"""Packing: `massivetext pack` and `massivetext.sequences` beside the tokenizer that they run, in the same run: its CPU
+seconds within theirs, for the very same batches of crops. And `datasets` streaming the same shards (where installed).
 
-`python benchmarks/bench_pack.py [--mb 40] [--model FILE]`. CPU time of one process; texts are the books, PEPs and news
-of MASSIVETEXT_DATA, dealt into a mixture of three subsets. Without --model a tokenizer is trained first.
+`python benchmarks/bench_pack.py [--mb 100] [--tokens 8000000] [--model FILE]`. CPU time of one process; texts are the
+books, PEPs and news of MASSIVETEXT_DATA, dealt into a mixture of three subsets. Without --model a tokenizer is trained.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import gzip
 import json
 import os
@@ -16,7 +17,8 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+import unittest.mock
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +26,11 @@ import pyarrow as pa
 
 from massivetext import storage
 from massivetext.documents import DOCUMENT_SCHEMA
-from massivetext.packing import sequences
-from massivetext.packing.blocks import Blocks
-from massivetext.packing.crops import crop
-from massivetext.packing.documents import SubsetReader, open_mixture
-from massivetext.packing.pack import pack
+from massivetext.packing import pack as packing
+from massivetext.packing import stream as streaming
 from massivetext.packing.training import train_tokenizer
 from massivetext.parquet import ParquetOutput
-from massivetext.tokenizers import read_tokenizer
+from massivetext.tokenizers import Tokenizer, read_tokenizer
 
 DATA = Path(os.environ.get("MASSIVETEXT_DATA", Path(__file__).resolve().parent.parent / ".." / "shared" / "data"))
 LENGTH = 2048
@@ -101,64 +100,77 @@ def timed(function: Callable[[], int]) -> tuple[float, int]:
     return time.process_time() - begin, n
 
 
-def crops_of(folder: str, tokenizer: str, n_blocks: dict[str, int]) -> Iterator[list[bytes]]:
-    """What the first blocks of each subset hand to the tokenizer."""
-    mixture, found = open_mixture(folder), read_tokenizer(tokenizer)
-    for name, n in n_blocks.items():
-        positions = Blocks(mixture, name, found, length=LENGTH, seed=0).positions
-        reader = SubsetReader(mixture, name, seed=0)
-        for block in range(n):
-            uniform = np.random.default_rng(block).random(positions)
-            yield crop(reader.texts(block * positions, (block + 1) * positions), uniform, length=LENGTH).texts
+class Timed:
+    """A tokenizer's `encode`, with its CPU seconds and what went through it."""
+
+    def __init__(self, encode: Callable[[list[bytes]], list[np.ndarray]]) -> None:
+        self.encode = encode
+        self.seconds, self.tokens, self.bytes = 0.0, 0, 0
+
+    def __call__(self, texts: list[bytes]) -> list[np.ndarray]:
+        begin = time.process_time()
+        found = self.encode(texts)
+        self.seconds += time.process_time() - begin
+        self.tokens += sum(map(len, found))
+        self.bytes += sum(map(len, texts))
+        return found
+
+
+def measured(name: str, function: Callable[[], int]) -> float:
+    """Run what returns the tokens that it gave; print how its speed compares with that of the tokenizer alone, which
+    is CPU seconds within `encode`. Returns the tokenizer's tokens a second."""
+    timers = []
+
+    def read(path: str, **options: str | None) -> Tokenizer:
+        tokenizer = read_tokenizer(path, **options)
+        timers.append(Timed(tokenizer.encode))
+        return dataclasses.replace(tokenizer, encode=timers[-1])
+
+    patched = unittest.mock.patch.object
+    with patched(packing, "read_tokenizer", read), patched(streaming, "read_tokenizer", read):
+        seconds, given = timed(function)
+    alone, tokenized = sum(timer.seconds for timer in timers), sum(timer.tokens for timer in timers)
+    rate = tokenized / alone
+    n_bytes = sum(timer.bytes for timer in timers)
+    print(f"{name}: {tokenized:,} tokens of crops tokenized, {given:,} given in sequences; M tokens/s, CPU:")
+    print(f"  the tokenizer alone, on the same batches {rate / 1e6:7.3f}   ({n_bytes / alone / 1e6:.1f} MB/s of text)")
+    print(f"  tokenized {'':31}{tokenized / seconds / 1e6:7.3f}   {alone / seconds:.2f} of it")
+    print(f"  given {'':35}{given / seconds / 1e6:7.3f}   {given / seconds / rate:.2f} of it")
+    return rate
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--mb", type=float, default=40, help="MB of text in the mixture")
-    parser.add_argument("--tokens", type=int, default=4_000_000, help="to pack")
+    parser.add_argument("--mb", type=float, default=100, help="MB of text in the mixture")
+    parser.add_argument("--tokens", type=int, default=8_000_000, help="to pack")
     parser.add_argument("--model")
     options = parser.parse_args()
     if not DATA.is_dir():
         sys.exit(f"no real data at {DATA}: set MASSIVETEXT_DATA")
+    pa.set_cpu_count(1)
     with tempfile.TemporaryDirectory() as folder:
         mixture = f"{folder}/mixture/main"
         write_mixture(mixture, corpus(), int(options.mb * 1e6))
         model = options.model or f"{folder}/bench.model"
         if not options.model:
-            seconds, n = timed(lambda: train_tokenizer(mixture, output=model, vocabulary=16_000)["pieces"])
+            seconds, n = timed(
+                lambda: train_tokenizer(mixture, output=model, vocabulary=16_000, sample_bytes=20_000_000)["pieces"]
+            )
             print(f"training: {n:,} pieces, {seconds:.1f} s CPU")
 
         def packed() -> int:
-            manifest = pack(mixture, tokenizer=model, output=f"{folder}/out", tokens=options.tokens, say=print)
+            manifest = packing.pack(mixture, tokenizer=model, output=f"{folder}/out", tokens=options.tokens)
             return sum(found["tokens"] for found in manifest["counts"].values())
 
-        seconds, n = timed(packed)
-        rates = {"massivetext pack, both formats": (seconds, n)}
-        stream = sequences(mixture, tokenizer=model, epochs=None)
-        wanted = options.tokens // LENGTH
-        seconds, n = timed(lambda: sum(len(sequence) for sequence, _ in zip(stream, range(wanted))))
-        rates["massivetext.sequences"] = (seconds, n)
+        def streamed(scratch: str | None) -> int:
+            stream = streaming.sequences(mixture, tokenizer=model, epochs=None, scratch=scratch)
+            return sum(len(sequence) for sequence, _ in zip(stream, range(options.tokens // LENGTH)))
 
-        # The same number of blocks as the stream made, ready in memory, through the tokenizer alone.
-        n_blocks = {name: place.next for name, place in stream._places.items()}
-        crops = list(crops_of(mixture, model, n_blocks))
-        tokenizer = read_tokenizer(model)
-        seconds, n = timed(lambda: sum(len(ids) for texts in crops for ids in tokenizer.encode(texts)))
-        n_bytes = sum(len(text) for texts in crops for text in texts)
-        rates["bare tokenizer, crops in memory"] = (seconds, n)
-        reference = n / seconds
-        made = sum(found["tokens"] for found in stream.counts().values())
-        for name, (seconds, n) in rates.items():
-            print(
-                f"{name:34}{n:>12,} tokens {n / seconds / 1e6:8.3f} M/s {n / seconds / reference:6.2f} x the tokenizer"
-            )
-        seconds, _ = rates["massivetext.sequences"]
-        print(
-            f"{'  its blocks, the rests included':34}{made:>12,.0f} tokens {made / seconds / 1e6:8.3f} M/s "
-            f"{made / seconds / reference:6.2f} x the tokenizer"
-        )
-        print(f"the tokenizer reads {n_bytes / rates['bare tokenizer, crops in memory'][0] / 1e6:.1f} MB/s")
-        _datasets(mixture, model, options.tokens, reference)
+        rate = measured("massivetext pack, both formats", packed)
+        measured("massivetext.sequences", lambda: streamed(None))
+        measured("massivetext.sequences, scratch", lambda: streamed(f"{folder}/scratch"))
+        measured("the same, scratch being there", lambda: streamed(f"{folder}/scratch"))
+        _datasets(mixture, model, options.tokens, rate)
         print(f"most memory held: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 

@@ -50,7 +50,7 @@ class Progress:
         if self.as_json:
             click.echo(json.dumps({"event": "message", "text": line}, ensure_ascii=False))
         elif not self.quiet:
-            self.console.print(line, markup=False, highlight=False)
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def stage(self, name: str, tasks: Sequence[Any]) -> Callable[[Any], None]:
         self.close()

@@ -9,7 +9,7 @@ import numpy as np
 
 from massivetext.errors import LimitError, RecipeError
 from massivetext.mixture.allotment import generator
-from massivetext.packing.crops import CROPS_A_GROUP, crop, sequences_of_group
+from massivetext.packing.crops import CROPS_A_GROUP, Crops, crop, sequences_of_group
 from massivetext.packing.documents import Mixture, SubsetReader
 from massivetext.tokenizers import Tokenizer
 
@@ -57,10 +57,9 @@ class Blocks:
         """limit: the position behind the last that is to be used."""
         first = number * self.positions
         last = first + self.positions if limit is None else min(first + self.positions, limit)
-        texts = self.reader.texts(first, last)
         random = generator("block", self.seed, self.subset, number)
         # Drawn for the whole block, also where it ends early: what is there does not depend on the limit.
-        crops = crop(texts, random.random(self.positions)[: len(texts)], length=self.length)
+        crops = self._crops(first, last, random.random(self.positions))
         ids = self.tokenizer.encode(crops.texts)
         assert self.tokenizer.bos is not None
         assert self.tokenizer.eos is not None
@@ -81,6 +80,18 @@ class Blocks:
         made = np.concatenate(pieces)
         made = made[random.permutation(len(made))]
         return Block(made, len(crops), made.size + dropped, dropped)
+
+    def _crops(self, first: int, last: int, uniform: np.ndarray) -> Crops:
+        found: list[Crops] = []
+        at = 0
+        for texts, rows in self.reader.pieces(first, last):
+            found.append(crop(texts, uniform[at : at + len(rows)], length=self.length, rows=rows))
+            at += len(rows)
+        return Crops(
+            [text for piece in found for text in piece.texts],
+            np.concatenate([piece.first for piece in found]),
+            np.concatenate([piece.last for piece in found]),
+        )
 
 
 class Barren:

@@ -39,14 +39,17 @@ def crop_bytes(length: int) -> int:
     return BYTES_A_SEQUENCE_TOKEN * length
 
 
-def crop(texts: pa.LargeStringArray, uniform: np.ndarray, *, length: int) -> Crops:
-    """One crop of each text. uniform: float64, one for each text, from [0, 1), placing the crop."""
+def crop(
+    texts: pa.LargeStringArray, uniform: np.ndarray, *, length: int, rows: np.ndarray | slice = slice(None)
+) -> Crops:
+    """One crop of each text. uniform: float64, one for each text, from [0, 1), placing the crop. rows: which texts, all
+    by default; the others are not looked at."""
     size = crop_bytes(length)
     offsets = np.frombuffer(texts.buffers()[1], np.int64, len(texts) + 1, texts.offset * 8)
     # Of texts that are all empty there may be no buffer at all.
     buffer = texts.buffers()[2] or pa.py_buffer(b"")
     data = np.frombuffer(buffer, np.uint8)
-    begin, stop = offsets[:-1], offsets[1:]
+    begin, stop = offsets[:-1][rows], offsets[1:][rows]
     start = np.floor(uniform * (stop - begin) - size / 4).astype(np.int64)
     first, last = start <= 0, start + size >= stop - begin
     at = np.where(first, begin, begin + start)

@@ -9,7 +9,7 @@ import bisect
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -33,7 +33,8 @@ _ROW_GROUPS_HELD = 2
 class Mixture:
     """Shards and what they hold. path, row_group: of each row group, paths indexing `paths`; documents: of each subset
     its number in each row group; tokens: of each subset all, as the shards count them; weights sum to 1; digest: of
-    what the shards hold, hex."""
+    what the shards hold, hex. scratch: a local folder in which texts are left by subset once they are read, and mapped
+    from there: a row group of six subsets is else decoded six times an epoch, and books whole for crops of a tenth."""
 
     folder: str
     paths: tuple[str, ...]
@@ -43,41 +44,69 @@ class Mixture:
     tokens: Mapping[str, int]
     weights: Mapping[str, float]
     digest: str
-    _cache: OrderedDict[int, pa.Table] = field(default_factory=OrderedDict, compare=False, repr=False)
+    scratch: str | None = None
+    _cache: OrderedDict[int, dict[str, pa.LargeStringArray]] = field(
+        default_factory=OrderedDict, compare=False, repr=False
+    )
 
     def n_documents(self, subset: str) -> int:
         return int(self.documents[subset].sum())
 
     def texts(self, subset: str, unit: int) -> pa.LargeStringArray:
         """Texts of a subset in one row group, in the file's order."""
-        table = self._cache.get(unit)
-        if table is None:
-            path = self.paths[self.path[unit]]
-            try:
-                with storage.open_input(path) as stream:
-                    file = pq.ParquetFile(stream)
-                    names = [name for name in ("subset", "text") if name in file.schema_arrow.names]
-                    table = file.read_row_group(int(self.row_group[unit]), columns=names)
-            except (pa.ArrowInvalid, OSError) as error:
-                raise SourceError(f"{path}: row group {self.row_group[unit]} cannot be read: {error}") from error
+        held = self._cache.get(unit)
+        if held is None:
+            held = self._read(unit) if self.scratch is None else self._mapped(unit, self.scratch)
             while len(self._cache) >= _ROW_GROUPS_HELD:
                 self._cache.popitem(last=False)
-            self._cache[unit] = table
-        texts = table.column("text")
-        if "subset" in table.column_names:
-            texts = texts.filter(pc.equal(table.column("subset"), subset))
-        texts = texts.cast(pa.large_string()).combine_chunks()
-        texts = pc.fill_null(texts, "")
-        return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+            self._cache[unit] = held
+        return held[subset]
+
+    def _read(self, unit: int) -> dict[str, pa.LargeStringArray]:
+        path = self.paths[self.path[unit]]
+        try:
+            with storage.open_input(path) as stream:
+                file = pq.ParquetFile(stream)
+                names = [name for name in ("subset", "text") if name in file.schema_arrow.names]
+                table = file.read_row_group(int(self.row_group[unit]), columns=names)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise SourceError(f"{path}: row group {self.row_group[unit]} cannot be read: {error}") from error
+        texts = pc.fill_null(table.column("text").cast(pa.large_string()), "")
+        found = {}
+        for subset, counts in self.documents.items():
+            if counts[unit]:
+                mine = texts.filter(pc.equal(table.column("subset"), subset)) if "subset" in names else texts
+                found[subset] = pa.concat_arrays(mine.chunks)
+        return found
+
+    def _mapped(self, unit: int, scratch: str) -> dict[str, pa.LargeStringArray]:
+        """The same from a file in scratch, which is made first where it is missing: a batch for each subset."""
+        shard, group = int(self.path[unit]), int(self.row_group[unit])
+        path = storage.join(scratch, f"texts-{self.digest}", f"{shard:05d}", f"{group:05d}.arrow")
+        if not storage.exists(path):
+            found = self._read(unit)
+            schema = pa.schema([("text", pa.large_string())], {"subsets": json.dumps(list(found))})
+            with storage.open_output(path) as stream, pa.ipc.new_file(stream, schema) as writer:
+                for texts in found.values():
+                    writer.write_batch(pa.record_batch([texts], schema=schema))
+        file = pa.ipc.open_file(pa.memory_map(path))
+        names = json.loads(file.schema.metadata[b"subsets"])
+        return {name: file.get_batch(i).column(0) for i, name in enumerate(names)}
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_cache": OrderedDict()}
 
 
-def open_mixture(path: str, *, mixture: str | None = None, weights: Mapping[str, float] | None = None) -> Mixture:
+def open_mixture(
+    path: str,
+    *,
+    mixture: str | None = None,
+    weights: Mapping[str, float] | None = None,
+    scratch: str | None = None,
+) -> Mixture:
     """path: an output folder, a mixture in it, or any folder or file of Parquet with the column `text` (and `subset`;
     without it all is the subset `all`). mixture: its name, where an output folder has several. weights: by default
-    those of the manifest, without one the shares of tokens.
+    those of the manifest, without one the shares of tokens. scratch: see `Mixture`.
 
     Raises OutputError where there are no shards or they are not those of the manifest, RecipeError for weights that
     do not sum to 1 or name a subset without documents.
@@ -131,6 +160,7 @@ def open_mixture(path: str, *, mixture: str | None = None, weights: Mapping[str,
         {name: tokens.get(name, 0) for name in subsets},
         _checked(weights, subsets),
         digest.hexdigest(),
+        scratch,
     )
 
 
@@ -187,9 +217,9 @@ class SubsetReader:
         units = generator("units", self.seed, self.subset, epoch).permutation(self._units)
         return units, np.cumsum(self.mixture.documents[self.subset][units])
 
-    def texts(self, first: int, last: int) -> pa.LargeStringArray:
-        """Texts at the positions first to last - 1."""
-        pieces = []
+    def pieces(self, first: int, last: int) -> Iterator[tuple[pa.LargeStringArray, np.ndarray]]:
+        """The texts at the positions first to last - 1: of one row group after another those of the subset, and the
+        rows among them that are meant, in order."""
         while first < last:
             epoch, at = divmod(first, self.n_documents)
             units, ends = self._order(epoch)
@@ -198,10 +228,12 @@ class SubsetReader:
             n = int(self.mixture.documents[self.subset][unit])
             begin = at - (int(ends[number]) - n)
             stop = min(n, begin + last - first)
-            rows = generator("rows", self.seed, self.subset, epoch, unit).permutation(n)[begin:stop]
-            pieces.append(self._unit(unit).take(pa.array(rows)))
+            yield self._unit(unit), generator("rows", self.seed, self.subset, epoch, unit).permutation(n)[begin:stop]
             first += stop - begin
-        return pa.concat_arrays(pieces)
+
+    def texts(self, first: int, last: int) -> pa.LargeStringArray:
+        """Texts at the positions first to last - 1."""
+        return pa.concat_arrays([texts.take(pa.array(rows)) for texts, rows in self.pieces(first, last)])
 
     def _unit(self, unit: int) -> pa.LargeStringArray:
         if self._last is None or self._last[0] != unit:

@@ -53,7 +53,8 @@ class Source:
         weights = None if self.weights is None else dict(self.weights)
         tokenizer = read_tokenizer(self.tokenizer, bos=self.bos, eos=self.eos)
         check(tokenizer, self.length)
-        return open_mixture(self.path, mixture=self.mixture, weights=weights), tokenizer
+        opened = open_mixture(self.path, mixture=self.mixture, weights=weights, scratch=self.scratch)
+        return opened, tokenizer
 
     def run_path(self, subset: str, number: int) -> str:
         return storage.join(self.scratch, "runs", subset, f"{number:08d}.bin")
@@ -69,11 +70,15 @@ class Shard:
     given: tuple[tuple[str, tuple[int, ...]], ...]
 
 
+Counts = dict[str, Any]
+"""Of a run: sequences, crops, and of each of its blocks [sequences, crops, tokens, dropped tokens]."""
+
 _opened: dict[Source, dict[str, Blocks]] = {}
 
 
-def _run(source: Source, subset: str, number: int) -> dict[str, int]:
-    """The task of the first pass: one run of blocks. Returns its counts, which are also left beside it."""
+def _run(source: Source, subset: str, number: int, need: int) -> Counts:
+    """The task of the first pass: one run of blocks, ended early by the block that has the `need` met, which is never
+    less than the sequences that are used of it. Returns its counts, which are also left beside it."""
     path = source.run_path(subset, number)
     known = _counts(path)
     if known is not None:
@@ -84,19 +89,21 @@ def _run(source: Source, subset: str, number: int) -> dict[str, int]:
         _opened[source] = {
             name: Blocks(mixture, name, tokenizer, length=source.length, seed=source.seed) for name in mixture.weights
         }
-    counts = dict.fromkeys(("sequences", "crops", "tokens", "dropped"), 0)
+    counts: Counts = {"sequences": 0, "crops": 0, "blocks": []}
     with storage.open_output(path) as stream:
         for block in range(number * _BLOCKS_A_RUN, (number + 1) * _BLOCKS_A_RUN):
+            if counts["sequences"] >= need:
+                break
             made = _opened[source][subset].block(block)
             stream.write(made.sequences.data)
             counts["sequences"] += len(made.sequences)
-            for key in ("crops", "tokens", "dropped"):
-                counts[key] += getattr(made, key)
+            counts["crops"] += made.crops
+            counts["blocks"].append([len(made.sequences), made.crops, made.tokens, made.dropped])
     storage.write_bytes(f"{path}.json", json.dumps(counts).encode())
     return counts
 
 
-def _counts(path: str) -> dict[str, int] | None:
+def _counts(path: str) -> Counts | None:
     """Of a run that is done; None if it is not."""
     if not (storage.exists(f"{path}.json") and storage.exists(path)):
         return None
@@ -198,7 +205,7 @@ def pack(
     mark |= {"sequences": shares, "shard_bytes": shard_bytes, "formats": sorted(formats)}
     finished = _adopt(output, scratch, mark)
     if finished is not None:
-        _sweep(scratch)
+        _sweep(scratch, opened.digest)
         say(f"{output} holds these sequences already")
         return finished
     pool: Executor | None = None
@@ -239,7 +246,7 @@ def pack(
         "files": dict(sorted(files.items())),
     }
     storage.write_bytes(storage.join(output, "manifest.json"), (json.dumps(manifest, indent=1) + "\n").encode())
-    _sweep(scratch)
+    _sweep(scratch, opened.digest)
     for line in summary_lines(counts):
         say(line)
     return manifest
@@ -264,9 +271,9 @@ def _adopt(output: str, scratch: str, mark: dict[str, Any]) -> dict[str, Any] | 
     return None
 
 
-def _sweep(scratch: str) -> None:
+def _sweep(scratch: str, digest: str) -> None:
     """Remove what the first pass left, and nothing else that may lie there."""
-    for name in ("runs", "shards"):
+    for name in ("runs", "shards", f"texts-{digest}"):
         storage.remove_tree(storage.join(scratch, name))
     storage.remove(storage.join(scratch, "plan.json"))
     with contextlib.suppress(OSError):
@@ -293,12 +300,12 @@ def _whole_shares(weights: Mapping[str, float], total: int) -> dict[str, int]:
 
 def _tokenize(
     source: Source, shares: Mapping[str, int], pool: Executor | None, workers: int, mixture: Mixture
-) -> dict[str, list[dict[str, int]]]:
+) -> dict[str, list[Counts]]:
     """Runs of each subset in order, until they have its share of sequences. Beside each other the subsets furthest
     behind; what is begun beyond the need is not used."""
-    done: dict[str, dict[int, dict[str, int]]] = {name: {} for name in shares}
+    done: dict[str, dict[int, Counts]] = {name: {} for name in shares}
     begun = dict.fromkeys(shares, 0)
-    running: dict[Future[dict[str, int]], tuple[str, int]] = {}
+    running: dict[Future[Counts], tuple[str, int]] = {}
 
     def progress(name: str) -> float:
         """Share of the need that runs done and running meet, the latter taken for average."""
@@ -307,25 +314,25 @@ def _tokenize(
         made = [counts["sequences"] for counts in done[name].values()]
         return (sum(made) / len(made) * begun[name] if made else 0) / shares[name]
 
-    def met(name: str) -> bool:
-        return sum(counts["sequences"] for counts in done[name].values()) >= shares[name]
+    def need(name: str) -> int:
+        return shares[name] - sum(counts["sequences"] for counts in done[name].values())
 
     while True:
-        need = [name for name in shares if not met(name)]
-        if not need:
+        wanting = [name for name in shares if need(name) > 0]
+        if not wanting:
             break
-        for name in need:
+        for name in wanting:
             _refuse_barren(source, name, done[name], mixture)
         while len(running) < workers:
-            name = min(need, key=lambda name: (progress(name), begun[name], name))
+            name = min(wanting, key=lambda name: (progress(name), begun[name], name))
             if running and progress(name) >= 1:
                 break
             number = begun[name]
             begun[name] += 1
             if pool is None:
-                done[name][number] = _run(source, name, number)
+                done[name][number] = _run(source, name, number, need(name))
                 break
-            running[pool.submit(_run, source, name, number)] = (name, number)
+            running[pool.submit(_run, source, name, number, need(name))] = (name, number)
         if running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 name, number = running.pop(future)
@@ -335,7 +342,7 @@ def _tokenize(
     return {name: [found[number] for number in sorted(found)] for name, found in done.items()}
 
 
-def _refuse_barren(source: Source, name: str, done: Mapping[int, dict[str, int]], mixture: Mixture) -> None:
+def _refuse_barren(source: Source, name: str, done: Mapping[int, Counts], mixture: Mixture) -> None:
     crops = sum(counts["crops"] for counts in done.values())
     if (
         done
@@ -348,7 +355,7 @@ def _refuse_barren(source: Source, name: str, done: Mapping[int, dict[str, int]]
         )
 
 
-def _prefix(runs: Sequence[Mapping[str, int]], share: int) -> tuple[int, ...]:
+def _prefix(runs: Sequence[Counts], share: int) -> tuple[int, ...]:
     """Sequences to take of each run: all, until the share is met; runs beyond it none."""
     taken = []
     for counts in runs:
@@ -357,14 +364,14 @@ def _prefix(runs: Sequence[Mapping[str, int]], share: int) -> tuple[int, ...]:
     return tuple(taken)
 
 
-def _summary(mixture: Mixture, name: str, runs: Sequence[Mapping[str, int]], share: int, length: int) -> dict[str, Any]:
-    """What one subset gave. Of its last run only a part is used, and so much of its crops and tokens is counted."""
-    sums = dict.fromkeys(("crops", "tokens", "dropped"), 0.0)
-    for counts, taken in zip(runs, _prefix(runs, share)):
-        part = taken / counts["sequences"] if counts["sequences"] else float(bool(share))
-        for key in sums:
-            sums[key] += part * counts[key]
-    crops, made, dropped = (round(sums[key]) for key in ("crops", "tokens", "dropped"))
+def _summary(mixture: Mixture, name: str, runs: Sequence[Counts], share: int, length: int) -> dict[str, Any]:
+    """What one subset gave. Of its last block only a part is used, and so much of its crops and tokens is counted."""
+    sums, left = np.zeros(3), share
+    for n, *held in (block for counts in runs for block in counts["blocks"]):
+        if left > 0:
+            sums += np.array(held) * (min(n, left) / n if n else 1)
+            left -= min(n, left)
+    crops, made, dropped = (round(float(n)) for n in sums)
     documents, available = mixture.n_documents(name), mixture.tokens[name]
     return {
         "sequences": share,

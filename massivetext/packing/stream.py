@@ -34,6 +34,7 @@ def sequences(
     mixture: str | None = None,
     bos: str | None = None,
     eos: str | None = None,
+    scratch: str | None = None,
 ) -> Sequences:
     """Sequences of `length` tokens from a mixture by spec section 10: an iterator of arrays [length], or
     [batch_size, length] (the last may be shorter), uint16 where the vocabulary allows, else int32.
@@ -42,7 +43,9 @@ def sequences(
     model or a `tokenizers` JSON file; bos, eos: its pieces to use, where it marks none. rank, world_size: this reader
     among those that share the sequences, none of which two get. epochs: of crops; the stream ends when a subset that is
     drawn has given that many crops of each of its documents; None never ends. weights: of subsets, by default the
-    mixture's; mixture: its name, where the folder has several.
+    mixture's; mixture: its name, where the folder has several. scratch: a local folder, also of several ranks, to hold
+    the texts by subset, as large as they are: each row group is then read and decoded once, not once an epoch of each
+    subset. It is left behind.
 
     Raises RecipeError for weights that do not sum to 1 or name a subset without documents, and for a tokenizer without
     BOS or EOS; OutputError for shards that are not what the manifest says; LimitError for documents that fill no
@@ -55,7 +58,7 @@ def sequences(
         raise RecipeError(f"epochs: {epochs}; expected more than 0, or None for no end")
     found = read_tokenizer(tokenizer, bos=bos, eos=eos)
     check(found, length)
-    opened = open_mixture(path, mixture=mixture, weights=weights)
+    opened = open_mixture(path, mixture=mixture, weights=weights, scratch=scratch)
     made = {name: Blocks(opened, name, found, length=length, seed=seed) for name in opened.weights}
     mark = fingerprint(opened, found, length=length, seed=seed)
     return Sequences(opened, made, mark, rank=rank, world_size=world_size, epochs=epochs, batch_size=batch_size)

@@ -18,7 +18,7 @@ from sentencepiece import SentencePieceProcessor
 import massivetext
 from massivetext.errors import LimitError, OutputError, RecipeError
 from massivetext.packing import Sequences, sequences
-from massivetext.packing.documents import SubsetReader, open_mixture
+from massivetext.packing.documents import Mixture, SubsetReader, open_mixture
 from tests.packing.conftest import Write, words
 
 LENGTH = 16  # C = 240 bytes, C/4 = 60
@@ -235,3 +235,22 @@ def test_plain_parquet_with_text_alone(model: str, tmp_path: os.PathLike) -> Non
     found: Sequence[np.ndarray] = list(massivetext.sequences(path, tokenizer=model, length=LENGTH))
 
     assert len(found) > 40
+
+
+def test_a_scratch_folder_changes_nothing_but_what_is_read(
+    model: str, write_mixture: Write, tmp_path: os.PathLike, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {"books": [words(30, i) for i in range(120)], "code": [words(20, i + 1000) for i in range(200)] + [""]}
+    folder = write_mixture(texts, {"books": 0.5, "code": 0.5}, rows=20)
+    plain = _take(sequences(folder, tokenizer=model, length=LENGTH, epochs=None), 400)
+    scratch = f"{tmp_path}/scratch"
+    reads: list[int] = []
+    read = Mixture._read
+    monkeypatch.setattr(Mixture, "_read", lambda self, unit: reads.append(unit) or read(self, unit))
+
+    for _ in range(2):
+        found = sequences(folder, tokenizer=model, length=LENGTH, epochs=None, scratch=scratch)
+        assert plain == _take(found, 400)
+
+    # Each row group is decoded once, though there are two subsets, several epochs and two readers.
+    assert len(reads) == len(set(reads)) == len(found.mixture.path)
