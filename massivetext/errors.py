@@ -5,8 +5,9 @@
     ├── SourceError          an input file that cannot be read at all, or not to its end
     │   └── RecordError      one record of it, the rest is fine
     ├── OutputError          an output folder that does not fit: another recipe's, damaged, in use
-    └── LimitError           a document or a plan beyond a stated limit
-        └── TimeLimitError   the wall clock, the only limit that is not a function of the input
+    ├── LimitError           a document or a plan beyond a stated limit
+    │   └── TimeLimitError   the wall clock, the only limit that is not a function of the input
+    └── DependencyError      a package that is not installed here: its name, and the command that installs it
 
 Every message names the file, the record where there is one, the value found and the remedy.
 """
@@ -14,6 +15,7 @@ Every message names the file, the record where there is one, the value found and
 from __future__ import annotations
 
 __all__ = [
+    "DependencyError",
     "LimitError",
     "MassiveTextError",
     "OutputError",
@@ -61,3 +63,9 @@ class LimitError(MassiveTextError):
 
 class TimeLimitError(LimitError):
     """A document that took longer than the wall-clock limit."""
+
+
+class DependencyError(MassiveTextError):
+    """A package that is not installed here, because the base of MassiveText does not need it."""
+
+    exit_status = 2

@@ -6,15 +6,17 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from massivetext import storage
-from massivetext.errors import RecipeError
+from massivetext.errors import DependencyError, RecipeError
 
-__all__ = ["BYTES_A_TOKEN", "Tokenizer", "counter", "read_tokenizer"]
+__all__ = ["BYTES_A_TOKEN", "Tokenizer", "counter", "library", "read_tokenizer"]
 
 BYTES_A_TOKEN = 4
 """For estimates. The paper's table 2 has 3.75 to 4.12 for prose."""
@@ -57,6 +59,17 @@ def read_tokenizer(path: str, *, bos: str | None = None, eos: str | None = None)
     return Tokenizer(path, hashlib.blake2b(data, digest_size=16).hexdigest(), vocabulary, ids[0], ids[1], encode)
 
 
+def library(name: str, purpose: str) -> ModuleType:
+    """The module of that name. Raises DependencyError where it is not installed: a trainer may have the base alone."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise DependencyError(
+            f"{name} is not installed, which it takes to {purpose}: pip install {name}, "
+            "or 'massivetext[pipeline]' for all that makes mixtures"
+        ) from error
+
+
 _Parts = tuple[
     Callable[[Sequence[str] | Sequence[bytes]], list[np.ndarray]],
     int,
@@ -66,10 +79,9 @@ _Parts = tuple[
 
 
 def _tokenizers(path: str, data: bytes) -> _Parts:
-    from tokenizers import Tokenizer as JsonTokenizer
-
+    tokenizers = library("tokenizers", f"read {path}")
     try:
-        tokenizer = JsonTokenizer.from_str(data.decode("utf-8"))
+        tokenizer = tokenizers.Tokenizer.from_str(data.decode("utf-8"))
     except Exception as error:  # the library raises plain Exception for a file that it cannot read
         raise RecipeError(f"tokenizer: {path}: not a tokenizers JSON file: {error}") from error
 
@@ -87,10 +99,9 @@ def _tokenizers(path: str, data: bytes) -> _Parts:
 
 
 def _sentencepiece(path: str, data: bytes) -> _Parts:
-    from sentencepiece import SentencePieceProcessor
-
+    sentencepiece = library("sentencepiece", f"read {path}")
     try:
-        pieces = SentencePieceProcessor(model_proto=data)
+        pieces = sentencepiece.SentencePieceProcessor(model_proto=data)
     except RuntimeError as error:
         raise RecipeError(f"tokenizer: {path}: neither a SentencePiece model nor a tokenizers JSON: {error}") from error
     # Versions before 0.2.2 have no arrays.

@@ -13,7 +13,10 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import NoReturn
 
-import click
+try:
+    import click
+except ImportError:  # only the base is installed, which is the library
+    sys.exit("massivetext: the command line needs more than the library: pip install 'massivetext[pipeline]'")
 
 from massivetext import __version__
 from massivetext.errors import MassiveTextError

@@ -13,7 +13,7 @@ from massivetext.errors import LimitError, RecipeError
 from massivetext.mixture.allotment import generator
 from massivetext.packing.crops import crop
 from massivetext.packing.documents import Mixture, SubsetReader, open_mixture
-from massivetext.tokenizers import BYTES_A_TOKEN
+from massivetext.tokenizers import BYTES_A_TOKEN, library
 
 __all__ = ["sample", "train_tokenizer"]
 
@@ -80,7 +80,7 @@ def train_tokenizer(
 
     Raises LimitError for a vocabulary that the sample cannot fill, RecipeError for one too small for bytes.
     """
-    from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+    sentencepiece = library("sentencepiece", "train a tokenizer")
 
     if vocabulary < 300:
         raise RecipeError(f"vocabulary: {vocabulary}; expected at least 300, of which 256 are bytes")
@@ -96,7 +96,7 @@ def train_tokenizer(
 
     model = io.BytesIO()
     try:
-        SentencePieceTrainer.train(
+        sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=_sentences(texts()),
             model_writer=model,
             model_type="bpe",
@@ -116,7 +116,7 @@ def train_tokenizer(
             "take fewer pieces or a larger sample"
         ) from error
     storage.write_bytes(output, model.getvalue())
-    pieces = SentencePieceProcessor(model_proto=model.getvalue())
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     found: dict[str, Any] = {"pieces": pieces.get_piece_size(), "sample_bytes": shares, "bytes_a_token": {}}
     for name in shares:
         crops = list(sample(opened, name, 1_000_000, seed=seed + 1))

@@ -9,8 +9,14 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sentencepiece import SentencePieceProcessor
 
+from massivetext.mixture.allotment import generator
+from massivetext.packing.blocks import Blocks
 from massivetext.packing.crops import crop, sequences_of_group
+from massivetext.packing.documents import open_mixture
+from massivetext.tokenizers import Tokenizer, read_tokenizer
+from tests.packing.conftest import Write, words
 
 
 def _oracle_crop(text: str, uniform: float, length: int) -> tuple[str, bool, bool]:
@@ -105,3 +111,52 @@ def test_the_first_byte_is_covered_as_often_as_stated(n_bytes: int) -> None:
         (found.last.mean(), min(1, 3 * size / 4 / n_bytes)),
     ):
         assert abs(covered - expected) <= 4 * math.sqrt(expected * (1 - expected) / n) + 1e-12
+
+
+def test_starts_are_drawn_uniformly_from_a_quarter_crop_before_the_document() -> None:
+    """U(-C/4, B - C/4) in twenty bins of equal width, the first of them before the document's start; chi-square with
+    19 degrees of freedom, of which 0.999 lies below 43.8."""
+    size, n_bytes, n = 400, 2000, 40_000
+    text = "".join(f"{i:05d}" for i in range(n_bytes // 5))
+
+    found = crop(pa.array([text] * n, pa.large_string()), np.random.default_rng(3).random(n), length=size // 15 + 1)
+
+    size = 15 * (size // 15 + 1)  # 405
+    pairs = zip(found.texts, found.first)
+    starts = [len(piece) - size if first else text.find(piece.decode()) for piece, first in pairs]
+    assert min(starts) == -math.ceil(size / 4)
+    assert max(starts) == math.ceil(n_bytes - size / 4) - 1
+    counts, _ = np.histogram(np.array(starts) + 0.5, 20, (-size / 4, n_bytes - size / 4))
+    assert ((counts - n / 20) ** 2 / (n / 20)).sum() < 43.8
+
+
+def test_a_block_is_ten_crops_a_group_of_fifteen_bytes_a_token(model: str, write_mixture: Write) -> None:
+    """A whole block in plain Python: from its documents and its random numbers to its sequences."""
+    texts = [words(n, i) + " é漢😀" * (i % 3) for i, n in enumerate([3, 40, 200, 700] * 25)]
+    mixture = open_mixture(write_mixture({"books": texts}, {"books": 1.0}))
+    tokenizer, pieces = read_tokenizer(model), SentencePieceProcessor(model_file=model)
+    blocks = Blocks(mixture, "books", tokenizer, length=16, seed=9)
+    assert blocks.positions == 10
+    for number in (0, 3, 12):
+        random = generator("block", 9, "books", number)
+        documents = blocks.reader.texts(number * 10, number * 10 + 10).to_pylist()
+        crops = [_oracle_crop(text, u, 16) for text, u in zip(documents, random.random(10).tolist())]
+        stream: list[int] = []
+        for text, first, last in crops:
+            stream += [1] * first + pieces.encode(text) + [2] * last
+        whole = len(stream) // 16
+        expected = np.array(stream[: whole * 16]).reshape(whole, 16)[random.permutation(whole)]
+
+        found = blocks.block(number)
+
+        assert any(not first or not last for _, first, last in crops)
+        assert expected.tolist() == found.sequences.tolist()
+        assert (10, len(stream), len(stream) - whole * 16) == (found.crops, found.tokens, found.dropped)
+
+
+@pytest.mark.parametrize(("vocabulary", "dtype"), [(2, "uint16"), (1 << 16, "uint16"), ((1 << 16) + 1, "int32")])
+def test_ids_are_uint16_where_the_vocabulary_allows(vocabulary: int, dtype: str) -> None:
+    tokenizer = Tokenizer("", "", vocabulary, 0, 1, lambda texts: [])
+
+    assert dtype == tokenizer.dtype.name
+    assert vocabulary - 1 <= np.iinfo(tokenizer.dtype).max

@@ -18,6 +18,7 @@ import pytest
 
 from massivetext.errors import LimitError, OutputError, RecipeError
 from massivetext.packing import sequences
+from massivetext.packing.files import write_megatron
 from massivetext.packing.pack import pack
 from massivetext.packing.permutation import Permutation
 from tests.packing.conftest import Write, words
@@ -209,3 +210,13 @@ def test_a_manifest_is_json_that_names_its_kind(folder: str, model: str, tmp_pat
     manifest = json.loads((tmp_path / "o" / "manifest.json").read_text())
     assert manifest["kind"] == "sequences"
     assert all(name.endswith(".parquet") for name in manifest["files"])
+
+
+def test_a_vocabulary_above_two_bytes_is_written_in_four(tmp_path: Path) -> None:
+    tokens = np.array([[70_000, 1, 2], [3, 4, 5]], np.int32)
+
+    write_megatron(str(tmp_path / "s"), [(tokens, ["a", "b"])], rows=2, length=3, dtype=np.dtype(np.int32))
+
+    assert 4 == (tmp_path / "s.idx").read_bytes()[17]
+    assert tokens.tobytes() == (tmp_path / "s.bin").read_bytes()
+    assert [0, 12] == np.frombuffer((tmp_path / "s.idx").read_bytes(), "<i8", 2, 34 + 8).tolist()
