@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
-.PHONY: help setup run test test-faults lint bench docs clean
+.PHONY: help setup run test test-dataflow test-faults lint bench docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,12 @@ run: setup ## set up and run the main job on real input found on this machine, i
 
 test: setup ## set up and run the tests
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+test-dataflow: setup ## Dataflow as far as it goes without the cloud, and gs://, in an environment of its own (needs Go for the store)
+	$(PYTHON) -m venv .venv-dataflow
+	.venv-dataflow/bin/python -m pip install --quiet --editable '.[dataflow,test]'
+	GOBIN=$(CURDIR)/.venv-dataflow/bin go install github.com/fsouza/fake-gcs-server@v1.56.1
+	.venv-dataflow/bin/python -m pytest -m "heavy or not heavy" tests/dataflow tests/pipelines/test_gcs.py
 
 test-faults: setup ## the long tests of faults: kills, full disks, huge documents
 	$(BIN)/python -m pytest -m heavy tests/faults

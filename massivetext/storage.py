@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import IO, Any, TypeVar, cast
@@ -80,6 +81,8 @@ def _filesystem(path: str):  # -> tuple[pyarrow.fs.FileSystem, str]
     scheme, _, name = path.partition("://")
     if scheme == "s3":
         return _s3(), name
+    if scheme in ("gs", "gcs"):
+        return _gcs(), name
     from pyarrow import fs
 
     return fs.FileSystem.from_uri(path)
@@ -104,6 +107,24 @@ def _s3():  # -> pyarrow.fs.S3FileSystem
         region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
         allow_delayed_open=True,  # a small file is then one request, not three
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_attempts()),
+    )
+
+
+@lru_cache(maxsize=1)
+def _gcs():  # -> pyarrow.fs.GcsFileSystem
+    """Google Cloud Storage with the application's default credentials, or the server that STORAGE_EMULATOR_HOST names.
+
+    What fails is asked for again for a while that grows with AWS_MAX_ATTEMPTS, as for S3.
+    """
+    from pyarrow import fs
+
+    patience = timedelta(seconds=6 * _attempts())
+    server = os.environ.get("STORAGE_EMULATOR_HOST")
+    if server is None:
+        return fs.GcsFileSystem(retry_time_limit=patience)
+    scheme, _, host = server.rpartition("://")
+    return fs.GcsFileSystem(
+        anonymous=True, endpoint_override=host.rstrip("/"), scheme=scheme or "http", retry_time_limit=patience
     )
 
 
@@ -291,9 +312,10 @@ def remove(path: str) -> None:
 def remove_tree(path: str) -> None:
     """Remove a folder and all below it; one that is not there is no error."""
     if is_remote(path):
-        filesystem, name = _filesystem(path)
-        with contextlib.suppress(FileNotFoundError):
-            filesystem.delete_dir(name)
+        if exists(path):  # for one that is not there, each store has an error of its own
+            filesystem, name = _filesystem(path)
+            with contextlib.suppress(FileNotFoundError):
+                filesystem.delete_dir(name)
     else:
         shutil.rmtree(path, ignore_errors=True)
 

@@ -1,0 +1,193 @@
+"""What a worker installs: the wheel made of the code that runs here, and the sdist of Beam's `--setup_file`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pickle
+import pkgutil
+import re
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.internal import pickler
+
+import pipelines
+from massivetext.dedup.phases import BY_GROUP, EXCHANGES, Step
+from pipelines import deduplicate, engine, execution, staging
+from pipelines.curate import CuratePart
+from pipelines.folder import Folder
+from pipelines.mix import WriteShard
+from pipelines.parts import find_parts
+from pipelines.recipe import read
+from pipelines.settle import SettlePart
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DATA = (
+    "massivetext/data/unicode-14.npz",
+    "massivetext/data/lid.176.ftz",
+    "massivetext/data/salient.json",
+    "massivetext/report/page.html",
+    "filters/data/safe_search.ftz",
+    "filters/data/terms.tsv",
+    "pipelines/recipes/gopher.yaml",
+)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds what the wheel installs, and nothing else of the project."""
+    folder = tmp_path_factory.mktemp("installed")
+    with zipfile.ZipFile(staging.wheel()) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def python(installed: Path, program: str, *arguments: str) -> str:
+    """What a program says in a process that has the installed package, this interpreter's packages, and no checkout:
+    -S leaves out the hooks of packages that are installed as a checkout."""
+    paths = [str(installed), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *_shared()]
+    program = f"import sys; sys.path[:0] = {paths!r}\n{program}"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program, *arguments],
+        cwd=installed.parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
+
+
+def _shared() -> list[str]:
+    return [path for path in sys.path if path.endswith("site-packages")]
+
+
+def corpus(tmp_path: Path, stages: str = "pii") -> tuple[Folder, list[CuratePart]]:
+    tales = "".join(f"the tale of {n} and of what became of {n} in the long war\n" for n in range(40))
+    (tmp_path / "in.txt").write_text(tales, "utf-8")
+    (tmp_path / "recipe.yaml").write_text(
+        "subsets: {news: {sources: [{format: lines, path: in.txt}], stages: [%s]}}\n"
+        "quality: {word_count: {min: 5}, stop_word_count: {min: 0}, mean_word_length: {min: 1}}\n"
+        "mixture: {weights: {news: 1.0}}\n" % stages,
+        "utf-8",
+    )
+    recipe = read(str(tmp_path / "recipe.yaml"))
+    folder = Folder(str(tmp_path / "out"))
+    return folder, [CuratePart(folder, recipe, part, "f") for part in find_parts(recipe)]
+
+
+def test_the_wheel_has_the_code_and_data_of_the_checkout(installed: Path) -> None:
+    files = {
+        path.relative_to(REPOSITORY).as_posix()
+        for package in staging.PACKAGES
+        for path in (REPOSITORY / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    held = {path.relative_to(installed).as_posix() for path in installed.rglob("*") if path.is_file()}
+
+    assert set(DATA) <= held
+    assert files == {name for name in held if ".dist-info" not in name}
+    record = next(installed.glob("*.dist-info/RECORD")).read_text()
+    assert held == {line.split(",")[0] for line in record.splitlines()}
+
+
+def test_requirements_pin_what_runs_here() -> None:
+    lines = Path(staging.requirements()).read_text().splitlines()
+
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][^ ]*", line) for line in lines)
+    assert {"numba", "pyarrow", "fastwarc", "pydantic"} <= {line.partition("==")[0] for line in lines}
+    assert not any(line.startswith("apache-beam") for line in lines)
+
+
+def test_every_dofn_and_task_is_had_by_a_process_with_the_package_only(installed: Path, tmp_path: Path) -> None:
+    folder, parts = corpus(tmp_path)
+    phases = [name for names in EXCHANGES for name in names] + list(BY_GROUP)
+    tasks = [
+        *parts,
+        SettlePart(folder, parts[0].recipe, "news", parts[0].part.name, (), "f"),
+        WriteShard(folder, "main", "shard", folder.path("rows"), 1, "f"),
+        *(Step(folder.path("scope"), phase, 0) for phase in phases),
+    ]
+    functions = [execution.RunTask(), deduplicate._Receive("edges"), deduplicate._send, engine.read_tasks]
+    exchange = deduplicate.Exchange("edges")
+    (tmp_path / "tasks").write_bytes(pickle.dumps(tasks))
+    (tmp_path / "functions").write_bytes(pickler.dumps([*functions, exchange]))
+    said = python(
+        installed,
+        "import pickle\n"
+        "from apache_beam.internal import pickler\n"
+        "tasks = pickle.load(open(sys.argv[1], 'rb'))\n"
+        "found = pickler.loads(open(sys.argv[2], 'rb').read())\n"
+        "pickler.loads(pickler.dumps([*tasks, *found]))\n"
+        "for value in [*tasks, *found]:\n"
+        "    print(getattr(value, '__qualname__', type(value).__qualname__), getattr(value, 'marker', ''))\n"
+        "import pipelines; print(pipelines.__file__)",
+        str(tmp_path / "tasks"),
+        str(tmp_path / "functions"),
+    ).splitlines()
+    names = [
+        f"{getattr(value, '__qualname__', type(value).__qualname__)} {getattr(value, 'marker', '')}".rstrip()
+        for value in [*tasks, *functions, exchange]
+    ]
+    modules = [
+        importlib.import_module(f"pipelines.{module.name}") for module in pkgutil.iter_modules(pipelines.__path__)
+    ]
+    ours = {
+        kind
+        for module in modules
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, beam.DoFn) and kind.__module__.startswith("pipelines")
+    }
+
+    assert names == [line.rstrip() for line in said[:-1]]
+    assert str(installed / "pipelines" / "__init__.py") == said[-1]
+    assert ours <= {type(function) for function in functions}
+
+
+def test_tasks_of_a_file_run_in_such_a_process(installed: Path, tmp_path: Path) -> None:
+    folder, parts = corpus(tmp_path)
+    (path,) = engine.write_tasks(parts)
+    python(installed, "from pipelines import engine\nfor _, task in engine.read_tasks(sys.argv[1]): task()", path)
+    marker = execution.Marker.read(parts[0].marker)
+
+    assert marker is not None
+    assert 40 == marker.counts["records"]
+    assert (folder.root, "f") == (parts[0].folder.root, marker.fingerprint)
+
+
+@pytest.mark.heavy
+def test_beams_setup_file_builds_what_a_bare_environment_runs(tmp_path: Path) -> None:
+    """Beam's own stager builds the sdist; it is installed as a worker does, after the requirements, and runs."""
+    pytest.importorskip("build", reason="`--setup_file` needs `build`: make test-dataflow has it")
+    from apache_beam.runners.portability.stager import Stager
+
+    sdist = Stager._build_setup_package(f"{REPOSITORY}/pyproject.toml", str(tmp_path))
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert set(DATA) <= names
+    venv.create(tmp_path / "bare", with_pip=True)
+    worker = tmp_path / "bare" / "bin"
+    for arguments in (["-r", staging.requirements(), "apache-beam>=2.77,<2.78"], [sdist]):
+        done = subprocess.run(
+            [worker / "pip", "install", "--quiet", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+        assert 0 == done.returncode, done.stderr
+    corpus(tmp_path, "language, quality, repetition, deduplication")
+    command = [worker / "massivetext", "run", tmp_path / "recipe.yaml", "--output", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert 0 == done.returncode, done.stderr
+    assert list((tmp_path / "out" / "mixture").rglob("*.parquet"))
