@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
-.PHONY: help setup run test test-dataflow test-faults lint bench docs clean
+.PHONY: help setup run test test-dataflow test-faults test-loaders lint bench docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,16 @@ test-dataflow: setup ## Dataflow as far as it goes without the cloud, and gs://,
 test-faults: setup ## the long tests of faults: kills, full disks, huge documents
 	$(BIN)/python -m pytest -m heavy tests/faults
 
+# PyTorch's wheels for Linux on PyPI need NVIDIA's libraries to be imported, without a GPU too: 3 GB to download, 6 GB on disk.
+.venv-loaders/.installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv-loaders
+	.venv-loaders/bin/python -m pip install --quiet --editable . 'datasets>=4,<6' 'grain>=0.2.12,<0.3' 'hypothesis>=6.100,<7' \
+		'litdata>=0.2.50,<0.3' 'pytest>=8,<10' 'sentencepiece>=0.2,<0.3' 'torch>=2.6,<3' 'torchdata>=0.11,<0.12'
+	touch $@
+
+test-loaders: .venv-loaders/.installed ## the loader in PyTorch, Hugging Face datasets and grain, in their own environment
+	.venv-loaders/bin/python -m pytest tests/loader/test_adapters.py
+
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,5 +53,5 @@ docs: setup ## the site of the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .venv-loaders build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -70,7 +70,8 @@ DOCUMENT_SCHEMA = pa.schema(
         pa.field("language", pa.string()),
         pa.field("n_bytes", pa.int64(), nullable=False),
         pa.field("n_tokens", pa.int64(), nullable=False),
-        pa.field("metadata", pa.map_(pa.string(), pa.string())),
+        # Pairs, not an Arrow map: Hugging Face datasets reads no file that has a map among its columns.
+        pa.field("metadata", pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))),
     ],
     metadata={"massivetext.schema": "document-1"},
 )

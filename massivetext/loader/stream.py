@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from massivetext.dealing import check_rank, compare_states, deal, own_state
+from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.errors import RecipeError
 from massivetext.loader.blocks import Blocks
 from massivetext.loader.lanes import Lane, Reading
@@ -17,6 +18,7 @@ from massivetext.loader.sources import TOKENS, Source, curated_source, mixture_s
 __all__ = ["Loader", "load"]
 
 _DICTS_AT_ONCE = 64
+_METADATA = DOCUMENT_SCHEMA.field("metadata").type
 _EVERYTHING = "all"
 
 
@@ -35,8 +37,8 @@ def load(
     shuffle: int = 2,
     read_ahead: int = 1,
 ) -> Loader:
-    """Documents of a mixture, or of curated subsets: an iterator of dicts, or of RecordBatches of batch_size rows (the
-    last may be shorter).
+    """Documents of a mixture, or of curated subsets: an iterator of dicts, in which metadata is a dict too, or of
+    RecordBatches of batch_size rows (the last may be shorter).
 
     path: an output folder, a mixture in it, or a folder or file of Parquet. mixture: its name, where the folder has
     several. subsets: read curated documents of these instead, those that the ledger keeps. weights: the same, and the
@@ -274,11 +276,11 @@ def _documents(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
 
 def _values(column: pa.Array) -> list[Any]:
     kind = column.type
+    is_text = pa.types.is_large_string(kind) or pa.types.is_string(kind)
     # Much faster than to_pylist, and the same for these types.
-    if (
-        pa.types.is_large_string(kind)
-        or pa.types.is_string(kind)
-        or (pa.types.is_int64(kind) and not column.null_count)
-    ):
+    if is_text or (pa.types.is_int64(kind) and not column.null_count):
         return column.to_numpy(zero_copy_only=False).tolist()
-    return column.to_pylist(maps_as_pydicts="lossy") if pa.types.is_map(kind) else column.to_pylist()
+    if kind == _METADATA:
+        pairs = ([] if entry is None else entry for entry in column.to_pylist())
+        return [{pair["key"]: pair["value"] for pair in entry} for entry in pairs]
+    return column.to_pylist()

@@ -1,0 +1,111 @@
+"""PyTorch: what `massivetext.load` and `massivetext.sequences` give, read by the worker processes of a DataLoader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data._utils.collate import default_convert
+
+__all__ = ["TorchDataset", "TorchLoader"]
+
+State = Mapping[str, Any]
+
+
+class TorchDataset(IterableDataset):
+    """A dataset of what `opened` gives: `TorchDataset(massivetext.load, path, batch_size=64)`, with the arguments of
+    `opened`. Worker w of W of rank r of R is the reader r W + w of R W.
+
+    Use it with `DataLoader(dataset, batch_size=None, num_workers=W)`: `opened` makes the batches. Iterating it gives a
+    reader that has state_dict and load_state_dict, which is what torchdata's StatefulDataLoader looks for.
+    """
+
+    def __init__(
+        self, opened: Callable[..., Any], *arguments: Any, rank: int = 0, world_size: int = 1, **options: Any
+    ) -> None:
+        self._opened, self._arguments, self._options = opened, arguments, options
+        self.rank, self.world_size = rank, world_size
+        self.states: list[State] = []
+
+    def __iter__(self) -> Iterator[Any]:
+        worker = get_worker_info()
+        return self.reader(0, 1) if worker is None else self.reader(worker.id, worker.num_workers)
+
+    def reader(self, worker: int, n_workers: int) -> Any:
+        """That of one worker: goes on from its own of `states`, or from all of them."""
+        rank, size = self.rank * n_workers + worker, self.world_size * n_workers
+        reader = self._opened(*self._arguments, rank=rank, world_size=size, **self._options)
+        own = [state for state in self.states if (state["rank"], state["world_size"]) == (rank, size)]
+        if self.states:
+            reader.load_state_dict(own[:1] or self.states)
+        return reader
+
+
+class _WithStates(IterableDataset):
+    """Each item with the state of its reader behind it: workers are ahead of what has come out of the DataLoader."""
+
+    def __init__(self, dataset: TorchDataset) -> None:
+        self._dataset = dataset
+
+    def __iter__(self) -> Iterator[tuple[Any, State]]:
+        reader = iter(self._dataset)
+        for item in reader:
+            yield item, reader.state_dict()  # type: ignore[attr-defined]
+
+
+class TorchLoader:
+    """A DataLoader over a TorchDataset that goes on exactly: `state_dict` is of what has come out of it.
+
+    options: of torch's DataLoader, but batch_size. Arrays become tensors, as its default has it, and strings and Arrow
+    batches stay as they are. Iterating goes on where it stands.
+    """
+
+    def __init__(self, dataset: TorchDataset, *, num_workers: int = 0, **options: Any) -> None:
+        self.dataset, self.num_workers = dataset, num_workers
+        self._collate = _First(options.pop("collate_fn", default_convert))
+        self._options = options
+        self._states: dict[int, State] = {}
+
+    def __iter__(self) -> Iterator[Any]:
+        self.dataset.states = list(self.state_dict()["readers"])
+        loader = DataLoader(
+            _WithStates(self.dataset),
+            batch_size=None,
+            num_workers=self.num_workers,
+            collate_fn=self._collate,
+            **self._options,
+        )
+        for item, state in loader:
+            self._states[state["rank"]] = state
+            yield item
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the readers of this rank stand, as JSON can hold it."""
+        n = max(1, self.num_workers)
+        for worker in range(n):
+            if self.dataset.rank * n + worker not in self._states:
+                state = self.dataset.reader(worker, n).state_dict()
+                self._states[state["rank"]] = state
+        return {"version": 1, "readers": [self._states[rank] for rank in sorted(self._states)]}
+
+    def load_state_dict(self, state: State | Sequence[State]) -> None:
+        """Go on from a state of this rank, or from those of all ranks, in any order, of any world size and any number
+        of workers: what has not come out is dealt anew.
+
+        Raises OutputError for states of something else, and where some are missing.
+        """
+        states = [state] if isinstance(state, Mapping) else list(state)
+        self.dataset.states = [reader for one in states for reader in one["readers"]]
+        self._states = {}
+        self.state_dict()
+
+
+class _First:
+    """Collates the item of a pair. A class, since a function within one cannot be sent to a worker that is spawned."""
+
+    def __init__(self, collate: Callable[[Any], Any]) -> None:
+        self._collate = collate
+
+    def __call__(self, pair: tuple[Any, State]) -> tuple[Any, State]:
+        return self._collate(pair[0]), pair[1]
