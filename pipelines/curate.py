@@ -16,6 +16,7 @@ from massivetext.contamination.rare import EVIDENCE_SCHEMA
 from massivetext.documents import DOCUMENT_SCHEMA, Record, document_id
 from massivetext.errors import LimitError, RecordError, SourceError, TimeLimitError
 from massivetext.parquet import ParquetOutput
+from massivetext.removed import held_removed
 from pipelines.execution import Marker
 from pipelines.folder import Folder
 from pipelines.measures import Measures
@@ -102,6 +103,7 @@ class CuratePart:
         """The records, without the text of those that are known to end the process that works on them. Where reading
         itself does, it stops there."""
         part, n, offset = self.part, 0, self.part.start - 1
+        removed = held_removed(self.folder.root)
         while True:
             reason = isolation.reading_ends(n)
             if reason is not None:
@@ -117,6 +119,10 @@ class CuratePart:
             reason = isolation.failure(record.offset)
             if reason is not None:
                 record = replace(record, text=None, page=None, outcome="failed", reason=reason)
+            if removed:
+                reason = removed.reason(document_id(part.subset, part.source, record.offset), record.url)
+                if reason is not None:
+                    record = replace(record, text=None, page=None, outcome="rejected", reason=reason)
             yield record
 
     def _write(
@@ -139,7 +145,7 @@ class CuratePart:
         rows = measured.documents(ids, part.subset, part.source)
         outputs["curated"].write(rows.filter(pa.array(kept)))
         if "rejected" in outputs:
-            rejected = measured.outcome_is("rejected")
+            rejected = measured.outcome_is("rejected") & measured.texts.is_valid().to_numpy(zero_copy_only=False)
             if not isinstance(recipe.rejected, str):
                 rejected &= _sample(ids, recipe.seed, recipe.rejected)
             outputs["rejected"].write(rows.filter(pa.array(rejected)))

@@ -85,6 +85,16 @@ class Folder:
                 if name.endswith(storage.TEMPORARY):
                     os.remove(os.path.join(base, name))
 
+    def recipe(self) -> Recipe:
+        """The recipe that DIR was made by. Raises OutputError if DIR has none, or one that is damaged."""
+        path = self.path("recipe.yaml")
+        if not storage.exists(path):
+            raise OutputError(f"{self.root}: is no output folder of a run; it has no recipe.yaml")
+        try:
+            return Recipe.model_validate(_read_recipe(path)["recipe"])
+        except ValueError as error:
+            raise OutputError(f"{path}: is damaged, or of another version of this program: {error}") from error
+
     def adopt(self, recipe: Recipe, *, update: bool) -> list[str]:
         """Make DIR this recipe's, writing recipe.yaml. Returns the differences to the recipe that it had.
 

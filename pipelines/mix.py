@@ -12,12 +12,14 @@ import numpy as np
 
 from massivetext import storage
 from massivetext.errors import OutputError
-from massivetext.mixture import Available, Plan, ShardRows, allot, kept_documents, plan, write_shard
+from massivetext.mixture import Available, Documents, Plan, ShardRows, allot, kept_documents, plan, write_shard
+from massivetext.parquet import file_digest
+from pipelines.card import card
 from pipelines.execution import Marker, Workers
 from pipelines.folder import Folder
 from pipelines.recipe import Recipe
 
-__all__ = ["WriteShard", "mix"]
+__all__ = ["WriteShard", "mix", "note_mixture", "put_manifest"]
 
 _FAR_OFF = 1.0
 """Percentage points: above it is said which subset, and why."""
@@ -55,8 +57,9 @@ def mix(
     parts: Mapping[str, Sequence[str]],
     say: Callable[[str], None],
     on_start: Callable[[Sequence[Any]], Callable[[Any], None]],
-) -> Plan:
-    """Plan and write the recipe's mixture from the final ledger. parts: names of the parts of each subset.
+) -> Plan | None:
+    """Plan and write the recipe's mixture from the final ledger. parts: names of the parts of each subset. None if the
+    mixture stands, written for the same documents.
 
     Weights of subsets without sources are left out and the others scaled to sum to one, which is said.
     """
@@ -70,6 +73,12 @@ def mix(
         said = ", ".join(f"{name} {weight:.4f}" for name, weight in weights.items())
         say(f"only these subsets have sources; their weights are scaled to sum to 1: {said}")
     documents = {name: kept_documents(_sources(folder, name, parts[name])) for name in weights}
+    standing = folder.marker("mix", f"{block.name}-mixture")
+    inputs = _inputs(recipe, documents)
+    if folder.is_done(standing, inputs):
+        say(f"mixture {block.name}: stands as it was written")
+        on_start([])
+        return None
     available = {name: Available(len(found), found.n_tokens, found.n_bytes) for name, found in documents.items()}
     tokens = None if block.tokens == "max" else block.tokens
     made = plan(available, weights, tokens=tokens, max_epochs=block.max_epochs)
@@ -134,7 +143,8 @@ def mix(
         "counts": {"rows": sum(summary["rows"] for summary in files.values()), "tokens": dict(sorted(written.items()))},
         "files": files,
     }
-    storage.write_bytes(storage.join(base, "manifest.json"), _json(manifest))
+    put_manifest(folder, block.name, manifest)
+    _note(folder, block.name, inputs)
     return made
 
 
@@ -145,6 +155,55 @@ def _fingerprint(folder: Folder, planned: Mapping[str, Any], recipe: Recipe) -> 
         path = folder.path(kind, "manifest.json")
         if kind != "pieces" or storage.exists(path):
             digest.update(storage.read_bytes(path))
+    return digest.hexdigest()
+
+
+def put_manifest(folder: Folder, name: str, manifest: dict[str, Any]) -> None:
+    """Write the data card of a mixture and, last, its manifest, which has the card's digest."""
+    base = folder.path("mixture", name)
+    text = card(folder, name, manifest).encode()
+    storage.write_bytes(storage.join(base, "README.md"), text)
+    digest = hashlib.blake2b(text, digest_size=32).hexdigest()
+    data = {**manifest, "card": {"name": "README.md", "bytes": len(text), "blake2b": digest}}
+    storage.write_bytes(storage.join(base, "manifest.json"), _json(data))
+
+
+def note_mixture(folder: Folder, recipe: Recipe) -> None:
+    """Note that the recipe's mixture stands for the documents as they are now, though it was planned for others: for
+    one that documents were taken out of. Nothing is noted where nothing was."""
+    block = recipe.mixture
+    if not storage.exists(folder.marker("mix", f"{block.name}-mixture")):
+        return
+    documents = {}
+    for name in (name for name, weight in block.weights.items() if name in recipe.filled and weight > 0):
+        base = folder.path("curated", name)
+        parts = [path[len(base) + 1 : -len(".parquet")] for path in storage.list_files(base)]
+        documents[name] = kept_documents(_sources(folder, name, parts))
+    _note(folder, block.name, _inputs(recipe, documents))
+
+
+def _note(folder: Folder, name: str, inputs: str) -> None:
+    base = f"mixture/{name}"
+    shards = json.loads(storage.read_bytes(folder.path(base, "manifest.json")))["files"]
+    files = {f"{base}/{file}": {key: found[key] for key in ("bytes", "blake2b")} for file, found in shards.items()}
+    for file in ("plan.json", "manifest.json", "README.md"):
+        path = folder.path(base, file)
+        files[f"{base}/{file}"] = {"bytes": storage.size(path), "blake2b": file_digest(path)}
+    Marker(inputs, folder.outputs(files)).write(folder.marker("mix", f"{name}-mixture"))
+
+
+def _inputs(recipe: Recipe, documents: Mapping[str, Documents]) -> str:
+    """What shapes a mixture and its manifest, as a digest: the recipe, and each kept document's place and tokens."""
+    digest = hashlib.blake2b(recipe.digest().encode(), digest_size=16)
+    for subset, found in sorted(documents.items()):
+        for number in sorted(range(len(found.paths)), key=lambda number: found.paths[number]):
+            name = "/".join(found.paths[number].split("/")[-3:])
+            first, last = np.searchsorted(found.part, [number, number + 1])
+            chosen = slice(*np.searchsorted(found.unit, [first, last]))
+            digest.update(f"{subset}\0{name}\0{last - first}\0{chosen.stop - chosen.start}\0".encode())
+            for column in (found.row_group[first:last], found.unit[chosen] - first, found.row[chosen]):
+                digest.update(np.ascontiguousarray(column, np.int32).tobytes())
+            digest.update(np.ascontiguousarray(found.tokens[chosen]).tobytes())
     return digest.hexdigest()
 
 

@@ -29,6 +29,7 @@ from pipelines.measures import testset_index
 from pipelines.mix import mix
 from pipelines.parts import Part, find_parts
 from pipelines.recipe import Recipe, content_digest
+from pipelines.remove import refuse_unfinished
 from pipelines.settle import SettlePart
 from pipelines.timings import Timed
 from pipelines.update import redone, why
@@ -82,6 +83,7 @@ def run(
     parts = find_parts(recipe)
     outcome = Outcome()
     with folder.lock():
+        refuse_unfinished(output)
         changed = folder.adopt(recipe, update=update)
         if changed and update:
             reporter.say("the recipe has changed; stages are redone where it touches them:")

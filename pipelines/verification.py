@@ -13,6 +13,7 @@ from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.errors import OutputError
 from massivetext.mixture import verify_mixture
 from massivetext.parquet import file_digest
+from massivetext.removed import Removed, read_removed
 
 __all__ = ["verify"]
 
@@ -34,10 +35,13 @@ def verify(root: str) -> tuple[list[str], list[str]]:
         said.append(f"{kind}: {len(manifest.get('files', {}))} files")
     if not faults:
         faults += _ledger(root, manifests)
+    removed = read_removed(root)
+    if removed.unfinished:
+        faults.append(f"{root}: a removal was begun and not finished; give `massivetext remove {root}`")
     base = storage.join(root, "mixture")
     names = {path[len(base) + 1 :].split("/")[0] for path in storage.list_files(base)}
     for name in sorted(names):
-        faults += verify_mixture(storage.join(base, name))
+        faults += verify_mixture(storage.join(base, name)) or _present(storage.join(base, name), removed)
         said.append(f"mixture: {name}")
     return faults, said
 
@@ -106,6 +110,8 @@ def _rows(root: str, name: str, ledger: Any, manifests: dict[str, dict[str, Any]
     faults = []
     outcome = dict(zip(ledger.column("id").to_pylist(), ledger.column("outcome").to_pylist()))
     place = {value: i for i, value in enumerate(outcome)}
+    said = pc.fill_null(pc.starts_with(ledger.column("reason"), "removed."), False)
+    removed = set(ledger.column("id").filter(said).to_pylist())
     for kind, allowed in (("curated", {"kept", "duplicate", "contaminated"}), ("rejected", {"rejected"})):
         if name not in manifests.get(kind, {}).get("files", {}):
             continue
@@ -115,13 +121,25 @@ def _rows(root: str, name: str, ledger: Any, manifests: dict[str, dict[str, Any]
             if not file.schema_arrow.equals(DOCUMENT_SCHEMA):
                 faults.append(f"{path}: has another schema")
             ids = file.read(columns=["id"]).column("id").to_pylist()
-        wrong = [value for value in ids if outcome.get(value) not in allowed]
+        wrong = [value for value in ids if outcome.get(value) not in allowed or value in removed]
         if wrong:
             faults.append(f"{path}: {len(wrong)} documents are not {kind} by the ledger, such as {wrong[0]}")
         elif [place[value] for value in ids] != sorted(place[value] for value in ids):
             faults.append(f"{path}: rows are not in the ledger's order")
         if kind == "curated" and len(ids) != sum(value in allowed for value in outcome.values()):
             faults.append(f"{path}: documents that the ledger has are missing")
+    return faults
+
+
+def _present(folder: str, removed: Removed) -> list[str]:
+    """Shards that hold documents which were taken out."""
+    faults = []
+    for path in storage.list_files(folder) if removed else ():
+        if path.endswith(".parquet"):
+            with storage.open_input(path) as stream:
+                n = int(removed.rows(pq.read_table(stream, columns=["id", "url"])).sum())
+            if n:
+                faults.append(f"{path}: holds {n} rows of documents that were taken out")
     return faults
 
 

@@ -143,7 +143,7 @@ def verdicts(folder: str, recipe: Recipe, columns: Sequence[str] = ()) -> Iterat
         subset = path.split("/")[-2]
         if subset not in recipe.subsets:
             continue
-        names = list(dict.fromkeys([*judged_columns(recipe, subset), "outcome", *columns]))
+        names = list(dict.fromkeys([*judged_columns(recipe, subset), "outcome", "reason", *columns]))
         with storage.open_input(path) as stream, pq.ParquetFile(stream) as file:
             missing = sorted(set(names) - set(file.schema_arrow.names))
             if missing:
@@ -152,7 +152,10 @@ def verdicts(folder: str, recipe: Recipe, columns: Sequence[str] = ()) -> Iterat
                 )
             for group in range(file.metadata.num_row_groups):
                 table = file.read_row_group(group, columns=names)
-                table = table.filter(pc.is_in(table.column("outcome"), value_set=_DOCUMENTS)).combine_chunks()
+                # What was taken out by its owner's wish comes back by no limit.
+                removed = pc.fill_null(pc.starts_with(table.column("reason"), "removed."), False)
+                judged = pc.and_not(pc.is_in(table.column("outcome"), value_set=_DOCUMENTS), removed)
+                table = table.filter(judged).combine_chunks()
                 for batch in table.to_batches():
                     broken = broken_rules(batch, recipe, subset)
                     yield Place(path, subset, group), batch, first_broken(broken, batch.num_rows)

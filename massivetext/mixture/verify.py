@@ -22,6 +22,11 @@ def verify_mixture(folder: str) -> list[str]:
     except (ValueError, KeyError) as error:
         return [f"{path}: is no manifest: {error}"]
     faults = []
+    card = manifest.get("card")
+    if card is not None:
+        name = storage.join(folder, card["name"])
+        if not storage.exists(name) or file_digest(name) != card["blake2b"]:
+            faults.append(f"{name}: differs from what was written, or is not there")
     found = {name[len(folder) + 1 :] for name in storage.list_files(folder) if name.endswith(".parquet")}
     faults += [f"{folder}/{name}: is not in the manifest" for name in sorted(found - set(files))]
     for name, summary in sorted(files.items()):

@@ -1,0 +1,188 @@
+"""Documents that a run's owner has taken out of it: the list that an output folder keeps, and files without them.
+
+DIR/removed.json holds the list. Every later run on DIR reads it, so that what was taken out does not come back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from massivetext import storage
+from massivetext.documents import PROVENANCE
+from massivetext.errors import OutputError
+from massivetext.parquet import ParquetOutput
+
+__all__ = ["COPY", "REQUEST", "Removed", "held_removed", "is_in", "marked", "read_removed", "rewrite"]
+
+FORMAT = "massivetext-removed-1"
+
+REQUEST, COPY = "removed.request", "removed.copy"
+"""Reasons in the ledger: named by id or address; removed earlier in favour of a document that was named."""
+
+_PIECE = r"#\d+$"
+_STATED = (*PROVENANCE.names, "outcome", "reason", "reasons")
+
+
+@dataclass(frozen=True)
+class Removed:
+    """ids: named, or found by their address; urls: named, also for documents that come later; copies: ids of documents
+    that had been removed as duplicates of those. unfinished: files below DIR that still have to be written anew."""
+
+    ids: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
+
+    @cached_property
+    def all_ids(self) -> pa.Array:
+        return pa.array(sorted({*self.ids, *self.copies}), pa.string())
+
+    @cached_property
+    def _by_id(self) -> dict[str, str]:
+        return {**dict.fromkeys(self.copies, COPY), **dict.fromkeys(self.ids, REQUEST)}
+
+    @cached_property
+    def _urls(self) -> frozenset[str]:
+        return frozenset(self.urls)
+
+    def __bool__(self) -> bool:
+        return bool(self.ids or self.urls or self.copies)
+
+    def reason(self, document: str, url: str | None) -> str | None:
+        """Why a document is not to be taken, or None if it is."""
+        return REQUEST if url is not None and url in self._urls else self._by_id.get(document)
+
+    def rows(self, table: pa.Table | pa.RecordBatch) -> np.ndarray:
+        """bool[n]: the rows of documents, or pieces of documents, that are named. Needs `id`, as text or 16 bytes."""
+        ids = table.column("id")
+        if not pa.types.is_string(ids.type):
+            packed = pa.array([bytes.fromhex(name) for name in self.all_ids.to_pylist()], ids.type)
+            return is_in(ids, packed)
+        named = pc.is_in(pc.replace_substring_regex(ids, _PIECE, ""), value_set=self.all_ids)
+        if self.urls and "url" in table.schema.names:
+            named = pc.or_(named, pc.is_in(table.column("url"), value_set=pa.array(self.urls, pa.string())))
+        return _as_mask(named)
+
+    def merged(self, ids: Iterable[str], urls: Iterable[str], copies: Iterable[str]) -> Removed:
+        named = {*self.ids, *ids}
+        return replace(
+            self,
+            ids=tuple(sorted(named)),
+            urls=tuple(sorted({*self.urls, *urls})),
+            copies=tuple(sorted({*self.copies, *copies} - named)),
+        )
+
+    def write(self, root: str) -> None:
+        data = {"format": FORMAT, **asdict(self)}
+        text = json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False)
+        storage.write_bytes(storage.join(root, "removed.json"), (text + "\n").encode())
+
+
+def read_removed(root: str) -> Removed:
+    """The list of an output folder; an empty one where there is none. Raises OutputError for one that is damaged."""
+    path = storage.join(root, "removed.json")
+    if not storage.exists(path):
+        return Removed()
+    try:
+        data = json.loads(storage.read_bytes(path))
+        if data["format"] != FORMAT:
+            raise ValueError(f"format {data['format']!r}")
+        return Removed(**{name: tuple(data[name]) for name in ("ids", "urls", "copies", "unfinished")})
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"{path}: is damaged, so it cannot be told which documents are to stay away: {error}; put back a copy of "
+            "it, or give the ids and addresses to `massivetext remove` again after removing that file"
+        ) from error
+
+
+def held_removed(root: str) -> Removed:
+    """As `read_removed`, read once a process for as long as the file is not written anew."""
+    return _held(root, storage.modified(storage.join(root, "removed.json")))
+
+
+@lru_cache(maxsize=1)
+def _held(root: str, modified: int) -> Removed:
+    return read_removed(root)
+
+
+def marked(table: pa.Table, removed: Removed) -> pa.Table:
+    """Ledger rows with the outcome `rejected` and a reason `removed.*` for what is named, and nothing else known of it
+    but where it came from."""
+    mask = removed.rows(table)
+    if not mask.any():
+        return table
+    reasons = [
+        removed.reason(name, url) or REQUEST
+        for name, url in zip(*(table.column(column).filter(pa.array(mask)).to_pylist() for column in ("id", "url")))
+    ]
+    full = np.full(table.num_rows, None, object)
+    full[mask] = reasons
+    given: dict[str, list[Any]] = {
+        "outcome": ["rejected" if hit else None for hit in mask],
+        "reason": full.tolist(),
+        "reasons": [None if reason is None else [reason] for reason in full],
+    }
+    columns = []
+    for at, field_ in enumerate(table.schema):
+        column = table.column(at).combine_chunks()
+        column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        if field_.name in given:
+            new = pa.array(given[field_.name], field_.type)
+            column = _chosen(mask, new, column)
+        elif field_.name not in _STATED:
+            column = _chosen(mask, pa.nulls(table.num_rows, field_.type), column)
+        columns.append(column)
+    return pa.Table.from_arrays(columns, schema=table.schema)
+
+
+def rewrite(path: str, removed: Removed, *, is_ledger: bool = False, rows: np.ndarray | None = None) -> dict[str, Any]:
+    """Write a file anew without the documents that are named; of a ledger their rows stay, and say so. Row groups stay
+    apart, and one of them is in memory at a time.
+
+    rows: numbers of documents that go, for evidence that has `row` in place of `id`. Returns rows, bytes and digest,
+    and of documents `tokens`, by subset.
+    """
+    tokens: dict[str, int] = {}
+    with storage.open_input(path) as stream:
+        file = pq.ParquetFile(stream)
+        schema = file.schema_arrow
+        with ParquetOutput(path, schema, row_group_rows=1) as output:
+            for group in range(file.metadata.num_row_groups):
+                table = file.read_row_group(group)
+                if is_ledger:
+                    table = marked(table, removed)
+                elif rows is not None:
+                    table = table.filter(pa.array(~np.isin(table.column("row").to_numpy(), rows)))
+                else:
+                    table = table.filter(pa.array(~removed.rows(table)))
+                if table.num_rows:
+                    output.write(table.cast(schema))
+                if "n_tokens" in schema.names and not is_ledger:
+                    sums = table.group_by("subset").aggregate([("n_tokens", "sum")]).to_pylist()
+                    for row in sums:
+                        tokens[row["subset"]] = tokens.get(row["subset"], 0) + (row["n_tokens_sum"] or 0)
+    return {**output.summary, "tokens": dict(sorted(tokens.items()))}
+
+
+def _chosen(mask: np.ndarray, new: pa.Array, old: pa.Array) -> pa.Array:
+    """`new` where the mask says so, by position, for types that if_else does not know."""
+    at = np.arange(len(mask)) + np.where(mask, 0, len(mask))
+    return pa.concat_arrays([new, old.cast(new.type)]).take(pa.array(at))
+
+
+def is_in(column: Any, values: pa.Array) -> np.ndarray:
+    """bool[n]: whether each value is one of `values`."""
+    return _as_mask(pc.is_in(column, value_set=values))
+
+
+def _as_mask(found: Any) -> np.ndarray:
+    return np.asarray(pc.fill_null(found, False).to_numpy(zero_copy_only=False), bool)

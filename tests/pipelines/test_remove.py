@@ -1,0 +1,250 @@
+"""Taking documents out of a finished run, through the command line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from massivetext.errors import OutputError
+from massivetext.mixture import verify_mixture
+from pipelines.execution import Execution, Workers
+from pipelines.remove import Removal, refuse_unfinished, remove
+from pipelines.verification import verify
+
+PROGRAM = "from massivetext.cli import main; main()"
+
+STORY = (
+    "The {a} went to the market and bought {b} apples with the money that they had saved for the winter. "
+    "It was a cold morning, and of all the people who stood in the square only a few were there to sell. "
+    "To be sure of a good price, {a} have to come early and to talk with those that know the {b} farms. "
+    "Nobody in the town could say which of them would be the first to leave when the snow came down."
+)
+ITEM = "under the old bridge seven grey herons wait in silence for a ferryman who never comes again"
+
+DIES = """
+import os, signal
+import pipelines.remove as removing
+from pipelines.execution import Workers
+whole = Workers.run
+def half(self, tasks, **options):
+    assert len(tasks) > 3
+    whole(self, tasks[: len(tasks) // 2])
+    os.kill(os.getpid(), signal.SIGKILL)
+def dies(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+{patch}
+from massivetext.cli import main
+main()
+"""
+
+
+def massivetext(*arguments: object, program: str = PROGRAM) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+
+
+def take_out(folder: Path, ids: Iterable[str] = (), urls: Iterable[str] = ()) -> Removal:
+    with Workers(Execution()) as workers:
+        return remove(str(folder), ids, urls, workers)
+
+
+def rows(folder: Path, kind: str) -> list[dict]:
+    return [row for path in sorted((folder / kind).rglob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+
+
+def digests(folder: Path, *kinds: str) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for kind in kinds or ("curated", "rejected", "pieces", "ledger", "mixture", "removed.json")
+        for path in [folder / kind, *sorted((folder / kind).rglob("*"))]
+        if path.is_file()
+    }
+
+
+def named(folder: Path, name: str, lines: list[str]) -> Path:
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run over three files with a copy, a short text and one with a test item that is cut out of it."""
+    folder = tmp_path_factory.mktemp("remove")
+    stories = [
+        STORY.format(a=f"farmer{i}", b=f"kind{i}") + f" This is the tale of number {i} alone." for i in range(30)
+    ]
+    stories[7] += f" And {ITEM}!"
+    texts = {"a": stories[:15], "b": [*stories[15:], stories[3]], "c": ["This is what people call a short text."]}
+    for name, found in texts.items():
+        lines = [json.dumps({"text": text, "url": f"https://e.example/{name}/{i}"}) for i, text in enumerate(found)]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    (folder / "items.jsonl").write_text(json.dumps({"text": ITEM}) + "\n", "utf-8")
+    (folder / "recipe.yaml").write_text(
+        "subsets:\n"
+        "  c4:\n"
+        "    sources: [{format: jsonl, path: '[abcd].jsonl'}]\n"
+        "    stages: [language, quality, repetition, deduplication, contamination]\n"
+        "    deduplication: {threshold: 0.9}\n"
+        "testsets: [{name: planted, path: 'items.jsonl', text: '{text}'}]\n"
+        "contamination: {remove: span}\n"
+        "mixture: {weights: {c4: 1.0}, shard_bytes: 4096}\n",
+        "utf-8",
+    )
+    done = massivetext("run", folder / "recipe.yaml", "--output", folder / "out", "--quiet")
+    assert 0 == done.returncode, done.stderr
+    assert 0 == massivetext("index", folder / "out").returncode
+    return folder
+
+
+@pytest.fixture
+def out(made: Path, tmp_path: Path) -> Path:
+    """The run's folder again, with its sources and recipe beside it."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "out"
+
+
+def chosen(out: Path) -> dict[str, dict]:
+    """Rows of the ledger by what they are in the tests."""
+    ledger = rows(out, "ledger")
+    copy = next(row for row in ledger if row["outcome"] == "duplicate")
+    return {
+        "copy": copy,
+        "kept instead": next(row for row in ledger if row["id"] == copy["partner_id"]),
+        "short": next(row for row in ledger if row["outcome"] == "rejected"),
+        "cut": next(row for row in ledger if row["outcome"] == "contaminated"),
+        "other": next(row for row in ledger if row["url"] == "https://e.example/b/2"),
+    }
+
+
+def test_documents_go_from_every_file_and_stay_away(out: Path) -> None:
+    found = chosen(out)
+    before = digests(out)
+    assert found["cut"]["pieces"] == 1 == len(rows(out, "pieces"))
+    ids = [found[name]["id"] for name in ("kept instead", "short", "cut")]
+    named_ids = named(out.parent, "ids", [ids[0], f"{ids[1]}\r", f"{ids[2]}#0", "0" * 32])
+    urls = named(out.parent, "urls", ["https://e.example/b/2", "https://e.example/B/3", "https://e.example/d/0"])
+    (out / "report" / "index.html").write_text("texts", "utf-8")
+    done = massivetext("remove", out, "--ids", named_ids, "--urls", urls)
+    gone = {*ids, found["other"]["id"], found["copy"]["id"]}
+    ledger = {row["id"]: row for row in rows(out, "ledger")}
+
+    assert 0 == done.returncode, done.stderr
+    assert "4 documents removed: they were 1 contaminated, 2 kept, 1 rejected" in done.stdout
+    assert "1 more go with them" in done.stdout
+    assert "1 ids are not there:\n  " + "0" * 32 in done.stderr
+    assert "2 addresses are not there:\n  https://e.example/B/3\n  https://e.example/d/0" in done.stderr
+    assert [] == [row["id"] for kind in ("curated", "rejected") for row in rows(out, kind) if row["id"] in gone]
+    assert [] == [row["id"] for kind in ("pieces", "mixture") for row in rows(out, kind) if row["id"][:32] in gone]
+    assert {"removed.request", "removed.copy"} == {ledger[name]["reason"] for name in gone}
+    assert "removed.copy" == ledger[found["copy"]["id"]]["reason"]
+    assert {"id", "subset", "source", "offset", "url", "outcome", "reason", "reasons"} == {
+        key for key, value in ledger[ids[0]].items() if value is not None
+    }
+    assert not (out / "report" / "index.html").exists()
+    assert [] == verify(str(out))[0]
+    counts = json.loads((out / "ledger" / "manifest.json").read_text("utf-8"))["counts"]["c4"]
+    assert [4, 0, 0] == counts["rejected removed.request"]
+    assert 29 - 2 == counts["kept"][0]
+    # Only the shards that held one are other files; the rest of a shard stands as it stood.
+    after = digests(out)
+    shards = [name for name in before if name.startswith("mixture/") and name.endswith(".parquet")]
+    changed = [name for name in shards if before[name] != after[name]]
+    assert 0 < len(changed) < len(shards)
+    card = (out / "mixture" / "gopher" / "README.md").read_text("utf-8")
+    assert "4 documents were taken out by id or address, and 1 that were duplicates of them" in card
+
+    # The same recipe again leaves the mixture as it is; a later file with a named address is not taken.
+    with (out.parent / "d.jsonl").open("w", encoding="utf-8") as stream:
+        stream.write(json.dumps({"text": STORY.format(a="smith", b="blue"), "url": "https://e.example/d/0"}) + "\n")
+        stream.write(json.dumps({"text": STORY.format(a="baker", b="sour"), "url": "https://e.example/d/1"}) + "\n")
+    again = massivetext("run", out.parent / "recipe.yaml", "--output", out, "--quiet")
+    assert 0 == again.returncode, again.stderr
+    assert ["removed.request", None] == [r["reason"] for r in rows(out, "ledger") if r["source"] == "d.jsonl"]
+    assert [] == verify(str(out))[0]
+    assert [] == [row["id"] for row in rows(out, "mixture") if row["id"][:32] in gone]
+
+    # A run from the sources alone, but for the list, comes to the same ledger.
+    held = rows(out, "ledger")
+    shutil.copytree(out, out.parent / "fresh", ignore=lambda folder, names: set(names) - {"removed.json"})
+    fresh = massivetext("run", out.parent / "recipe.yaml", "--output", out.parent / "fresh", "--quiet")
+    assert 0 == fresh.returncode, fresh.stderr
+    assert held == rows(out.parent / "fresh", "ledger")
+    assert rows(out, "mixture") == rows(out.parent / "fresh", "mixture")
+
+
+def test_a_run_without_news_leaves_the_mixture_alone(out: Path) -> None:
+    found = chosen(out)
+    other = found["other"]["id"]
+    ids = named(out.parent, "ids", [found["copy"]["id"]])
+    done = massivetext("remove", out, "--ids", ids)
+    take_out(out, [other])
+    held = digests(out, "mixture", "curated", "removed.json")
+    again = massivetext("run", out.parent / "recipe.yaml", "--output", out)
+    known = take_out(out, [other])
+
+    assert "is a duplicate of" in done.stderr
+    assert 0 == again.returncode, again.stderr
+    assert "mixture gopher: stands as it was written" in again.stderr
+    assert "curate" not in again.stderr
+    assert held == digests(out, "mixture", "curated", "removed.json")
+    assert (1, {}, 0) == (known.known, known.outcomes, known.files)
+    assert 2 == len(json.loads((out / "removed.json").read_text("utf-8"))["ids"])
+    manifest = json.loads((out / "index" / "manifest.json").read_text("utf-8"))
+    assert 30 - 1 == sum(manifest["documents"].values())
+
+
+@pytest.mark.parametrize(
+    "patch", ["Workers.run = half", pytest.param("removing._stage_markers = dies", marks=pytest.mark.heavy)]
+)
+def test_a_killed_removal_is_noticed_and_finished(out: Path, patch: str) -> None:
+    names = [chosen(out)[name]["id"] for name in ("kept instead", "cut", "other")]
+    ids = named(out.parent, "ids", names)
+    shutil.copytree(out, out.parent / "undisturbed")
+    take_out(out.parent / "undisturbed", names)
+    killed = massivetext("remove", out, "--ids", ids, program=DIES.format(patch=patch))
+    with pytest.raises(OutputError, match="give `massivetext remove"):
+        refuse_unfinished(str(out))  # what `run` asks first
+    faults, _ = verify(str(out))
+    take_out(out)
+
+    assert -9 == killed.returncode
+    assert [True] == ["a removal was begun and not finished" in fault for fault in faults if "removal" in fault]
+    assert digests(out.parent / "undisturbed") == digests(out)
+    assert [] == verify(str(out))[0]
+
+
+def test_a_mixture_that_stands_alone(out: Path) -> None:
+    alone = out.parent / "alone"
+    shutil.copytree(out / "mixture" / "gopher", alone)
+    url = named(out.parent, "urls", ["https://e.example/b/2"])
+    done = massivetext("remove", alone, "--urls", url, "--workers", 2)
+    with pytest.raises(OutputError, match=f"give {out}"):
+        take_out(out / "mixture" / "gopher", (), ["https://e.example/b/2"])
+
+    assert 0 == done.returncode, done.stderr
+    assert "1 documents removed" in done.stdout
+    assert [] == [row["id"] for row in rows(alone, "") if row["url"] == "https://e.example/b/2"]
+    assert "Taken out since" in (alone / "README.md").read_text("utf-8")
+    assert [] == verify_mixture(str(alone))
+    assert not (alone / "work").exists()
+
+
+def test_wrong_usage_and_a_damaged_list(out: Path) -> None:
+    nothing = massivetext("remove", out)
+    (out / "removed.json").write_text("{", "utf-8")
+    with pytest.raises(OutputError, match=r"removed\.json: is damaged"):
+        take_out(out)
+
+    assert 2 == nothing.returncode
+    with pytest.raises(OutputError, match="neither a ledger nor"):
+        take_out(out.parent, ["0" * 32])
