@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.dedup.index import write_index
-from massivetext.errors import OutputError
+from massivetext.errors import MassiveTextError, OutputError
 from massivetext.parquet import file_digest
 from massivetext.removed import Removed, held_removed, is_in, read_removed, rewrite
 from pipelines.deduplicate import find_documents
@@ -134,7 +134,7 @@ def remove(
 def _check_mixture(root: str) -> None:
     try:
         kind = json.loads(storage.read_bytes(storage.join(root, "manifest.json")))["kind"]
-    except (OSError, ValueError, KeyError, OutputError) as error:
+    except (MassiveTextError, ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{root}: holds neither a ledger nor the manifest of a mixture: {error}") from error
     if kind != "mixture":
         raise OutputError(f"{root}: is the folder of a run's {kind}; give the --output of that run")

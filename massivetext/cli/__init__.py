@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import io
 import os
 import sys
 from importlib import import_module
@@ -57,8 +58,12 @@ def main() -> NoReturn:
 
 
 def _status() -> int:
+    for stream in (sys.stdout, sys.stderr):
+        # What an encoding other than UTF-8 does not have is written as an escape.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
     try:
-        commands.main(standalone_mode=False)
+        commands.main(prog_name="massivetext", standalone_mode=False)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except click.ClickException as error:

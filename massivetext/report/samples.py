@@ -6,7 +6,6 @@ for HTML is the page's, for everything that it shows.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,18 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from massivetext import storage
+from massivetext.visible import visible
 
 __all__ = ["CHARACTERS", "Quote", "matched", "quoted", "texts", "visible"]
 
 CHARACTERS = 700
 """Of a text that is shown."""
-
-# Joiners (U+200C, U+200D) stay: Persian and emoji are written with them.
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-)
-_MARK = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
-_HEAP = re.compile(f"({_MARK}{{3}}){_MARK}+")
 
 
 @dataclass(frozen=True)
@@ -38,17 +31,6 @@ class Quote:
     marked: str
     after: str
     left_out: int
-
-
-def visible(text: str) -> str:
-    """The text with control and direction characters as `\\xNN` or `\\uNNNN`, and heaps of marks cut to three."""
-    text = _HIDDEN.sub(lambda found: _code(found[0]), text.replace("\r\n", "\n"))
-    return _HEAP.sub(r"\1", text)
-
-
-def _code(character: str) -> str:
-    number = ord(character)
-    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
 def quoted(text: str, characters: int = CHARACTERS) -> Quote:

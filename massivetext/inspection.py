@@ -1,0 +1,349 @@
+"""Looking into Parquet files: what they hold by column, and rows of them by place, seed, id or condition.
+
+Files are read a row group at a time through massivetext.storage, from a disk or an object store alike. A condition is
+DuckDB's SQL over the columns it names; other columns are read only where a row meets it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from massivetext import storage
+from massivetext.errors import SourceError
+
+__all__ = [
+    "Column",
+    "ConditionError",
+    "Files",
+    "Selection",
+    "as_json",
+    "as_json_line",
+    "find_files",
+    "open_files",
+    "select",
+]
+
+
+_LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")
+
+
+class ConditionError(ValueError):
+    """A condition or a column that the files do not have. The message says which there are."""
+
+
+@dataclass
+class Column:
+    """One column over all files. stored and unpacked: bytes with and without compression; nulls: None if unknown."""
+
+    name: str
+    type: str
+    stored: int = 0
+    unpacked: int = 0
+    nulls: int | None = 0
+    compressions: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Files:
+    """Parquet files by their footers. groups: rows of each row group of each file."""
+
+    paths: tuple[str, ...]
+    schema: pa.Schema
+    columns: dict[str, Column]
+    groups: tuple[tuple[int, ...], ...]
+    group_bytes: tuple[int, ...]
+    stored: int
+
+    @property
+    def n_rows(self) -> int:
+        return sum(map(sum, self.groups))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows: limit, None for all; seed: a sample of `limit` instead of the first; ids: beginnings of ids; where: a
+    condition. columns: names, None for all."""
+
+    limit: int | None = None
+    seed: int | None = None
+    ids: tuple[str, ...] = ()
+    where: str | None = None
+    columns: tuple[str, ...] | None = None
+
+
+def find_files(path: str) -> list[str]:
+    """The Parquet files at a path: a file, a folder, a pattern, or an output folder, which stands for its ledger.
+
+    Raises SourceError if there are none.
+    """
+    is_there = storage.exists(path)
+    # A name that is there is that, also with a `[` in it.
+    found = (storage.list_files(path) or [path]) if is_there and not storage.is_remote(path) else storage.find(path)
+    files = [name for name in found if name.endswith(".parquet")]
+    if not files and len(found) == 1 and found[0] == path:
+        files = found  # a file by another name
+    if not files:
+        there = "no Parquet file there" if is_there else "no such file or folder"
+        raise SourceError(f"{path}: {there}; give a .parquet file, a folder of them, or the --output of a run")
+    base = storage.join(path, "ledger", "")
+    return [name for name in files if name.startswith(base)] or files
+
+
+def open_files(paths: Sequence[str]) -> Files:
+    """Read the footers of Parquet files. Raises SourceError for a file that is not Parquet, or whose columns cannot
+    stand together with the others'."""
+    columns: dict[str, Column] = {}
+    groups, sizes, schemas = [], [], []
+    stored = 0
+    for path in paths:
+        with storage.open_input(path) as stream:
+            try:
+                file = pq.ParquetFile(stream)
+            except (pa.ArrowException, OSError) as error:
+                raise SourceError(f"{path}: is no Parquet file that can be read: {error}") from error
+            schema, metadata = file.schema_arrow, file.metadata
+        schemas.append(schema)
+        for name in schema.names:
+            columns.setdefault(name, Column(name, str(schema.field(name).type)))
+        groups.append(tuple(metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)))
+        for k in range(metadata.num_row_groups):
+            group = metadata.row_group(k)
+            sizes.append(group.total_byte_size)
+            for at in range(group.num_columns):
+                _add(columns, group.column(at))
+        stored += storage.size(path)
+    try:
+        schema = pa.unify_schemas(schemas, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise SourceError(f"{paths[0]} and others have columns that do not fit together: {error}; give one") from error
+    return Files(tuple(paths), schema.remove_metadata(), columns, tuple(groups), tuple(sizes), stored)
+
+
+def _add(columns: dict[str, Column], chunk: Any) -> None:
+    path = chunk.path_in_schema
+    name = path if path in columns else path.split(".")[0]
+    column = columns.get(name)
+    if column is None:
+        return
+    column.stored += chunk.total_compressed_size
+    column.unpacked += chunk.total_uncompressed_size
+    column.compressions.add(chunk.compression.lower())
+    known = chunk.is_stats_set and chunk.statistics.has_null_count and path == name
+    column.nulls = column.nulls + chunk.statistics.null_count if known and column.nulls is not None else None
+
+
+def select(files: Files, selection: Selection) -> Iterator[dict[str, Any]]:
+    """Rows as dicts, in the order of files and rows. In memory is one row group's worth of what is asked for.
+
+    Raises ConditionError for columns that are not there and conditions that cannot be evaluated.
+    """
+    shown = _known(files, selection.columns) if selection.columns is not None else tuple(files.schema.names)
+    if selection.ids and "id" not in files.schema.names:
+        raise ConditionError(f"no column `id` to look for {selection.ids[0]!r} in; {_names(files)}")
+    condition = _Condition(files, selection.where) if selection.where is not None else None
+    places = _places(files, selection, condition)
+    if selection.seed is not None:
+        places = _sample(places, 5 if selection.limit is None else selection.limit, selection.seed)
+    left = selection.limit if selection.limit is not None else -1
+    with _Opened(files) as opened:
+        for number, group, rows in places:
+            if left > 0:
+                rows = rows[:left]
+                left -= len(rows)
+            if len(rows):
+                yield from _read(opened.file(number), group, shown, rows)
+            if left == 0:
+                return
+
+
+Place = tuple[int, int, np.ndarray]
+"""File, row group, and rows of it, ascending."""
+
+
+def _places(files: Files, selection: Selection, condition: _Condition | None) -> Iterator[Place]:
+    for number, path in enumerate(files.paths):
+        asked = bool(selection.ids) or condition is not None
+        if not asked:
+            yield from ((number, group, np.arange(n)) for group, n in enumerate(files.groups[number]))
+            continue
+        with storage.open_input(path) as stream:
+            file = pq.ParquetFile(stream)
+            there = set(file.schema_arrow.names)
+            for group, n in enumerate(files.groups[number]):
+                rows = np.arange(n)
+                if selection.ids:
+                    rows = _by_id(file, group, selection.ids) if "id" in there else rows[:0]
+                if condition is not None and len(rows):
+                    names = [name for name in condition.columns if name in there]
+                    table = file.read_row_group(group, columns=names) if names else None
+                    rows = rows[np.isin(rows, condition.rows(table, n))]
+                yield number, group, rows
+
+
+def _by_id(file: pq.ParquetFile, group: int, ids: Sequence[str]) -> np.ndarray:
+    column = file.read_row_group(group, columns=["id"]).column("id")
+    found = np.zeros(len(column), bool)
+    for name in ids:
+        if pa.types.is_binary(column.type) or pa.types.is_fixed_size_binary(column.type):
+            hits = pc.starts_with(pc.cast(column, pa.binary()), bytes.fromhex(name[: len(name) // 2 * 2]))
+        else:
+            hits = pc.starts_with(column, name)
+        found |= np.asarray(pc.fill_null(hits, False).to_numpy(zero_copy_only=False), bool)
+    return np.flatnonzero(found)
+
+
+class _Condition:
+    """An SQL condition on one row. columns: those that it may name."""
+
+    def __init__(self, files: Files, where: str) -> None:
+        import duckdb
+
+        self.where, self.files = where, files
+        if not where.strip():
+            raise ConditionError("the condition is empty; expected one such as outcome = 'rejected'")
+        self.connection = duckdb.connect(config={"enable_external_access": "false"})
+        lowered = where.lower()
+        every = "*" in where or "columns" in lowered
+        self.columns = [name for name in files.schema.names if every or name.lower() in lowered]
+        self.rows(None, 0)  # a condition that cannot be is told before any file is read
+
+    def rows(self, table: pa.Table | None, n: int) -> np.ndarray:
+        """Rows that meet the condition; a column that a file lacks is null in it."""
+        import duckdb
+
+        arrays = []
+        for name in self.columns:
+            kind = self.files.schema.field(name).type
+            has = table is not None and name in table.column_names
+            arrays.append(table.column(name).cast(kind) if has and table is not None else pa.nulls(n, kind))
+        place = "row number"
+        while place in self.columns:
+            place += " "
+        whole = pa.table([*arrays, pa.array(np.arange(n))], names=[*self.columns, place])
+        self.connection.register("rows", whole)
+        try:
+            found = self.connection.execute(f'SELECT "{place}" FROM rows WHERE ({self.where}\n)').fetchnumpy()
+        except duckdb.Error as error:
+            said = str(error).partition("\n")[0]
+            raise ConditionError(
+                f"{self.where!r} is no condition on these rows: {said}; {_names(self.files)}"
+            ) from error
+        return np.sort(np.asarray(found[place], np.int64))
+
+
+def _sample(places: Iterator[Place], n: int, seed: int) -> Iterator[Place]:
+    """n of the rows, each set of n as likely as any other; the same for the same files and seed."""
+    best = np.zeros((0, 4), np.uint64)
+    start = 0
+    for number, group, rows in places:
+        at = np.arange(start, start + len(rows), dtype=np.uint64)
+        start += len(rows)
+        fixed = np.full(len(rows), number, np.uint64), np.full(len(rows), group, np.uint64)
+        found = np.stack([_mixed(at, seed), *fixed, rows.astype(np.uint64)], axis=1)
+        best = np.concatenate([best, found])
+        if len(best) > n:
+            best = best[np.argsort(best[:, 0], kind="stable")[:n]]
+    order = np.lexsort((best[:, 3], best[:, 2], best[:, 1]))
+    best = best[order].astype(np.int64)
+    for number, group in dict.fromkeys(map(tuple, best[:, 1:3].tolist())):
+        mask = (best[:, 1] == number) & (best[:, 2] == group)
+        yield number, group, best[mask, 3]
+
+
+def _mixed(values: np.ndarray, seed: int) -> np.ndarray:
+    """splitmix64 of each value, keyed by the seed."""
+    with np.errstate(over="ignore"):
+        z = values + np.uint64((seed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) % 2**64)
+        z = (z + np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xD1342543DE82EF95)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+class _Opened:
+    """The file that is being read; the one before it is closed."""
+
+    def __init__(self, files: Files) -> None:
+        self.files, self.number = files, -1
+
+    def __enter__(self) -> _Opened:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.number >= 0:
+            self.held.close()
+            self.stream.close()
+
+    def file(self, number: int) -> pq.ParquetFile:
+        if number != self.number:
+            self.__exit__()
+            self.number, self.stream = number, storage.open_input(self.files.paths[number])
+            self.held = pq.ParquetFile(self.stream)
+        return self.held
+
+
+def _read(file: pq.ParquetFile, group: int, shown: Sequence[str], rows: np.ndarray) -> Iterator[dict[str, Any]]:
+    there = [name for name in shown if name in file.schema_arrow.names]
+    first = 0
+    # By batches: a row group of long texts is not in memory as Arrow and as Python at once.
+    for batch in file.iter_batches(256, row_groups=[group], columns=there, use_threads=False):
+        chosen = rows[(rows >= first) & (rows < first + batch.num_rows)] - first
+        first += batch.num_rows
+        if len(chosen):
+            for row in batch.take(pa.array(chosen)).to_pylist():
+                yield {name: row.get(name) for name in shown}
+        if first > rows[-1]:
+            return
+
+
+def _known(files: Files, columns: Sequence[str]) -> tuple[str, ...]:
+    for name in columns:
+        if name not in files.schema.names:
+            near = difflib.get_close_matches(name, files.schema.names, 1)
+            meant = f" (did you mean {near[0]!r}?)" if near else ""
+            raise ConditionError(f"no column {name!r}{meant}; {_names(files)}")
+    return tuple(columns)
+
+
+def _names(files: Files) -> str:
+    return f"columns are {', '.join(files.schema.names)}"
+
+
+def as_json_line(row: dict[str, Any], schema: pa.Schema, *, ascii_only: bool = False) -> str:
+    """A row as JSON, without what some readers of lines take for the end of one (U+0085, U+2028, U+2029)."""
+    data = {name: as_json(value, schema.field(name).type) for name, value in row.items()}
+    text = json.dumps(data, ensure_ascii=ascii_only, allow_nan=False)
+    return _LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def as_json(value: Any, kind: pa.DataType | None = None) -> Any:
+    """A value of `to_pylist` as JSON has it: times in ISO 8601, maps as objects where their keys are texts that differ,
+    bytes in hexadecimal digits, what is no finite number as null."""
+    if kind is not None and pa.types.is_map(kind) and value is not None:
+        pairs = [(as_json(key, kind.key_type), as_json(item, kind.item_type)) for key, item in value]
+        keys = [key for key, _ in pairs]
+        return dict(pairs) if all(isinstance(key, str) for key in keys) and len(set(keys)) == len(keys) else pairs
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: as_json(item, kind.field(key).type if kind is not None else None) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        inner = getattr(kind, "value_type", None)
+        return [as_json(item, inner) for item in value]
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    return value if value is None or isinstance(value, (str, bool, int)) else str(value)
