@@ -1,4 +1,5 @@
-"""Pages of the site that are made from the code, and the order of pages: new files in docs/ come in by themselves."""
+"""Pages of the site that are made from the code. The order of pages is mkdocs.yml's: one that is not there is passed
+over, and a file of docs/ that it does not list comes under `More`."""
 
 from __future__ import annotations
 
@@ -9,20 +10,9 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
-FIRST = {
-    "Start": ["index.md", "getting-started.md"],
-    "What a run shows": ["report.md"],
-    "From page to text": ["extraction.md"],
-    "Rules": ["rules.md", "language.md", "safe-search.md", "hashes.md", "test-sets.md"],
-    "Reference": ["recipe.md", "commands.md", "readers.md", "formats.md", "extending.md", "api.md"],
-    "Training": ["training.md", "sequences.md"],
-    "How it works": ["architecture.md", "determinism.md", "performance.md"],
-}
-"""Pages whose place is given. A page that is not there is passed over; one that is not listed comes under `More`."""
-
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages that are made from the code, and lay out the navigation."""
+    """Add the pages that are made from the code, and fit the navigation to what is there."""
     # MkDocs takes a hook's folder off the path again once it has loaded the hook.
     sys.path.insert(0, os.path.dirname(__file__))
     from pages import pages
@@ -30,12 +20,9 @@ def on_files(files: Files, config: Any) -> Files:
     for name, text in pages().items():
         files.append(File.generated(config, name, content=text))
     there = {file.src_uri for file in files.documentation_pages()}
-    nav: list[dict[str, Any]] = []
-    for title, names in FIRST.items():
-        nav.append({title: [name for name in names if name in there]})
-    listed = {name for names in FIRST.values() for name in names}
-    rest = sorted(there - listed)
-    config.nav = [entry for entry in [*nav, {"More": rest}] if any(entry.values())]
+    nav = [{title: [name for name in names if name in there]} for entry in config.nav for title, names in entry.items()]
+    listed = {name for entry in config.nav for names in entry.values() for name in names}
+    config.nav = [entry for entry in [*nav, {"More": sorted(there - listed)}] if any(entry.values())]
     return files
 
 

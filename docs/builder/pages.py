@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import types
 import typing
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -20,7 +22,7 @@ from massivetext.documents import DOCUMENT_SCHEMA
 from pipelines.measures import ledger_schema
 from pipelines.recipe import PACKAGED, STAGES, Recipe, Source, Subset
 
-__all__ = ["pages", "tables"]
+__all__ = ["meanings", "pages", "tables"]
 
 API = {
     "Measures": [
@@ -82,14 +84,28 @@ def recipe_page() -> str:
         if model in done:
             continue
         done.add(model)
-        lines += ["", f"## {name}: {model.__name__}", *_doc(model), "", "| key | type | default |", "|---|---|---|"]
+        lines += ["", f"## {name}: {model.__name__}", *_doc(model), ""]
+        lines += ["| key | meaning | type | default | example |", "|---|---|---|---|---|"]
         for key, field in model.model_fields.items():
             default = "as in `gopher`, below" if model is Recipe and key in gopher else _default(field)
-            lines.append(f"| `{key}` | {_type(field)} | {default} |")
+            *meaning, example = meanings()[model.__name__][key]
+            shown = yaml.safe_dump(example, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
+            shown = shown.removesuffix("\n").removesuffix("...").strip().replace("|", "\\|")
+            said = ", ".join(meaning).replace("|", "\\|")
+            lines.append(f"| `{key}` | {said} | {_type(field)} | {default} | `{shown}` |")
             queue += [(key, inner) for inner in _models(field.annotation) if inner not in done]
     for packaged in PACKAGED:
         lines += ["", f"## The packaged recipe `{packaged}`", "", "```yaml", _packaged(packaged).rstrip(), "```"]
     return "\n".join(lines) + "\n"
+
+
+@lru_cache(maxsize=1)
+def meanings() -> dict[str, dict[str, list[Any]]]:
+    """By model and key: what it means, in one or more strings, and last an example of its value."""
+    path = os.path.join(os.path.dirname(__file__), "recipe_keys.yaml")
+    with open(path, encoding="utf-8") as stream:
+        found: dict[str, dict[str, list[Any]]] = yaml.safe_load(stream)
+    return found
 
 
 def _packaged(name: str) -> str:

@@ -16,6 +16,7 @@ from typing import NoReturn
 
 try:
     import click
+    from click.shell_completion import CompletionItem
 except ImportError:  # only the base is installed, which is the library
     sys.exit("massivetext: the command line needs more than the library: pip install 'massivetext[pipeline]'")
 
@@ -36,7 +37,33 @@ class _Commands(click.Group):
         if name not in self.list_commands(ctx):
             return None
         module = name.replace("-", "_")
-        return getattr(import_module(f"{__name__}.{module}"), module)
+        command: click.Command = getattr(import_module(f"{__name__}.{module}"), module)
+        _complete_paths(command)
+        return command
+
+
+class _Recipe(click.Path):
+    """A recipe's file, or a packaged recipe by its name; a shell completes both."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from importlib.resources import files
+
+        names = sorted(entry.name.removesuffix(".yaml") for entry in files("pipelines").joinpath("recipes").iterdir())
+        found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        return [*found, *super().shell_complete(ctx, param, incomplete)]
+
+
+def _complete_paths(command: click.Command) -> None:
+    """What stands for a path or a recipe is text to a command, and to a shell what it completes."""
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _complete_paths(inner)
+    for parameter in command.params:
+        if parameter.type is not click.STRING:
+            continue
+        if parameter.name == "recipe":
+            parameter.type = _Recipe()
+        elif parameter.name == "path" or str(parameter.metavar).startswith(("DIR", "FILE", "FOLDER", "PLAN")):
+            parameter.type = click.Path()
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

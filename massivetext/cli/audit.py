@@ -17,7 +17,7 @@ __all__ = ["audit"]
 @click.option(
     "--threshold", type=click.FloatRange(0, 1, min_open=True), default=0.8, show_default=True, help="containment"
 )
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="processes")
 @click.option("--clean", metavar="FILE", help="write the items that do not stand in the mixture, as they were")
 @click.option("--report", "report_path", metavar="FILE", help="write the report as JSON")
 @click.option("--json", "as_json", is_flag=True, help="print the report as JSON")
@@ -35,7 +35,12 @@ def audit(
     as_json: bool,
 ) -> None:
     """Which items of a test set stand in the mixture in DIR: an item is found in a document that holds at least the
-    threshold of its 13-word shingles, or, if it has 8 to 12 words, all of them in a row."""
+    threshold of its 13-word shingles, or, if it has 8 to 12 words, all of them in a row.
+
+    \b
+    massivetext audit out --testset lambada_test.jsonl --preset lambada
+    massivetext audit out --testset items.jsonl --text '{question} {answer}' --clean clean.jsonl --report audit.json
+    """
     import json
 
     from massivetext import storage

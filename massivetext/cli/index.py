@@ -14,6 +14,9 @@ def index(folder: str) -> None:
 
     A later recipe names DIR under deduplication.against: its documents that duplicate one of DIR's are then removed.
     DIR/curated must stay where it is for as long as the index is used.
+
+    \b
+    massivetext index out
     """
     import yaml
 

@@ -49,7 +49,12 @@ def pack(
     quiet: bool,
 ) -> None:
     """Token sequences from the mixture in DIR: crops of its documents, tokenized, ten to a group, cut to the length,
-    drawn by the weights and shuffled."""
+    drawn by the weights and shuffled.
+
+    \b
+    massivetext pack out --tokenizer spm.model --length 2048 --output sequences
+    massivetext pack out --tokenizer spm.model --output sequences --weight books=0.6 --weight c4=0.4 --format parquet
+    """
     from massivetext.errors import RecipeError
     from massivetext.packing.pack import pack as write
 

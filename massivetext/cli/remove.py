@@ -13,7 +13,8 @@ __all__ = ["remove"]
 @click.option("--urls", metavar="FILE", help="addresses of documents, one a line, as the ledger has them")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="worker processes")
 @click.option("--quiet", is_flag=True, help="say nothing but errors and what is not there")
-def remove(folder: str, ids: str | None, urls: str | None, workers: int, quiet: bool) -> None:
+@click.option("--log-json", is_flag=True, help="one JSON object a line instead, the last with all that was found")
+def remove(folder: str, ids: str | None, urls: str | None, workers: int, quiet: bool, log_json: bool) -> None:
     """Take documents out of the run in DIR: out of its mixtures, curated, rejected and piece files alike. The ledger
     then says `rejected` by `removed.request`, and of duplicates that had gone in their favour `removed.copy`. Only
     files that hold one are written anew. DIR/removed.json keeps the list, and no later run on DIR brings them back.
@@ -26,6 +27,9 @@ def remove(folder: str, ids: str | None, urls: str | None, workers: int, quiet: 
     massivetext remove out --urls requests.txt --workers 2
     massivetext remove out
     """
+    import json
+    from dataclasses import asdict
+
     from massivetext import storage
     from massivetext.cli._running import Progress
     from massivetext.errors import OutputError
@@ -46,7 +50,7 @@ def remove(folder: str, ids: str | None, urls: str | None, workers: int, quiet: 
         raise click.UsageError("nothing is named: give --ids FILE or --urls FILE")
     if not any(storage.exists(storage.join(folder, name)) for name in ("ledger", "manifest.json")):
         raise OutputError(f"{folder}: holds neither a ledger nor the manifest of a mixture")
-    progress = Progress(quiet=quiet, as_json=False)
+    progress = Progress(quiet=quiet, as_json=log_json)
     try:
         with Workers(Execution(workers=workers)) as pool:
             done = take_out(
@@ -54,6 +58,9 @@ def remove(folder: str, ids: str | None, urls: str | None, workers: int, quiet: 
             )
     finally:
         progress.close()
+    if log_json:
+        click.echo(json.dumps({"event": "end", **asdict(done)}, ensure_ascii=False))
+        return
     if not quiet:
         n = sum(done.outcomes.values())
         said = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(done.outcomes.items()))

@@ -9,7 +9,12 @@ __all__ = ["safesearch"]
 
 @click.group()
 def safesearch() -> None:
-    """Safe search: train a classifier, look at hosts."""
+    """Safe search: train a classifier, look at hosts.
+
+    \b
+    massivetext safesearch train labelled.jsonl --output unsafe.ftz
+    massivetext safesearch hosts out
+    """
 
 
 @safesearch.command()
@@ -21,6 +26,10 @@ def train(files: tuple[str, ...], output: str, data: str) -> None:
 
     A labelled file is JSON lines or CSV with fields `text` and `label`, or lines `__label__x text`. Ordinary text has
     the label `ok`; every other label is a category. A recipe names the model under safe_search.model.
+
+    \b
+    massivetext safesearch train labelled.jsonl more.csv --output unsafe.ftz
+    massivetext safesearch train plan.yaml --data corpora --output unsafe.ftz
     """
     import os
 
@@ -40,7 +49,11 @@ def train(files: tuple[str, ...], output: str, data: str) -> None:
 @click.option("--block-list", "path", metavar="FILE", help="write the hosts, one a line, for safe_search.block_lists")
 @click.option("--json", "as_json", is_flag=True, help="print as JSON")
 def hosts(folder: str, limit: float, least: int, share: float, path: str | None, as_json: bool) -> None:
-    """Hosts of the run in DIR with many unsafe pages, from the ledger alone: no text is read again."""
+    """Hosts of the run in DIR with many unsafe pages, from the ledger alone: no text is read again.
+
+    \b
+    massivetext safesearch hosts out --least 10 --share 0.8 --block-list hosts.txt
+    """
     import json
 
     from filters.hosts import unsafe_hosts

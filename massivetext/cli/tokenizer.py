@@ -9,7 +9,11 @@ __all__ = ["tokenizer"]
 
 @click.group()
 def tokenizer() -> None:
-    """Tokenizers for counting tokens and for sequences."""
+    """Tokenizers for counting tokens and for sequences.
+
+    \b
+    massivetext tokenizer train out --output spm.model
+    """
 
 
 @tokenizer.command()
@@ -29,7 +33,11 @@ def train(
     mixture: str | None,
     quiet: bool,
 ) -> None:
-    """Train a SentencePiece model (BPE, byte fallback) on a seeded sample of the mixture in DIR, with its weights."""
+    """Train a SentencePiece model (BPE, byte fallback) on a seeded sample of the mixture in DIR, with its weights.
+
+    \b
+    massivetext tokenizer train out --output spm.model --vocabulary 32000 --sample-bytes 1000000000
+    """
     from massivetext.packing.training import train_tokenizer
 
     found = train_tokenizer(

@@ -7,18 +7,50 @@ import click
 
 @click.command()
 @click.argument("recipe")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Lay a value over the recipe's.")
-def validate(recipe: str, settings: tuple[str, ...]) -> None:
-    """Check RECIPE, a file or one of gopher, chinchilla, fineweb, and say what it holds.
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the recipe's")
+@click.option("--quiet", is_flag=True, help="say nothing but errors and warnings")
+@click.option("--json", "as_json", is_flag=True, help="subsets, files, warnings and digest as JSON")
+def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool) -> None:
+    """Check RECIPE, a file or one of gopher, chinchilla, fineweb: every key, and that its files are there; say what it
+    holds. Exit 2 with the key, its value and what was expected if it cannot be run here; warn of what can be run and
+    would be regretted.
 
     \b
     massivetext validate gopher
     massivetext validate mine.yaml --set quality.word_count.min=30
     """
+    import json
+
     from pipelines import recipe as recipes
+    from pipelines.advice import check_testsets, warnings
+    from pipelines.parts import find_parts
 
     found = recipes.read(recipe, settings)
+    check_testsets(found)
+    parts = find_parts(found)
+    told = warnings(found)
+    subsets = {}
     for name, subset in found.subsets.items():
-        weight = found.mixture.weights.get(name, 0)
-        click.echo(f"{name:<12} weight {weight:<6g} {len(subset.sources)} sources, stages: {', '.join(subset.stages)}")
-    click.echo(f"digest {found.digest()}")
+        own = [part for part in parts if part.subset == name]
+        subsets[name] = {
+            "weight": found.mixture.weights.get(name, 0),
+            "files": len({part.source for part in own}),
+            "parts": len(own),
+            "bytes": sum(part.n_bytes for part in own),
+            "stages": list(subset.stages),
+        }
+    digest = found.digest()
+    if as_json:
+        click.echo(json.dumps({"digest": digest, "subsets": subsets, "warnings": told}, ensure_ascii=False))
+        return
+    if not quiet:
+        for name, data in subsets.items():
+            click.echo(
+                f"{name:<12} weight {data['weight']:<6g} {data['files']:,} files, {data['bytes']:,} bytes, "
+                f"{data['parts']:,} parts; stages: {', '.join(data['stages'])}"
+            )
+        for testset in found.testsets:
+            click.echo(f"test set     {testset.name}")
+        click.echo(f"digest {digest}")
+    for line in told:
+        click.echo(f"warning: {line}", err=True)

@@ -1,7 +1,16 @@
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from massivetext.cli import commands
+from massivetext.errors import RecipeError
 
 PROGRAM = "from massivetext.cli import main; main()"
 
@@ -24,3 +33,82 @@ def test_wrong_recipes_and_wrong_usage_exit_2() -> None:
     assert "impossible limit" in wrong.stderr
     assert 2 == massivetext("validate").returncode
     assert 2 == massivetext("no-such-command").returncode
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    (tmp_path / "one.txt").write_text("A text.", "utf-8")
+    (tmp_path / "mine.yaml").write_text(
+        "subsets: {books: {sources: [{format: text, path: '*.txt'}], stages: [language, quality]}}\n", "utf-8"
+    )
+    return tmp_path / "mine.yaml"
+
+
+def test_what_is_there_is_said(recipe: Path) -> None:
+    done = CliRunner().invoke(commands, ["validate", str(recipe), "--json"])
+    found = json.loads(done.stdout)
+
+    assert {"weight": 0.27, "files": 1, "parts": 1, "bytes": 7, "stages": ["language", "quality"]} == found["subsets"][
+        "books"
+    ]
+    assert 32 == len(found["digest"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["subsets.books.sources=[{format: text, path: /nope/*.md}]"], "subsets.books.sources.0.path: no file matches"),
+        (["testsets=[{name: a, path: /nope.jsonl}]"], "testsets.0.path: no file matches '/nope.jsonl'; expected"),
+        (["quality.word_count.min=x"], "quality.word_count.min: Input should be a valid number"),
+        (["quality.wordcount={min: 1}"], "quality.wordcount: unknown signal"),
+        (["mixture.weights={books: 0.5}"], "weights must sum to 1, these sum to 0.5"),
+        (["seed=-1"], "seed: Input should be greater than or equal to 0 (value: -1)"),
+    ],
+)
+def test_what_cannot_run_exits_2_with_key_value_and_what_is_expected(
+    recipe: Path, settings: list[str], said: str
+) -> None:
+    arguments = [word for setting in settings for word in ("--set", setting)]
+    with pytest.raises(RecipeError, match=re.escape(said)) as error:
+        CliRunner().invoke(commands, ["validate", str(recipe), *arguments], catch_exceptions=False)
+
+    assert 2 == error.value.exit_status
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ([], "tokenizer: none is named"),
+        ([], "mixture.weights: massiveweb, c4, news, github, wikipedia have weight and no sources"),
+        (["mixture.weights={c4: 1}"], "mixture.weights.books: is 0 or missing"),
+        (["subsets.books.stages=[contamination]"], "testsets: none is named, so the stage contamination of books"),
+        (["testsets=[{name: a, path: '{folder}/one.txt', unit: file}]"], "subsets.books.stages: without contamination"),
+        (["rules.wide={function: 'pyarrow.compute:utf8_length'}"], "rules: no subset declares the stage rules"),
+        (["subsets.books.repetition={}"], "subsets.books.repetition: has no effect"),
+        (
+            ["language.keep={en: 0.5, de: 0.5}"],
+            "quality.stop_word_count: counts English words, and so removes text in de",
+        ),
+        (["subsets.books.stages=[c4]"], "c4: the stage of books has no limits"),
+        (["max_failed=0.5"], "max_failed: 0.5 bears"),
+        (["mixture.max_epochs=9"], "mixture.max_epochs: 9"),
+        (
+            ["subsets.books.stages=[safe_search]", "safe_search.terms=false", "safe_search.model=false"],
+            "subsets.books.safe_search: terms, model and block_lists are all off",
+        ),
+        (
+            ["subsets.github.sources=[{format: text, path: '{folder}/one.txt'}]", "subsets.github.stages=[language]"],
+            "subsets.github.stages: without licence",
+        ),
+    ],
+)
+def test_what_would_be_regretted_is_warned_of(recipe: Path, settings: list[str], said: str) -> None:
+    filled = [setting.replace("{folder}", str(recipe.parent)) for setting in settings]
+    arguments = [word for setting in filled for word in ("--set", setting)]
+    done = CliRunner().invoke(commands, ["validate", str(recipe), *arguments], catch_exceptions=False)
+
+    assert 0 == done.exit_code
+    assert f"warning: {said}" in done.stderr
+    if settings:
+        plain = CliRunner().invoke(commands, ["validate", str(recipe)], catch_exceptions=False)
+        assert said not in plain.stderr

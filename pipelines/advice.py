@@ -1,0 +1,87 @@
+"""What in a recipe can be run, and will be regretted: said by `validate` before any work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from massivetext import storage
+from massivetext.errors import RecipeError
+from pipelines.recipe import RULE_FAMILIES, Recipe
+
+__all__ = ["check_testsets", "warnings"]
+
+_EPOCHS = 4
+"""Beyond them repeated text teaches less and less (Muennighoff et al., arXiv 2305.16264)."""
+_FAILED = 0.05
+
+
+def check_testsets(recipe: Recipe) -> None:
+    """Raises RecipeError for a test set whose path matches no file."""
+    for number, testset in enumerate(recipe.testsets):
+        if not storage.find(testset.path):
+            raise RecipeError(
+                f"testsets.{number}.path: no file matches {testset.path!r}; expected a file, a folder or a pattern"
+            )
+
+
+def warnings(recipe: Recipe) -> list[str]:
+    """`key: what will happen; what helps`, a line each, in the order of a recipe."""
+    return [*_subsets(recipe), *_stages(recipe), *_limits(recipe), *_mixture(recipe)]
+
+
+def _subsets(recipe: Recipe) -> Iterator[str]:
+    if not recipe.filled:
+        yield "subsets: none has sources, so `run` has nothing to do; list files under subsets.<name>.sources"
+        return
+    unweighted = [name for name in recipe.filled if not recipe.mixture.weights.get(name)]
+    for name in unweighted:
+        yield f"mixture.weights.{name}: is 0 or missing, so the subset is curated and never mixed; give it a weight"
+    empty = [name for name, weight in recipe.mixture.weights.items() if weight and name not in recipe.filled]
+    if empty:
+        yield (
+            f"mixture.weights: {', '.join(empty)} have weight and no sources; the other weights are scaled to sum to 1"
+        )
+
+
+def _stages(recipe: Recipe) -> Iterator[str]:
+    stages = {name: recipe.subsets[name].stages for name in recipe.filled}
+    tested = [name for name, found in stages.items() if "contamination" in found]
+    if tested and not recipe.testsets:
+        yield f"testsets: none is named, so the stage contamination of {', '.join(tested)} looks for nothing"
+    untested = [name for name in stages if name not in tested]
+    if recipe.testsets and untested:
+        yield f"subsets.{untested[0]}.stages: without contamination test items stay in {', '.join(untested)}"
+    if recipe.rules and not any("rules" in found for found in stages.values()) and stages:
+        yield f"rules: no subset declares the stage rules, so {', '.join(recipe.rules)} are not measured"
+    if "github" in stages and "licence" not in stages["github"]:
+        yield "subsets.github.stages: without licence code of any licence, or of none, is kept"
+    for name, found in stages.items():
+        for stage in (*RULE_FAMILIES, "language", "safe_search", "pii", "licence", "deduplication", "contamination"):
+            if getattr(recipe.subsets[name], stage) is not None and stage not in found:
+                yield f"subsets.{name}.{stage}: has no effect, for the subset does not declare the stage"
+        block = recipe.block(name, "safe_search")
+        if "safe_search" in found and not (block.terms or block.model or block.block_lists):
+            yield f"subsets.{name}.safe_search: terms, model and block_lists are all off, so no page is found unsafe"
+
+
+def _limits(recipe: Recipe) -> Iterator[str]:
+    for name in recipe.filled:
+        if recipe.goes_through(name, "quality") and recipe.goes_through(name, "language"):
+            others = sorted(set(recipe.block(name, "language").keep) - {"en"})
+            if others and "stop_word_count" in recipe.limits(name, "quality"):
+                yield (
+                    f"quality.stop_word_count: counts English words, and so removes text in {', '.join(others)} that "
+                    f"language.keep lets through; set subsets.{name}.quality.stop_word_count to null"
+                )
+        for stage in RULE_FAMILIES:
+            if recipe.goes_through(name, stage) and not recipe.limits(name, stage):
+                yield f"{stage}: the stage of {name} has no limits, so it measures and removes nothing"
+    if recipe.max_failed > _FAILED:
+        yield f"max_failed: {recipe.max_failed:g} bears a broken reader or a broken download without a word"
+
+
+def _mixture(recipe: Recipe) -> Iterator[str]:
+    if recipe.filled and recipe.tokenizer is None:
+        yield "tokenizer: none is named, so tokens are estimated as a quarter of the bytes; name a model's file"
+    if recipe.mixture.max_epochs > _EPOCHS:
+        yield f"mixture.max_epochs: {recipe.mixture.max_epochs:g}; beyond {_EPOCHS} repeated text teaches less and less"

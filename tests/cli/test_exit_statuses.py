@@ -1,0 +1,58 @@
+"""Exit statuses, as interfaces have them, through main() and its own way of ending."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = "from massivetext.cli import main; main()"
+BROKEN = f"import pipelines.recipe as recipes; recipes.read = lambda *_: 1 / 0; {PROGRAM}"
+ENDLESS = (
+    "import time, pipelines.recipe as recipes; "
+    f"recipes.read = lambda *_: (print('begun', flush=True), time.sleep(60)); {PROGRAM}"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "arguments", "said"),
+    [
+        (0, ["validate", "gopher", "--quiet"], "warning: subsets: none has sources"),
+        (0, ["--version"], ""),
+        (1, ["explain", "/nope", "3f"], "error: /nope: holds no ledger"),
+        (1, ["inspect", "/nope"], "error: /nope: no such file or folder"),
+        (2, ["validate", "/nope.yaml"], "error: /nope.yaml: no such recipe file"),
+        (2, ["run", "gopher"], "Missing option '--output'"),
+        (2, ["rum"], "No such command 'rum'"),
+        (2, ["inspect", "out", "--rows", "-1"], "Invalid value for '--rows'"),
+    ],
+)
+def test_done_at_fault_and_wrong(status: int, arguments: list[str], said: str) -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False)
+
+    assert (status, True) == (done.returncode, said in done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_of_ours_is_3_and_says_where() -> None:
+    command = [sys.executable, "-c", BROKEN, "validate", "gopher"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert 3 == done.returncode
+    assert "ZeroDivisionError" in done.stderr
+    assert "please report it" in done.stderr
+
+
+def test_interrupted_is_130() -> None:
+    command = [sys.executable, "-c", ENDLESS, "validate", "gopher"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "begun\n" == process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+
+    assert 130 == process.returncode
+    assert "interrupted; run the same command again to go on" in said
+    assert "Traceback" not in said
