@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import bz2
 import gzip
+import hashlib
 import json
 import os
 import random
@@ -109,6 +110,21 @@ def planning(n: int = 1_000_000) -> None:
     )
 
 
+def joining(folder: str, n: int = 200_000) -> None:
+    """Documents a second that are read from curated files and joined with their ledger, of another order."""
+    ids = [hashlib.blake2b(str(i).encode(), digest_size=16).hexdigest() for i in range(n)]
+    curated, ledger = f"{folder}/curated.parquet", f"{folder}/ledger.parquet"
+    numbers = np.arange(n)
+    pq.write_table(pa.table({"id": ids, "n_bytes": numbers, "n_tokens": numbers}), curated, row_group_size=5000)
+    order = np.random.default_rng(0).permutation(n)
+    outcomes = pa.array(["kept", "duplicate"]).take(pa.array(order % 4 // 3))
+    pq.write_table(pa.table({"id": pa.array(ids).take(pa.array(order)), "outcome": outcomes}), ledger)
+    begin = time.process_time()
+    kept = len(kept_documents([(curated, ledger)]))
+    seconds = time.process_time() - begin
+    print(f"ledger joined: {n:,} documents, {kept:,} of them kept, {seconds / n * 1e6:.2f} s a million")
+
+
 def memory(folder: str, paths: dict[str, list[str]]) -> None:
     """Most memory of a process that writes one shard, by the shard's size, above that of one that writes none."""
     base = 0.0
@@ -177,6 +193,7 @@ def main() -> None:
         print(f"write_shard      {ours:6.0f} MB/s of text, {sum(sizes) / n_bytes:.3f} of its size")
         print(f"pyarrow, copying {copy:6.0f} MB/s of text; ours is {ours / copy:.2f} of it")
         planning()
+        joining(folder)
         memory(folder, paths)
 
 

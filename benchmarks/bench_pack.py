@@ -159,7 +159,7 @@ def main() -> None:
             print(f"training: {n:,} pieces, {seconds:.1f} s CPU")
 
         def packed() -> int:
-            manifest = packing.pack(mixture, tokenizer=model, output=f"{folder}/out", tokens=options.tokens)
+            manifest = packing.pack(mixture, tokenizer=model, output=f"{folder}/out", tokens=options.tokens, say=print)
             return sum(found["tokens"] for found in manifest["counts"].values())
 
         def streamed(scratch: str | None) -> int:

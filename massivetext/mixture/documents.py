@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -50,27 +51,29 @@ def kept_documents(parts: Sequence[tuple[str, str | None]]) -> Documents:
     columns: dict[str, list[np.ndarray]] = {name: [] for name in ("unit", "row", "tokens")}
     n_bytes = 0
     for number, (curated, ledger) in enumerate(parts):
-        rows = None
-        if ledger is not None:
-            with storage.open_input(ledger) as stream:
-                rows = pq.read_table(stream, columns=["id", "outcome"])
         with storage.open_input(curated) as stream:
             file = pq.ParquetFile(stream)
-            for group in range(file.metadata.num_row_groups):
-                table = file.read_row_group(group, columns=["id"] * (rows is not None) + ["n_bytes", "n_tokens"])
-                chosen = np.arange(table.num_rows)
-                if rows is not None:
-                    at = pc.index_in(table.column("id"), value_set=rows.column("id").combine_chunks())
-                    if at.null_count:
-                        raise OutputError(f"{curated}: row group {group} has documents that {ledger} does not know")
-                    chosen = np.flatnonzero(pc.equal(rows.column("outcome").take(at), "kept").to_numpy())
-                if not len(chosen):
-                    continue
-                columns["unit"].append(np.full(len(chosen), len(units), np.int32))
-                columns["row"].append(chosen.astype(np.int32))
-                columns["tokens"].append(table.column("n_tokens").to_numpy()[chosen].astype(np.int32))
-                n_bytes += int(table.column("n_bytes").to_numpy()[chosen].sum())
-                units.append((number, group))
+            rows = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+            table = file.read(columns=["id"] * (ledger is not None) + ["n_bytes", "n_tokens"])
+        chosen = np.arange(table.num_rows) if ledger is None else _kept(table.column("id"), curated, ledger)
+        ends = np.cumsum(rows, dtype=np.int64)
+        group = np.searchsorted(ends, chosen, side="right")
+        held, unit = np.unique(group, return_inverse=True)
+        columns["unit"].append((unit + len(units)).astype(np.int32))
+        columns["row"].append((chosen - (ends - rows)[group]).astype(np.int32))
+        columns["tokens"].append(table.column("n_tokens").to_numpy()[chosen].astype(np.int32))
+        n_bytes += int(table.column("n_bytes").to_numpy()[chosen].sum())
+        units += [(number, int(one)) for one in held]
     found = {name: np.concatenate([*values, np.zeros(0, np.int32)]) for name, values in columns.items()}
     place = np.array(units, np.int32).reshape(-1, 2)
     return Documents(tuple(path for path, _ in parts), place[:, 0], place[:, 1], **found, n_bytes=n_bytes)
+
+
+def _kept(ids: pa.ChunkedArray, curated: str, ledger: str) -> np.ndarray:
+    """Rows of a curated file that its ledger has as kept."""
+    with storage.open_input(ledger) as stream:
+        rows = pq.read_table(stream, columns=["id", "outcome"])
+    at = pc.index_in(ids, value_set=rows.column("id"))
+    if at.null_count:
+        raise OutputError(f"{curated}: has {at.null_count} documents that {ledger} does not know")
+    return np.flatnonzero(pc.equal(rows.column("outcome"), "kept").take(at.combine_chunks()).to_numpy())

@@ -18,7 +18,7 @@ ROW_GROUP_BYTES = 8 << 20
 """Of text in a row group, if more than one document is in it."""
 
 COMPRESSION_LEVEL = 2
-"""Of zstd: level 1 is a third faster and 6 % larger, level 3 takes 4 % less and two fifths more time."""
+"""Of zstd. Measured on whole shards: level 1 is 15 % faster and makes 11 % more bytes, level 3 the reverse."""
 
 
 def write_shard(path: str, rows: ShardRows, *, row_group_bytes: int = ROW_GROUP_BYTES) -> dict[str, object]:
