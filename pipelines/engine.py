@@ -19,7 +19,7 @@ from massivetext.errors import RecipeError
 from pipelines import staging
 from pipelines.recipe import Recipe
 
-__all__ = ["DATAFLOW", "check", "options_of", "read_tasks", "write_tasks"]
+__all__ = ["DATAFLOW", "check", "options_of", "read_tasks", "unreachable", "write_tasks"]
 
 DATAFLOW = "DataflowRunner"
 
@@ -61,25 +61,39 @@ def check(recipe: Recipe, output: str, runner: str, given: Sequence[str]) -> Non
                 f"--{option}: the main job is several jobs, each planned from what the one before has written; "
                 "the Flex Template of docs/dataflow.md runs all of it as one"
             )
-    if importlib.util.find_spec("google.cloud.dataflow_v1beta3") is None:
+    if not has_client():
         raise RecipeError(f"--runner {DATAFLOW}: needs Beam's client; pip install 'massivetext[dataflow]'")
-    if not storage.is_remote(output):
-        raise RecipeError(
-            f"--output {output}: is on this machine, where workers of {DATAFLOW} cannot write; give a gs:// URL"
-        )
-    has_image = _names("sdk_container_image", given)
-    for place, path, may_be_in_image in _paths(recipe):
-        if not storage.is_remote(path) and not (may_be_in_image and has_image):
-            remedy = "give a gs:// URL" if not may_be_in_image else "give a gs:// URL or an image that holds it"
-            raise RecipeError(
-                f"{place}: {path} is on this machine, where workers of {DATAFLOW} cannot read; copy it to a bucket and "
-                + remedy
-            )
+    fault = unreachable(recipe, output, has_image=_names("sdk_container_image", given))
+    if fault:
+        raise RecipeError(fault)
     options = PipelineOptions([f"--runner={runner}", *given])
     faults = PipelineOptionsValidator(options, create_runner(runner)).validate()
     if faults:
         lines = "\n".join(f"  {fault}" for fault in faults)
         raise RecipeError(f"--runner {runner}: options after -- are missing or wrong\n{lines}")
+
+
+def has_client() -> bool:
+    """Whether Beam's client of Dataflow is installed."""
+    try:
+        return importlib.util.find_spec("google.cloud.dataflow_v1beta3") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def unreachable(recipe: Recipe, output: str, *, has_image: bool) -> str | None:
+    """What workers on other machines could not write or read, with the remedy; None if there is nothing. has_image:
+    whether they have an image of the user's, which may hold models and test sets."""
+    if not storage.is_remote(output):
+        return f"--output {output}: is on this machine, where workers of {DATAFLOW} cannot write; give a gs:// URL"
+    for place, path, may_be_in_image in _paths(recipe):
+        if not storage.is_remote(path) and not (may_be_in_image and has_image):
+            remedy = ", or an image that holds it" if may_be_in_image else ""
+            return (
+                f"{place}: {path} is on this machine, where workers of {DATAFLOW} cannot read; copy it to a bucket and "
+                f"give its gs:// URL{remedy}"
+            )
+    return None
 
 
 def _paths(recipe: Recipe) -> Iterator[tuple[str, str, bool]]:

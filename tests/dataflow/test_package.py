@@ -23,6 +23,7 @@ import pipelines
 from massivetext.dedup.phases import BY_GROUP, EXCHANGES, Step
 from pipelines import deduplicate, engine, execution, staging
 from pipelines.curate import CuratePart
+from pipelines.flex import RunAll
 from pipelines.folder import Folder
 from pipelines.mix import WriteShard
 from pipelines.parts import find_parts
@@ -75,9 +76,9 @@ def corpus(tmp_path: Path, stages: str = "pii") -> tuple[Folder, list[CuratePart
     tales = "".join(f"the tale of {n} and of what became of {n} in the long war\n" for n in range(40))
     (tmp_path / "in.txt").write_text(tales, "utf-8")
     (tmp_path / "recipe.yaml").write_text(
-        "subsets: {news: {sources: [{format: lines, path: in.txt}], stages: [%s]}}\n"
+        "subsets: {news: {sources: [{format: lines, path: in.txt}], stages: [STAGES]}}\n"
         "quality: {word_count: {min: 5}, stop_word_count: {min: 0}, mean_word_length: {min: 1}}\n"
-        "mixture: {weights: {news: 1.0}}\n" % stages,
+        "mixture: {weights: {news: 1.0}}\n".replace("STAGES", stages),
         "utf-8",
     )
     recipe = read(str(tmp_path / "recipe.yaml"))
@@ -117,7 +118,7 @@ def test_every_dofn_and_task_is_had_by_a_process_with_the_package_only(installed
         WriteShard(folder, "main", "shard", folder.path("rows"), 1, "f"),
         *(Step(folder.path("scope"), phase, 0) for phase in phases),
     ]
-    functions = [execution.RunTask(), deduplicate._Receive("edges"), deduplicate._send, engine.read_tasks]
+    functions = [execution.RunTask(), RunAll(), deduplicate._Receive("edges"), deduplicate._send, engine.read_tasks]
     exchange = deduplicate.Exchange("edges")
     (tmp_path / "tasks").write_bytes(pickle.dumps(tasks))
     (tmp_path / "functions").write_bytes(pickler.dumps([*functions, exchange]))
