@@ -2,7 +2,6 @@ import csv
 import gzip
 import io
 import json
-import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -14,8 +13,6 @@ import pytest
 from filters import classifier, hosts, safe_search, training
 from massivetext.errors import OutputError, RecipeError, SourceError
 
-DATA = os.environ.get("MASSIVETEXT_DATA")
-needs_data = pytest.mark.skipif(not DATA, reason="needs the real data: set MASSIVETEXT_DATA")
 PLAIN = "The committee met on Tuesday to talk about the new library and the road that leads to it. "
 
 
@@ -117,9 +114,8 @@ def test_hosts_share_evidence(tmp_path):
         hosts.unsafe_hosts(str(tmp_path / "absent"))
 
 
-@needs_data
-def test_identities_score_no_further_apart_than_the_noise_of_the_template():
-    with gzip.open(Path(DATA, "safesearch", "identity-templates-77k.csv.gz")) as stream:
+def test_identities_score_no_further_apart_than_the_noise_of_the_template(shared_data):
+    with gzip.open(Path(shared_data, "safesearch", "identity-templates-77k.csv.gz")) as stream:
         rows = list(csv.DictReader(io.StringIO(stream.read().decode("utf-8"), newline="")))
     neutral = [row for row in rows if row["Label"] == "NOT_BAD"]
     scores = safe_search.measure(pa.array([row["Text"] for row in neutral])).column("safe_search_score").to_pylist()
@@ -134,11 +130,10 @@ def test_identities_score_no_further_apart_than_the_noise_of_the_template():
         assert np.ptp(means) <= noise + 1e-4, template
 
 
-@needs_data
-def test_no_ordinary_document_that_was_not_trained_on_is_unsafe():
+def test_no_ordinary_document_that_was_not_trained_on_is_unsafe(shared_data):
     plan = training.read_plan([str(training.PLAN)])
     for source in [source for source in plan["sources"] if source.get("is") == "ok"]:
-        texts = [t for t, _ in training.documents(source, DATA) if training.is_held_out(t, source["held_out"])]
+        texts = [t for t, _ in training.documents(source, str(shared_data)) if training.is_held_out(t, source["held_out"])]
         scores = np.array(safe_search.measure(pa.array(texts, pa.large_string())).column("safe_search_score"))
 
         assert len(scores) >= 5
