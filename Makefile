@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
-.PHONY: help setup run test test-dataflow test-faults test-loaders lint bench docs clean
+FUZZ_SECONDS ?= 10
+.PHONY: help setup run test test-dataflow test-faults fuzz test-loaders lint bench docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -40,6 +41,9 @@ test-faults: setup ## the long tests of faults: kills, full disks, huge document
 
 test-loaders: .venv-loaders/.installed ## the loader in PyTorch, Hugging Face datasets and grain, in their own environment
 	.venv-loaders/bin/python -m pytest tests/loader/test_adapters.py
+
+fuzz: setup ## mutated input for FUZZ_SECONDS a target: readers, archives, text and pages, recipes
+	for file in tests/fuzz/fuzz_*.py; do FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python $$file || exit 1; done
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .

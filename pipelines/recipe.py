@@ -440,6 +440,17 @@ _Loader.add_implicit_resolver(
 )
 
 
+def _parse(text: str, place: str) -> Any:
+    """The value of a text of YAML. A SafeLoader: no object of ours or Python's is ever built."""
+    try:
+        return yaml.load(text, _Loader)
+    except RecursionError as error:
+        raise RecipeError(f"{place}: nested too deeply for a recipe") from error
+    # Its constructors pass on what a date of month 99, a number of 5,000 digits or a mapping as a key raise.
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, AttributeError, LookupError) as error:
+        raise RecipeError(f"{place}: not YAML: {error}") from error
+
+
 def _load(path: str, seen: tuple[str, ...]) -> dict[str, Any]:
     """The file's data with what it extends laid under it, and its paths made absolute."""
     if path in seen:
@@ -454,12 +465,7 @@ def _load(path: str, seen: tuple[str, ...]) -> dict[str, Any]:
         except UnicodeDecodeError as error:
             raise RecipeError(f"{path}: a recipe is UTF-8 text: {error}") from error
         folder = path.rpartition("/")[0] if storage.is_remote(path) else os.path.dirname(os.path.abspath(path))
-    try:
-        data = yaml.load(text, _Loader)  # a SafeLoader: no object of ours or Python's is ever built
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path}: not YAML: {error}") from error
-    except RecursionError as error:
-        raise RecipeError(f"{path}: nested too deeply for a recipe") from error
+    data = _parse(text, path)
     if not isinstance(data, dict):
         raise RecipeError(f"{path}: expected a mapping with keys such as `subsets`, found {type(data).__name__}")
     if {"digest", "canonical", "recipe"} <= set(data) and isinstance(data["recipe"], dict):
@@ -557,7 +563,5 @@ def _set(data: dict[str, Any], setting: str) -> None:
         place = place[step]
         if not isinstance(place, dict):
             raise RecipeError(f"--set {setting}: {step} is not a block with keys")
-    try:
-        place[last] = yaml.load(value, _Loader)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"--set {setting}: the value is not YAML: {error}") from error
+    place[last] = _parse(value, f"--set {setting}")
+    _check_size(place[last], f"--set {setting}")

@@ -24,7 +24,7 @@ from massivetext.text import clean, decode
 __all__ = ["PRESETS", "Item", "TestSet", "headings", "read_items"]
 
 _KNOWN_FIELDS = ("passage", "context", "ctx", "question", "query", "choices", "options", "endings", "answer")
-_FIELD = re.compile(r"\w+")
+_FIELD = re.compile(r"(?!\d+\Z)\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +188,13 @@ def _plain(value: Any) -> str:
 
 def _template_fields(name: str, template: str) -> list[str]:
     try:
-        fields = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
+        found = [piece[1:] for piece in string.Formatter().parse(template) if piece[1] is not None]
     except ValueError as error:
         raise RecipeError(f"testsets.{name}.text: {template!r} is no template: {error}") from error
-    for field in fields:
-        if not _FIELD.fullmatch(field):
+    for field, spec, conversion in found:
+        if spec or conversion or not _FIELD.fullmatch(field or ""):
             raise RecipeError(f"testsets.{name}.text: {{{field}}} in {template!r}; expected a field's name in braces")
-    return fields
+    return [field for field, _, _ in found if field]
 
 
 class _Template:

@@ -26,6 +26,7 @@ _READ = 1 << 16
 _PIECE = 1 << 20
 _ZSTD_FEED = 1 << 12
 """The zstd decoder cannot be told where to stop: 4 KiB of input give at most 128 MiB."""
+_STEP = 256
 _MEMORY = 1 << 28
 _ZLIB = type(zlib.decompressobj())
 
@@ -44,6 +45,14 @@ _PREFIX = {
     "xz": b"\xfd7zX",
     "lz4": b"\x04\x22\x4d\x18",
 }
+_FIRST_LINE = 1 << 12
+_RECORD = re.compile(
+    rb"\s*(?:WARC/\d|[a-z][a-z0-9+.-]*:\S[^\n]{0,3000} \S{8,20} [^\n]{0,100}\w/\S[^\n]{0,100} \d{1,18}\r?\n)",
+    re.IGNORECASE,
+)
+"""How a record of a web archive begins, WARC or ARC."""
+_NEXT = {kind: re.compile(magic.pattern + rb"|WARC/\d\.\d{1,2}\r?\n") for kind, magic in _MEMBER.items()}
+"""The next member, or records that were appended without compressing them."""
 _DICTIONARY = b"\x5d\x2a\x4d\x18"
 """The skippable frame that carries the dictionary of a .warc.zst (IIPC, "Use of Zstandard in WARC 1.0")."""
 
@@ -103,7 +112,8 @@ def _input(stream: IO[bytes], source: str) -> bytes:
 
 
 class _Members:
-    """Decodes member after member. `pending` is input not yet decoded, and starts at `position` of the file."""
+    """Decodes member after member. `pending` is input not yet decoded, and starts at `position` of the file. is_whole:
+    of the last corrupt member everything was given, and only its checksum is wrong."""
 
     def __init__(
         self, stream: IO[bytes], kind: str, source: str, recover: bool, counts: MutableMapping[str, int]
@@ -111,14 +121,17 @@ class _Members:
         self.stream, self.kind, self.source, self.recover, self.counts = stream, kind, source, recover, counts
         self.pending, self.position, self.given = b"", 0, 0
         self.dictionary: Any = None
+        self.is_whole = False
 
     def blocks(self) -> Iterator[Block]:
         while True:
-            if self.recover and self._fill(64) and self.pending[:64].lstrip().startswith(b"WARC/"):
+            if self.recover and (self._fill(_FIRST_LINE) or self.pending) and _RECORD.match(self.pending):
                 yield from self._rest()
                 return
             if not self._find_member():
                 return
+            if self.recover and self.pending.startswith(b"WARC/"):
+                continue
             start = self.position
             try:
                 for data in self._member():
@@ -135,7 +148,8 @@ class _Members:
                 if damage.reason != "corrupt" or not self.recover:
                     raise
                 self.counts["corrupt_members"] = self.counts.get("corrupt_members", 0) + 1
-                yield Block(start, None)
+                if not self.is_whole:
+                    yield Block(start, None)
                 self._drop(1)
 
     def _rest(self) -> Iterator[Block]:
@@ -162,7 +176,7 @@ class _Members:
         """Go to the next member; what stands between members is counted unless it is zero padding."""
         skipped = 0
         while self._fill(_LONGEST_MAGIC) or self.pending:
-            found = _MEMBER[self.kind].search(self.pending)
+            found = (_NEXT if self.recover else _MEMBER)[self.kind].search(self.pending)
             if not found and _PREFIX[self.kind].startswith(self.pending) and self.pending:
                 raise DamagedError("truncated", f"{self.source}: truncated: its last {self.kind} member has no end")
             garbage = found.start() if found else max(len(self.pending) - _LONGEST_MAGIC + 1, 1)
@@ -179,11 +193,17 @@ class _Members:
             self._skippable()
             return
         decoder = self._decoder()
+        start, given = self.position, 0
         while self.pending or self._fill(1):
             chunk = self.pending[: _ZSTD_FEED if self.kind == "zstd" else _READ]
             try:
-                yield from decode(decoder, chunk)
+                for data in decode(decoder, chunk):
+                    given += len(data)
+                    yield data
             except Exception as error:  # each library has errors of its own, and lz4 raises RuntimeError
+                rescued = self._before_fault(start, given, len(chunk))
+                yield from (rescued[at : at + _PIECE] for at in range(0, len(rescued), _PIECE))
+                self.is_whole = "incorrect data check" in str(error) or "incorrect length check" in str(error)
                 raise DamagedError(
                     "corrupt", f"{self.source}: corrupt {self.kind} data near byte {self.position}: {error}"
                 ) from error
@@ -192,6 +212,34 @@ class _Members:
                 return
             self._drop(len(chunk))
         raise DamagedError("truncated", f"{self.source}: truncated: its last {self.kind} member has no end")
+
+    def _before_fault(self, start: int, given: int, n: int) -> bytes:
+        """What the member gives between what it has given and the fault in the next n bytes of input: a decoder that
+        fails keeps what it made of the same bytes, so it is asked once more, from the member's start, and at last for
+        less and less."""
+        decoder = self._decoder()
+        made: list[bytes] = []
+        held = self.stream.tell()
+        self.stream.seek(start)
+        left = self.position - start
+        size = _ZSTD_FEED if self.kind == "zstd" else _READ
+        while left:
+            chunk = self.stream.read(min(left, size))
+            left -= len(chunk)
+            given -= sum(map(len, decode(decoder, chunk)))
+        self.stream.seek(held)
+        rest = self.pending[:n]
+        size = n // 2 if self.kind == "gzip" else _STEP
+        while rest and size:
+            before = decoder.copy() if self.kind == "gzip" else None
+            try:
+                made += decode(decoder, rest[:size])
+                rest = rest[size:]
+            except Exception:  # the fault, here or earlier
+                if before is None:
+                    break
+                decoder, size = before, size // 2
+        return b"".join(made)[given:]
 
     def _decoder(self) -> Any:
         if self.kind == "gzip":

@@ -12,6 +12,7 @@ import codecs
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import replace
 from typing import IO, NamedTuple
 
 from massivetext.documents import Record
@@ -29,6 +30,10 @@ _BODY = MAX_PAGE + _HEADER
 _BLANK = b"\r\n \t\0"
 _FIRST = re.compile(rb"WARC/\d", re.IGNORECASE)
 _NEXT = re.compile(rb"\n\r?\n(?=WARC/\d{1,3}\.\d{1,3}\r?\n)")
+_ARC = re.compile(rb"[a-z][a-z0-9+.-]{0,20}:[^\n]{1,4000} \d{12,17} [^\n]{1,200} \d{1,18}[ \t]*\r?\n", re.IGNORECASE)
+_NEXT_ARC = re.compile(rb"\n(?=" + _ARC.pattern + rb")", re.IGNORECASE)
+_LOOK_BACK = 1 << 13
+"""Bytes that are searched again with each block: longer than what either looks for."""
 _RESUME = re.compile(rb"(?<=\n)(?=WARC/\d{1,3}\.\d{1,3}[ \t]{0,9}\r?\n)", re.IGNORECASE)
 _UNLISTED = frozenset(("warcinfo", "request", "metadata", "continuation"))
 _LONGEST = 128
@@ -63,22 +68,29 @@ def read(
             yield Record(offset, outcome="failed", reason="failed.corrupt")
             archive.resume()
             continue
+        n_corrupt = counts.get("corrupt_members", 0)
         entry = archive.entry()
         if entry is None:
             archive.skip_garbage()
             continue
         seen += 1
+        damage = None
         if entry.is_cut:
-            fault = archive.fault
-            if archive.gap is None and fault is None:
-                fault = DamagedError("truncated", f"{source}: truncated: ends inside the record at byte {offset}")
-            reason = fault.reason if fault else "corrupt"
-            yield Record(offset, url=entry.url, timestamp=entry.date, outcome="failed", reason=f"failed.{reason}")
-            if fault:
-                raise fault
-            archive.resume()
-        elif (record := _record(offset, entry, counts)) is not None:
-            yield record
+            if archive.gap is None and archive.fault is None:
+                message = f"{source}: truncated: ends inside the record at byte {offset}"
+                archive.fault = DamagedError("truncated", message)
+            damage = archive.fault.reason if archive.fault else "corrupt"
+            if entry.body is None:
+                yield Record(offset, url=entry.url, timestamp=entry.date, outcome="failed", reason=f"failed.{damage}")
+                if archive.fault:
+                    raise archive.fault
+                archive.resume()
+                continue
+        elif counts.get("corrupt_members", 0) > n_corrupt and archive.gap is None:
+            damage = "corrupt"  # by the checksum of its member
+        record = _record(offset, entry, counts)
+        if record is not None:
+            yield record if damage is None else replace(record, metadata={"damage": damage})
     if archive.fault is not None:
         yield Record(offset, outcome="failed", reason=f"failed.{archive.fault.reason}")
         raise archive.fault
@@ -111,7 +123,8 @@ class _Archive:
         self.members: deque[tuple[int, int]] = deque()
         self.gap: int | None = None
         self.fault: DamagedError | None = None
-        self.is_arc = False
+        self.is_arc: bool | None = None
+        self.is_after_record = False
 
     # -- content ---------------------------------------------------------------------------------------------------
 
@@ -192,20 +205,32 @@ class _Archive:
         held: list[bytes] | None = []
         left = n
         while left:
-            if self.at == len(self.data):
-                if not self.more():
-                    break
-                starts = not self.is_plain and left < n and self.members[-1][0] == self.origin + self.at
-                if starts and _FIRST.match(self.data, self.at):
-                    self._count("wrong_length")
-                    return None if held is None else b"".join(held).rstrip(b"\r\n"), True
-            piece = self.take(left)
+            if self.at == len(self.data) and not self.more():
+                break
+            boundary = self._boundary()
+            if not boundary:
+                self._count("wrong_length")
+                return None if held is None else b"".join(held).rstrip(b"\r\n"), True
+            piece = self.take(min(left, boundary))
             left -= len(piece)
             if n - left > _BODY:
                 held = None
             elif held is not None:
                 held.append(piece)
         return None if held is None else b"".join(held), not left
+
+    def _boundary(self) -> int:
+        """Bytes from the cursor to the next member that begins with a record, or to the end of what is held."""
+        held = len(self.data) - self.at
+        if not self.is_plain:
+            for begin, _ in self.members:
+                at = begin - self.origin
+                if self.at <= at < len(self.data) and self._is_record(at):
+                    return at - self.at
+        return held
+
+    def _is_record(self, at: int) -> bool:
+        return (_ARC if self.is_arc else _FIRST).match(self.data, at) is not None
 
     def push_back(self, data: bytes) -> None:
         """Put bytes back that were just taken."""
@@ -225,23 +250,21 @@ class _Archive:
             head = self.peek(_LONGEST)
         if _FIRST.match(head):
             return self._warc()
-        if head.startswith(b"filedesc:"):
-            self.is_arc = True
-        if self.is_arc:
-            return self._arc()
-        return None
+        return None if self.is_arc is False else self._arc()
 
     def skip_garbage(self) -> None:
         """Skip to the next place where a record may begin: in an ARC file any line, else a line `WARC/1.0`."""
         if self.is_arc:
             line = self.line()
+            self.is_after_record = False
             self._count("garbage_bytes", len(self.data) - self.at if line is None else len(line))
             self.at = len(self.data) if line is None else self.at
             return
         while True:
             found = _RESUME.search(self.data, self.at + 1)
-            # The marker looks back one byte, and its line may still be on its way.
-            end = found.start() if found else max(self.at, len(self.data) - 64)
+            if self.is_arc is None and (arc := _NEXT_ARC.search(self.data, self.at)):
+                found = arc if found is None or arc.end() < found.end() else found
+            end = found.end() if found else max(self.at, len(self.data) - _LOOK_BACK)
             self._garbage(end - self.at)
             if found:
                 return
@@ -257,6 +280,7 @@ class _Archive:
         self.counts[name] = self.counts.get(name, 0) + n
 
     def _warc(self) -> _Entry:
+        self.is_arc = False
         headers: dict[str, str] = {}
         name, size = "", 0
         while True:
@@ -279,36 +303,41 @@ class _Archive:
         if not (length.isascii() and length.isdigit() and len(length) < 19):
             self._count("no_length")
             return self._entry(headers, self._open_body())
-        body, is_whole = self.body(int(length))
+        body, is_whole = self._fitting_body(int(length))
+        return self._entry(headers, body, is_cut=not is_whole)
+
+    def _fitting_body(self, length: int) -> tuple[bytes | None, bool]:
+        """A body of the length that its record names, or if that does not lead to another record, of the one that does;
+        and whether the content goes so far."""
+        body, is_whole = self.body(length)
         if body is not None and (not is_whole or not self._is_aligned()):
             # The length is too great if another record begins inside, too small if the record's end does not follow.
-            inside = _NEXT.search(body)
-            if inside:
+            inside = (_NEXT_ARC if self.is_arc else _NEXT).search(body + self.peek(_LOOK_BACK))
+            if inside and inside.start() < len(body):
                 self._count("wrong_length")
                 self.push_back(body[inside.end() :])
-                return self._entry(headers, body[: inside.start()].rstrip(b"\r\n"))
-            if is_whole and not self.peek(4).startswith((b"\r\n\r\n", b"\n\n")):
+                self.at += max(0, inside.end() - len(body))
+                return body[: inside.start()].rstrip(b"\r\n"), True
+            ends = (b"\r\n", b"\n") if self.is_arc else (b"\r\n\r\n", b"\n\n")
+            if is_whole and not self.peek(4).startswith(ends):
                 self._count("wrong_length")
                 more = self._open_body()
                 body = body + more if more is not None else None
-        return self._entry(headers, body, is_cut=not is_whole)
+        return body, is_whole
 
     def _is_aligned(self) -> bool:
-        rest = self.peek(_LONGEST).lstrip(_BLANK)
-        return not rest or _FIRST.match(rest) is not None
+        rest = self.peek(_LOOK_BACK if self.is_arc else _LONGEST).lstrip(_BLANK)
+        return not rest or (_ARC if self.is_arc else _FIRST).match(rest) is not None
 
     def _open_body(self) -> bytes | None:
         """The body of a record without length: up to the next record, the end of its member, or the end."""
         held = bytearray()
         while True:
-            if self.at == len(self.data):
-                if not self.more():
-                    break
-                if not self.is_plain and self.members[-1][0] == self.origin + self.at and held:
-                    break
-            searched = max(0, len(held) - 64)
-            held += self.take(len(self.data) - self.at)
-            found = _NEXT.search(held, searched)
+            if (self.at == len(self.data) and not self.more()) or not (boundary := self._boundary()):
+                break
+            searched = max(0, len(held) - _LOOK_BACK)
+            held += self.take(boundary)
+            found = (_NEXT_ARC if self.is_arc else _NEXT).search(held, searched)
             if found:
                 self.push_back(bytes(held[found.end() :]))
                 del held[found.start() :]
@@ -332,16 +361,25 @@ class _Archive:
     def _arc(self) -> _Entry | None:
         line = self.line()
         if line is None:
-            self.at = len(self.data)
-            return _Entry("response", None, None, None, None, is_cut=True)
+            if self.is_arc is None:
+                return None
+            url = self.take(len(self.data) - self.at).split(b" ")[0]
+            return _Entry("response", _word(decode(url)[0]), None, None, None, is_cut=True)
         fields = _arc_fields(line)
-        if fields is None:
+        if fields is None and self.is_arc and self.is_after_record and line.count(b" ") > 2:
+            # Where a record is to begin, a line that is damaged begins one too.
+            url, date, kind = line.partition(b" ")[0], b"", b""
+            body, is_whole = self._open_body(), True
+        elif fields is None:
             self.push_back(line)
             return None
-        url, date, kind, length = fields
-        body, is_whole = self.body(length)
-        stamp = date.decode()
-        if len(stamp) == 14:
+        else:
+            url, date, kind, length = fields
+            self.is_arc = True
+            body, is_whole = self._fitting_body(length)
+        self.is_after_record = True
+        stamp: str | None = date.decode() or None
+        if stamp and len(stamp) == 14:
             stamp = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}T{stamp[8:10]}:{stamp[10:12]}:{stamp[12:]}Z"
         record_kind = "warcinfo" if url.startswith(b"filedesc:") else "response"
         return _Entry(record_kind, _word(decode(url)[0]), stamp, kind.decode("latin-1"), body, not is_whole)

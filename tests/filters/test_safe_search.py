@@ -133,7 +133,9 @@ def test_identities_score_no_further_apart_than_the_noise_of_the_template(shared
 def test_no_ordinary_document_that_was_not_trained_on_is_unsafe(shared_data):
     plan = training.read_plan([str(training.PLAN)])
     for source in [source for source in plan["sources"] if source.get("is") == "ok"]:
-        texts = [t for t, _ in training.documents(source, str(shared_data)) if training.is_held_out(t, source["held_out"])]
+        texts = [
+            t for t, _ in training.documents(source, str(shared_data)) if training.is_held_out(t, source["held_out"])
+        ]
         scores = np.array(safe_search.measure(pa.array(texts, pa.large_string())).column("safe_search_score"))
 
         assert len(scores) >= 5

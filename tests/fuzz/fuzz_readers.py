@@ -1,44 +1,42 @@
 """Fuzzes every reader with mutated files, for a given time a target: `python tests/fuzz/fuzz_readers.py --seconds 60`.
 
-Seeds are small files made here and, where MASSIVETEXT_DATA is, pieces of the real ones. Input number n of a target is
-a function of (seed, target, n), so a finding is repeated with `--target NAME --first N --count 1`. What must hold:
-nothing is raised but SourceError, no input takes 10 s, each record is a document, a page or has an outcome, offsets
-differ, and text is clean.
+Seeds are small files made here and, where MASSIVETEXT_DATA is, pieces of the real ones. What must hold: nothing is
+raised but SourceError, no input takes 10 s, each record is a document, a page or has an outcome, offsets ascend, and
+text is clean.
 """
 
 from __future__ import annotations
 
-import argparse
+import atexit
 import bz2
+import contextlib
 import gzip
 import io
 import json
 import lzma
 import os
-import random
-import signal
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
-from types import FrameType
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-import pyarrow as pa  # noqa: E402
-import pyarrow.parquet as pq  # noqa: E402
-import zstandard  # noqa: E402
+import lz4.frame
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
 
-from filters.licence import is_allowed  # noqa: E402
-from massivetext import readers  # noqa: E402
-from massivetext.errors import SourceError  # noqa: E402
-from massivetext.readers import licences  # noqa: E402
-from tests.readers import archives, test_mediawiki, test_repositories, test_text  # noqa: E402
+from filters.licence import is_allowed
+from massivetext import readers
+from massivetext.errors import SourceError
+from massivetext.readers import compression, licences
+from tests.fuzz.driver import DATA, Target, main, mutated
+from tests.readers import archives, test_mediawiki, test_repositories, test_text
 
-DATA = Path(os.environ.get("MASSIVETEXT_DATA", REPOSITORY / ".." / "shared" / "data"))
-HANG = 10
+_TEMPORARY = tempfile.TemporaryDirectory(prefix="fuzz-")
+atexit.register(_TEMPORARY.cleanup)
+FOLDER = _TEMPORARY.name
 TOKENS = [
     *(b"WARC/1.0\r\n", b"\r\n\r\n", b"Content-Length: ", b"HTTP/1.1 200 OK\r\n", b"Transfer-Encoding: chunked\r\n"),
     *(
@@ -108,6 +106,11 @@ def seeds() -> dict[str, list[bytes]]:
         "repositories": [test_repositories.tarred(files), test_repositories.zipped(files)],
         "licences": [test_repositories.MIT.encode(), b"(MIT OR GPL-2.0) AND Apache-2.0 WITH LLVM-exception, isc/BSD"],
     }
+    plain = b"".join(b"%d " % (i * i) for i in range(3000))
+    found["compression"] = [
+        *(gzip.compress(plain), gzip.compress(plain) * 3, bz2.compress(plain), lzma.compress(plain)),
+        *(zstandard.compress(plain), lz4.frame.compress(plain), plain, zstandard.compress(plain) * 2 + b"WARC/1.0\r\n"),
+    ]
     found["repositories"] += [gzip.compress(found["repositories"][0]), test_repositories.hostile_tar()]
     if DATA.is_dir():
         for target, pattern in (("warc", "warc/w*.warc*"), ("mediawiki", "wikipedia/*"), ("text", "books/On*")):
@@ -116,51 +119,31 @@ def seeds() -> dict[str, list[bytes]]:
     return found
 
 
-def mutated(data: bytes, chance: random.Random) -> bytes:
-    """A few random changes: bytes, runs, tokens, cuts, repetitions; sometimes inside the compression."""
-    if data[:2] == b"\x1f\x8b" and chance.random() < 0.5:
-        try:
-            return gzip.compress(mutated(gzip.decompress(data), chance), 1)
-        except (OSError, EOFError):
-            pass
-    piece = bytearray(data)
-    for _ in range(chance.choice((1, 1, 2, 4, 16))):
-        at = chance.randrange(len(piece) + 1)
-        to = min(len(piece), at + chance.choice((1, 2, 8, 64, 1024)))
-        kind = chance.randrange(7)
-        if kind == 0 and at < len(piece):
-            piece[at] = chance.randrange(256)
-        elif kind == 1 and at < len(piece):
-            piece[at] ^= 1 << chance.randrange(8)
-        elif kind == 2:
-            del piece[at:to]
-        elif kind == 3:
-            piece[at:at] = chance.choice(TOKENS)
-        elif kind == 4:
-            piece[at:at] = piece[at:to] * chance.choice((1, 2, 100))
-        elif kind == 5:
-            del piece[at:]
-        else:
-            piece[at:to] = chance.randbytes(to - at)
-    return bytes(piece[: 4 << 20])
-
-
-def check(target: str, data: bytes, folder: str) -> None:
+def check(target: str, data: bytes) -> None:
     """Read one input. Raises AssertionError or what the reader should not have raised."""
     if target == "licences":
         text = data.decode("utf-8", "replace")
         licences.identify(text)
         is_allowed(text)
         return
-    path = os.path.join(folder, "input")
+    if target == "compression":
+        counts: dict[str, int] = {}
+        for recover in (False, True):
+            with contextlib.suppress(SourceError):
+                blocks = list(compression.blocks(io.BytesIO(data), source="input", recover=recover, counts=counts))
+                starts = [block.start for block in blocks]
+                assert starts == sorted(starts), f"members out of order: {starts}"
+                assert all(0 <= start <= len(data) for start in starts)
+        return
+    path = os.path.join(FOLDER, "input")
     with open(path, "wb") as file:
         file.write(data)
-    offsets: set[int] = set()
+    last = -1
     try:
         for start, stop in readers.split(path, target, size=len(data), target_bytes=1 << 14):
             for record in readers.read_part(path, target, start=start, stop=stop):
-                assert record.offset not in offsets, f"offset {record.offset} twice"
-                offsets.add(record.offset)
+                assert record.offset > last, f"offset {record.offset} after {last}"
+                last = record.offset
                 states = (record.text is not None, record.page is not None, record.outcome is not None)
                 assert sum(states) == 1, f"{states} at {record.offset}"
                 assert (record.outcome is None) == (record.reason is None)
@@ -172,63 +155,20 @@ def check(target: str, data: bytes, folder: str) -> None:
         pass
 
 
-def inputs(target: str, seed: int, first: int) -> Iterator[tuple[int, bytes]]:
-    start = seeds()[target]
-    number = first
-    while True:
-        chance = random.Random(f"{seed}/{target}/{number}")
-        yield number, mutated(chance.choice(start), chance)
-        number += 1
+@lru_cache(maxsize=1)
+def cached_seeds() -> dict[str, list[bytes]]:
+    return seeds()
 
 
-def hang(number: int, frame: FrameType | None) -> None:
-    raise TimeoutError(f"more than {HANG} s")
+def target_of(name: str) -> Target:
+    return Target(
+        lambda chance: mutated(chance.choice(cached_seeds()[name]), chance, TOKENS),
+        lambda data: check(name, data),
+        grows=2048,
+    )
 
 
-def fuzz(target: str, *, seconds: float, seed: int, first: int = 0, count: int | None = None) -> tuple[int, float, int]:
-    """(executions, the longest in seconds, findings)."""
-    begin, longest, findings = time.monotonic(), 0.0, 0
-    signal.signal(signal.SIGALRM, hang)
-    done = 0
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        for number, data in inputs(target, seed, first):
-            if time.monotonic() - begin > seconds or (count is not None and done >= count):
-                break
-            at = time.process_time()
-            signal.alarm(HANG)
-            try:
-                check(target, data, folder)
-            except Exception as error:
-                findings += 1
-                print(
-                    f"FINDING --target {target} --seed {seed} --first {number} --count 1:",
-                    f"{type(error).__name__}: {error}",
-                )
-                if count == 1:
-                    raise
-            finally:
-                signal.alarm(0)
-            longest = max(longest, time.process_time() - at)
-            done += 1
-    return done, longest, findings
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=30, help="for each target")
-    parser.add_argument("--target", action="append", choices=sorted(seeds()))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--count", type=int)
-    options = parser.parse_args(arguments)
-    total = 0
-    for target in options.target or sorted(seeds()):
-        how = {"seconds": options.seconds, "seed": options.seed, "first": options.first, "count": options.count}
-        done, longest, findings = fuzz(target, **how)
-        print(f"{target:14}{done:9} executions, longest {longest:6.3f} s CPU, {findings} findings", flush=True)
-        total += findings
-    return 1 if total else 0
-
+TARGETS = {name: target_of(name) for name in (*readers.FORMATS, "licences", "compression")}
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(TARGETS, __doc__))

@@ -64,6 +64,8 @@ WHOLE = {
     "garbage between members": members(records()[:5]) + b"some garbage" + members(records()[5:]),
     "zeros between members": members(records()[:5]) + bytes(1000) + members(records()[5:]),
     "plain after members": members(records()[:5]) + b"".join(records()[5:]),
+    "garbage and plain after members": members(records()[:5]) + b"\r\nxyz\r\n\r\n" + b"".join(records()[5:]),
+    "ARC, plain after members": members(arc()[:5]) + b"".join(arc()[5:]),
     "no type": plain.replace(b"WARC-Type: response\r\n", b""),
     "a line without colon": plain.replace(b"WARC-Date:", b"Nonsense\r\nWARC-Date:"),
     "folded line": plain.replace(b"WARC-Target-URI: ", b"WARC-Target-URI: \r\n "),
@@ -76,6 +78,7 @@ for name, length in {
     "no": None,
     "short": 60,
     "long": 400,
+    "longer": len(http(page(4))) + 9,
     "huge": 10**15,
     "negative": -5,
     "zero": 0,
@@ -218,28 +221,87 @@ def test_a_record_longer_than_a_page_may_be(monkeypatch: pytest.MonkeyPatch) -> 
     assert reasons(read(members([data]), "warc")[0]) == {"failed.too_large": 1, "document": 1}
 
 
-def test_a_corrupt_member_costs_one_record() -> None:
-    for place in (-6, None):
-        bad = bytearray(gzip.compress(records()[4]))
-        bad[place or len(bad) // 2] ^= 0xFF
+def test_a_corrupt_member_costs_no_other_record() -> None:
+    sound = gzip.compress(records()[4])
+    in_checksum, in_text, in_code = bytearray(sound), bytearray(sound), bytearray(sound)
+    in_checksum[-6] ^= 0xFF
+    in_text[-20] ^= 0xFF
+    in_code[10] = 0xFF
+    damage = [{"damage": "corrupt"}]
+    for bad, rows, marks in (
+        *((in_checksum, [], damage), (in_text, [], damage)),
+        *((in_code, ["failed.corrupt"], []), (sound[:-30], [], damage)),
+    ):
         found, error = read(members(records()[:4]) + bytes(bad) + members(records()[5:]), "warc")
+        whole = [r for r in found if not r.metadata]
 
-        assert reasons(found) == {"document": 9, "failed.corrupt": 1}
-        assert [r.page for r in found if r.page] == PAGES[:4] + PAGES[5:]
+        assert [r.page for r in whole if r.page] == PAGES[:4] + PAGES[5:]
+        assert [r.metadata for r in found if r.metadata] == marks
+        assert [r.reason for r in found if r.reason] == rows
         assert error is not None
         assert "1 compressed members are corrupt" in error
+
+
+def test_what_a_cut_leaves_of_a_record_is_marked() -> None:
+    found, error = read(plain[:-30], "warc")
+
+    assert [r.page for r in found[:9]] == PAGES[:9]
+    assert PAGES[9].startswith(found[9].page)
+    assert [r.metadata for r in found[8:]] == [{}, {"damage": "truncated"}, {}]
+    assert [r.reason for r in found[8:]] == [None, None, "failed.truncated"]
+    assert error is not None
+
+
+def test_all_that_a_corrupt_member_gives_before_the_fault() -> None:
+    """The decoder fails on a block of input whose first half is sound."""
+    pages = [http(b"<p>" + random.Random(i).randbytes(300).hex().encode()) for i in range(40)]
+    whole = gzip.compress(b"".join(record(body, i) for i, body in enumerate(pages)))
+    bad = bytearray(whole)
+    bad[len(bad) // 2 : len(bad) // 2 + 50] = bytes(50)
+    found, error = read(bytes(bad), "warc")
+    sound = [r for r in found if r.page is not None and not r.metadata]
+
+    assert 18 <= len(sound) <= 20
+    assert [http(r.page or b"") for r in sound] == pages[: len(sound)]
+    assert error is not None
 
 
 def test_offsets_differ_where_several_members_are_damaged() -> None:
     bad = [bytearray(gzip.compress(part)) for part in records()]
     for part in bad[2:5]:
-        part[-20] ^= 0xFF
+        part[40:50] = bytes(10)
     found, error = read(b"".join(bytes(part) for part in bad)[:-10], "warc")
 
     assert reasons(found) == {"document": 7, "failed.corrupt": 3, "failed.truncated": 1}
     assert len({r.offset for r in found}) == 11
     assert [r.offset for r in found] == sorted(r.offset for r in found)
     assert error is not None
+
+
+def test_damaged_lines_of_arc() -> None:
+    """Of the record's first line the date, the length, or what lies between; of the file the first line."""
+    whole = arc()
+    body = whole[4].partition(b"\n")[2]
+    for line in (
+        b"http://a.org/ 1.2.3.4 2008x102030405 text/html %d",
+        b"http://a.org/ 1.2.3.4 20080102030405 text/html x",
+    ):
+        parts = [*whole[:4], (line % len(body[:-1]) if b"%" in line else line) + b"\n" + body, *whole[5:]]
+        found, error = read(b"".join(parts), "warc")
+
+        assert [r.page for r in found] == PAGES
+        assert found[3].url == "http://a.org/"
+        assert error is None
+    for head in (b"fil\xffdesc", b"x", b""):
+        found, _ = read(head + b"".join(whole).removeprefix(b"filedesc"), "warc")
+
+        assert [r.page for r in found if r.page] == PAGES
+    for wrong in (-3, 3, 40, 10**6):
+        line = b"http://a.org/ 1.2.3.4 20080102030405 text/html %d\n" % (len(body) - 1 + wrong)
+        found, _ = read(b"".join([*whole[:4], line + body, *whole[5:]]), "warc")
+
+        assert [r.page for r in found if r.url != "http://a.org/"] == PAGES[:3] + PAGES[4:]
+        assert len(found) == 10
 
 
 def test_a_file_that_is_no_archive_is_said_to_be_none() -> None:
@@ -295,7 +357,8 @@ def test_cut_anywhere(shared_data) -> None:  # type: ignore[no-untyped-def]
         cuts = sorted(random_cut.randrange(1, len(data)) for _ in range(200))
         for cut in cuts:
             found, error = read(data[:cut], "warc")
-            rows = [(r.offset, r.url, r.reason, r.page, r.text) for r in found]
+            # What is left of the record in which the cut lies is marked.
+            rows = [(r.offset, r.url, r.reason, r.page, r.text) for r in found if not r.metadata]
             complete = sum(end <= cut for end in ends)
             is_cut = bool(rows) and rows[-1][2] == "failed.truncated"
             recovered = rows[:-1] if is_cut else rows
