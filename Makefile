@@ -36,11 +36,11 @@ test-faults: setup ## the long tests of faults: kills, full disks, huge document
 .venv-loaders/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv-loaders
 	.venv-loaders/bin/python -m pip install --quiet --editable . 'datasets>=4,<6' 'grain>=0.2.12,<0.3' 'hypothesis>=6.100,<7' \
-		'litdata>=0.2.50,<0.3' 'pytest>=8,<10' 'sentencepiece>=0.2,<0.3' 'torch>=2.6,<3' 'torchdata>=0.11,<0.12'
+		'pytest>=8,<10' 'sentencepiece>=0.2,<0.3' 'torch>=2.6,<3' 'torchdata>=0.11,<0.12'
 	touch $@
 
 test-loaders: .venv-loaders/.installed ## the loader in PyTorch, Hugging Face datasets and grain, in their own environment
-	.venv-loaders/bin/python -m pytest tests/loader/test_adapters.py
+	.venv-loaders/bin/python -m pytest tests/loader/test_adapters.py tests/docs/test_loading.py
 
 fuzz: setup ## mutated input for FUZZ_SECONDS a target: readers, archives, text and pages, recipes
 	for file in tests/fuzz/fuzz_*.py; do FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python $$file || exit 1; done

@@ -41,6 +41,7 @@ API = {
         "massivetext.dedup.Banding",
     ],
     "Test sets": ["massivetext.contamination.TestSets", "massivetext.contamination.verdict"],
+    "Training": ["massivetext.loader.load", "massivetext.loader.Loader", "massivetext.packing.sequences"],
     "Documents": ["massivetext.documents"],
     "Errors": ["massivetext.errors"],
 }
