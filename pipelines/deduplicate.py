@@ -29,7 +29,17 @@ from pipelines.execution import Execution, Workers
 from pipelines.folder import Folder
 from pipelines.recipe import Deduplication, Recipe
 
-__all__ = ["Exchange", "deduplicate", "exchange_pipeline", "find_documents", "options_of", "run_scope", "scopes"]
+__all__ = [
+    "Exchange",
+    "deduplicate",
+    "exchange_pipeline",
+    "find_documents",
+    "options_of",
+    "receive",
+    "run_scope",
+    "scopes",
+    "send",
+]
 
 BLOCK = 1 << 20
 """Records that go through an engine's shuffle as one value."""
@@ -158,7 +168,10 @@ def run_scope(
 
 def _through_engine(scope: Scope, sender: str, receiving: Sequence[Step], workers: Workers) -> None:
     senders = [Step(scope.folder, sender, group) for group in range(len(scope.groups))]
-    exchange_pipeline(senders, receiving[0].phase, workers.execution).run().wait_until_finish()
+    if workers.cluster is not None:
+        workers.cluster.exchange(senders, receiving[0].phase)
+    else:
+        exchange_pipeline(senders, receiving[0].phase, workers.execution).run().wait_until_finish()
     for step in receiving:
         # A partition that nothing was sent to has a result too.
         if not storage.exists(step.marker):
@@ -183,13 +196,13 @@ class Exchange(beam.PTransform):
         return (
             steps
             | "Spread" >> beam.Reshuffle()
-            | "Send" >> beam.FlatMap(_send).with_output_types(tuple[int, bytes])
+            | "Send" >> beam.FlatMap(send).with_output_types(tuple[int, bytes])
             | "ByPartition" >> beam.GroupByKey()
             | "Receive" >> beam.ParDo(_Receive(self.receiver))
         )
 
 
-def _send(step: Step) -> Iterator[tuple[int, bytes]]:
+def send(step: Step) -> Iterator[tuple[int, bytes]]:
     """A step's records, packed, by partition."""
     found = exchange_of(step.phase)
     assert found is not None
@@ -218,12 +231,16 @@ class _Receive(beam.DoFn):
         self.phase = phase
 
     def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[str]:
-        partition, values = element
-        unpacked = map(_unpack, values)
-        folder, block = next(unpacked)
-        step = Step(folder, self.phase, partition)
-        _receive(read_scope(folder), step, itertools.chain([block], (block for _, block in unpacked)))
-        yield step.marker
+        yield receive(self.phase, *element)
+
+
+def receive(phase: str, partition: int, values: Iterable[bytes]) -> str:
+    """All records of a partition, as `send` packed them. Returns the marker of the step that has received them."""
+    unpacked = map(_unpack, values)
+    folder, block = next(unpacked)
+    step = Step(folder, phase, partition)
+    _receive(read_scope(folder), step, itertools.chain([block], (block for _, block in unpacked)))
+    return step.marker
 
 
 def _receive(scope: Scope, step: Step, blocks: Iterable[bytes]) -> None:

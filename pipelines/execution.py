@@ -32,10 +32,11 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from massivetext import isolation, storage
 from massivetext.errors import MassiveTextError, OutputError
-from pipelines import engine
+from pipelines import engine, flink
 
 __all__ = [
     "ATTEMPTS",
+    "NO_OUTPUT",
     "Execution",
     "Isolating",
     "Marker",
@@ -43,6 +44,7 @@ __all__ = [
     "Task",
     "TaskError",
     "Workers",
+    "die_with",
     "engine_pipeline",
     "read_markers",
 ]
@@ -146,17 +148,20 @@ class Spent:
         self.tasks += other.tasks
 
 
-_NO_OUTPUT = "OutputError: "
+NO_OUTPUT = "OutputError: "
+"""How what is said of a task begins that could not write; the run then ends."""
 
 GiveUp = Callable[[Any, str], None]
 """Called for a task that failed in every attempt, with what it said last; may settle the task in its stead."""
 
 
 class Workers:
-    """The processes, or the engine, that tasks run on. A context manager: local processes live as long as it does."""
+    """The processes, or the engine, that tasks run on. A context manager: local processes live as long as it does.
+    scratch: a folder for what an engine's client and workers tell each other."""
 
-    def __init__(self, execution: Execution) -> None:
+    def __init__(self, execution: Execution, scratch: str = "") -> None:
         self.execution = execution
+        self.cluster = flink.Cluster(execution.beam_options, scratch) if execution.runner == flink.RUNNER else None
         self.spent = Spent()
         self._idle: list[_Process] = []
 
@@ -220,9 +225,9 @@ class Workers:
                             and suspects.is_guilty(task.marker, blame, is_certain)
                         ):
                             queue.append((task.without(blame), 1))
-                        elif message.startswith(_NO_OUTPUT):
+                        elif message.startswith(NO_OUTPUT):
                             # The task is not to blame, and may not be given up: nobody can write here.
-                            raise OutputError(message.removeprefix(_NO_OUTPUT))
+                            raise OutputError(message.removeprefix(NO_OUTPUT))
                         elif attempt < ATTEMPTS:
                             queue.append((task, attempt + 1))
                         else:
@@ -247,12 +252,21 @@ class Workers:
         return failures
 
     def _run_engine(self, tasks: list[Task], on_done: Callable[[Task], None]) -> list[tuple[Task, str]]:
+        is_remote = storage.is_remote(tasks[0].marker)
+        # Of an earlier recipe or input; after the job a marker is to mean that the task was done.
+        storage.each(lambda task: storage.exists(task.marker) and storage.remove(task.marker), tasks, remote=is_remote)
         pending, said = list(tasks), ""
+        failures: list[tuple[Task, str]] = []
         for _ in range(ATTEMPTS):
             said = f"left no marker on {self.execution.runner}; its log has the reason"
-            paths = engine.write_tasks(pending)
+            given_up: dict[int, str] = {}
+            paths: list[str] = []
             try:
-                engine_pipeline(paths, self.execution).run().wait_until_finish()
+                if self.cluster is not None:
+                    given_up = self.cluster.run(pending)
+                else:
+                    paths = engine.write_tasks(pending)
+                    engine_pipeline(paths, self.execution).run().wait_until_finish()
             except RuntimeError as error:  # an engine's job that failed as a whole, as when a worker of it was killed
                 said = f"the job on {self.execution.runner} failed: {error}"
                 logging.getLogger(__name__).warning("%s", said)
@@ -260,18 +274,21 @@ class Workers:
                 storage.remove(path)
             # An engine's workers cannot call back: the markers tell.
             left = []
-            there = storage.each(
-                lambda task: storage.exists(task.marker), pending, remote=storage.is_remote(pending[0].marker)
-            )
-            for task, is_done in zip(pending, there):
+            there = storage.each(lambda task: storage.exists(task.marker), pending, remote=is_remote)
+            for number, (task, is_done) in enumerate(zip(pending, there)):
+                message = given_up.get(number, "")
+                if message.startswith(NO_OUTPUT):
+                    raise OutputError(message.removeprefix(NO_OUTPUT))
                 if is_done:
                     on_done(task)
+                elif message:
+                    failures.append((task, message))
                 else:
                     left.append(task)
             pending = left
             if not pending:
-                return []
-        return [(task, said) for task in pending]
+                break
+        return failures + [(task, said) for task in pending]
 
 
 def run_task(task: Task) -> str | None:
@@ -281,7 +298,7 @@ def run_task(task: Task) -> str | None:
     except Exception as error:
         logging.getLogger(__name__).debug("%s", traceback.format_exc())
         if isinstance(error, OutputError):
-            return f"{_NO_OUTPUT}{error}"
+            return f"{NO_OUTPUT}{error}"
         place = traceback.extract_tb(error.__traceback__)[-1]
         return f"{type(error).__name__}: {error} ({os.path.basename(place.filename)}:{place.lineno})"
     return None
@@ -322,7 +339,7 @@ def _serve(connection: Connection, parent: int, note: isolation.Note) -> None:
     """A worker process: runs a pipeline over each list of tasks that it is handed, until the parent is gone."""
     isolation.attach(note)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=die_with, args=(parent,), daemon=True).start()
     global _in_tasks, _report
 
     def report(number: int, event: str, message: str | None) -> None:
@@ -351,7 +368,7 @@ def _how_it_died(code: int | None) -> str:
     return f"the worker process died (exit code {code})"
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

@@ -89,7 +89,10 @@ def run(
             reporter.say("the recipe has changed; stages are redone where it touches them:")
             for line in redone(changed):
                 reporter.say(f"  {line}")
-        with Timed(reporter, folder.path("work", "runs.json"), execution) as timed, Workers(execution) as workers:
+        with (
+            Timed(reporter, folder.path("work", "runs.json"), execution) as timed,
+            Workers(execution, folder.path("work", "engine")) as workers,
+        ):
             _stages(recipe, folder, parts, workers, timed, outcome, COMMANDS.index(through))
             timed.spent(workers.spent)
     if outcome.n_done == 0:
