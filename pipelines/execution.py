@@ -253,8 +253,7 @@ class Workers:
 
     def _run_engine(self, tasks: list[Task], on_done: Callable[[Task], None]) -> list[tuple[Task, str]]:
         is_remote = storage.is_remote(tasks[0].marker)
-        # Of an earlier recipe or input; after the job a marker is to mean that the task was done.
-        storage.each(lambda task: storage.exists(task.marker) and storage.remove(task.marker), tasks, remote=is_remote)
+        storage.each(_forget, tasks, remote=is_remote)
         pending, said = list(tasks), ""
         failures: list[tuple[Task, str]] = []
         for _ in range(ATTEMPTS):
@@ -289,6 +288,12 @@ class Workers:
             if not pending:
                 break
         return failures + [(task, said) for task in pending]
+
+
+def _forget(task: Task) -> None:
+    """Remove a marker of an earlier recipe or input: after a job of an engine a marker is to mean that it was done."""
+    if storage.exists(task.marker):
+        storage.remove(task.marker)
 
 
 def run_task(task: Task) -> str | None:
