@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 FUZZ_SECONDS ?= 10
-.PHONY: help setup run test test-dataflow test-faults test-flink flink-up flink-down fuzz test-loaders lint bench docs clean
+.PHONY: help setup run test test-dataflow test-faults test-flink flink-up flink-down fuzz test-loaders lint bench docs requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,9 @@ bench: setup ## benchmarks: figures as ratios measured in the same run
 
 docs: setup ## the site of the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+requirements: setup ## requirements-workers.txt: what an engine's workers install, in the versions found here
+	$(BIN)/python -c "import shutil; from pipelines.staging import requirements; shutil.copy(requirements(), 'requirements-workers.txt')"
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .venv-loaders build dist *.egg-info

@@ -95,7 +95,7 @@ def mix(
             f"{block.shard_bytes:,} bytes; larger mixture.shard_bytes bring the shares closer"
         )
     base = folder.path("mixture", block.name)
-    plan_data = {
+    plan_data: dict[str, Any] = {
         "plan": made.data(shard_bytes=block.shard_bytes),
         "recipe": recipe.digest(),
         "seed": recipe.seed,
