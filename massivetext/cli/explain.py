@@ -45,6 +45,12 @@ def explain(folder: str, document: str, as_json: bool) -> None:
         if row[name] is not None:
             click.echo(f"{name:<12} {row[name]}")
     click.echo(f"\n{row['outcome']}" + (f": {row['reason']}" if row["reason"] else ""))
+    if (row["reason"] or "").startswith("removed."):
+        said = "it was named by id or address"
+        if row["reason"] == "removed.copy":
+            said = "deduplication had removed it in favour of a document that was named"
+        click.echo(f"taken out by `massivetext remove`: {said}; nothing else is known of it any more")
+        return
     others = [reason for reason in row["reasons"] if reason != row["reason"]]
     if others:
         click.echo(f"also broken: {', '.join(others)}")

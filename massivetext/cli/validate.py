@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 
@@ -29,7 +31,7 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
     check_testsets(found)
     parts = find_parts(found)
     told = warnings(found)
-    subsets = {}
+    subsets: dict[str, dict[str, Any]] = {}
     for name, subset in found.subsets.items():
         own = [part for part in parts if part.subset == name]
         subsets[name] = {

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from massivetext.cli import commands
+from tests.docs.lines import command_lines, words_of
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "getting-started.md"
 PROGRAM = "from massivetext.cli import main; main()"
@@ -20,7 +27,7 @@ def massivetext(line: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_every_command_of_the_page_works(tmp_path: Path) -> None:
+def test_every_command_of_the_page_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = PAGE.read_text("utf-8")
     lines = re.findall(r"^ {4}(massivetext .*)$", text, re.MULTILINE)
     recipe = re.search(r"cat > mine.yaml <<'EOF'\n(.*?) {4}EOF", text, re.DOTALL)
@@ -32,8 +39,25 @@ def test_every_command_of_the_page_works(tmp_path: Path) -> None:
     massivetext(f"massivetext demo --output {tmp_path / 'demo'}", tmp_path)  # what `make run` does
     said = {line.split()[1]: massivetext(line, tmp_path) for line in lines}
 
-    assert {"inspect", "explain", "validate", "run", "verify"} == set(said)
+    assert {"inspect", "explain", "what-if", "validate", "run", "verify"} == set(said)
     assert "rejected" in said["explain"]
     assert " x " in said["explain"]
+    assert "subset" in said["what-if"]
     massivetext("massivetext report demo/out", tmp_path)
     assert (tmp_path / "demo" / "out" / "report" / "index.html").stat().st_size < 5_000_000
+    # The pages that go on from there, on the same demo.
+    monkeypatch.chdir(tmp_path)
+    found = json.loads(look('massivetext inspect demo/out --json --rows 1 --where "reason IS NULL" --columns id,url'))
+    (tmp_path / "ids.txt").write_text(found["id"], "utf-8")
+    shown = {line: look(line) for line in command_lines((PAGE.parent / "inspect.md").read_text("utf-8"))}
+    assert len(shown) > 7
+    assert all(shown.values())
+    taken = look("massivetext remove demo/out --ids ids.txt")
+    assert "1 documents removed: they were 1 kept" in taken
+    assert "" == look(f"massivetext inspect demo/out/mixture/demo --json --id {found['id']}")
+
+
+def look(line: str) -> str:
+    done = CliRunner().invoke(commands, words_of(line), catch_exceptions=False)
+    assert 0 == done.exit_code, (line, done.stderr)
+    return done.stdout

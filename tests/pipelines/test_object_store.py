@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.pipelines.object_store import Proxy
@@ -160,3 +162,26 @@ def test_ten_thousand_parts_are_found_with_few_requests(store: int) -> None:
     assert 0 == code, said
     assert said.startswith("10000 10000 {14}"), said
     assert proxy.faults.counts["requests"] < 60
+
+
+def test_inspect_reads_a_store_as_it_reads_a_disk(store: int, tmp_path: Path) -> None:
+    (tmp_path / "o ut").mkdir()
+    for name in ("a", "b"):
+        table = pa.table({"id": [f"{name}{k}" for k in range(40)], "text": [f"text {k} é" * 50 for k in range(40)]})
+        pq.write_table(table, tmp_path / "o ut" / f"{name}.parquet", row_group_size=9)
+        put(f"o ut/{name}.parquet", (tmp_path / "o ut" / f"{name}.parquet").read_bytes())
+    (tmp_path / "o ut" / "manifest.json").write_text("{}", "utf-8")
+    put("o ut/manifest.json", b"{}")
+    found = []
+    with Proxy(store) as proxy:
+        proxy.faults.busy = 7
+        for root in (f"s3://{BUCKET}/o ut", str(tmp_path / "o ut")):
+            options = ("--json", "--where", "id LIKE 'b%' AND text LIKE '%1 é%'")
+            found.append(python(PROGRAM, "inspect", root, *options, env=environment(proxy)))
+        code, said = python(PROGRAM, "inspect", f"s3://{BUCKET}/none", env=environment(proxy))
+
+    assert found[0] == found[1]
+    assert (0, 4) == (found[0][0], found[0][1].count('"id": "b'))
+    assert proxy.faults.counts["busy"] > 0
+    assert 1 == code
+    assert "no such file or folder" in said

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
+from massivetext.cli import commands
 from massivetext.errors import OutputError
 from massivetext.mixture import verify_mixture
 from pipelines.execution import Execution, Workers
@@ -151,6 +153,8 @@ def test_documents_go_from_every_file_and_stay_away(out: Path) -> None:
         key for key, value in ledger[ids[0]].items() if value is not None
     }
     assert not (out / "report" / "index.html").exists()
+    explained = CliRunner().invoke(commands, ["explain", str(out), found["copy"]["id"]]).stdout
+    assert "in favour of a document that was named; nothing else is known" in explained
     assert [] == verify(str(out))[0]
     counts = json.loads((out / "ledger" / "manifest.json").read_text("utf-8"))["counts"]["c4"]
     assert [4, 0, 0] == counts["rejected removed.request"]
@@ -250,3 +254,30 @@ def test_wrong_usage_and_a_damaged_list(out: Path) -> None:
     assert 2 == nothing.returncode
     with pytest.raises(OutputError, match="neither a ledger nor"):
         take_out(out.parent, ["0" * 32])
+
+
+def test_the_data_card_agrees_with_the_manifests(out: Path) -> None:
+    base = out / "mixture" / "gopher"
+    card, manifest = (base / "README.md").read_text("utf-8"), json.loads((base / "manifest.json").read_text("utf-8"))
+    tables = [[cell.strip() for cell in line.strip("|").split("|")] for line in card.splitlines() if line[:1] == "|"]
+    files = {row[0]: row[1:] for row in tables if row[0].startswith("shard-")}
+    counts = json.loads((out / "ledger" / "manifest.json").read_text("utf-8"))["counts"]["c4"]
+
+    assert files == {
+        name: [f"{found['rows']:,}", f"{found['bytes']:,}", f"`{found['blake2b']}`"]
+        for name, found in manifest["files"].items()
+    }
+    assert hashlib.blake2b(card.encode(), digest_size=32).hexdigest() == manifest["card"]["blake2b"]
+    funnel = {
+        " ".join(row[1:3]).replace("`", "").strip(): row[3:] for row in tables if row[0] == "`c4`" and len(row) == 6
+    }
+    assert {name: [f"{n:,}" for n in sums] for name, sums in counts.items()} == {
+        name: sums for name, sums in funnel.items() if name != "records"
+    }
+    assert ["`quality.word_count`", "50 to 100,000", "`c4`"] in tables
+    assert ["`c4`", "jsonl", "`[abcd].jsonl`", "3", "32"] in tables
+    assert ["en", str(counts["kept"][0]), f"{counts['kept'][2]:,}"] in tables
+    assert "no tokenizer" in card
+    assert "`c4` 4.00 times" in card
+    (base / "README.md").write_text(card.replace("Data card", "Card"), "utf-8")
+    assert [f"{base}/README.md: differs from what was written, or is not there"] == verify(str(out))[0]
