@@ -328,10 +328,23 @@ def as_json_line(row: dict[str, Any], schema: pa.Schema, *, ascii_only: bool = F
     return _LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def _is_pairs(kind: pa.DataType) -> bool:
+    """A list of structs of `key`, a text, and `value`: what the metadata of documents is."""
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)) or not pa.types.is_struct(kind.value_type):
+        return False
+    names = [kind.value_type.field(at).name for at in range(kind.value_type.num_fields)]
+    return names == ["key", "value"] and pa.types.is_string(kind.value_type.field("key").type)
+
+
 def as_json(value: Any, kind: pa.DataType | None = None) -> Any:
-    """A value of `to_pylist` as JSON has it: times in ISO 8601, maps as objects where their keys are texts that differ,
-    bytes in hexadecimal digits, what is no finite number as null."""
-    if kind is not None and pa.types.is_map(kind) and value is not None:
+    """A value of `to_pylist` as JSON has it: times in ISO 8601, maps and lists of pairs as objects where their keys
+    differ, bytes in hexadecimal digits, what is no finite number as null."""
+    if kind is not None and _is_pairs(kind) and value is not None:
+        pairs = [(item["key"], as_json(item["value"], kind.value_type.field("value").type)) for item in value]
+        keys = [key for key, _ in pairs]
+        if None not in keys and len(set(keys)) == len(keys):
+            return dict(pairs)
+    elif kind is not None and pa.types.is_map(kind) and value is not None:
         pairs = [(as_json(key, kind.key_type), as_json(item, kind.item_type)) for key, item in value]
         keys = [key for key, _ in pairs]
         return dict(pairs) if all(isinstance(key, str) for key in keys) and len(set(keys)) == len(keys) else pairs

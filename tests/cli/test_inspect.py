@@ -140,6 +140,9 @@ def test_maps_and_numbers_as_json() -> None:
 
     assert {"a": None} == as_json([("a", float("nan"))], twice)
     assert [["a", 1.0], ["a", 2.0]] == json.loads(json.dumps(as_json([("a", 1.0), ("a", 2.0)], twice)))
+    pairs = pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))
+    assert {"a": "x"} == as_json([{"key": "a", "value": "x"}], pairs)
+    assert [{"key": "a", "value": "x"}] * 2 == as_json([{"key": "a", "value": "x"}] * 2, pairs)
     nested = pa.schema([pa.field("s", pa.struct([pa.field("l", pa.list_(twice))]))])
     assert {"s": {"l": [{"k": 1.5}]}} == json.loads(as_json_line({"s": {"l": [[("k", 1.5)]]}}, nested))
 
