@@ -21,6 +21,7 @@ from massivetext.mixture import verify_mixture
 from pipelines.execution import Execution, Workers
 from pipelines.remove import Removal, refuse_unfinished, remove
 from pipelines.verification import verify
+from pipelines.what_if import other_recipe, what_if
 
 PROGRAM = "from massivetext.cli import main; main()"
 
@@ -153,6 +154,9 @@ def test_documents_go_from_every_file_and_stay_away(out: Path) -> None:
         key for key, value in ledger[ids[0]].items() if value is not None
     }
     assert not (out / "report" / "index.html").exists()
+    # No other limit brings one back.
+    relaxed = what_if(str(out), other_recipe(str(out), None, ["quality.word_count.min=1"])).as_data()
+    assert ([], True) == (relaxed["moves"], bool(relaxed["changes"]))
     explained = CliRunner().invoke(commands, ["explain", str(out), found["copy"]["id"]]).stdout
     assert "in favour of a document that was named; nothing else is known" in explained
     assert [] == verify(str(out))[0]
@@ -167,7 +171,15 @@ def test_documents_go_from_every_file_and_stay_away(out: Path) -> None:
     card = (out / "mixture" / "gopher" / "README.md").read_text("utf-8")
     assert "4 documents were taken out by id or address, and 1 that were duplicates of them" in card
 
-    # The same recipe again leaves the mixture as it is; a later file with a named address is not taken.
+
+@pytest.mark.heavy
+def test_later_files_and_a_run_from_the_sources_alone_keep_to_the_list(out: Path) -> None:
+    found = chosen(out)
+    ids = [found[name]["id"] for name in ("kept instead", "short", "cut")]
+    take_out(out, ids, ["https://e.example/b/2", "https://e.example/d/0"])
+    gone = {*ids, found["other"]["id"], found["copy"]["id"]}
+
+    # A later file with a named address is not taken.
     with (out.parent / "d.jsonl").open("w", encoding="utf-8") as stream:
         stream.write(json.dumps({"text": STORY.format(a="smith", b="blue"), "url": "https://e.example/d/0"}) + "\n")
         stream.write(json.dumps({"text": STORY.format(a="baker", b="sour"), "url": "https://e.example/d/1"}) + "\n")
