@@ -110,6 +110,9 @@ def _scan(data, words, start, end, marks):
             n += b & 0xC0 != 0x80
             in_space = False
             i += 1 if b < 0xC0 else 2 if b < 0xE0 else 3 if b < 0xF0 else 4
+    if k < len(marks):
+        # The last character may have led past the place of a mark; there must be none of the text before.
+        marks[k, 0], marks[k, 1], marks[k, 2] = end, n, in_space
     return n
 
 

@@ -198,7 +198,7 @@ class Pii(_Block):
 
 
 class Mixture(_Block):
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = "main"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=100)] = "main"
     weights: dict[str, Share]
     tokens: Annotated[int, Field(ge=1)] | Literal["max"] = "max"
     max_epochs: Annotated[float, Field(gt=0)] = 4

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-__all__ = ["OUTPUTS", "PROGRAM", "digests", "ledger", "massivetext", "temporary_files"]
+__all__ = ["OUTPUTS", "PROGRAM", "children", "digests", "ledger", "massivetext", "temporary_files"]
 
 PROGRAM = [sys.executable, "-c", "from massivetext.cli import main; main()"]
 OUTPUTS = ("curated", "rejected", "ledger", "mixture")
@@ -32,6 +32,20 @@ def digests(folder: Path) -> dict[str, str]:
         for path in sorted((folder / kind).rglob("*"))
         if path.is_file()
     }
+
+
+def children(parent: int) -> list[int]:
+    """Processes of a parent, from the system's table."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == parent:
+                found.append(int(entry.name))
+    return found
 
 
 def ledger(folder: Path) -> list[dict[str, Any]]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import time
 from pathlib import Path
 
-from tests.faults.running import digests, ledger, massivetext, temporary_files
+import pytest
+
+from tests.faults.running import PROGRAM, children, digests, ledger, massivetext, temporary_files
 
 OWN = '''
 """A rule, a reader and an engine that single documents hold up, blow up or kill."""
@@ -109,3 +113,78 @@ def test_a_rule_that_single_documents_hold_up_blow_up_and_kill(tmp_path: Path) -
         "rules: {suffering: {function: 'suffering:rule', max: 1000000}}\n",
     )
     check(corpus, list(HARM), "rules")
+
+
+@pytest.mark.heavy
+def test_an_engine_that_single_pages_hold_up_blow_up_and_kill(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path)
+    for part, harms in enumerate((HARM, ())):
+        texts = [text(n, dict(zip((3, 11, 12), harms)).get(n, "")) for n in range(20)]
+        (tmp_path / f"{part}.jsonl").write_text("".join(json.dumps({"page": line}) + "\n" for line in texts), "utf-8")
+    corpus.recipe(
+        "{format: jsonl, path: '*.jsonl', fields: {page: page}}",
+        "extraction",
+        "extraction: {engine: 'suffering:engine'}\n",
+    )
+    check(corpus, list(HARM), "extraction")
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("harm", HARM)
+def test_a_reader_that_a_record_holds_up_blows_up_or_kills(tmp_path: Path, harm: str) -> None:
+    """What comes before it in its file is kept, and so are the other files; the run names the file."""
+    corpus = Corpus(tmp_path)
+    for part, harms in enumerate((harm, "")):
+        lines = [text(n, harms if n == 7 else "") for n in range(12)]
+        (tmp_path / f"{part}.txt").write_text("".join(line + "\n" for line in lines), "utf-8")
+    corpus.recipe("{format: 'suffering:reader', path: '*.txt'}", "quality", "quality: {word_count: {min: 1}}\n")
+    for workers, out in ((1, "one"), (2, "two")):
+        code, said = corpus.run(out, workers)
+
+        assert 1 == code, said
+        assert f"0.txt: failed.{KINDS[harm]} in reading: nothing is read after record 7" in said
+        assert 0 == massivetext("verify", str(tmp_path / out)).returncode
+        assert [] == temporary_files(tmp_path / out)
+    rows = [
+        (row["source"], row["offset"], row["reason"]) for row in ledger(tmp_path / "one") if row["outcome"] == "failed"
+    ]
+    assert [("0.txt", 7, f"failed.{KINDS[harm]} in reading")] == rows
+    assert 7 + 1 + 12 == len(ledger(tmp_path / "one"))
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    # The same command tries the file again.
+    code, said = corpus.run("one", HARMLESS="1")
+    assert 0 == code, said
+    assert 24 == len(ledger(tmp_path / "one"))
+
+
+def test_nothing_is_left_in_shared_memory_or_the_folder_for_temporary_files(tmp_path: Path) -> None:
+    """Of a run that is killed with its workers at work."""
+    corpus = Corpus(tmp_path)
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": text(1, "LOOP")}) + "\n", "utf-8")
+    corpus.recipe(
+        "{format: jsonl, path: '*.jsonl'}",
+        "rules",
+        "rules: {suffering: {function: 'suffering:rule', max: 1000000}}\n",
+    )
+    (tmp_path / "temporary").mkdir()
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    run = subprocess.Popen(
+        [*PROGRAM, "run", str(tmp_path / "recipe.yaml"), "--output", str(tmp_path / "out"), "--quiet"],
+        env={**os.environ, "PYTHONPATH": path, "TMPDIR": str(tmp_path / "temporary")},
+        stderr=subprocess.PIPE,
+    )
+    while run.poll() is None and not any((tmp_path / "out" / "curated").rglob("*.tmp")):
+        time.sleep(0.05)
+    workers = children(run.pid)
+    mapped = "".join(Path(f"/proc/{worker}/maps").read_text() for worker in workers)
+    run.kill()
+    run.communicate()
+    for _ in range(200):
+        if not any(os.path.exists(f"/proc/{worker}") for worker in workers):
+            break
+        time.sleep(0.05)
+
+    assert workers
+    assert "/dev/shm" not in mapped
+    assert not any(os.path.exists(f"/proc/{worker}") for worker in workers)
+    assert [] == os.listdir(tmp_path / "temporary")

@@ -12,24 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.running import PROGRAM
+from tests.faults.running import PROGRAM, children
 from tests.faults.test_surroundings import Corpus
 
 MOMENTS = 30
-
-
-def _children(parent: int) -> list[int]:
-    """Processes of a parent, from the system's table."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[1]) == parent:
-                found.append(int(entry.name))
-    return found
 
 
 @pytest.mark.heavy
@@ -52,7 +38,7 @@ def test_kills_at_random_moments(tmp_path: Path) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(moments.uniform(0.2, 1.0) * seconds)
         # Spawned processes include multiprocessing's own helper; whichever it hits, the run must bear it.
-        victims = [process.pid] if target == "run" else _children(process.pid)
+        victims = [process.pid] if target == "run" else children(process.pid)
         if process.poll() is None and victims:
             os.kill(moments.choice(victims), signal.SIGKILL)
             killed[target] += 1

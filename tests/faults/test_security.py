@@ -5,15 +5,17 @@ from __future__ import annotations
 import gzip
 import io
 import pickle
+import struct
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from massivetext import readers
-from massivetext.contamination import TestSets
+from massivetext.contamination import TestSet, TestSets
 from massivetext.errors import MassiveTextError, OutputError, RecipeError, SourceError
 from pipelines import recipe
 
@@ -57,6 +59,44 @@ def test_a_recipe_builds_no_objects(tmp_path: Path, text: str) -> None:
     with pytest.raises(RecipeError):
         recipe.read(str(tmp_path / "recipe.yaml"))
     assert not trap.exists()
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "seed=2001-99-99",
+        "seed=" + "9" * 5000,
+        "seed=!!pairs [a]",
+        "seed=!!omap {a: b}",
+        "seed={[a]: b}",
+        "seed=&a [*a]",
+        "seed=" + "[" * 5000,
+        "seed=\0",
+        *(f"mixture.name={name}" for name in ("..", ".", ".hidden", "../../x", "/x", "a/b", "x" * 300)),
+        "testsets=[{name: a, path: b, text: '{a:>9999999999}'}]",
+    ],
+)
+def test_a_setting_is_refused_and_nothing_else(setting: str) -> None:
+    """The first of them found by fuzzing: YAML's own constructors raised what no one caught."""
+    with pytest.raises(RecipeError):
+        [TestSet.of(entry) for entry in recipe.read("gopher", [setting]).testsets]
+
+
+def test_members_that_overlap_are_a_bomb(tmp_path: Path) -> None:
+    """A zip file of 400 kB whose 8,000 members are all the same 4 MB."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    body = packer.compress(bytes(4 << 20)) + packer.flush()
+    sizes = (zlib.crc32(bytes(4 << 20)), len(body), 4 << 20, 4)
+    local = struct.pack("<4sHHHHHIIIHH", b"PK\3\4", 20, 0, 8, 0, 0, *sizes, 0) + b"a.py" + body
+    entry = struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 20, 20, 0, 8, 0, 0, *sizes, 0, 0, 0, 0, 0, 0) + b"a.py"
+    n = 8000
+    tail = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, n, n, n * len(entry), len(local), 0)
+    path = tmp_path / "overlap.zip"
+    path.write_bytes(local + entry * n + tail)
+    reasons = [reason for reason, _ in _rows(path, "repositories")]
+
+    assert {"skipped.binary", "failed.bomb"} == set(reasons)
+    assert len(reasons) < 300
 
 
 def test_an_archive_reaches_nothing_outside_it(tmp_path: Path) -> None:

@@ -85,3 +85,12 @@ def test_a_missing_or_damaged_model_is_named(tmp_path):
         language.measure(pa.array(["text"]), model=tmp_path / "absent.ftz")
     with pytest.raises(RecipeError, match=r"language\.model: .*model\.ftz: not a fastText model"):
         language.measure(pa.array(["text"]), model=damaged)
+
+
+def test_a_text_whose_last_character_crosses_a_mark_is_sampled_alone():
+    """Found by fuzzing: the mark that was not set was that of another text, and so was the sample."""
+    crossing = "x" * (language.MARK - 2) + "\u2fd2"
+    for n in range(9):
+        first = "Ein ganz anderer Text " + "a" * n
+
+        assert [first, crossing] == language.samples(pa.array([first, crossing]))
