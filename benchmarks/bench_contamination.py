@@ -128,6 +128,67 @@ def _edited(text: str, n: int, rng: random.Random) -> str:
     return " ".join(tokens)
 
 
+SIGNALS = ("containment", "alignment", "passage")
+QUOTES = [(8, 15, 1.0), (16, 31, 1.0), (32, 76, 1.0), (77, 512, 1.0), (77, 512, 0.5), (128, 512, 0.25)]
+
+
+def quotes(testsets: TestSets) -> None:
+    """The operating curve: items of all sets, whole or in part, in pages of 1,600 words, with a share of their words
+    altered as copies of old books alter them. A row each for how many words the item has, how much of it the page
+    holds, and the share altered; then the texts of which no item is a part."""
+    rng = random.Random(1)
+    texts_of = corpora()
+    page = " ".join(texts_of["books"][3:20]).split()
+    items = [item.text for testset in SETS for item in read_items(testset) if UNKNOWN not in item.text]
+    lengths = np.diff(words(pa.array(items)).bounds)
+    head = " ".join(f"{name + ' .8 .7 .6':>22}" for name in SIGNALS)
+    print(f"\n{'words':<9} {'part':>5} {'altered':>8} {'items':>6} {'a shingle':>10} {head}")
+
+    def row(label: str, columns: pa.RecordBatch) -> None:
+        hit = np.mean(columns.column("test_items_hit").to_numpy() > 0)
+        shares = []
+        for name in SIGNALS:
+            values = columns.column(f"contamination_{name}").to_numpy()
+            shares += [f"{np.mean(values >= limit):>9.1%}" for limit in (0.8, 0.7, 0.6)]
+        print(f"{label} {hit:>10.1%} " + " ".join(shares))
+
+    for low, high, part in QUOTES:
+        chosen = [item for item, n in zip(items, lengths) if low <= n <= high]
+        chosen = rng.sample(chosen, min(len(chosen), 600))
+        for rate in (0.0, 0.05, 0.1, 0.2):
+            documents = []
+            for item in chosen:
+                quote = item.split()
+                n = round(len(quote) * part)
+                first, at = rng.randrange(len(quote) - n + 1), rng.randrange(len(page) - 1600)
+                quoted = _altered(quote[first : first + n], rate, rng)
+                documents.append(" ".join([*page[at : at + 800], *quoted, *page[at + 800 : at + 1600]]))
+            columns = testsets.measure(pa.array(documents, pa.large_string()))
+            row(f"{low}-{high:<{8 - len(str(low))}} {part:>5} {rate:>8.0%} {len(chosen):>6}", columns)
+    for name, texts in texts_of.items():
+        columns = testsets.measure(pa.array(texts, pa.large_string()))
+        row(f"clean: {name:<17} {len(texts):>6}", columns)
+
+
+def _altered(words: list[str], rate: float, rng: random.Random) -> list[str]:
+    """Words with a share of them misspelt, broken by a hyphen, marked by a footnote, exchanged, left out or put in."""
+    out: list[str] = []
+    for word in words:
+        if rng.random() >= rate:
+            out.append(word)
+            continue
+        at = rng.randrange(len(word))
+        out += [
+            [word[:at] + "u" + word[at:]],
+            [word[:at] + "-", word[at:]],
+            [word + "[1]"],
+            ["otherword"],
+            [],
+            [word, "otherword"],
+        ][rng.randrange(6)]
+    return out
+
+
 def worst_cases(testsets: TestSets) -> None:
     """CPU seconds a MB of documents made to be slow, over those of ordinary text of the same size."""
     book = "\n\n".join(corpora()["books"])
@@ -161,6 +222,7 @@ def main() -> None:
     )
     speed(testsets)
     edits(testsets)
+    quotes(testsets)
     worst_cases(testsets)
 
 

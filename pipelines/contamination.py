@@ -183,9 +183,11 @@ class PartTests:
             if "contamination.jaccard" in reasons and self.dropped is not None:
                 # J counts all shingles: its item may be one of which nothing rare is left.
                 spans += self.testsets.spans(text, containment=min(limits))
-        if "contamination.alignment" in reasons and row["contamination_alignment_span"]:
-            start, end = row["contamination_alignment_span"].split(":")
-            spans.append((int(start), int(end)))
+        for name in ("alignment", "passage"):
+            listed = row[f"contamination_{name}_span"] if f"contamination.{name}" in reasons else None
+            for stretch in listed.split(",") if listed else []:
+                start, end = stretch.split(":")
+                spans.append((int(start), int(end)))
         return spans
 
     def _documents(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:

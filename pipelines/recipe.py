@@ -154,14 +154,14 @@ class Deduplication(_Block):
 
 class Contamination(_Block):
     """`remove: span` cuts the matches out and keeps the pieces; `max_documents` leaves shingles out of containment that
-    stand in more training documents."""
+    stand in more training documents; `limits` are values of further signals from which a document is removed."""
 
     contamination: Literal["jaccard", "containment", "both"] = "both"
     jaccard: Share = 0.8
     containment: Share = 0.8
     remove: Literal["document", "span", "mark"] = "document"
     max_documents: Annotated[int, Field(ge=1)] | None = None
-    limits: dict[str, Share] = {}
+    limits: dict[Literal["contamination_alignment", "contamination_passage", "test_items_hit"], Share] = {}
 
 
 class TestSet(_Block):

@@ -144,7 +144,8 @@ def _cut(batch: pa.RecordBatch, tests: PartTests, pieces: ParquetOutput) -> pa.R
     """Write the pieces of a batch's contaminated documents, and their number to the ledger."""
     counts: list[int | None] = [None] * batch.num_rows
     chosen = np.flatnonzero(pc.equal(batch.column("outcome"), "contaminated").to_numpy(zero_copy_only=False))
-    rows = batch.select(["id", "reasons", "contamination_alignment_span"]).take(pa.array(chosen)).to_pylist()
+    columns = ["id", "reasons", "contamination_alignment_span", "contamination_passage_span"]
+    rows = batch.select(columns).take(pa.array(chosen)).to_pylist()
     for i, n in zip(chosen.tolist(), tests.cut(rows, pieces)):
         counts[i] = n
     return _with(batch, pieces=counts)

@@ -15,7 +15,7 @@ from numba import njit
 from massivetext.dedup.shingles import SHINGLE_WORDS
 from massivetext.text.scan import BASE, fmix
 
-__all__ = ["ALIGNED_WORDS", "LEAST_WORDS", "Arrays", "build"]
+__all__ = ["ALIGNED_WORDS", "LEAST_WORDS", "PASSAGE_WORDS", "Arrays", "build"]
 
 LEAST_WORDS = 8
 """Items of fewer words are left out: they stand everywhere."""
@@ -23,8 +23,13 @@ LEAST_WORDS = 8
 ALIGNED_WORDS = 512
 """Items of up to so many words are aligned as well. A multiple of 64."""
 
+PASSAGE_WORDS = 32
+PASSAGE_STRIDE = 16
+"""Longer items are aligned by passages of so many words too, one every so many words: a page that quotes a third of an
+item has its passages and not the item."""
+
 SHORT_SEED_WORDS = 5
-SHORT_ALIGNED_WORDS = 15
+SHORT_ALIGNED_WORDS = 31
 """Items of up to so many words are found for alignment by shared 5-grams, longer ones by shared 8-grams: one edit
 leaves a run of at least half the words."""
 
@@ -43,7 +48,8 @@ class Arrays(NamedTuple):
     for the lengths that items of under 13 words have. short_filter: 8-grams that begin one of those.
     n_shingles, n_words: uint32[n], of each item: distinct shingles (0 for one left out), words.
     seeds: uint64[s], ascending, with seed_items: uint32[s], seed_places: uint16[s] (word within item), seed_buckets,
-    seed_filter (5-grams). stream: uint32[w], words of aligned items, stream_starts: int64[n + 1].
+    seed_filter (5-grams). stream: uint32[w], words of aligned items, stream_starts: int64[n + 1]. passages:
+    int64[n + 1], the number of passages before each item; an item of up to PASSAGE_WORDS words has none.
     """
 
     shingles_high: np.ndarray
@@ -62,6 +68,7 @@ class Arrays(NamedTuple):
     seed_filter: np.ndarray
     stream: np.ndarray
     stream_starts: np.ndarray
+    passages: np.ndarray
 
 
 @njit(cache=True, nogil=True)
@@ -83,6 +90,27 @@ def filter_add(bits, g):
 def filter_has(bits, g):
     word = bits[g >> np.uint64(32) & np.uint64(len(bits) - 1)]
     return (word >> (g & np.uint64(63)) & word >> (g >> np.uint64(6) & np.uint64(63)) & np.uint64(1)) != 0
+
+
+@njit(cache=True, nogil=True)
+def candidates(words, n, bits, width, places):
+    """Places of the n words where a gram of `width` words begins that the filter lets through; returns how many."""
+    if n < width:
+        return 0
+    power = np.uint64(1)
+    for _ in range(width):
+        power *= BASE
+    g = np.uint64(0)
+    for i in range(width - 1):
+        g = g * BASE + words[i]
+    size = 0
+    last = np.uint64(0)
+    for i in range(width - 1, n):
+        g = g * BASE + words[i] - last * power
+        last = words[i - width + 1]
+        places[size] = i - width + 1
+        size += filter_has(bits, g)
+    return size
 
 
 @njit(cache=True, nogil=True)
@@ -204,6 +232,12 @@ def _filter(*grams: np.ndarray) -> np.ndarray:
     return bits
 
 
+def _n_passages(n_words: np.ndarray) -> np.ndarray:
+    """Of each item; the last one ends where the item does."""
+    beyond = n_words.astype(np.int64) - PASSAGE_WORDS
+    return np.where(beyond > 0, -(-beyond // PASSAGE_STRIDE) + 1, 0)
+
+
 def _buckets(keys: np.ndarray) -> tuple[np.ndarray, int]:
     """First entry for each value of the top k bits, with four to eight entries a bucket where they are many; and k."""
     k = max(MINIMAL_BUCKET_BITS, len(keys).bit_length() - 3)
@@ -294,6 +328,7 @@ def build(batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Array
         seed_filter=filters[2],
         stream=np.concatenate([np.zeros(0, np.uint32), *streams]),
         stream_starts=np.concatenate([[0], np.cumsum(aligned, dtype=np.int64)]).astype(np.int64),
+        passages=np.concatenate([[0], np.cumsum(_n_passages(aligned))]).astype(np.int64),
     )
     for array in arrays:
         # Kernels are compiled for arrays that cannot be written, as those mapped from a file are.

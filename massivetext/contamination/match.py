@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 
+from massivetext.contamination.align import best_alignments, make_common, most_seeds, shared_seeds
 from massivetext.contamination.index import (
-    ALIGNED_WORDS,
     LEAST_WORDS,
     SHORT_SEED_WORDS,
     bucket_shift,
+    candidates,
     filter_has,
-    first_seed,
     postings,
     sequence_hash,
 )
 from massivetext.dedup.shingles import SHINGLE_WORDS, distinct, hash_shingles
 from massivetext.text.scan import BASE, fmix
 
-__all__ = ["MOST_ALIGNMENTS", "covered_words", "hits_of", "match"]
-
-MOST_ALIGNMENTS = 4
-"""At most so many alignments for each word of a document (and 1,024 more) are tried, in the order of its words: only
-text made to be slow has more."""
-
-
-@njit(cache=True, nogil=True)
-def _candidates(words, n, bits, width, places):
-    """Places of the n words where a gram of `width` words begins that the filter lets through; returns how many."""
-    if n < width:
-        return 0
-    power = np.uint64(1)
-    for _ in range(width):
-        power *= BASE
-    g = np.uint64(0)
-    for i in range(width - 1):
-        g = g * BASE + words[i]
-    size = 0
-    last = np.uint64(0)
-    for i in range(width - 1, n):
-        g = g * BASE + words[i] - last * power
-        last = words[i - width + 1]
-        places[size] = i - width + 1
-        size += filter_has(bits, g)
-    return size
+__all__ = ["covered_words", "hits_of", "match"]
 
 
 @njit(cache=True, nogil=True)
@@ -75,111 +48,13 @@ def _hits(words, n, index, shift, places, n_places, found):
     return distinct(found[:size])
 
 
-class Common(NamedTuple):
-    """Where `_common` keeps an item's words: a hash table (keys: uint32[2048]; used: int64[2048], the turn that wrote a
-    slot; masks: uint64[2048, 8], where in the item each word stands) and its state (bits: uint64[8])."""
-
-    keys: np.ndarray
-    used: np.ndarray
-    masks: np.ndarray
-    bits: np.ndarray
-
-
-@njit(cache=True, nogil=True)
-def _make_common():
-    slots = 4 * ALIGNED_WORDS
-    return Common(
-        np.empty(slots, np.uint32),
-        np.full(slots, -1, np.int64),
-        np.empty((slots, ALIGNED_WORDS // 64), np.uint64),
-        np.empty(ALIGNED_WORDS // 64, np.uint64),
-    )
-
-
-@njit(cache=True, nogil=True)
-def _common(item, window, c, turn):
-    """Length of the longest common subsequence of an item and a window: a bit for each word of the item, 64 at a time
-    (Hyyro, "Bit-parallel LCS-length computation revisited", 2004). turn: another number at each call."""
-    m = len(item)
-    n_parts = (m + 63) // 64
-    last = np.uint32(len(c.keys) - 1)
-    for k in range(m):
-        slot = item[k] & last
-        while c.used[slot] == turn and c.keys[slot] != item[k]:
-            slot = (slot + np.uint32(1)) & last
-        if c.used[slot] != turn:
-            c.used[slot] = turn
-            c.keys[slot] = item[k]
-            c.masks[slot, :n_parts] = 0
-        c.masks[slot, k >> 6] |= np.uint64(1) << np.uint64(k & 63)
-    c.bits[:n_parts] = ~np.uint64(0)
-    for j in range(len(window)):
-        word = np.uint32(window[j] & np.uint64(0xFFFFFFFF))
-        slot = word & last
-        while c.used[slot] == turn and c.keys[slot] != word:
-            slot = (slot + np.uint32(1)) & last
-        if c.used[slot] == turn:
-            carry = np.uint64(0)
-            for part in range(n_parts):
-                bits = c.bits[part]
-                matching = bits & c.masks[slot, part]
-                total = bits + matching
-                over = np.uint64(total < bits)
-                total += carry
-                over |= np.uint64(total < carry)
-                c.bits[part] = total | (bits - matching)
-                carry = over
-    n = 0
-    for k in range(m):
-        n += (c.bits[k >> 6] >> np.uint64(k & 63) & np.uint64(1)) == 0
-    return n
-
-
-@njit(cache=True, nogil=True)
-def _align(words, n, index, shift, places, n_places, width, pairs, size):
-    """(item, diagonal) of each seed of `width` words that the document shares with an item, packed; returns how many
-    there are by now."""
-    for k in range(n_places):
-        p = places[k]
-        key = fmix(sequence_hash(words, p, width) + np.uint64(width))
-        at = first_seed(index.seeds, index.seed_buckets, key, shift)
-        if at >= 0:
-            while at < len(index.seeds) and index.seeds[at] == key and size < len(pairs):
-                diagonal = np.int64(p) - np.int64(index.seed_places[at])
-                pairs[size] = np.uint64(index.seed_items[at]) << np.uint64(32) | np.uint64(diagonal + ALIGNED_WORDS)
-                size += 1
-                at += 1
-    return size
-
-
-@njit(cache=True, nogil=True)
-def _best_alignment(words, n, index, pairs, size, common, turn):
-    """(share, item, first word, end word) of the alignment that covers the largest share of an item; ties: the first
-    item, then the first place."""
-    best, best_item, best_first, best_end = 0.0, np.int64(-1), np.int64(0), np.int64(0)
-    size = distinct(pairs[:size])
-    for k in range(size):
-        item = np.int64(pairs[k] >> np.uint64(32))
-        diagonal = np.int64(pairs[k] & np.uint64(0xFFFFFFFF)) - ALIGNED_WORDS
-        start = index.stream_starts[item]
-        m = index.stream_starts[item + 1] - start
-        slack = max(2, m // 4)
-        first, end = max(0, diagonal - slack), min(n, diagonal + m + slack)
-        share = _common(index.stream[start : start + m], words[first:end], common, turn + k) / m
-        if share > best:
-            best, best_item, best_first, best_end = share, item, max(0, diagonal), min(n, diagonal + m)
-            if share == 1:
-                break
-    return best, best_item, best_first, best_end
-
-
 @njit(cache=True, nogil=True)
 def match(words, bounds, index, aligns):
-    """Per document. values: float64[n, 3], jaccard, containment, alignment; which: int64[n, 3], the item of each or -1;
-    hit: int64[n], items hit; window: int64[n, 2], words that the alignment spans."""
+    """Per document. values: float64[n, 4], jaccard, containment, alignment, passage; which: int64[n, 4], the item of
+    each or -1; hit: int64[n], items hit; window: int64[n, 2], words that the alignment spans."""
     n_texts = len(bounds) - 1
-    values = np.zeros((n_texts, 3))
-    which = np.full((n_texts, 3), -1, np.int64)
+    values = np.zeros((n_texts, 4))
+    which = np.full((n_texts, 4), -1, np.int64)
     n_hit = np.zeros(n_texts, np.int64)
     window = np.zeros((n_texts, 2), np.int64)
     most = 1
@@ -188,29 +63,44 @@ def match(words, bounds, index, aligns):
     places = np.empty(most, np.int64)
     found = np.empty(most * (SHINGLE_WORDS - LEAST_WORDS + 1), np.uint64)
     own = np.empty(most, np.uint64)
-    pairs = np.empty(0, np.uint64)
+    whole = np.empty(0, np.uint64)
+    parts = np.empty(0, np.uint64)
     counts = np.zeros(len(index.n_words), np.int32)
     touched = np.empty(1024, np.int64)
-    slots = _make_common()
+    slots = make_common()
     shift, seed_shift = bucket_shift(index.buckets), bucket_shift(index.seed_buckets)
     turn = 0
     for i in range(n_texts):
         text = words[bounds[i] : bounds[i + 1]]
         n = len(text)
-        n_places = _candidates(text, n, index.filter, LEAST_WORDS, places)
+        n_places = candidates(text, n, index.filter, LEAST_WORDS, places)
         n_found = _hits(text, n, index, shift, places, n_places, found) if n_places else 0
         if aligns:
-            if len(pairs) < MOST_ALIGNMENTS * n + 1024:
-                pairs = np.empty(MOST_ALIGNMENTS * max(n, most) + 1024, np.uint64)
-            room = pairs[: MOST_ALIGNMENTS * n + 1024]
-            size = _align(text, n, index, seed_shift, places, n_places, LEAST_WORDS, room, 0)
-            n_places = _candidates(text, n, index.seed_filter, SHORT_SEED_WORDS, places)
-            size = _align(text, n, index, seed_shift, places, n_places, SHORT_SEED_WORDS, room, size)
-            if size:
-                values[i, 2], which[i, 2], window[i, 0], window[i, 1] = _best_alignment(
-                    text, n, index, pairs, size, slots, turn
+            room = most_seeds(n)
+            if len(whole) < room:
+                whole = np.empty(room, np.uint64)
+                parts = np.empty(room, np.uint64)
+            n_whole, n_parts = shared_seeds(
+                text, index, seed_shift, places, n_places, LEAST_WORDS, whole[:room], 0, parts[:room], 0
+            )
+            n_places = candidates(text, n, index.seed_filter, SHORT_SEED_WORDS, places)
+            n_whole, n_parts = shared_seeds(
+                text,
+                index,
+                seed_shift,
+                places,
+                n_places,
+                SHORT_SEED_WORDS,
+                whole[:room],
+                n_whole,
+                parts[:room],
+                n_parts,
+            )
+            if n_whole:
+                values[i, 2], which[i, 2], window[i, 0], window[i, 1], values[i, 3], which[i, 3] = best_alignments(
+                    text, index, whole[:n_whole], parts[:n_parts], slots, turn
                 )
-                turn += size
+                turn += n_whole + n_parts
         if n_found == 0:
             continue
         n_touched = 0
@@ -259,7 +149,7 @@ def hits_of(words, bounds, index):
     size = 0
     for i in range(len(bounds) - 1):
         text = words[bounds[i] : bounds[i + 1]]
-        n_places = _candidates(text, len(text), index.filter, LEAST_WORDS, places)
+        n_places = candidates(text, len(text), index.filter, LEAST_WORDS, places)
         n = _hits(text, len(text), index, shift, places, n_places, found) if n_places else 0
         if size + n > len(texts):
             more = max(n, len(texts))
@@ -294,7 +184,7 @@ def covered_words(words, index, chosen):
     covered = np.zeros(n, np.bool_)
     shift = bucket_shift(index.buckets)
     places = np.empty(max(n, 1), np.int64)
-    n_places = _candidates(words, n, index.filter, LEAST_WORDS, places)
+    n_places = candidates(words, n, index.filter, LEAST_WORDS, places)
     for k in range(n_places):
         p = places[k]
         for width in range(LEAST_WORDS, min(SHINGLE_WORDS, n - p) + 1):

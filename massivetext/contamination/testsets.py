@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from massivetext import storage
 from massivetext.contamination import match
+from massivetext.contamination.align import aligned_words
 from massivetext.contamination.index import LEAST_WORDS, Arrays, all_postings, build
 from massivetext.contamination.items import TestSet, read_items
 from massivetext.contamination.words import Words, located_words
@@ -25,9 +26,10 @@ from massivetext.text.scan import HASH_VERSION
 __all__ = ["Members", "TestSets"]
 
 LEAST_ALIGNMENT = 0.5
-"""Of an alignment of less, item and span are not named: nearly every long text shares a few words with some item."""
+"""Of an alignment or passage of less, item and span are not named: nearly every long text shares a few words with some
+item."""
 
-_MAGIC = b"massivetext testsets 1\n"
+_MAGIC = b"massivetext testsets 2\n"
 _ALIGNMENT = 64
 _BATCH = 4096
 
@@ -174,12 +176,17 @@ class TestSets:
             in the text in their order, other words between them allowed, within a stretch a quarter longer on both
             sides. Looked for where text and item share an 8-gram (5-gram for items of up to 15 words).
         contamination_alignment_set, _item, _span: the item of that, and where; null where it is under .5.
+        contamination_passage: float64, the same for passages of items: 32 words, one every 16 words; an item of up to
+            32 words is its own passage. What a page holds of an item that it quotes in part.
+        contamination_passage_set, _item, _span: the item of that, and each stretch where its passages stand by at least
+            .5; null where it is under .5.
 
-        words: the normalised words of the texts, if a pass has them already. align: without, the alignment is 0.
+        words: the normalised words of the texts, if a pass has them already. align: without, the alignment and the
+        passage are 0.
         """
         found = words_of(texts) if words is None else words
         values, which, n_hit, window = match.match(found.hashes, found.bounds, self.arrays, align)
-        which[values[:, 2] < LEAST_ALIGNMENT, 2] = -1
+        which[values < [0, 0, LEAST_ALIGNMENT, LEAST_ALIGNMENT]] = -1
         spans = self._spans(texts, which, window)
         columns: dict[str, Any] = {
             "contamination_jaccard": pa.array(values[:, 0]),
@@ -190,23 +197,24 @@ class TestSets:
         columns["test_span"] = spans[0]
         names = ("contamination_jaccard_set", "contamination_jaccard_item")
         columns[names[0]], columns[names[1]] = self.name_items(which[:, 0])
-        columns["contamination_alignment"] = pa.array(values[:, 2])
-        names = ("contamination_alignment_set", "contamination_alignment_item")
-        columns[names[0]], columns[names[1]] = self.name_items(which[:, 2])
-        columns["contamination_alignment_span"] = spans[1]
+        for at, name in ((2, "contamination_alignment"), (3, "contamination_passage")):
+            columns[name] = pa.array(values[:, at])
+            columns[f"{name}_set"], columns[f"{name}_item"] = self.name_items(which[:, at])
+            columns[f"{name}_span"] = spans[at - 1]
         return pa.RecordBatch.from_pydict(columns)
 
-    def _spans(self, texts: Texts, which: np.ndarray, window: np.ndarray) -> tuple[pa.Array, pa.Array]:
-        covered: list[str | None] = [None] * len(which)
-        aligned: list[str | None] = [None] * len(which)
-        for i in np.flatnonzero((which[:, 1] >= 0) | (which[:, 2] >= 0)):
+    def _spans(self, texts: Texts, which: np.ndarray, window: np.ndarray) -> list[pa.Array]:
+        """Where the items of containment, alignment and passage stand."""
+        spans: list[list[str | None]] = [[None] * len(which) for _ in range(3)]
+        for i in np.flatnonzero((which[:, 1:] >= 0).any(axis=1)):
             hashes, _, starts, ends = located_words(texts[int(i)].as_py())
             if which[i, 1] >= 0:
-                mask = match.covered_words(hashes, self.arrays, which[i, 1:2])
-                covered[i] = ",".join(f"{a}:{b}" for a, b in _stretches(mask, starts, ends))
+                spans[0][i] = _joined(match.covered_words(hashes, self.arrays, which[i, 1:2]), starts, ends)
             if which[i, 2] >= 0:
-                aligned[i] = f"{starts[window[i, 0]]}:{ends[window[i, 1] - 1]}"
-        return pa.array(covered, pa.string()), pa.array(aligned, pa.string())
+                spans[1][i] = f"{starts[window[i, 0]]}:{ends[window[i, 1] - 1]}"
+            if which[i, 3] >= 0:
+                spans[2][i] = _joined(aligned_words(hashes, self.arrays, which[i, 3], LEAST_ALIGNMENT), starts, ends)
+        return [pa.array(span, pa.string()) for span in spans]
 
     def spans(self, text: str, *, containment: float = 0.8, dropped: np.ndarray | None = None) -> list[tuple[int, int]]:
         """Where shingles of any item stand of which the text holds at least that share: (start, end) in characters,
@@ -245,8 +253,7 @@ class TestSets:
     def matched(self, text: str, item: int) -> str:
         """`start:end` in characters of each stretch of the text that shingles of one item cover, joined by commas."""
         hashes, _, starts, ends = located_words(text)
-        mask = match.covered_words(hashes, self.arrays, np.array([item]))
-        return ",".join(f"{a}:{b}" for a, b in _stretches(mask, starts, ends))
+        return _joined(match.covered_words(hashes, self.arrays, np.array([item])), starts, ends)
 
 
 def _item_words(testsets: list[TestSet], counts: list[int]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -263,6 +270,10 @@ def _item_words(testsets: list[TestSet], counts: list[int]) -> Iterator[tuple[np
             )
             n += len(batch)
         counts.append(n)
+
+
+def _joined(covered: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> str:
+    return ",".join(f"{a}:{b}" for a, b in _stretches(covered, starts, ends))
 
 
 def _stretches(covered: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> list[tuple[int, int]]:

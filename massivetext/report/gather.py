@@ -220,7 +220,7 @@ def _samples(
             if one not in found:
                 continue
             row, text = found[one], quotes.get(one)
-            span = row["test_span"] or row.get("contamination_alignment_span") if outcome == "contaminated" else None
+            span = row["test_span"] if outcome == "contaminated" else None
             quote = None if text is None else matched(text, span) if span else quoted(text)
             value = row.get(limited.signal) if limited is not None else None
             documents.append({"row": row, "quote": quote, "value": value})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from tests import oracle
@@ -55,6 +55,17 @@ def common(a: Sequence[str], b: Sequence[str]) -> int:
 def alignment(document: str, items: Sequence[str]) -> float:
     """The largest share of an item's words in order, around any seed that the document shares with it. For items of up
     to 64 words, of which every gram is a seed."""
+    return _aligned(document, items, lambda m: [(0, m)])
+
+
+def passage(document: str, items: Sequence[str]) -> float:
+    """The same of passages of 32 words, every 16 words of an item and at its end; short items are their own."""
+    return _aligned(
+        document, items, lambda m: [(s, s + 32) for s in [*range(0, m - 32, 16), m - 32]] if m > 32 else [(0, m)]
+    )
+
+
+def _aligned(document: str, items: Sequence[str], parts: Callable[[int], list[tuple[int, int]]]) -> float:
     words = oracle.normalised_words(document)
     best = 0.0
     for item in items:
@@ -62,10 +73,12 @@ def alignment(document: str, items: Sequence[str]) -> float:
         m = len(sequence)
         if not 8 <= m <= 64:
             continue
-        width, slack = (5 if m <= 15 else 8), max(2, m // 4)
+        width = 5 if m <= 31 else 8
         for p in range(len(words) - width + 1):
             for q in range(m - width + 1):
                 if words[p : p + width] == sequence[q : q + width]:
-                    window = words[max(0, p - q - slack) : p - q + m + slack]
-                    best = max(best, common(sequence, window) / m)
+                    for start, end in parts(m):
+                        slack = max(2, (end - start) // 4)
+                        window = words[max(0, p - q + start - slack) : max(0, p - q + end + slack)]
+                        best = max(best, common(sequence[start:end], window) / (end - start))
     return best

@@ -74,7 +74,7 @@ def test_clean(planted, key):
     row = planted[key]
 
     assert row["test_items_hit"] == 0
-    assert row["contamination_alignment"] == 0.0
+    assert row["contamination_alignment"] == row["contamination_passage"] == 0.0
 
 
 @pytest.mark.parametrize("suffix", ["bz2", "gz", "xz", "zst"])

@@ -135,6 +135,32 @@ def test_one_edit_in_an_item_is_aligned(tmp_path, place):
     assert inserted["contamination_alignment_item"] == 0
 
 
+def test_a_page_that_quotes_a_third_of_an_item(tmp_path):
+    # Words 40 to 89 of 150, one changed in ten: the passage of words 48 to 79 stands in it but for four of its words.
+    testsets = index(tmp_path, [numbers(1000, 60), numbers(0, 150)])
+    quote = [f"x{i}" if i % 10 == 9 else f"w{i}" for i in range(40, 90)]
+    text = f"{numbers(2000, 300)} “{' '.join(quote)}” {numbers(3000, 300)}"
+    found = row(testsets, text)
+
+    assert found["contamination_containment"] == 0.0
+    assert found["contamination_alignment"] == 45 / 150
+    assert found["contamination_alignment_item"] is None
+    assert found["contamination_passage"] == 28 / 32
+    assert (found["contamination_passage_set"], found["contamination_passage_item"]) == ("set0", 1)
+    start, end = map(int, str(found["contamination_passage_span"]).split(":"))
+    # The passages beside it reach .5 too: from word 32, and to word 95.
+    assert (start, end) == (text.index("“") - 8 * len("w2000 "), text.index("”") + 1 + 6 * len(" w3000"))
+
+
+def test_a_passage_that_ends_with_its_item(tmp_path):
+    # Passages of 50 words begin at 0, 16 and 18; the last 32 words are the third.
+    testsets = index(tmp_path, [numbers(0, 50)])
+
+    assert row(testsets, f"x y {numbers(18, 32)}")["contamination_passage"] == 1.0
+    assert row(testsets, f"x y {numbers(19, 31)}")["contamination_passage"] == 31 / 32
+    assert row(testsets, numbers(18, 40))["contamination_passage_span"] == f"0:{len(numbers(18, 32))}"
+
+
 _word = st.sampled_from(["the", "to", "A", "b.", "c", "é", "e\u0301", "İ", "1", "—", "x,", "\ue000"])
 _line = st.lists(_word, min_size=0, max_size=45).map(" ".join)
 
@@ -158,7 +184,10 @@ def test_same_as_plain_python(tmp_path_factory, items, data):
 def test_alignment_same_as_plain_python(tmp_path_factory, items, document):
     testsets = index(tmp_path_factory.mktemp("items"), items)
 
-    assert row(testsets, document)["contamination_alignment"] == pytest.approx(plain.alignment(document, items))
+    found = row(testsets, document)
+
+    assert found["contamination_alignment"] == pytest.approx(plain.alignment(document, items))
+    assert found["contamination_passage"] == pytest.approx(plain.passage(document, items))
 
 
 @given(st.lists(any_texts, max_size=5))

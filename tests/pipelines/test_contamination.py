@@ -136,3 +136,21 @@ def test_spans_frequent_shingles_and_titles(corpus: Path) -> None:
     assert ["contamination.containment"] == c4[0]["reasons"]
     assert c4[0]["id"] in mixed(marked)
     assert 0 == massivetext("verify", str(marked)).returncode
+
+
+def test_a_quote_of_a_part_of_an_item_is_removed_where_the_recipe_says_so(corpus: Path) -> None:
+    # Words 30 to 69 of 120 with every tenth one changed: none of the item's shingles is left.
+    (corpus / "items.jsonl").write_text(json.dumps({"text": prose("item", 120)}) + "\n", "utf-8")
+    quote = " ".join("other" if i % 10 == 0 else f"item{i}" for i in range(30, 70))
+    text = f"{prose('alpha', 100)} {quote} {prose('beta', 100)}"
+    (corpus / "a.jsonl").write_text(json.dumps({"text": text}) + "\n", "utf-8")
+    options = ["--set", "contamination.remove=span", "--set", "contamination.limits={contamination_passage: 0.8}"]
+    out = run(corpus, "out", *options)
+    first = in_order(out, "c4")[0]
+
+    assert ("contaminated", "contamination.passage") == (first["outcome"], first["reason"])
+    assert (0.0, "planted", 0) == (first["contamination_containment"], first["test_set"], first["test_item"])
+    start, end = map(int, first["test_span"].split(":"))
+    assert start <= text.index(quote) + 40
+    assert end >= text.index(quote) + len(quote) - 40
+    assert [text[: start - 200].strip(), text[end + 200 :].strip()] == [row["text"] for row in rows(out, "pieces")]

@@ -76,6 +76,7 @@ def test_the_digest_does_not_know_the_disk(tmp_path: Path) -> None:
         ("mixture: {weights: {poems: 1.0}}", "mixture.weights.poems: no such subset"),
         ("rules: {mine: {function: 'no.such:thing'}}", "cannot be imported"),
         ("language: {keep: {en: 1.5}}", "language.keep.en"),
+        ("contamination: {limits: {contamination_aligned: 0.8}}", "contamination.limits.contamination_aligned"),
         ("seed: -1", "seed"),
         ("seed: 1\nseed: 2", "stands twice"),
         ("extends: nowhere.yaml", "no such recipe file"),
