@@ -159,10 +159,9 @@ def _straighten(
     between = np.concatenate([[0], (at[1:] + at[:-1]) // 2, [len(order)]])
     for edge in np.flatnonzero(np.abs(error) > tolerance).tolist():
         place = int(at[edge])
-        first = starts[max(0, np.searchsorted(starts, place, side="left") - 1)]
-        last = starts[min(len(starts) - 1, np.searchsorted(starts, place, side="right"))]
-        low = max(place - _WINDOW, int(between[edge]), int(first))
-        high = min(place + _WINDOW, int(between[edge + 1]), int(last))
+        before, behind = np.searchsorted(starts, [place - 1, place], side="right").tolist()
+        low = max(place - _WINDOW, int(between[edge]), int(starts[max(0, before - 1)]))
+        high = min(place + _WINDOW, int(between[edge + 1]), int(starts[min(len(starts) - 1, behind)]))
         out = np.concatenate([[0], tokens[order[low:place]]]).astype(np.int64)
         into = np.concatenate([[0], tokens[order[place:high]]]).astype(np.int64)
         off = np.abs(error[edge] + into[:, None] - out[None, :])
