@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
 
 import click
 
 from massivetext.cli import commands
 
-__all__ = ["command_lines", "fault"]
+__all__ = ["command_lines", "fault", "programs", "words_of"]
 
 _ENDS = {">", ">>", "|", "&&", "2>", ";"}
 
@@ -18,6 +19,16 @@ def command_lines(text: str) -> list[str]:
     """Lines that begin with `massivetext`, in indented or fenced code; one that goes on after a backslash is whole."""
     whole = re.sub(r"\\\n\s*", " ", text)
     return [found.strip() for found in re.findall(r"^(?: {4,}|\t|)(?:\$ )?(massivetext [^`\n]*)$", whole, re.MULTILINE)]
+
+
+def programs(text: str) -> list[str]:
+    """Python of a page: fenced as such, or indented and beginning with an import."""
+    fenced = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    indented = re.findall(
+        r"(?:^(?: {4}.*| *)\n)+", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE
+    )
+    blocks = [textwrap.dedent(block).strip("\n") + "\n" for block in indented]
+    return [*fenced, *(block for block in blocks if block.startswith(("import ", "from ")))]
 
 
 def words_of(line: str) -> list[str]:

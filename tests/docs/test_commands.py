@@ -9,7 +9,7 @@ import click
 import pytest
 
 from massivetext.cli import commands
-from tests.docs.lines import command_lines, fault, words_of
+from tests.docs.lines import command_lines, fault, programs, words_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -28,6 +28,12 @@ def walk(group: click.Group, name: str = "massivetext") -> Iterator[tuple[str, c
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_of_a_page_parses(page: Path) -> None:
     assert [] == [(line, said) for line in command_lines(page.read_text("utf-8")) if (said := fault(line))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_program_of_a_page_is_python(page: Path) -> None:
+    for program in programs(page.read_text("utf-8")):
+        compile(program, page.name, "exec")
 
 
 @pytest.mark.parametrize(("name", "command"), list(walk(commands)), ids=lambda value: str(value))
@@ -50,6 +56,8 @@ def test_lines_are_found_and_judged() -> None:
 
     assert ["massivetext run a  --output b  # why", "massivetext rum"] == command_lines(text)
     assert ["run", "a", "--output", "b"] == words_of(command_lines(text)[0])
+    assert ["import a\n\nb()\n"] == programs("text\n\n    import a\n\n    b()\n\ntext\n\n    no import\n")
+    assert ["x = 1\n"] == programs("```python\nx = 1\n```\n\n```text\n    import no\n```\n")
     assert fault("massivetext run a --output b -- --flink_master=x > log") is None
     assert "no command rum" == fault("massivetext rum")
     assert "No such option" in str(fault("massivetext run a --output b --wide"))

@@ -9,12 +9,13 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from massivetext.cli import commands
-from tests.docs.lines import command_lines, words_of
+from tests.docs.lines import command_lines, programs, words_of
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "getting-started.md"
 PROGRAM = "from massivetext.cli import main; main()"
@@ -52,6 +53,12 @@ def test_every_command_of_the_page_works(tmp_path: Path, monkeypatch: pytest.Mon
     shown = {line: look(line) for line in command_lines((PAGE.parent / "inspect.md").read_text("utf-8"))}
     assert len(shown) > 7
     assert all(shown.values())
+    # On the output of the reader's own files.
+    for program in programs((PAGE.parent / "formats.md").read_text("utf-8")):
+        namespace: dict[str, Any] = {}
+        exec(program, namespace)
+        if "kept" in namespace:
+            assert 1 == namespace["kept"].num_rows
     taken = look("massivetext remove demo/out --ids ids.txt")
     assert "1 documents removed: they were 1 kept" in taken
     assert "" == look(f"massivetext inspect demo/out/mixture/demo --json --id {found['id']}")

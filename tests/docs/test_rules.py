@@ -11,6 +11,7 @@ import pytest
 
 from filters import quality, repetition
 from filters.limits import Limit
+from tests.docs.lines import programs
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "rules.md").read_text("utf-8")
 NAMES = [[field.name for field in fields(family.Limits)] for family in (quality, repetition)]
@@ -38,6 +39,15 @@ def test_repetition_as_worked_out(name: str, text: str, values: list[float]) -> 
     measured = [repetition.measure(texts, count_duplicates=mode).column(name)[0].as_py() for mode in ("all", "repeats")]
 
     assert values == [round(value, 4) for value in measured]
+
+
+def test_the_program_of_the_page_runs() -> None:
+    (program,) = programs(PAGE)
+    found: dict[str, object] = {}
+    *lines, last = program.strip().split("\n")
+    exec("\n".join([*lines, f"broken = {last}"]), found)
+
+    assert ["word_count", "stop_word_count"] == found["broken"]
 
 
 def test_every_rule_has_a_definition_its_limit_and_an_example() -> None:
