@@ -170,7 +170,7 @@ def _rules(recipe: Recipe) -> list[str]:
 
 
 def _limits(recipe: Recipe, name: str, stage: str) -> Iterable[tuple[str, str]]:
-    block = recipe.block(name, stage) if stage != "rules" else None
+    block: Any = recipe.block(name, stage) if stage != "rules" else None
     if stage in RULE_FAMILIES:
         for signal, limit in recipe.limits(name, stage).items():
             yield f"{stage}.{signal}", _range(limit.min, limit.max)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -64,7 +65,7 @@ def inspect(
     except ConditionError as error:
         raise click.UsageError(str(error)) from error
     if not as_json:
-        _describe(path, files)
+        _describe(path, files, chosen or files.schema.names)
     # Of another encoding than UTF-8 only ASCII is sure to be written as it is.
     ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
     n = 0
@@ -82,7 +83,7 @@ def inspect(
         click.echo("no row" + (" that meets this" if where or ids else ""))
 
 
-def _describe(path: str, files: Any) -> None:
+def _describe(path: str, files: Any, names: Sequence[str]) -> None:
     groups = [n for found in files.groups for n in found]
     click.echo(f"{_visible(path)}: {len(files.paths):,} files, {files.n_rows:,} rows, {files.stored:,} bytes stored")
     if groups:
@@ -91,13 +92,13 @@ def _describe(path: str, files: Any) -> None:
             f"{len(groups):,} row groups of {min(groups):,} to {max(groups):,} rows and {sizes[0]:,} to {sizes[-1]:,} "
             f"bytes unpacked, {sizes[len(sizes) // 2]:,} in the middle"
         )
-    width = max([len(name) for name in files.columns] + [6])
-    kinds = max([len(column.type) for column in files.columns.values()] + [4])
-    kinds = min(kinds, 32)
+    columns = [files.columns[name] for name in names]
+    width = max([len(name) for name in names] + [6])
+    kinds = min(max([len(column.type) for column in columns] + [4]), 32)
     click.echo(
         f"\n{'column':<{width}}  {'type':<{kinds}}  {'stored':>14}  {'unpacked':>14}  {'ratio':>6}  {'nulls':>10}"
     )
-    for column in files.columns.values():
+    for column in columns:
         ratio = f"{column.stored / column.unpacked:.3f}" if column.unpacked else ""
         nulls = "" if column.nulls is None else f"{column.nulls:,}"
         packed = ", ".join(sorted(column.compressions))

@@ -60,6 +60,7 @@ def test_the_description_adds_up(folder: Path) -> None:
     assert {"zstd", "snappy"} == files.columns["text"].compressions
     assert files.stored > sum(column.stored for column in files.columns.values()) > 0
     assert "2 files, 12 rows" in done.stdout
+    assert not re.search("^text ", inspect(folder, "--rows", 0, "--columns", "n,share").stdout, re.MULTILINE)
     assert "3 row groups of 3 to 5 rows" in done.stdout
     assert re.search(r"^text +string +[\d,]+ +[\d,]+ +\d\.\d+ +0  snappy, zstd$", done.stdout, re.MULTILINE)
 

@@ -185,3 +185,38 @@ def test_inspect_reads_a_store_as_it_reads_a_disk(store: int, tmp_path: Path) ->
     assert proxy.faults.counts["busy"] > 0
     assert 1 == code
     assert "no such file or folder" in said
+
+
+@pytest.mark.heavy
+def test_documents_are_taken_out_of_a_store_as_out_of_a_disk(store: int, tmp_path: Path) -> None:
+    tales = [f"the tale of {k} and what became of {k} in the long war of {k}" for k in range(40)]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps({"text": tale}) + "\n" for tale in tales), "utf-8")
+    (tmp_path / "recipe.yaml").write_text(
+        "subsets: {c4: {sources: [{format: jsonl, path: in.jsonl}], stages: [deduplication]}}\n"
+        "mixture: {weights: {c4: 1.0}, shard_bytes: 4096}\n",
+        "utf-8",
+    )
+    with Proxy(store) as proxy:
+        env = environment(proxy)
+        code, said = python(PROGRAM, "run", str(tmp_path / "recipe.yaml"), "--output", str(tmp_path / "out"), env=env)
+        assert 0 == code, said
+        for path in sorted((tmp_path / "out").rglob("*")):
+            if path.is_file():
+                put(f"taken/{path.relative_to(tmp_path / 'out')}", path.read_bytes())
+        ids = pq.read_table(tmp_path / "out" / "curated" / "c4").column("id").to_pylist()[3:5]
+        (tmp_path / "ids").write_text("\n".join(ids), "utf-8")
+        proxy.faults.busy = 23
+        for root in (str(tmp_path / "out"), f"s3://{BUCKET}/taken"):
+            code, said = python(PROGRAM, "remove", root, "--ids", str(tmp_path / "ids"), env=env)
+            assert (0, True) == (code, "2 documents removed: they were 2 kept" in said), said
+        verified = python(PROGRAM, "verify", f"s3://{BUCKET}/taken", env=env)
+
+    assert 0 == verified[0], verified[1]
+    expected = {
+        str(path.relative_to(tmp_path / "out")): path.read_bytes()
+        for kind in (*OUTPUTS, "removed.json")
+        for path in [tmp_path / "out" / kind, *(tmp_path / "out" / kind).rglob("*")]
+        if path.is_file()
+    }
+    assert expected == {name: content(f"taken/{name}") for name in expected}
+    assert [] == names("taken/work/done/remove/")
