@@ -62,10 +62,14 @@ class CuratePart:
         reason = "failed.part"
         self.curate(lambda counts: iter([Record(self.part.start, outcome="failed", reason=reason)]), (message,))
 
+    def prepare(self) -> Measures:
+        """The measures of the part's subset; models, indexes and kernels are loaded here, once a process."""
+        _compile(self.recipe.block(self.part.subset, "extraction").engine)
+        return _measures(self.recipe.model_dump_json(), self.part.subset, self.folder.root)
+
     def curate(self, records: object, failures: tuple[str, ...] = ()) -> None:
         part, recipe = self.part, self.recipe
-        measures = _measures(recipe.model_dump_json(), part.subset, self.folder.root)
-        _compile(recipe.block(part.subset, "extraction").engine)
+        measures = self.prepare()
         block = recipe.block(part.subset, "deduplication")
         banding = dedup.plan(block.threshold, block.recall)
         counts: Counter[str] = Counter()

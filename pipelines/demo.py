@@ -11,10 +11,12 @@ import pydoc
 import sys
 import sysconfig
 from collections.abc import Iterator
+from typing import Any
 
 from massivetext import storage
+from massivetext.sql import Engine
 
-__all__ = ["build"]
+__all__ = ["build", "rejected_page"]
 
 RECIPE = """\
 # Made by `massivetext demo`. Gopher's rules on two of its six subsets: the weights of these, 48 % and 3 %, are scaled
@@ -46,6 +48,18 @@ def build(folder: str) -> str:
         storage.write_bytes(storage.join(folder, "library.jsonl"), b"".join(_sources()))
         storage.write_bytes(path, RECIPE.encode())
     return path
+
+
+def rejected_page(folder: str) -> tuple[dict[str, Any], str] | None:
+    """Of the demo's run, the longest page (its row of the ledger) that is too short and has no other fault, and the
+    setting that lets it through; None if there is none such."""
+    with Engine() as engine:
+        engine.add_ledger(folder)
+        rows = engine.rows(
+            "SELECT id, url, reason, word_count FROM ledger WHERE reasons = ['quality.word_count'] "
+            "AND word_count BETWEEN 10 AND 49 ORDER BY word_count DESC, id LIMIT 1"
+        )
+    return (rows[0], f"quality.word_count.min={rows[0]['word_count'] // 10 * 10}") if rows else None
 
 
 def _modules() -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from pipelines.execution import Marker, Workers
 from pipelines.folder import Folder
 from pipelines.recipe import Recipe
 
-__all__ = ["WriteShard", "mix", "note_mixture", "put_manifest"]
+__all__ = ["WriteShard", "mix", "note_mixture", "put_manifest", "weights_of"]
 
 _FAR_OFF = 1.0
 """Percentage points: above it is said which subset, and why."""
@@ -64,12 +64,8 @@ def mix(
     Weights of subsets without sources are left out and the others scaled to sum to one, which is said.
     """
     block = recipe.mixture
-    weights = {name: weight for name, weight in block.weights.items() if name in recipe.filled and weight > 0}
-    scale = sum(weights.values())
-    if not weights:
-        raise OutputError("mixture.weights: no subset with a weight has sources; there is nothing to mix")
-    if abs(scale - 1) > 1e-9:
-        weights = {name: weight / scale for name, weight in weights.items()}
+    weights, is_scaled = weights_of(recipe)
+    if is_scaled:
         said = ", ".join(f"{name} {weight:.4f}" for name, weight in weights.items())
         say(f"only these subsets have sources; their weights are scaled to sum to 1: {said}")
     documents = {name: kept_documents(_sources(folder, name, parts[name])) for name in weights}
@@ -205,6 +201,17 @@ def _inputs(recipe: Recipe, documents: Mapping[str, Documents]) -> str:
                 digest.update(np.ascontiguousarray(column, np.int32).tobytes())
             digest.update(np.ascontiguousarray(found.tokens[chosen]).tobytes())
     return digest.hexdigest()
+
+
+def weights_of(recipe: Recipe) -> tuple[dict[str, float], bool]:
+    """The weights of the subsets that have sources, summing to one, and whether they were scaled to do so."""
+    weights = {name: weight for name, weight in recipe.mixture.weights.items() if name in recipe.filled and weight > 0}
+    if not weights:
+        raise OutputError("mixture.weights: no subset with a weight has sources; there is nothing to mix")
+    scale = sum(weights.values())
+    if abs(scale - 1) <= 1e-9:
+        return weights, False
+    return {name: weight / scale for name, weight in weights.items()}, True
 
 
 def _sources(folder: Folder, subset: str, parts: Sequence[str]) -> list[tuple[str, str | None]]:

@@ -34,7 +34,7 @@ from pipelines.settle import SettlePart
 from pipelines.timings import Timed
 from pipelines.update import redone, why
 
-__all__ = ["COMMANDS", "Outcome", "Reporter", "run"]
+__all__ = ["COMMANDS", "Outcome", "Reporter", "run", "run_stages"]
 
 COMMANDS = ("curate", "deduplicate", "decontaminate", "mix")
 
@@ -93,22 +93,24 @@ def run(
             Timed(reporter, folder.path("work", "runs.json"), execution) as timed,
             Workers(execution, folder.path("work", "engine")) as workers,
         ):
-            _stages(recipe, folder, parts, workers, timed, outcome, COMMANDS.index(through))
+            run_stages(recipe, folder, parts, workers, timed, outcome, through)
             timed.spent(workers.spent)
     if outcome.n_done == 0:
         reporter.say(f"{output} holds all of this already; nothing was done")
     return outcome
 
 
-def _stages(
+def run_stages(
     recipe: Recipe,
     folder: Folder,
-    parts: list[Part],
+    parts: Sequence[Part],
     workers: Workers,
     reporter: Reporter,
     outcome: Outcome,
-    last: int,
+    through: str,
 ) -> None:
+    """The stages up to `through` over the parts given, in a folder that nobody else works in."""
+    last = COMMANDS.index(through)
     _prepare_testsets(recipe, folder)
     canonical = recipe.canonical()
     tasks = [CuratePart(folder, recipe, part, _curate_fingerprint(recipe, canonical, part)) for part in parts]

@@ -18,14 +18,19 @@ def demo(output: str, workers: int) -> None:
     import os
 
     from massivetext.cli._running import execute
-    from pipelines.demo import build
+    from pipelines.demo import build, rejected_page
 
     recipe = build(os.path.join(output, "corpus"))
     click.echo(f"corpus and recipe: {os.path.dirname(recipe)}")
     target = os.path.join(output, "out")
     execute("mix", recipe, target, workers, "FnApiRunner", 2048, True, (), False, False, ())
     click.echo(
-        f"\nlook into it:\n  massivetext inspect {target}\n"
+        f"\nlook into it:\n"
         f"  massivetext inspect {target} --where \"outcome = 'rejected'\" --columns id,url,reason --rows 3\n"
-        f"  massivetext explain {target} ID\n  massivetext verify {target}"
+        f"  massivetext report {target}\n  massivetext verify {target}"
     )
+    example = rejected_page(target)
+    if example is not None:
+        page, setting = example
+        click.echo(f"why was {page['url']} removed?\n  massivetext explain {target} {page['id'][:12]}")
+        click.echo(f"and what if that rule were relaxed?\n  massivetext what-if {target} --set {setting}")

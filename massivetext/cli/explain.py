@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 
@@ -19,14 +21,11 @@ def explain(folder: str, document: str, as_json: bool) -> None:
     """
     import json
     import re
-    from dataclasses import fields
 
-    import yaml
-
-    from massivetext import storage
     from massivetext.errors import OutputError
     from massivetext.ledger import find_rows
-    from pipelines.recipe import RULE_FAMILIES, Recipe
+    from pipelines.recipe import STAGES
+    from pipelines.what_if import recipe_held
 
     # A piece is explained by the document that it was cut from.
     rows = find_rows(folder, re.sub(r"^([0-9a-f]+)#\d+$", r"\1", document))
@@ -39,8 +38,7 @@ def explain(folder: str, document: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(row, ensure_ascii=False))
         return
-    recipe = Recipe.model_validate(yaml.safe_load(storage.read_bytes(storage.join(folder, "recipe.yaml")))["recipe"])
-    subset = row["subset"]
+    recipe = recipe_held(folder)
     for name in ("id", "subset", "source", "offset", "url", "timestamp", "n_bytes", "n_tokens"):
         if row[name] is not None:
             click.echo(f"{name:<12} {row[name]}")
@@ -54,45 +52,114 @@ def explain(folder: str, document: str, as_json: bool) -> None:
     others = [reason for reason in row["reasons"] if reason != row["reason"]]
     if others:
         click.echo(f"also broken: {', '.join(others)}")
-    for stage in recipe.subsets[subset].stages:
-        if stage in RULE_FAMILIES:
-            click.echo(f"\n{stage}")
-            limits = recipe.limits(subset, stage)
-            for name in (field.name for field in fields(RULE_FAMILIES[stage])):
-                _signal(name, row[name], limits.get(name), f"{stage}.{name}" in row["reasons"])
-        elif stage == "language":
-            kept = recipe.block(subset, "language").keep
-            click.echo(f"\nlanguage\n  {row['language']} {row['language_score']}, kept: {kept}")
-        elif stage == "safe_search":
-            limit = recipe.block(subset, "safe_search").safe_search_score
-            click.echo("\nsafe_search")
-            broken = "safe_search.safe_search_score" in row["reasons"]
-            _signal("safe_search_score", row["safe_search_score"], limit, broken)
-            click.echo(f"  evidence {row['safe_search_evidence'] or 'none'}")
-        elif stage == "licence":
-            click.echo(f"\nlicence\n  {row['licence'] or 'none'}, kept: {', '.join(recipe.block(subset, 'licence'))}")
-        elif stage == "deduplication" and row["partner_id"]:
-            jaccard = row["partner_jaccard"]
-            said = "a newer capture of its page" if jaccard is None else f"J = {jaccard:.6f}"
-            click.echo(f"\ndeduplication\n  kept instead: {row['partner_id']}, {said}")
-            for partner in find_rows(folder, row["partner_id"]):
-                said = f": {partner['reason']}" if partner["reason"] else ""
-                click.echo(f"  that one: {partner['outcome']}{said}, {partner['url'] or partner['source']}")
-        elif stage == "contamination" and row["contamination_jaccard"] is not None:
-            click.echo(f"\ncontamination\n  J {row['contamination_jaccard']:.4f}")
-            click.echo(f"  containment {row['contamination_containment']:.4f}")
-            if row["test_set"] is not None:
-                click.echo(f"  item {row['test_item']} of {row['test_set']}, at characters {row['test_span']}")
-            if row["test_title"] is not None:
-                click.echo(f"  the page is in {row['test_title']}")
-            if row["contamination_containment_rare"] is not None:
-                click.echo(f"  containment without frequent shingles {row['contamination_containment_rare']:.4f}")
-            if row["pieces"] is not None:
-                click.echo(f"  pieces left {row['pieces']}")
+    if row["outcome"] in ("skipped", "failed"):
+        click.echo("there was no text to measure")
+        return
+    stages = recipe.subsets[row["subset"]].stages
+    for stage in [stage for stage in STAGES if stage in stages]:
+        _stage(stage, row, recipe, folder)
 
 
-def _signal(name: str, value: float | None, limit: object, broken: bool) -> None:
-    low, high = getattr(limit, "min", None), getattr(limit, "max", None)
-    bounds = " ".join(f"{word} {bound:g}" for word, bound in (("min", low), ("max", high)) if bound is not None)
+def _stage(stage: str, row: dict[str, Any], recipe: Any, folder: str) -> None:
+    """What a stage measured of the document, beside its limits; `x` marks one that is broken."""
+    from dataclasses import fields
+
+    from pipelines.recipe import RULE_FAMILIES
+    from pipelines.signals import limit_of
+
+    if stage in ("extraction", "pii") or (stage == "deduplication" and not row["partner_id"]):
+        return
+    click.echo(f"\n{stage}")
+    if stage in RULE_FAMILIES or stage == "rules":
+        names = [field.name for field in fields(RULE_FAMILIES[stage])] if stage != "rules" else list(recipe.rules)
+        for name in names:
+            _signal(f"{stage}.{name}", name, row[name], row, recipe)
+    elif stage == "licence":
+        is_broken = "licence.licence" in row["reasons"]
+        kept = limit_of(recipe, row["subset"], "licence.licence")
+        click.echo(f"  {_mark(is_broken)} {row['licence'] or 'none'}; kept: {kept}")
+    elif stage == "language":
+        is_broken = any(reason.startswith("language.") for reason in row["reasons"])
+        kept = limit_of(recipe, row["subset"], "language.language")
+        guesses = ", ".join(f"{guess['language']} {guess['score']:g}" for guess in row["languages"] or [])
+        click.echo(f"  {_mark(is_broken)} {row['language']} {row['language_score']:g}; kept: {kept}")
+        click.echo(f"    likeliest: {guesses or 'none'}")
+    elif stage == "safe_search":
+        _signal("safe_search.safe_search_score", "safe_search_score", row["safe_search_score"], row, recipe)
+        for line in _evidence(row["safe_search_evidence"]):
+            click.echo(f"    {line}")
+    elif stage == "deduplication":
+        _duplicate(row, folder)
+    elif row["contamination_jaccard"] is None:
+        click.echo("    compared with no test set")
+    else:
+        _tests(row, recipe)
+
+
+def _evidence(evidence: str | None) -> list[str]:
+    """The parts of a safe-search score as lines."""
+    import json
+
+    found = json.loads(evidence) if evidence else {}
+    lines = [
+        f"classifier: {category} {probability:.1%}" for category, probability in found.get("classifier", {}).items()
+    ]
+    if "term_hits" in found:
+        lines.append(f"listed terms: {found['term_hits']}, weighted {found['term_density']:.2%} of the words")
+    if "blocked" in found:
+        lines.append(f"on a block list: {found['blocked']}")
+    return lines or ["no evidence"]
+
+
+def _duplicate(row: dict[str, Any], folder: str) -> None:
+    """The document kept instead, and on to what became of that one."""
+    from massivetext.ledger import find_rows
+
+    seen = {row["id"]}
+    while row["partner_id"] and row["partner_id"] not in seen:
+        jaccard = row["partner_jaccard"]
+        said = "a newer capture of its page" if jaccard is None else f"J = {jaccard:.6f}"
+        click.echo(f"  x kept instead: {row['partner_id']}, {said}")
+        seen.add(row["partner_id"])
+        partners = find_rows(folder, row["partner_id"])
+        if not partners:
+            click.echo("    that one is in an index of earlier documents")
+            return
+        row = partners[0]
+        said = f": {row['reason']}" if row["reason"] else ""
+        click.echo(f"    that one: {row['outcome']}{said}, {row['url'] or row['source']}")
+        if row["outcome"] == "contaminated":
+            item = f"item {row['test_item']} of {row['test_set']}" if row["test_set"] else row["test_title"]
+            click.echo(f"    so nothing of the group is left: it holds {item}; see `massivetext explain` of it")
+
+
+def _tests(row: dict[str, Any], recipe: Any) -> None:
+    """The likeness to test items; the containment that is judged leaves frequent shingles out where the recipe says."""
+    from pipelines.signals import value_of
+
+    names = ["jaccard", "containment"]
+    names += [name.removeprefix("contamination_") for name in recipe.block(row["subset"], "contamination").limits]
+    for name in names:
+        _signal(f"contamination.{name}", name, value_of(row, f"contamination.{name}"), row, recipe)
+    if row["contamination_containment_rare"] is not None:
+        click.echo(f"    containment with frequent shingles {row['contamination_containment']:.4f}")
+    if row["test_set"] is not None:
+        where = f", at characters {row['test_span']}" if row["test_span"] else ""
+        click.echo(f"    nearest: item {row['test_item']} of {row['test_set']}{where}")
+    if row["test_title"] is not None:
+        click.echo(f"  x the page is in {row['test_title']}")
+    if row["pieces"] is not None:
+        click.echo(f"    pieces left {row['pieces']}")
+
+
+def _mark(is_broken: bool) -> str:
+    return "x" if is_broken else " "
+
+
+def _signal(reason: str, name: str, value: float | None, row: dict[str, Any], recipe: Any) -> None:
+    from pipelines.signals import limit_of
+
+    limit = limit_of(recipe, row["subset"], reason)
     shown = "null" if value is None else f"{value:.6g}"
-    click.echo(f"  {'x' if broken else ' '} {name:<42} {shown:>12}   {bounds}")
+    kept = "" if limit == "no limit" else f"keep {limit}"
+    click.echo(f"  {_mark(reason in row['reasons'])} {name:<42} {shown:>12}   {kept}".rstrip())

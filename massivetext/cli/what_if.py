@@ -105,12 +105,10 @@ def _notes(subsets: dict[str, Any], moves: list[dict[str, Any]]) -> list[str]:
     if not unknown:
         return [""]
     n = sum(move["documents"] for move in unknown)
-    stages = [
-        stage
-        for stage in ("deduplication", "contamination")
-        if any(stage in s["later_stages"] for s in subsets.values())
-    ]
-    notes = [f"\nunknown: {n:,} documents that {' and '.join(stages)} would still have to judge"]
+    names = {"deduplication": "deduplication", "contamination": "test-set filtering"}
+    stages = [name for name in names if any(name in found["later_stages"] for found in subsets.values())]
+    said = " and ".join(names[name] for name in stages)
+    notes = [f"\nunknown: {n:,} documents that {said} would still have to judge"]
     if "deduplication" in stages:
         notes.append("each may turn out a duplicate, or be kept in place of one that is kept now")
     return notes

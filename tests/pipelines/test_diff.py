@@ -18,7 +18,7 @@ from pipelines.measures import ledger_schema
 from pipelines.recipe import Recipe, read
 
 
-def _folder(path: Path, recipe: Recipe, parts: dict[str, list[dict[str, Any]]], version: str = "1") -> str:
+def write_run(path: Path, recipe: Recipe, parts: dict[str, list[dict[str, Any]]], version: str = "1") -> str:
     """An output folder with what a comparison reads: recipe.yaml and the ledger's parts."""
     schema = ledger_schema(recipe)
     for part, rows in parts.items():
@@ -67,7 +67,7 @@ def test_each_document_is_found_again_wherever_it_lies(tmp_path: Path, recipe: R
             _row("c", "kept", n_bytes=41),
         ],
     }
-    found = diff(_folder(tmp_path / "1", recipe, first), _folder(tmp_path / "2", other, second, "2"))
+    found = diff(write_run(tmp_path / "1", recipe, first), write_run(tmp_path / "2", other, second, "2"))
 
     assert ["quality.word_count.min: 50.0 -> 30.0"] == found["recipe"]
     assert ["massivetext: '1' -> '2'"] == found["versions"]
@@ -100,7 +100,7 @@ def test_each_document_is_found_again_wherever_it_lies(tmp_path: Path, recipe: R
 
 def test_a_run_is_no_other_than_itself(tmp_path: Path, recipe: Recipe) -> None:
     rows = {"part-0": [_row("a", "kept", hash_ratio=float("nan")), _row("b", "rejected", "quality.word_count")]}
-    folder = _folder(tmp_path / "1", recipe, rows)
+    folder = write_run(tmp_path / "1", recipe, rows)
     found = diff(folder, folder)
     said = CliRunner().invoke(commands, ["diff", folder, folder])
 
@@ -111,8 +111,8 @@ def test_a_run_is_no_other_than_itself(tmp_path: Path, recipe: Recipe) -> None:
 
 
 def test_the_command_prints_what_changed(tmp_path: Path, recipe: Recipe) -> None:
-    first = _folder(tmp_path / "1", recipe, {"part-0": [_row("a", "rejected", "quality.word_count", word_count=3)]})
-    second = _folder(tmp_path / "2", recipe, {"part-0": [_row("a", "kept", word_count=60)]})
+    first = write_run(tmp_path / "1", recipe, {"part-0": [_row("a", "rejected", "quality.word_count", word_count=3)]})
+    second = write_run(tmp_path / "2", recipe, {"part-0": [_row("a", "kept", word_count=60)]})
     said = CliRunner().invoke(commands, ["diff", first, second]).output
     data = json.loads(CliRunner().invoke(commands, ["diff", first, second, "--json", "--examples", "0"]).output)
 

@@ -1,0 +1,140 @@
+"""`massivetext plan RECIPE`: what a run would come to, before it is run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from massivetext.cli._running import Progress
+
+
+@click.command()
+@click.argument("recipe")
+@click.option(
+    "--sample", type=click.IntRange(1), default=18, show_default=True, help="parts to read, at least three a subset"
+)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="worker processes to plan for")
+@click.option("--memory", type=click.IntRange(256), default=2048, show_default=True, help="MB, all workers, as for run")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the recipe's")
+@click.option("--json", "as_json", is_flag=True, help="everything as JSON")
+def plan(recipe: str, sample: int, workers: int, memory: int, settings: tuple[str, ...], as_json: bool) -> None:
+    """Forecast a run of RECIPE from a seeded sample of its parts: what passes the rules, tokens and epochs by subset,
+    disk, memory and hours. The sample goes through every stage in a temporary folder, which is removed.
+
+    Duplicates over the whole corpus do not show in a sample: tokens are those of documents that pass the per-document
+    rules, and are the most that can be kept.
+
+    \b
+    massivetext plan mine.yaml --workers 8
+    massivetext plan mine.yaml --sample 50 --set mixture.tokens=10_000_000_000
+    """
+    import json
+
+    from pipelines import recipe as recipes
+    from pipelines.execution import Execution
+    from pipelines.forecast import forecast
+
+    progress = _Sampling(quiet=as_json, as_json=False)
+    try:
+        found = forecast(
+            recipes.read(recipe, settings), Execution(workers=workers, memory=memory << 20), progress, sample=sample
+        )
+    finally:
+        progress.close()
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    show(found)
+
+
+def show(found: dict[str, Any]) -> None:
+    """A forecast as tables for people."""
+    drawn = found["sample"]
+    share = drawn["bytes"] / drawn["of_bytes"] if drawn["of_bytes"] else 1.0
+    click.echo(
+        f"read {drawn['parts']:,} of {drawn['of_parts']:,} parts, {share:.1%} of {_size(drawn['of_bytes'])}; "
+        "ranges are 95 % intervals between parts"
+    )
+    _subsets(found["subsets"])
+    click.echo("duplicates and test items are not taken off: these are the most that can be kept")
+    _mixture(found["mixture"])
+    _costs(found)
+    for line in found["failures"]:
+        click.echo(f"failed: {line}", err=True)
+
+
+class _Sampling(Progress):
+    """Shows the bars of the stages and not what a run says of itself, which here would be of a sample."""
+
+    def say(self, line: str) -> None:
+        pass
+
+
+def _subsets(subsets: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("subset", "parts", "documents", "pass the rules", "share", "tokens", "from", "to")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, found in subsets.items():
+        share, tokens = found["share"], found["tokens"]
+        ends = [_count(tokens["low"]), _count(tokens["high"])]
+        spread = "one part" if share["low"] is None else f"{share['low']:.1%} to {share['high']:.1%}"
+        if found["sampled"] == found["parts"]:
+            spread, ends = "all parts", ["", ""]
+        table.add_row(
+            name,
+            f"{found['sampled']} of {found['parts']}",
+            _count(found["documents"]["expected"]),
+            _count(found["passing"]["expected"]),
+            f"{share['expected']:.1%}\n{spread}",
+            _count(tokens["expected"]),
+            *ends,
+        )
+    Console(width=None if Console().is_terminal else 110).print(table)
+
+
+def _mixture(mixture: dict[str, Any]) -> None:
+    for share in mixture["shares"]:
+        click.echo(
+            f"  {share['subset']:<12} weight {share['weight']:.4f}  {_count(share['wanted']):>18} tokens wanted"
+            f"  {share['epochs']:6.2f} epochs"
+        )
+    if mixture["refused"]:
+        click.echo(f"the mixture would be refused: {mixture['refused']}")
+    if mixture["largest"] is not None:
+        click.echo(f"largest budget under {mixture['max_epochs']:g} epochs: {_count(mixture['largest'])} tokens")
+
+
+def _costs(found: dict[str, Any]) -> None:
+    disk, time = found["disk"], found["time"]
+    click.echo("\ndisk      " + ", ".join(f"{kind} {_size(n)}" for kind, n in disk.items() if kind != "all"))
+    click.echo(f"          {_size(disk['all'])} in all; the scratch of deduplication comes and goes")
+    process = found["memory"]["process"]
+    click.echo(
+        f"memory    {_size(process)} a process at most in the sample, {_size(process * time['workers'])} all workers"
+    )
+    stages = ", ".join(f"{stage} {_seconds(n)}" for stage, n in time["cpu_seconds"].items())
+    click.echo(f"CPU time  {stages}")
+    cores = f"{time['cores']} cores here" if time["workers"] > time["cores"] else "each with a core to itself"
+    click.echo(f"duration  {_seconds(time['hours'] * 3600)} with {time['workers']} workers, {cores}")
+
+
+def _count(n: float | None) -> str:
+    return "unknown" if n is None else f"{n:,.0f}"
+
+
+def _size(n: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if n < 1000:
+            return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"
+        n /= 1000
+    return f"{n:.1f} TB"
+
+
+def _seconds(n: float) -> str:
+    if n < 120:
+        return f"{n:.0f} s"
+    return f"{n / 60:.0f} min" if n < 7200 else f"{n / 3600:.1f} h"

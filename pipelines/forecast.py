@@ -1,0 +1,309 @@
+"""What a run would come to, from a seeded sample of its parts, which go through the stages in a temporary folder.
+
+Every total is a ratio estimate: what the sample has for each byte of input, times the subset's bytes. Its uncertainty
+is that between parts, 95 %, with as many degrees of freedom as there are parts less one, and none once all are read.
+Duplicates over the whole corpus cannot be seen in a sample: what passes the per-document rules is the upper end.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from massivetext import storage
+from massivetext.documents import rank
+from massivetext.errors import RecipeError
+from massivetext.mixture import Available, plan
+from pipelines.clocked import ClockedWorkers
+from pipelines.execution import Execution
+from pipelines.folder import Folder
+from pipelines.measures import testset_index
+from pipelines.mix import weights_of
+from pipelines.parts import Part, find_parts
+from pipelines.recipe import Recipe
+from pipelines.run import Outcome, Reporter, run_stages
+
+__all__ = ["draw", "forecast", "interval"]
+
+LEAST = 3
+"""Parts of each subset in a sample, where it has as many: one says nothing of how much parts differ, two next to
+nothing."""
+
+KINDS = ("curated", "rejected", "ledger", "work")
+UNITS = ("records", "documents", "passing", "passing_bytes", "tokens")
+"""records: all. documents: those with text. passing: the per-document rules; its bytes and tokens of text."""
+
+_DOCUMENTS = pa.array(["kept", "rejected"])
+_WORK = ("work/ledger", "work/evidence", "work/contamination")
+_STAGES = {"CuratePart": "curate", "Step": "deduplicate", "SettlePart": "decontaminate", "WriteShard": "mix"}
+# Two-sided 95 % of Student's t by degrees of freedom; above the last, the normal's is near enough.
+_T = (
+    math.nan,
+    12.706,
+    4.303,
+    3.182,
+    2.776,
+    2.571,
+    2.447,
+    2.365,
+    2.306,
+    2.262,
+    2.228,
+    2.201,
+    2.179,
+    2.160,
+    2.145,
+    2.131,
+)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A part of the sample after the pass: what it holds (UNITS), and the bytes of its files (KINDS)."""
+
+    part: Part
+    holds: dict[str, int]
+    files: dict[str, int]
+    footers: dict[str, int]
+
+
+def draw(parts: Sequence[Part], n: int, seed: int) -> list[Part]:
+    """About n parts: of each subset LEAST, the others by its share of all bytes; which ones is drawn by the seed."""
+    subsets: dict[str, list[Part]] = {}
+    for part in parts:
+        subsets.setdefault(part.subset, []).append(part)
+    total = sum(part.n_bytes for part in parts)
+    spare = max(0, n - sum(min(LEAST, len(found)) for found in subsets.values()))
+    drawn: list[Part] = []
+    for _, found in sorted(subsets.items()):
+        share = sum(part.n_bytes for part in found) / total if total else 0.0
+        many = min(len(found), LEAST + int(spare * share))
+        drawn += sorted(found, key=lambda part: rank(f"{part.subset}/{part.name}", seed))[:many]
+    return drawn
+
+
+def interval(values: Sequence[float], sizes: Sequence[float], n_all: int) -> tuple[float, float]:
+    """The ratio of the sums of values and sizes over a sample of parts, and the half width of its interval, 95 %, for
+    all n_all parts (linearised ratio estimate with the correction for a finite number of parts). NaN for one of
+    several."""
+    y, x = np.asarray(values, float), np.asarray(sizes, float)
+    n = len(y)
+    ratio = float(y.sum() / x.sum()) if x.sum() else 0.0
+    if n == n_all:
+        return ratio, 0.0
+    if n < 2:
+        return ratio, math.nan
+    residuals = y - ratio * x
+    variance = (1 - n / n_all) * float(residuals @ residuals) / (n - 1) / n
+    t = _T[n - 1] if n - 1 < len(_T) else 1.96
+    return ratio, t * math.sqrt(variance) / float(x.mean()) if x.mean() else 0.0
+
+
+def forecast(recipe: Recipe, execution: Execution, reporter: Reporter, *, sample: int = 18) -> dict[str, Any]:
+    """Forecast a run of the recipe with `execution.workers` workers, as plain data. sample: about how many parts are
+    read. The temporary folder is removed again, whatever happens."""
+    parts = find_parts(recipe)
+    drawn = draw(parts, sample, recipe.seed)
+    temporary = tempfile.mkdtemp(prefix="massivetext-plan-")
+    try:
+        folder = Folder(os.path.join(temporary, "out"))
+        width = min(execution.workers, os.cpu_count() or 1)
+        with ClockedWorkers(
+            Execution(workers=width, memory=execution.memory), os.path.join(temporary, "clock")
+        ) as workers:
+            outcome, mixed = _go_through(recipe, folder, drawn, workers, reporter)
+        looked = [_look(folder, part) for part in drawn]
+        index = testset_index(folder)
+        fixed = storage.size(index) if storage.exists(index) else 0
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    subsets = {
+        name: _subset(
+            [part for part in parts if part.subset == name], [one for one in looked if one.part.subset == name]
+        )
+        for name in recipe.filled
+    }
+    mixture = _mixture(recipe, subsets)
+    disk = {kind: sum(found["disk"][kind] for found in subsets.values()) for kind in KINDS}
+    disk["work"] += fixed
+    disk["mixture"] = round(mixture["tokens"] * mixed.n_bytes / mixed.tokens) if mixed.tokens else 0
+    read, whole = sum(part.n_bytes for part in drawn), sum(part.n_bytes for part in parts)
+    return {
+        "sample": {"parts": len(drawn), "of_parts": len(parts), "bytes": read, "of_bytes": whole},
+        "subsets": subsets,
+        "in_sample": outcome.counts,
+        "failures": outcome.failures,
+        "disk": {**disk, "all": sum(disk.values())},
+        "memory": {"process": max((note["memory"] for note in workers.notes.values()), default=0)},
+        "time": _time(workers.notes, parts, drawn, folder, execution.workers, mixture, mixed.tokens),
+        "mixture": mixture,
+    }
+
+
+@dataclass
+class _Mixed:
+    """Tokens and stored bytes of the sample's own mixture; 0 where it has none."""
+
+    tokens: int = 0
+    n_bytes: int = 0
+
+
+def _go_through(
+    recipe: Recipe, folder: Folder, drawn: Sequence[Part], workers: ClockedWorkers, reporter: Reporter
+) -> tuple[Outcome, _Mixed]:
+    """Run the sample through all stages; returns what it came to, and its mixture.
+
+    The later stages are run twice, and the second time counts: their first one in a process also loads kernels.
+    """
+    largest = recipe.mixture.model_copy(update={"tokens": "max"})
+    small = recipe.model_copy(update={"mixture": largest})
+    mixed = _Mixed()
+    for _ in range(2):
+        for name in ("work/dedup", "work/duplicates", "work/done/settle", "work/done/mix", "work/frequent"):
+            shutil.rmtree(folder.path(name), ignore_errors=True)
+        outcome = Outcome()
+        run_stages(small, folder, drawn, workers, reporter, outcome, "decontaminate")
+        try:
+            run_stages(small, folder, drawn, workers, reporter, Outcome(), "mix")
+        except RecipeError:
+            continue  # a subset of which the sample keeps nothing: there is no mixture to be written
+        manifest = json.loads(storage.read_bytes(folder.path("mixture", largest.name, "manifest.json")))
+        n_bytes = sum(summary["bytes"] for summary in manifest["files"].values())
+        mixed = _Mixed(sum(manifest["counts"]["tokens"].values()), n_bytes)
+    return outcome, mixed
+
+
+def _look(folder: Folder, part: Part) -> Looked:
+    with storage.open_input(folder.part("work/ledger", part.subset, part.name)) as stream:
+        table = pq.read_table(stream, columns=["outcome", "n_bytes", "n_tokens"])
+    passing = table.filter(pc.equal(table["outcome"], "kept"))
+    has_text = pc.is_in(table["outcome"], value_set=_DOCUMENTS)
+    holds = {
+        "records": table.num_rows,
+        "documents": pc.sum(has_text).as_py() or 0,
+        "passing": passing.num_rows,
+        "passing_bytes": pc.sum(passing["n_bytes"]).as_py() or 0,
+        "tokens": pc.sum(passing["n_tokens"]).as_py() or 0,
+    }
+    files: dict[str, int] = dict.fromkeys(KINDS, 0)
+    footers: dict[str, int] = dict.fromkeys(KINDS, 0)
+    for kind in ("curated", "rejected", "ledger", *_WORK):
+        path = folder.part(kind, part.subset, part.name)
+        if storage.exists(path):
+            group = kind if kind in files else "work"
+            files[group] += storage.size(path)
+            footers[group] += pq.read_metadata(path).serialized_size
+    return Looked(part, holds, files, footers)
+
+
+def _subset(parts: Sequence[Part], looked: Sequence[Looked]) -> dict[str, Any]:
+    """Totals of a subset as {expected, low, high}, and the share of documents that pass; disk in bytes."""
+    sizes = [one.part.n_bytes for one in looked]
+    whole = sum(part.n_bytes for part in parts)
+    found: dict[str, Any] = {"parts": len(parts), "sampled": len(looked), "bytes": whole}
+    for unit in UNITS:
+        ratio, half = interval([one.holds[unit] for one in looked], sizes, len(parts))
+        found[unit] = _range(ratio * whole, half * whole)
+    documents = [one.holds["documents"] for one in looked]
+    share, half = interval([one.holds["passing"] for one in looked], documents, len(parts))
+    found["share"] = _range(share, half, most=1.0)
+    found["disk"] = {}
+    for kind in KINDS:
+        footer = min(one.footers[kind] for one in looked)
+        ratio, _ = interval([one.files[kind] - footer for one in looked], sizes, len(parts))
+        found["disk"][kind] = round(ratio * whole + footer * len(parts))
+    return found
+
+
+def _range(expected: float, half: float, most: float = math.inf) -> dict[str, float | None]:
+    """None where a single part leaves the ends unknown."""
+    if math.isnan(half):
+        return {"expected": expected, "low": None, "high": None}
+    return {"expected": expected, "low": max(0.0, expected - half), "high": min(most, expected + half)}
+
+
+def _mixture(recipe: Recipe, subsets: Mapping[str, Any]) -> dict[str, Any]:
+    """Epochs of each weighted subset if nothing that passes is removed later, and the largest budget under the cap."""
+    weights, is_scaled = weights_of(recipe)
+    block = recipe.mixture
+    available = {
+        name: Available(*(round(subsets[name][unit]["expected"]) for unit in ("passing", "tokens", "passing_bytes")))
+        for name in weights
+    }
+    found: dict[str, Any] = {"weights_scaled": is_scaled, "refused": None}
+    try:
+        made = plan(available, weights, max_epochs=block.max_epochs)
+    except RecipeError as error:
+        return {**found, "tokens": 0, "largest": None, "refused": str(error), "shares": []}
+    if block.tokens != "max":
+        largest = made.largest
+        made = plan(available, weights, tokens=block.tokens, max_epochs=math.inf)
+        if block.tokens > largest:
+            found["refused"] = (
+                f"mixture.tokens: {block.tokens:,} repeat a subset more than {block.max_epochs:g} times; "
+                f"the largest budget under the cap is {largest:,}"
+            )
+        made = replace(made, largest=largest, max_epochs=block.max_epochs)
+    return {**made.data(shard_bytes=block.shard_bytes), **found}
+
+
+def _time(
+    notes: Mapping[str, Mapping[str, Any]],
+    parts: Sequence[Part],
+    drawn: Sequence[Part],
+    folder: Folder,
+    workers: int,
+    mixture: Mapping[str, Any],
+    mixed: int,
+) -> dict[str, Any]:
+    """CPU seconds of each stage, and hours with that many workers, each with a core of its own as far as there are.
+
+    Parts are not divided: the pass over the text is laid out over the workers, largest part first.
+    """
+    seconds: dict[str, float] = dict.fromkeys(_STAGES.values(), 0.0)
+    for note in notes.values():
+        seconds[_STAGES[note["stage"]]] += note["seconds"]
+    rates: dict[str, list[float]] = {}
+    for part in drawn:
+        note = notes.get(folder.marker("curate", part.subset, part.name))
+        if note is not None:
+            held = rates.setdefault(part.subset, [0.0, 0.0])
+            rates[part.subset] = [held[0] + note["seconds"], held[1] + part.n_bytes]
+    costs = [part.n_bytes * rates[part.subset][0] / rates[part.subset][1] for part in parts if part.subset in rates]
+    width = min(workers, os.cpu_count() or 1)
+    grown = sum(part.n_bytes for part in parts) / max(1, sum(part.n_bytes for part in drawn))
+    later = {name: seconds[name] * grown for name in ("deduplicate", "decontaminate")}
+    later["mix"] = seconds["mix"] * mixture["tokens"] / mixed if mixed else 0.0
+    processes: dict[int, list[float]] = {}
+    for note in notes.values():
+        held = processes.setdefault(note["process"], [math.inf, 0.0])
+        processes[note["process"]] = [min(held[0], note["before"]), held[1] + note["loading"]]
+    startup = max((before + loading for before, loading in processes.values()), default=0.0)
+    elapsed = startup * workers / width + _makespan(costs, width) + sum(later.values()) / width
+    return {
+        "workers": workers,
+        "cores": os.cpu_count() or 1,
+        "cpu_seconds": {"curate": sum(costs), **later, "startup": startup * workers},
+        "hours": elapsed / 3600,
+        "longest_part_seconds": max(costs, default=0.0),
+    }
+
+
+def _makespan(costs: Sequence[float], width: int) -> float:
+    """When the last of some tasks ends, the costliest handed out first to whichever worker is free."""
+    ends = [0.0] * width
+    for cost in sorted(costs, reverse=True):
+        heapq.heappush(ends, heapq.heappop(ends) + cost)
+    return max(ends)
