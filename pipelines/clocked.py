@@ -73,6 +73,9 @@ class ClockedWorkers(Workers):
         self._folder = folder
         self.notes: dict[str, dict[str, Any]] = {}
 
+    def __enter__(self) -> ClockedWorkers:
+        return self
+
     def run(
         self,
         tasks: Sequence[Any],

@@ -35,7 +35,7 @@ from pipelines.parts import Part, find_parts
 from pipelines.recipe import Recipe
 from pipelines.run import Outcome, Reporter, run_stages
 
-__all__ = ["draw", "forecast", "interval"]
+__all__ = ["draw", "forecast", "interval", "planned_mixture"]
 
 LEAST = 3
 """Parts of each subset in a sample, where it has as many: one says nothing of how much parts differ, two next to
@@ -135,7 +135,7 @@ def forecast(recipe: Recipe, execution: Execution, reporter: Reporter, *, sample
         )
         for name in recipe.filled
     }
-    mixture = _mixture(recipe, subsets)
+    mixture = planned_mixture(recipe, subsets)
     disk = {kind: sum(found["disk"][kind] for found in subsets.values()) for kind in KINDS}
     disk["work"] += fixed
     disk["mixture"] = round(mixture["tokens"] * mixed.n_bytes / mixed.tokens) if mixed.tokens else 0
@@ -234,7 +234,7 @@ def _range(expected: float, half: float, most: float = math.inf) -> dict[str, fl
     return {"expected": expected, "low": max(0.0, expected - half), "high": min(most, expected + half)}
 
 
-def _mixture(recipe: Recipe, subsets: Mapping[str, Any]) -> dict[str, Any]:
+def planned_mixture(recipe: Recipe, subsets: Mapping[str, Any]) -> dict[str, Any]:
     """Epochs of each weighted subset if nothing that passes is removed later, and the largest budget under the cap."""
     weights, is_scaled = weights_of(recipe)
     block = recipe.mixture
@@ -249,7 +249,8 @@ def _mixture(recipe: Recipe, subsets: Mapping[str, Any]) -> dict[str, Any]:
         return {**found, "tokens": 0, "largest": None, "refused": str(error), "shares": []}
     if block.tokens != "max":
         largest = made.largest
-        made = plan(available, weights, tokens=block.tokens, max_epochs=math.inf)
+        # No subset with a token can be repeated more often than there are tokens: this cap refuses nothing.
+        made = plan(available, weights, tokens=block.tokens, max_epochs=block.tokens)
         if block.tokens > largest:
             found["refused"] = (
                 f"mixture.tokens: {block.tokens:,} repeat a subset more than {block.max_epochs:g} times; "
@@ -277,11 +278,13 @@ def _time(
         seconds[_STAGES[note["stage"]]] += note["seconds"]
     rates: dict[str, list[float]] = {}
     for part in drawn:
-        note = notes.get(folder.marker("curate", part.subset, part.name))
-        if note is not None:
+        marker = folder.marker("curate", part.subset, part.name)
+        if marker in notes:
             held = rates.setdefault(part.subset, [0.0, 0.0])
-            rates[part.subset] = [held[0] + note["seconds"], held[1] + part.n_bytes]
-    costs = [part.n_bytes * rates[part.subset][0] / rates[part.subset][1] for part in parts if part.subset in rates]
+            rates[part.subset] = [held[0] + notes[marker]["seconds"], held[1] + part.n_bytes]
+    costs = [
+        part.n_bytes * rates[part.subset][0] / max(1.0, rates[part.subset][1]) for part in parts if part.subset in rates
+    ]
     width = min(workers, os.cpu_count() or 1)
     grown = sum(part.n_bytes for part in parts) / max(1, sum(part.n_bytes for part in drawn))
     later = {name: seconds[name] * grown for name in ("deduplicate", "decontaminate")}

@@ -16,8 +16,9 @@ from click.testing import CliRunner
 
 from massivetext.cli import commands
 from massivetext.cli.plan import show
-from pipelines.forecast import draw, interval
+from pipelines.forecast import draw, interval, planned_mixture
 from pipelines.parts import Part
+from pipelines.recipe import read
 
 
 def part(subset: str, number: int, n_bytes: int = 100) -> Part:
@@ -62,6 +63,32 @@ def test_a_sample_is_drawn_by_the_seed_whatever_the_order() -> None:
     assert sorted(parts, key=str) == sorted(draw(parts, 1000, seed=3), key=str)
 
 
+def test_a_budget_is_planned_whether_or_not_the_cap_allows_it(tmp_path: Path) -> None:
+    text = "subsets: {c4: {sources: [{format: lines, path: x}]}, news: {sources: [{format: lines, path: y}]}}\n"
+    (tmp_path / "recipe.yaml").write_text(text, "utf-8")
+    subsets = {
+        name: {"passing": {"expected": 2.0}, "tokens": {"expected": tokens}, "passing_bytes": {"expected": 9.0}}
+        for name, tokens in (("c4", 100.4), ("news", 50.0))
+    }
+
+    def planned(tokens: str) -> dict[str, Any]:
+        settings = ["mixture.weights={c4: 0.5, news: 0.25, books: 0.25}", f"mixture.tokens={tokens}"]
+        return planned_mixture(read(str(tmp_path / "recipe.yaml"), settings), subsets)
+
+    for tokens, refused, epochs in (
+        ("max", False, [4.0, 4.0]),
+        ("150", False, [1.0, 1.0]),
+        ("601", True, [4.01, 4.01]),
+    ):
+        made = planned(tokens)
+        assert 600 == made["largest"]
+        assert refused == (made["refused"] is not None)
+        assert made["weights_scaled"]
+        assert epochs == [pytest.approx(share["epochs"], rel=0.01) for share in made["shares"]]
+    subsets["c4"]["tokens"]["expected"] = 0.0
+    assert "no documents are kept of c4" in planned("max")["refused"]
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Forecasts from four parts and from all of a corpus of twelve, and the run itself."""
@@ -79,14 +106,16 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     }
     path = base / "recipe.yaml"
     path.write_text(json.dumps(recipe), "utf-8")
-    before = set(os.listdir(tempfile.gettempdir()))
+    scratch = base / "scratch"
+    scratch.mkdir()
     results: dict[str, Any] = {"out": base / "out"}
-    for name, *options in (("four", "4", "--set", "mixture.tokens=1_000_000_000"), ("all", "99")):
-        result = CliRunner().invoke(commands, ["plan", str(path), "--json", "--sample", *options])
-        assert 0 == result.exit_code, result.output
-        results[name] = json.loads(result.output)
-    left = {name for name in set(os.listdir(tempfile.gettempdir())) - before if name.startswith("massivetext-plan-")}
-    assert set() == left
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(scratch))
+        for name, *options in (("four", "4", "--set", "mixture.tokens=1_000_000_000"), ("all", "99")):
+            result = CliRunner().invoke(commands, ["plan", str(path), "--json", "--sample", *options])
+            assert 0 == result.exit_code, result.output
+            results[name] = json.loads(result.output)
+    assert [] == [one for one in os.listdir(scratch) if one.startswith("massivetext-plan-")]
     result = CliRunner().invoke(commands, ["run", str(path), "--output", str(base / "out"), "--quiet"])
     assert 0 == result.exit_code, result.output
     return results
