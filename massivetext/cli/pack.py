@@ -28,7 +28,7 @@ __all__ = ["pack"]
 @click.option("--bos", metavar="PIECE", help="the token for a document's start, where the tokenizer marks none")
 @click.option("--eos", metavar="PIECE", help="the token for a document's end, where the tokenizer marks none")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="processes")
-@click.option("--scratch", metavar="DIR3", help="local folder for the first pass [default: DIR2/work]")
+@click.option("--scratch", metavar="DIR3", help="local folder for tokens and texts in between [default: DIR2/work]")
 @click.option("--quiet", is_flag=True, help="say nothing but errors")
 def pack(
     directory: str,

@@ -111,6 +111,10 @@ def open_mixture(
     Raises OutputError where there are no shards or they are not those of the manifest, RecipeError for weights that
     do not sum to 1 or name a subset without documents.
     """
+    if scratch is not None and storage.is_remote(scratch):
+        raise RecipeError(
+            f"scratch: {scratch} is on an object store, from which no file is mapped; name a local folder"
+        )
     folder, shards, manifest = finished_shards(path, mixture)
     rows: list[tuple[int, int]] = []
     counts: list[dict[str, int]] = []

@@ -176,7 +176,8 @@ def pack(
     tokens: how many in all, by default as many as the mixture has; each subset gives its weight of the sequences, in
     as many epochs of crops as that takes. max_epochs: of tokens, above which LimitError names the largest budget.
     shard_bytes: of tokens in a shard. scratch: a local folder for the first pass, by default work/ in the output; as
-    large as the tokens; removed at the end. say: is given what is planned, and what came of it, line by line.
+    large as the tokens and the texts that they come from; removed at the end. say: is given what is planned, and what
+    came of it, line by line.
 
     Memory of a worker: one row group of the mixture for each subset, a block, and 32 MB. Errors as for `sequences`,
     and OutputError for an output folder that holds other sequences.

@@ -212,6 +212,8 @@ def test_wrong_input_is_named(model: str, model_without_bos: str, write_mixture:
         sequences(folder, tokenizer=model, weights={"books": 0.5, "code": 0.5})
     with pytest.raises(LimitError, match="its documents are too short"):
         next(sequences(folder, tokenizer=model, length=20_000, epochs=None))
+    with pytest.raises(RecipeError, match="scratch: s3://bucket/x is on an object store"):
+        sequences(folder, tokenizer=model, scratch="s3://bucket/x")
     with pytest.raises(OutputError, match="no shards there"):
         sequences(folder + "/nothing", tokenizer=model)
 
