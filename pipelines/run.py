@@ -25,10 +25,10 @@ from pipelines.curate import CuratePart
 from pipelines.deduplicate import deduplicate
 from pipelines.execution import ATTEMPTS, Execution, Marker, Workers, read_markers
 from pipelines.folder import Folder
-from pipelines.measures import testset_index
+from pipelines.measures import ledger_schema, testset_index
 from pipelines.mix import mix
 from pipelines.parts import Part, find_parts
-from pipelines.recipe import Recipe, content_digest
+from pipelines.recipe import RULE_FAMILIES, Recipe, content_digest
 from pipelines.remove import refuse_unfinished
 from pipelines.settle import SettlePart
 from pipelines.timings import Timed
@@ -38,8 +38,8 @@ __all__ = ["COMMANDS", "Outcome", "Reporter", "run", "run_stages"]
 
 COMMANDS = ("curate", "deduplicate", "decontaminate", "mix")
 
-_LATER = ("deduplication", "contamination", "mixture", "max_failed")
-"""Blocks of a recipe that the pass over the text does not depend on."""
+_LATER = ("deduplication", "contamination")
+"""Stages after the pass over the text."""
 
 
 class Reporter(Protocol):
@@ -197,16 +197,34 @@ def _digest(*values: Any) -> str:
 
 
 def _curate_fingerprint(recipe: Recipe, canonical: Mapping[str, Any], part: Part) -> str:
-    """All that shapes a part's curated rows and measures: its bytes, and the recipe but for the later stages."""
-    data = {name: block for name, block in canonical.items() if name not in (*_LATER, "subsets")}
-    subset = {name: block for name, block in canonical["subsets"][part.subset].items() if name != "sources"}
-    duplicates = recipe.block(part.subset, "deduplication")
-    banding = plan(duplicates.threshold, duplicates.recall)
+    """All that shapes a part's curated rows and measures, and no more: its bytes, the blocks of the stages that its
+    subset goes through, and the columns that every ledger of the run has."""
+    name = part.subset
+    own = canonical["subsets"][name]
+    stages = [stage for stage in own["stages"] if stage not in _LATER]
+    blocks: dict[str, Any] = {key: canonical.get(key) for key in ("tokenizer", "rejected", "isolation")}
+    if not isinstance(recipe.rejected, str):
+        blocks["seed"] = recipe.seed  # of the sample
+    if "repetition" in stages:
+        blocks["count_duplicates"] = recipe.count_duplicates
+    if part.format in ("warc", "wet") or ":" in part.format or "page" in part.fields:
+        blocks["extraction"] = recipe.block(name, "extraction").model_dump(mode="json")
+    for stage in stages:
+        if stage in RULE_FAMILIES:
+            limits = recipe.limits(name, stage)
+            blocks[stage] = {signal: [limit.min, limit.max] for signal, limit in limits.items()}
+        elif stage != "extraction":
+            blocks[stage] = [canonical.get(stage), own.get(stage)]
+    if recipe.goes_through(name, "deduplication"):
+        duplicates = recipe.block(name, "deduplication")
+        banding = plan(duplicates.threshold, duplicates.recall)
+        blocks["evidence"] = [banding.bands, banding.rows]
+    if is_tested(recipe, name):
+        blocks["testsets"] = ["contamination-evidence-1", canonical["testsets"]]
     return _digest(
-        data,
-        subset,
-        [banding.bands, banding.rows],
-        ["contamination-evidence-1"] if is_tested(recipe, part.subset) else [],
+        blocks,
+        stages,
+        ledger_schema(recipe).names,
         [part.source, part.format, part.start, part.stop, part.n_bytes, part.stamp, dict(part.fields)],
     )
 

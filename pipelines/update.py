@@ -25,6 +25,8 @@ def first_stage(key: str) -> tuple[str | None, str | None]:
         return None, subset
     if block == "mixture":
         return "mix", subset
+    if block == "seed":
+        return "deduplicate", subset
     if block == "contamination":
         return "decontaminate", subset
     if block == "deduplication" and rest and rest[0] not in _BANDING:

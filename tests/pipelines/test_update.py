@@ -10,6 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from massivetext.cli import commands
+from pipelines.parts import find_parts
+from pipelines.recipe import read
+from pipelines.run import _curate_fingerprint as curate_fingerprint
 from pipelines.update import first_stage, redone
 
 OUTPUTS = ("curated", "rejected", "ledger", "mixture")
@@ -84,6 +87,7 @@ def test_a_changed_recipe_redoes_the_stages_it_touches_and_says_which(corpus: Pa
     for setting, stage, redoes in (
         ("mixture.max_epochs=2", "mix, for mixture.max_epochs: ", set()),
         ("deduplication.keep=longest", "deduplicate, for deduplication.keep", {"deduplicate"}),
+        ("seed=7", "deduplicate, for seed: 0 -> 7", {"deduplicate"}),
         ("quality.word_count.min=6", "curate, for quality.word_count.min: ", {"curate", "deduplicate"}),
     ):
         before = inodes(corpus / "out")
@@ -104,7 +108,67 @@ def test_the_first_stage_that_a_key_shapes() -> None:
     assert ("curate", None) == first_stage("testsets: [] -> []")
     assert ("deduplicate", "c4") == first_stage("subsets.c4.deduplication.keep: 'random' -> 'first'")
     assert ("decontaminate", None) == first_stage("contamination.jaccard: 0.8 -> 0.7")
+    assert ("deduplicate", None) == first_stage("seed: 0 -> 1")
     assert (None, None) == first_stage("max_failed: 0.001 -> 0.2")
     assert ["mix, for mixture.tokens: 1 -> 2", "no stage, for max_failed: 0.1 -> 0.2"] == redone(
         ["max_failed: 0.1 -> 0.2", "mixture.tokens: 1 -> 2"]
     )
+
+
+ALL = {"c4", "massiveweb", "news"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "touched"),
+    [
+        (["mixture.max_epochs=2"], set()),
+        (["mixture.weights={c4: 0.5, news: 0.5}"], set()),
+        (["max_failed=0.5"], set()),
+        (["seed=7"], set()),
+        (["seed=7", "rejected=0.5"], ALL),
+        (["rejected=none"], ALL),
+        (["tokenizer=items.jsonl"], ALL),
+        (["quality.word_count.min=6"], {"massiveweb", "news"}),
+        (["subsets.news.quality={word_count: {min: 6}}"], {"news"}),
+        (["repetition.duplicate_line_fraction.max=0.2"], {"massiveweb"}),
+        (["count_duplicates=repeats"], {"massiveweb"}),
+        (["language.keep={en: 0.5}"], {"massiveweb"}),
+        (["safe_search.safe_search_score.max=0.4"], {"massiveweb"}),
+        (["extraction.engine=trafilatura"], {"massiveweb"}),
+        (["licence=[MIT]"], set()),
+        (["pii.emails=false"], set()),
+        (["deduplication.keep=longest"], set()),
+        (["subsets.news.deduplication={keep: longest}"], set()),
+        (["deduplication.threshold=0.9"], {"news"}),
+        (["contamination.jaccard=0.7"], set()),
+        (["subsets.c4.contamination={remove: mark}"], set()),
+        (["testsets=[{name: own, path: items.jsonl, text: '{other}'}]"], {"c4"}),
+        (["subsets.news.stages=[quality, pii, deduplication]"], {"news"}),
+        (["subsets.news.stages=[quality, deduplication, contamination]"], {"news"}),
+        (["subsets.c4.stages=[c4, contamination]"], ALL),  # every ledger has its columns
+    ],
+)
+def test_a_change_touches_the_subsets_that_it_shapes(tmp_path: Path, settings: list[str], touched: set[str]) -> None:
+    (tmp_path / "items.jsonl").write_text('{"text": "an item", "other": "another item"}\n', "utf-8")
+    for name in ("a.jsonl", "b.txt", "c.warc"):
+        (tmp_path / name).write_bytes(b"{}\n")
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        "subsets:\n"
+        "  c4: {sources: [{format: jsonl, path: a.jsonl}], stages: [contamination]}\n"
+        "  news: {sources: [{format: lines, path: b.txt}], stages: [quality, deduplication]}\n"
+        "  massiveweb:\n"
+        "    sources: [{format: warc, path: c.warc}]\n"
+        "    stages: [extraction, language, safe_search, quality, repetition]\n"
+        "testsets: [{name: own, path: items.jsonl, text: '{text}'}]\n",
+        "utf-8",
+    )
+
+    def fingerprints(given: list[str]) -> dict[str, str]:
+        recipe = read(str(path), [setting.replace("items.jsonl", str(tmp_path / "items.jsonl")) for setting in given])
+        canonical = recipe.canonical()
+        return {part.subset: curate_fingerprint(recipe, canonical, part) for part in find_parts(recipe)}
+
+    before, after = fingerprints([]), fingerprints(settings)
+
+    assert touched == {name for name in before if before[name] != after[name]}
