@@ -105,9 +105,7 @@ def main() -> None:
         largest = max(corpus.scopes)
         serial = largest * MEASURED["duplicates us/document"] * 1e-6 / 3600
         memory = largest * MEASURED["union-find B/document"] / 1e9
-        print(
-            f"| largest step: union-find of {largest / 1e6:,.0f} M documents, one process | < {serial:.1f} h | {memory:.1f} GB |"
-        )
+        print(f"| union-find of {largest / 1e6:,.0f} M documents, one process | < {serial:.1f} h | {memory:.1f} GB |")
         jobs = ASSUMED["jobs"] + ASSUMED["jobs a scope"] * len(corpus.scopes)
         starts = jobs * ASSUMED["minutes a job"] / 60
         hours = total / (cores * ASSUMED["busy"]) + serial + starts

@@ -46,7 +46,7 @@ def environment(proxy: Proxy, **more: str) -> dict[str, str]:
 
 def python(program: str, *arguments: str, env: dict[str, str]) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=env, check=False, timeout=120
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=env, check=False, timeout=400
     )
     return done.returncode, done.stdout + " ".join(done.stderr.split())
 
@@ -220,3 +220,56 @@ def test_documents_are_taken_out_of_a_store_as_out_of_a_disk(store: int, tmp_pat
     }
     assert expected == {name: content(f"taken/{name}") for name in expected}
     assert [] == names("taken/work/done/remove/")
+
+
+COMMANDS = """
+import json, sys
+from click.testing import CliRunner
+from massivetext.cli import commands
+
+def call(*arguments):
+    result = CliRunner().invoke(commands, list(arguments))
+    print(arguments[0], result.exit_code, flush=True)
+    if result.exit_code:
+        print(result.output[-1500:], repr(result.exception))
+    return result.output
+
+recipe, out, items, local = sys.argv[1:]
+call("run", recipe, "--output", out, "--quiet")
+rows = call("inspect", out + "/ledger", "--json", "--rows", "1", "--columns", "id")
+call("inspect", out + "/curated", "--where", "n_bytes > 20")
+identity = json.loads(rows.splitlines()[-1])
+call("explain", out, identity.get("id") or identity["rows"][0]["id"])
+call("report", out)
+call("what-if", out, "--set", "quality.word_count.min=9")
+call("diff", out, local)
+call("index", out)
+call("audit", out, "--testset", items)
+call("verify", out)
+"""
+
+
+@pytest.mark.heavy
+def test_every_command_reads_a_dir_on_a_store(store: int, tmp_path: Path) -> None:
+    for n in range(2):
+        tales = [f"the tale of {n * 10 + k} and what became of {n * 10 + k} in the long war" for k in range(5)]
+        put(f"tales/{n}.jsonl", "".join(json.dumps({"text": tale}) + "\n" for tale in tales).encode())
+    item = json.dumps({"text": "the tale of 3 and what became of 3 in the long war"})
+    put("tested.jsonl", item.encode())
+    recipe = (
+        f"subsets: {{c4: {{sources: [{{format: jsonl, path: 's3://{BUCKET}/tales/*.jsonl'}}], "
+        "stages: [quality, deduplication]}}\n"
+        "quality: {word_count: {min: 8}, stop_word_count: {min: 0}, mean_word_length: {min: 1}}\n"
+        "mixture: {weights: {c4: 1.0}}\n"
+    )
+    put("tales.yaml", recipe.encode())
+    out = f"s3://{BUCKET}/commands"
+    with Proxy(store) as proxy:
+        proxy.faults.busy = 31
+        arguments = (f"s3://{BUCKET}/tales.yaml", out, f"s3://{BUCKET}/tested.jsonl", out)
+        code, said = python(COMMANDS, *arguments, env=environment(proxy))
+
+    assert 0 == code, said
+    called = ("run", "inspect", "inspect", "explain", "report", "what-if", "diff", "index", "audit", "verify")
+    assert [f"{name} 0" for name in called] == said.split("\n")[: len(called)], said
+    assert any(name.startswith("commands/report/") for name in names("commands/"))

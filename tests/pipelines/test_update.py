@@ -96,8 +96,8 @@ def test_a_changed_recipe_redoes_the_stages_it_touches_and_says_which(corpus: Pa
         assert f"  {stage}" in said
         assert ("curate" in redoes) == (before != inodes(corpus / "out"))
         assert ("curate: 5 of 5 parts: 5 changed" in said) == ("curate" in redoes)
-        run(corpus, f"fresh-{stage[:3]}", "--set", setting)
-        assert digests(corpus / f"fresh-{stage[:3]}") == digests(corpus / "out")
+        run(corpus, f"fresh-{setting}", "--set", setting)
+        assert digests(corpus / f"fresh-{setting}") == digests(corpus / "out")
 
 
 def test_the_first_stage_that_a_key_shapes() -> None:
