@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from massivetext.errors import SourceError
 from massivetext.loader.sources import TOKENS, Source
-from massivetext.mixture.shards import generator
+from massivetext.mixture.allotment import generator
 
 __all__ = ["Block", "Blocks"]
 

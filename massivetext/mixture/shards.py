@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 from massivetext import storage
 from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.errors import OutputError
-from massivetext.mixture.allotment import ShardRows, generator
+from massivetext.mixture.allotment import ShardRows
 from massivetext.parquet import ParquetOutput
 
-__all__ = ["COMPRESSION_LEVEL", "ROW_GROUP_BYTES", "generator", "write_shard"]
+__all__ = ["COMPRESSION_LEVEL", "ROW_GROUP_BYTES", "write_shard"]
 
 ROW_GROUP_BYTES = 8 << 20
 """Of text in a row group, if more than one document is in it."""
