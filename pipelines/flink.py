@@ -100,6 +100,7 @@ class Cluster:
         try:
             self._wait(job)
         except BaseException:
+            self._uploaded = None  # a job manager that was started anew has no jars
             with contextlib.suppress(RuntimeError, ConnectionError):
                 self._cancel(job)
             raise
