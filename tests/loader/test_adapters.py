@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +197,37 @@ def test_workers_of_grain_share_the_documents(out: str, ids: list[str]) -> None:
         found += [row["id"] for row in dataset]
 
     assert ids == sorted(found)
+
+
+PROGRAM = """
+import json, sys, grain, massivetext
+from massivetext.loader.grain import GrainDataset
+
+def main():
+    dataset = GrainDataset(massivetext.load, sys.argv[1]).map(lambda row: row["id"])
+    dataset = dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=2))
+    iterator = iter(dataset)
+    first = [next(iterator) for _ in range(33)]
+    after = iter(dataset)
+    after.set_state(iterator.get_state())
+    iterator.close()
+    print(json.dumps(first + list(after)))
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_processes_of_grain_go_on(out: str, ids: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("grain", reason=f"grain {HOW}")
+    # A file, since the processes are spawned and import it.
+    (tmp_path / "program.py").write_text(PROGRAM, "utf-8")
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "program.py"), out], capture_output=True, text=True, check=False
+    )
+
+    assert 0 == done.returncode, done.stderr
+    assert ids == sorted(json.loads(done.stdout))
 
 
 def test_parquet_of_the_shards_is_read_by_row_groups(out: str) -> None:

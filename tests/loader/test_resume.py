@@ -67,14 +67,14 @@ def test_killed_at_50_points_over_world_sizes_an_epoch_is_exact(out: str, ids: l
     options = SOURCES[source]
     chosen = random.Random(source)
     per = options.get("batch_size", 1)
-    for _ in range(50 // len(SOURCES) + 1):
+    for _ in range(5):  # times 3 stops of up to 4 ranks, times 4 sources: 60 points, each stop at another of each rank
         steps = [chosen.randint(0, len(ids) // (3 * size * per)) for size in CHAIN[:-1]]
         found = through(lambda **ranks: massivetext.load(out, **options, **ranks), steps, CHAIN, chosen)
 
         assert ids == sorted(found)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(st.data())
 def test_any_chain_of_world_sizes_is_exact(kept: tuple[str, list], data: st.DataObject) -> None:
     out, rows = kept

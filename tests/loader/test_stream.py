@@ -98,7 +98,7 @@ def test_weights_are_shares_of_tokens_at_any_point(kept: tuple[str, list], batch
     largest = max(row["n_tokens"] for row in rows)
     loader = massivetext.load(out, weights=WEIGHTS, epochs=None, batch_size=batch_size)
     documents = loader if batch_size is None else (row for batch in loader for row in batch.to_pylist())
-    for row, _ in zip(documents, range(3000)):
+    for row, _ in zip(documents, range(1000)):
         given[row["subset"]] += row["n_tokens"]
         total = sum(given.values())
 
@@ -110,7 +110,7 @@ def test_weights_are_shares_of_tokens_at_any_point(kept: tuple[str, list], batch
 def test_a_subset_that_is_drawn_often_comes_in_whole_epochs(out: str, ids: list[str]) -> None:
     books = [name for name in ids if name.startswith("books")]
 
-    given = [name for name in names(massivetext.load(out, weights=WEIGHTS, epochs=None), 4000) if "books" in name]
+    given = [name for name in names(massivetext.load(out, weights=WEIGHTS, epochs=None), 1200) if "books" in name]
 
     assert len(given) > 3 * len(books)
     for at in range(0, len(given) - len(books), len(books)):
