@@ -29,6 +29,21 @@ __all__ = ["Mixture", "SubsetReader", "open_mixture"]
 _ROW_GROUPS_HELD = 2
 
 
+class _Texts(dict[str, pa.LargeStringArray]):
+    """Texts of a row group by subset, each taken out when it is asked for."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def __missing__(self, subset: str) -> pa.LargeStringArray:
+        texts = self._table.column("text")
+        if "subset" in self._table.column_names:
+            texts = texts.filter(pc.equal(self._table.column("subset"), subset))
+        # Cast first: what is null becomes an empty text of the same type.
+        self[subset] = pa.concat_arrays(pc.fill_null(texts.cast(pa.large_string()), "").chunks)
+        return self[subset]
+
+
 @dataclass(frozen=True)
 class Mixture:
     """Shards and what they hold. path, row_group: of each row group, paths indexing `paths`; documents: of each subset
@@ -45,7 +60,7 @@ class Mixture:
     weights: Mapping[str, float]
     digest: str
     scratch: str | None = None
-    _cache: OrderedDict[int, dict[str, pa.LargeStringArray]] = field(
+    _cache: OrderedDict[int, Mapping[str, pa.LargeStringArray]] = field(
         default_factory=OrderedDict, compare=False, repr=False
     )
 
@@ -62,22 +77,15 @@ class Mixture:
             self._cache[unit] = held
         return held[subset]
 
-    def _read(self, unit: int) -> dict[str, pa.LargeStringArray]:
+    def _read(self, unit: int) -> Mapping[str, pa.LargeStringArray]:
         path = self.paths[self.path[unit]]
         try:
             with storage.open_input(path) as stream:
                 file = pq.ParquetFile(stream)
                 names = [name for name in ("subset", "text") if name in file.schema_arrow.names]
-                table = file.read_row_group(int(self.row_group[unit]), columns=names)
+                return _Texts(file.read_row_group(int(self.row_group[unit]), columns=names))
         except (pa.ArrowInvalid, OSError) as error:
             raise SourceError(f"{path}: row group {self.row_group[unit]} cannot be read: {error}") from error
-        texts = pc.fill_null(table.column("text").cast(pa.large_string()), "")
-        found = {}
-        for subset, counts in self.documents.items():
-            if counts[unit]:
-                mine = texts.filter(pc.equal(table.column("subset"), subset)) if "subset" in names else texts
-                found[subset] = pa.concat_arrays(mine.chunks)
-        return found
 
     def _mapped(self, unit: int, scratch: str) -> dict[str, pa.LargeStringArray]:
         """The same from a file in scratch, which is made first where it is missing: a batch for each subset."""
@@ -85,10 +93,11 @@ class Mixture:
         path = storage.join(scratch, f"texts-{self.digest}", f"{shard:05d}", f"{group:05d}.arrow")
         if not storage.exists(path):
             found = self._read(unit)
-            schema = pa.schema([("text", pa.large_string())], {"subsets": json.dumps(list(found))})
+            names = [name for name, counts in self.documents.items() if counts[unit]]
+            schema = pa.schema([("text", pa.large_string())], {"subsets": json.dumps(names)})
             with storage.open_output(path) as stream, pa.ipc.new_file(stream, schema) as writer:
-                for texts in found.values():
-                    writer.write_batch(pa.record_batch([texts], schema=schema))
+                for name in names:
+                    writer.write_batch(pa.record_batch([found[name]], schema=schema))
         file = pa.ipc.open_file(pa.memory_map(path))
         names = json.loads(file.schema.metadata[b"subsets"])
         return {name: file.get_batch(i).column(0) for i, name in enumerate(names)}
