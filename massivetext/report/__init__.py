@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from massivetext import storage
 from massivetext.report.gather import gather
 from massivetext.report.page import render
@@ -10,11 +12,19 @@ __all__ = ["gather", "render", "write"]
 
 
 def write(folder: str, path: str | None = None, *, samples: int = 3) -> str:
-    """Write the report of an output folder to `path`, or to DIR/report/index.html; returns where it is.
+    """Write the report of an output folder to `path`, or to DIR/report/index.html; returns where it is. The account of
+    test sets goes to DIR/report/contamination.json as well, if the recipe lists any.
 
     samples: documents shown for each rule. The page's bytes are a function of the folder's. Raises OutputError if the
     folder is not that of a run.
     """
     path = path or storage.join(folder, "report", "index.html")
-    storage.write_bytes(path, render(gather(folder, samples=samples)).encode("utf-8", "replace"))
+    page = gather(folder, samples=samples)
+    storage.write_bytes(path, render(page).encode("utf-8", "replace"))
+    if page["test_sets"]["sets"]:
+        tests = page["test_sets"]
+        for row in tests["sets"]:
+            row["samples"] = [{k: v for k, v in sample.items() if k != "row"} for sample in row["samples"]]
+        data = json.dumps(tests, ensure_ascii=False, indent=2) + "\n"
+        storage.write_bytes(storage.join(folder, "report", "contamination.json"), data.encode("utf-8", "replace"))
     return path

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from massivetext.report.charts import OUTCOME_COLOURS, Charts
+from massivetext.report.contamination import account
 from massivetext.report.course import course, mixtures, read_json, recipe_of
 from massivetext.report.limits import Limited, limited_signals
 from massivetext.report.samples import matched, quoted, texts
@@ -34,7 +35,9 @@ def gather(folder: str, *, samples: int = 3) -> dict[str, Any]:
         combinations = ledger.combinations()
         examples = ledger.examples(samples) if samples else {}
         groups = ledger.groups()
+        matches = ledger.matches(samples) if samples else {}
         named = [i for ids in examples.values() for i in ids]
+        named += [i for ids in matches.values() for i in ids]
         named += [group[key] for group in groups["largest"] for key in ("partner_id", "example") if group[key]]
         found = ledger.documents(sorted(set(named)))
         page = {
@@ -51,10 +54,12 @@ def gather(folder: str, *, samples: int = 3) -> dict[str, Any]:
             "together": _together(combinations),
             "languages": ledger.languages(),
             "hosts": ledger.hosts(),
-            "test_sets": ledger.test_sets(),
+            "test_sets": account(folder, recipe, ledger.test_sets()),
         }
         pairs = ledger.pairs()
     quotes = texts(folder, found.values())
+    for row in page["test_sets"]["sets"]:
+        row["samples"] = [_match(found[i], quotes.get(i)) for i in matches.get(row["test_set"], []) if i in found]
     page["duplicates"] = _duplicates(folder, groups, pairs, found, quotes, charts)
     page["samples"] = _samples(examples, rows, found, quotes, {limited.rule: limited for limited in signals})
     page["mixtures"] = [
@@ -227,6 +232,13 @@ def _samples(
         entry = {"outcome": outcome, "name": name, "documents": documents, "n": totals[outcome, name]}
         sections.append({**entry, "limited": limited})
     return sections
+
+
+def _match(row: Mapping[str, Any], text: str | None) -> dict[str, Any]:
+    """A document that holds an item: which, by how much, and the first stretch that matches."""
+    names = ("id", "subset", "test_item", "contamination_jaccard", "contamination_containment", "reasons")
+    quote = None if text is None else matched(text, row["test_span"])
+    return {**{name: row.get(name) for name in names}, "text": quote.marked if quote is not None else None, "row": row}
 
 
 def _mixture_chart(mixture: Mapping[str, Any], charts: Charts) -> str:

@@ -177,20 +177,40 @@ class Ledger(Engine):
         return found
 
     def test_sets(self) -> list[dict[str, Any]]:
-        """By test set: documents removed for it by each measure, documents in which it is the nearest at all, items of
-        it named, and the largest values."""
-        return self.rows(
-            "SELECT coalesce(test_set, test_title) AS test_set, "
-            "count(*) FILTER (outcome = 'contaminated') AS documents, "
+        """By test set: documents and tokens removed for it, and documents by measure (`by`), documents marked and kept,
+        documents in which it is the nearest at all, and the largest values."""
+        # A page's title names its set before a colon.
+        self.query(
+            "CREATE OR REPLACE TEMP TABLE tested AS "
+            "SELECT CASE WHEN reason = 'contamination.title' OR test_set IS NULL "
+            "THEN split_part(test_title, ': ', 1) ELSE test_set END AS test_set, outcome, reason, n_tokens, "
+            "len(list_filter(reasons, x -> starts_with(x, 'contamination.'))) > 0 AS broken, "
+            "contamination_jaccard, contamination_containment "
+            "FROM ledger WHERE test_set IS NOT NULL OR test_title IS NOT NULL"
+        )
+        rows = self.rows(
+            "SELECT test_set, count(*) FILTER (outcome = 'contaminated') AS documents, "
             "coalesce(sum(n_tokens) FILTER (outcome = 'contaminated'), 0)::BIGINT AS tokens, "
-            "count(*) FILTER (outcome = 'contaminated' AND reason = 'contamination.jaccard') AS jaccard, "
-            "count(*) FILTER (outcome = 'contaminated' AND reason = 'contamination.containment') AS containment, "
-            "count(*) FILTER (outcome = 'contaminated' AND reason = 'contamination.title') AS title, "
-            "count(DISTINCT test_item) FILTER (outcome = 'contaminated') AS items, "
+            "count(*) FILTER (outcome = 'kept' AND broken) AS marked, "
             "count(*) AS touched, max(contamination_jaccard) AS jaccard_max, "
             "max(contamination_containment) AS containment_max "
-            "FROM ledger WHERE test_set IS NOT NULL OR test_title IS NOT NULL GROUP BY 1 ORDER BY documents DESC, 1"
+            "FROM tested GROUP BY 1 ORDER BY documents DESC, 1"
         )
+        by: dict[str, dict[str, int]] = {}
+        for name, reason, n in self.query(
+            "SELECT test_set, reason, count(*) FROM tested WHERE outcome = 'contaminated' GROUP BY ALL ORDER BY ALL"
+        ):
+            by.setdefault(name, {})[reason.removeprefix("contamination.")] = n
+        return [{**row, "by": by.get(row["test_set"], {})} for row in rows]
+
+    def matches(self, n: int = 3) -> dict[str, list[str]]:
+        """Ids by test set: documents removed or marked for it, the smallest ids."""
+        found = self.query(
+            f"SELECT test_set, min(id, {int(n)}) FROM ledger WHERE test_set IS NOT NULL AND outcome IN "
+            "('kept', 'contaminated') AND len(list_filter(reasons, x -> starts_with(x, 'contamination.'))) > 0 "
+            "GROUP BY ALL ORDER BY ALL"
+        )
+        return dict(found)
 
     def examples(self, n: int = 3) -> dict[tuple[str, str], list[str]]:
         """Ids by (outcome, reason or subset): removed ones of each reason over all subsets, kept ones of each subset.

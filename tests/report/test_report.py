@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections import Counter
@@ -114,6 +115,25 @@ def test_rules_that_fire_together(out: Path) -> None:
     assert 0 == together["language.language_score"]["alone"]
 
 
+def test_the_account_of_test_sets_is_data_too(out: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(out, folder)
+    report.write(str(folder))
+    (found,) = json.loads((folder / "report" / "contamination.json").read_text("utf-8"))["sets"]
+
+    assert (1, 1, 1.0, {"containment": 1}) == tuple(found[k] for k in ("items_searched", "items_hit", "share", "by"))
+    assert [(0, 1.0, ITEM)] == [
+        (sample["test_item"], sample["contamination_containment"], sample["text"]) for sample in found["samples"]
+    ]
+
+    # Without work/ the items are not known, and said not to be.
+    shutil.rmtree(folder / "work")
+    report.write(str(folder))
+    (found,) = json.loads((folder / "report" / "contamination.json").read_text("utf-8"))["sets"]
+
+    assert (None, None, 1) == tuple(found[k] for k in ("items", "items_hit", "documents"))
+
+
 def test_duplicates_test_sets_hosts_and_samples(out: Path) -> None:
     page = report.gather(str(out))
     ledger = {row["id"]: row for row in rows(out)}
@@ -122,8 +142,10 @@ def test_duplicates_test_sets_hosts_and_samples(out: Path) -> None:
     exact = next(group for group in page["duplicates"]["largest"] if group["exact"])
     assert exact["shown"][0]["quote"] == exact["shown"][1]["quote"]
     assert [1] == [curve["pairs"][46] for curve in page["duplicates"]["curves"]]
-    (tested,) = page["test_sets"]
-    assert (HARM[0], 1, 1, 1) == tuple(tested[name] for name in ("test_set", "documents", "containment", "items"))
+    (tested,) = page["test_sets"]["sets"]
+    columns = ("test_set", "documents", "by", "items", "items_searched", "items_hit", "share", "touched")
+    assert (HARM[0], 1, {"containment": 1}, 1, 1, 1, 1.0, 1) == tuple(tested[name] for name in columns)
+    assert [ITEM] == [sample["text"] for sample in tested["samples"]]
     (section,) = [section for section in page["samples"] if section["outcome"] == "contaminated"]
     quote = section["documents"][0]["quote"]
     assert ITEM == quote.marked
