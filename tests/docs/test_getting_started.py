@@ -53,6 +53,19 @@ def test_every_command_of_the_page_works(tmp_path: Path, monkeypatch: pytest.Mon
     shown = {line: look(line) for line in command_lines((PAGE.parent / "inspect.md").read_text("utf-8"))}
     assert len(shown) > 7
     assert all(shown.values())
+    page = (PAGE.parent / "looking.md").read_text("utf-8")
+    looked = {words_of(line)[0]: look(line) for line in command_lines(page)}
+    assert {"explain", "what-if", "run", "diff", "plan"} == set(looked)
+    for name, line in (
+        ("explain", "x kept instead: "),
+        ("what-if", "rejected quality.word_count -> passes the rules, later stages unknown"),
+        ("what-if", "massivetext run demo/out/recipe.yaml --output demo/out --update --set quality.word_count.min=30"),
+        ("diff", "quality.word_count.min: 50.0 -> 30.0"),
+        ("diff", "massiveweb: rejected quality.word_count -> kept: "),
+    ):
+        assert line in page
+        assert line in looked[name]
+    assert "the most that can be kept" in looked["plan"]
     # On the output of the reader's own files.
     for program in programs((PAGE.parent / "formats.md").read_text("utf-8")):
         namespace: dict[str, Any] = {}
