@@ -170,6 +170,7 @@ def _go_through(
     largest = recipe.mixture.model_copy(update={"tokens": "max"})
     small = recipe.model_copy(update={"mixture": largest})
     mixed = _Mixed()
+    folder.adopt(small, update=False)
     for _ in range(2):
         for name in ("work/dedup", "work/duplicates", "work/done/settle", "work/done/mix", "work/frequent"):
             shutil.rmtree(folder.path(name), ignore_errors=True)
