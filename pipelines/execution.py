@@ -16,7 +16,9 @@ import json
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
+import tempfile
 import threading
 import time
 import traceback
@@ -340,11 +342,13 @@ class RunTask(beam.DoFn):
             _report(number, "end", message)
 
 
-def _serve(connection: Connection, parent: int, note: isolation.Note) -> None:
+def _serve(connection: Connection, parent: int, note: isolation.Note, temporary: str) -> None:
     """A worker process: runs a pipeline over each list of tasks that it is handed, until the parent is gone."""
     isolation.attach(note)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=die_with, args=(parent,), daemon=True).start()
+    # Beam makes a folder for each pipeline; whichever of the two processes is killed, the other one removes it.
+    tempfile.tempdir = temporary
+    threading.Thread(target=die_with, args=(parent, temporary), daemon=True).start()
     global _in_tasks, _report
 
     def report(number: int, event: str, message: str | None) -> None:
@@ -373,9 +377,12 @@ def _how_it_died(code: int | None) -> str:
     return f"the worker process died (exit code {code})"
 
 
-def die_with(parent: int) -> None:
+def die_with(parent: int, temporary: str | None = None) -> None:
+    """End this process when its parent is gone, and with it its folder of temporary files."""
     while os.getppid() == parent:
         time.sleep(0.5)
+    if temporary is not None:
+        shutil.rmtree(temporary, ignore_errors=True)
     os._exit(1)
 
 
@@ -413,7 +420,9 @@ class _Process:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.note = isolation.Note()
-        self.process = context.Process(target=_serve, args=(theirs, os.getpid(), self.note), daemon=True)
+        self.temporary = tempfile.mkdtemp(prefix="massivetext-")
+        arguments = (theirs, os.getpid(), self.note, self.temporary)
+        self.process = context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
         self.watch = isolation.Watch(self.process.pid or 0, self.note)
         theirs.close()
@@ -457,7 +466,7 @@ class _Process:
             self.process.join()
             self.is_dead = True
             blame, is_certain = self.watch.blame()
-            self.note.close()
+            self._clear()
             for number, (task, attempt) in self.tasks.items():
                 # Only the task that was running can be to blame; the others have lost nothing but their place.
                 died = _how_it_died(self.process.exitcode)
@@ -479,4 +488,8 @@ class _Process:
     def kill(self) -> None:
         self.process.kill()
         self.process.join()
+        self._clear()
+
+    def _clear(self) -> None:
         self.note.close()
+        shutil.rmtree(self.temporary, ignore_errors=True)

@@ -250,7 +250,7 @@ def _mmlu(testset: TestSet, path: str) -> Iterator[Item]:
         records = [record for record, _ in pairs]
         if "choices" in records[0]:
             for record, line in pairs:
-                yield Item(f"{_plain(record.get('question'))} {_plain(record['choices'])}", line, path)
+                yield Item(f"{_plain(record.get('question'))} {_plain(record.get('choices'))}", line, path)
         else:
             choices = " ".join(_plain(record.get("answer")) for record in records)
             yield Item(f"{_plain(records[0].get('question'))} {choices}", "".join(line for _, line in pairs), path)

@@ -211,7 +211,8 @@ def read_items_of(given: tuple[dict[str, str], bytes]) -> None:
     path.write_bytes(data)
     with contextlib.suppress(RecipeError, SourceError):
         for item in read_items(TestSet("set", str(path), **how)):
-            assert "\0" not in item.text
+            # A preset's own mark for a word that WikiText left out.
+            assert "\0" not in item.text or how.get("preset") == "wikitext"
             item.text.encode()
 
 
