@@ -17,7 +17,7 @@ from apache_beam.runners import create_runner
 from massivetext import storage
 from massivetext.errors import RecipeError
 from pipelines import staging
-from pipelines.recipe import Recipe
+from pipelines.recipe import Recipe, Subset
 
 __all__ = ["DATAFLOW", "check", "options_of", "read_tasks", "unreachable", "write_tasks"]
 
@@ -107,7 +107,9 @@ def _paths(recipe: Recipe) -> Iterator[tuple[str, str, bool]]:
             yield f"testsets.{number}.titles", testset.titles, True
     if recipe.tokenizer:
         yield "tokenizer", recipe.tokenizer, True
-    for owner, block in (("", recipe), *((f"subsets.{name}.", subset) for name, subset in recipe.filled.items())):
+    owners: list[tuple[str, Recipe | Subset]] = [("", recipe)]
+    owners += [(f"subsets.{name}.", subset) for name, subset in recipe.filled.items()]
+    for owner, block in owners:
         if block.language and block.language.model:
             yield f"{owner}language.model", block.language.model, True
         if block.safe_search:

@@ -8,7 +8,8 @@ import click
 @click.command()
 @click.option("--output", required=True, metavar="DIR", help="where the corpus and everything made of it is written")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="worker processes")
-def demo(output: str, workers: int) -> None:
+@click.option("--quiet", is_flag=True, help="say nothing but errors")
+def demo(output: str, workers: int, quiet: bool) -> None:
     """Build a small corpus from the interpreter's library (its documentation as a web archive, its sources as code) and
     run the main job on it, from web archive to mixture.
 
@@ -21,9 +22,12 @@ def demo(output: str, workers: int) -> None:
     from pipelines.demo import build, rejected_page
 
     recipe = build(os.path.join(output, "corpus"))
-    click.echo(f"corpus and recipe: {os.path.dirname(recipe)}")
+    if not quiet:
+        click.echo(f"corpus and recipe: {os.path.dirname(recipe)}")
     target = os.path.join(output, "out")
-    execute("mix", recipe, target, workers, "FnApiRunner", 2048, True, (), False, False, ())
+    execute("mix", recipe, target, workers, "FnApiRunner", 2048, True, (), quiet, False, ())
+    if quiet:
+        return
     click.echo(
         f"\nlook into it:\n"
         f"  massivetext inspect {target} --where \"outcome = 'rejected'\" --columns id,url,reason --rows 3\n"
