@@ -118,7 +118,7 @@ def test_every_dofn_and_task_is_had_by_a_process_with_the_package_only(installed
         WriteShard(folder, "main", "shard", folder.path("rows"), 1, "f"),
         *(Step(folder.path("scope"), phase, 0) for phase in phases),
     ]
-    functions = [execution.RunTask(), RunAll(), deduplicate._Receive("edges"), deduplicate._send, engine.read_tasks]
+    functions = [execution.RunTask(), RunAll(), deduplicate._Receive("edges"), deduplicate.send, engine.read_tasks]
     exchange = deduplicate.Exchange("edges")
     (tmp_path / "tasks").write_bytes(pickle.dumps(tasks))
     (tmp_path / "functions").write_bytes(pickler.dumps([*functions, exchange]))

@@ -54,6 +54,11 @@ def test_every_command_of_the_page_works(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(shown) > 7
     assert all(shown.values())
     page = (PAGE.parent / "looking.md").read_text("utf-8")
+    # Which of two equal pages goes hangs on their ids, and these on the corpus that this Python makes.
+    copy = json.loads(
+        look("massivetext inspect demo/out --json --rows 1 --where \"reason = 'duplicate.exact'\" --columns url")
+    )
+    page = page.replace("http://pydoc.example/topics/if.html", copy["url"])
     looked = {words_of(line)[0]: look(line) for line in command_lines(page)}
     assert {"explain", "what-if", "run", "diff", "plan"} == set(looked)
     for name, line in (
