@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 FUZZ_SECONDS ?= 10
-.PHONY: help setup run test test-dataflow test-faults test-flink flink-up flink-down fuzz test-loaders lint bench docs requirements clean
+.PHONY: help setup run test test-dataflow test-faults test-long test-flink flink-up flink-down fuzz test-loaders lint bench docs requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,9 @@ test-dataflow: setup ## Dataflow as far as it goes without the cloud, and gs://,
 
 test-faults: setup ## the long tests of faults: kills, full disks, huge documents
 	$(BIN)/python -m pytest -m heavy tests/faults
+
+test-long: setup ## every test that `make test` leaves out for its length
+	$(BIN)/python -m pytest -m heavy
 
 # PyTorch's wheels for Linux on PyPI need NVIDIA's libraries to be imported, without a GPU too: 3 GB to download, 6 GB on disk.
 .venv-loaders/.installed: setup.cfg pyproject.toml

@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.faults.running import PROGRAM, children, digests, ledger, massivetext, temporary_files
 
 OWN = '''
@@ -111,6 +113,48 @@ def test_a_rule_that_single_documents_hold_up_blow_up_and_kill(tmp_path: Path) -
         "rules: {suffering: {function: 'suffering:rule', max: 1000000}}\n",
     )
     check(corpus, list(HARM), "rules")
+
+
+@pytest.mark.heavy
+def test_an_engine_that_single_pages_hold_up_blow_up_and_kill(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path)
+    for part, harms in enumerate((HARM, ())):
+        texts = [text(n, dict(zip((3, 11, 12), harms)).get(n, "")) for n in range(20)]
+        (tmp_path / f"{part}.jsonl").write_text("".join(json.dumps({"page": line}) + "\n" for line in texts), "utf-8")
+    corpus.recipe(
+        "{format: jsonl, path: '*.jsonl', fields: {page: page}}",
+        "extraction",
+        "extraction: {engine: 'suffering:engine'}\n",
+    )
+    check(corpus, list(HARM), "extraction")
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("harm", HARM)
+def test_a_reader_that_a_record_holds_up_blows_up_or_kills(tmp_path: Path, harm: str) -> None:
+    """What comes before it in its file is kept, and so are the other files; the run names the file."""
+    corpus = Corpus(tmp_path)
+    for part, harms in enumerate((harm, "")):
+        lines = [text(n, harms if n == 7 else "") for n in range(12)]
+        (tmp_path / f"{part}.txt").write_text("".join(line + "\n" for line in lines), "utf-8")
+    corpus.recipe("{format: 'suffering:reader', path: '*.txt'}", "quality", "quality: {word_count: {min: 1}}\n")
+    for workers, out in ((1, "one"), (2, "two")):
+        code, said = corpus.run(out, workers)
+
+        assert 1 == code, said
+        assert f"0.txt: failed.{KINDS[harm]} in reading: nothing is read after record 7" in said
+        assert 0 == massivetext("verify", str(tmp_path / out)).returncode
+        assert [] == temporary_files(tmp_path / out)
+    rows = [
+        (row["source"], row["offset"], row["reason"]) for row in ledger(tmp_path / "one") if row["outcome"] == "failed"
+    ]
+    assert [("0.txt", 7, f"failed.{KINDS[harm]} in reading")] == rows
+    assert 7 + 1 + 12 == len(ledger(tmp_path / "one"))
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    # The same command tries the file again.
+    code, said = corpus.run("one", HARMLESS="1")
+    assert 0 == code, said
+    assert 24 == len(ledger(tmp_path / "one"))
 
 
 def test_nothing_is_left_in_shared_memory_or_the_folder_for_temporary_files(tmp_path: Path) -> None:

@@ -260,3 +260,77 @@ def test_input_that_changed_between_two_runs_is_read_again(corpus: Corpus, tmp_p
 
     assert (0, 0) == (first.returncode, second.returncode), second.stderr
     assert changed != corpus.digests == digests(tmp_path / "out")
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("seconds", [0, 4_102_444_800], ids=["1970", "2100"])
+def test_a_clock_that_jumped(corpus: Corpus, copy: Path, tmp_path: Path, seconds: int) -> None:
+    """Files of DIR and sources from far before and far after: times are compared for being equal, not for order."""
+    for path in _files(copy):
+        os.utime(path, (seconds, seconds))
+    held = {path: path.stat() for path in (corpus.folder / "in").iterdir()}
+    for path in held:
+        os.utime(path, (4_102_444_800 - seconds,) * 2)
+    try:
+        corpus.assert_mends(copy)
+        corpus.assert_mends(tmp_path / "new")
+    finally:
+        for path, status in held.items():
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+_MEDDLING = '''
+"""A rule that changes, or takes away, the sources while they are read: once."""
+import os, shutil
+import pyarrow as pa
+
+def rule(texts):
+    kind, folder = os.environ.get("MEDDLE"), os.path.dirname(__file__)
+    if kind and len(texts) > 1 and os.path.isdir(os.path.join(folder, "later")):
+        os.rename(os.path.join(folder, "later"), os.path.join(folder, "now"))
+        for name in ("a.jsonl", "b.jsonl"):
+            path, new = os.path.join(folder, "in", name), os.path.join(folder, "now", name)
+            if kind == "vanish":
+                os.remove(path)
+            elif kind == "replace":
+                os.replace(shutil.copy(new, new + ".copy"), path)
+            else:
+                shutil.copyfile(new, path)
+    return pa.array([len(text) for text in texts.to_pylist()])
+'''
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("kind", ["replace", "overwrite", "vanish"])
+def test_input_that_changes_or_vanishes_during_a_run(tmp_path: Path, kind: str) -> None:
+    """Whatever the first run made of it, the next one makes what a run over the new files makes."""
+    folder = tmp_path / "meddled"
+    for name, year in (("in", b"winter"), ("later", b"summer")):
+        (folder / name).mkdir(parents=True)
+        for file, first in (("a.jsonl", 1), ("b.jsonl", 100)):
+            data = b"".join(line(first + i) for i in range(60))
+            (folder / name / file).write_bytes(data.replace(b"winter", year))
+    (folder / "meddling.py").write_text(_MEDDLING, "utf-8")
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(
+        "subsets:\n  c4:\n    sources: [{format: jsonl, path: 'in/*'}]\n    stages: [rules, deduplication]\n"
+        "rules: {meddling: {function: 'meddling:rule', max: 1000000}}\nmixture: {weights: {c4: 1}}\n",
+        "utf-8",
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+    command = ["run", str(recipe), "--quiet", "--output"]
+    first = massivetext(*command, str(tmp_path / "out"), env={**environment, "MEDDLE": kind})
+    if kind == "vanish":
+        assert 1 == first.returncode
+        assert "b.jsonl: cannot be opened: No such file" in first.stderr
+        for name in ("a.jsonl", "b.jsonl"):
+            shutil.copy(folder / "now" / name, folder / "in")
+    second = massivetext(*command, str(tmp_path / "out"), env=environment)
+    assert 0 == second.returncode, second.stderr
+    undisturbed = massivetext(*command, str(tmp_path / "undisturbed"), env=environment)
+    assert 0 == undisturbed.returncode, undisturbed.stderr
+
+    assert (folder / "now").is_dir()
+    assert digests(tmp_path / "undisturbed") == digests(tmp_path / "out")
+    assert 0 == massivetext("verify", str(tmp_path / "out")).returncode
+    assert [] == temporary_files(tmp_path / "out")
