@@ -19,54 +19,21 @@ from massivetext.contamination.match import hits_of
 from massivetext.contamination.rare import EVIDENCE_SCHEMA
 from massivetext.contamination.words import Words
 from massivetext.contamination.words import words as words_of
-from massivetext.documents import DOCUMENT_SCHEMA, PROVENANCE, Record
+from massivetext.documents import DOCUMENT_SCHEMA, Record
 from pipelines.folder import Folder
 from pipelines.judgement import broken_rules, judged_columns
+from pipelines.ledger import EVIDENCE, JUDGEMENT, SHINGLES
 from pipelines.recipe import RULE_FAMILIES, Recipe, load_function
 
 __all__ = ["Measured", "Measures", "ledger_schema", "testset_index"]
 
 _FAMILIES = {"c4": c4.measure, "fineweb": fineweb.measure}
 
-_CONTAMINATION = [
-    pa.field("contamination_jaccard", pa.float64()),
-    pa.field("contamination_containment", pa.float64()),
-    pa.field("test_set", pa.string()),
-    pa.field("test_item", pa.int64()),
-    pa.field("test_items_hit", pa.int64()),
-    pa.field("test_span", pa.string()),
-    pa.field("contamination_jaccard_set", pa.string()),
-    pa.field("contamination_jaccard_item", pa.int64()),
-    pa.field("contamination_alignment", pa.float64()),
-    pa.field("contamination_alignment_set", pa.string()),
-    pa.field("contamination_alignment_item", pa.int64()),
-    pa.field("contamination_alignment_span", pa.string()),
-    pa.field("contamination_passage", pa.float64()),
-    pa.field("contamination_passage_set", pa.string()),
-    pa.field("contamination_passage_item", pa.int64()),
-    pa.field("contamination_passage_span", pa.string()),
-    pa.field("contamination_containment_rare", pa.float64()),
-    pa.field("contamination_containment_rare_set", pa.string()),
-    pa.field("contamination_containment_rare_item", pa.int64()),
-    pa.field("test_title", pa.string()),
-    pa.field("pieces", pa.int64()),
-]
-
-_SHINGLES = pa.field("contamination_shingles", pa.list_(pa.uint64()))
-"""The shingles of items that stand in a document: no column of a ledger, but evidence over all parts."""
-
 
 def ledger_schema(recipe: Recipe) -> pa.Schema:
     """One row per record that could be a document. Families that no subset declares have no columns, but for those of
     the paper, which every ledger has."""
-    fields = [
-        *PROVENANCE,
-        pa.field("n_bytes", pa.int64()),
-        pa.field("n_tokens", pa.int64()),
-        pa.field("outcome", pa.string(), nullable=False),
-        pa.field("reason", pa.string()),
-        pa.field("reasons", pa.list_(pa.string()), nullable=False),
-    ]
+    fields = list(JUDGEMENT)
     declared = {stage for name in recipe.filled for stage in recipe.subsets[name].stages}
     for family, limits in RULE_FAMILIES.items():
         if family in ("quality", "repetition") or family in declared:
@@ -75,18 +42,7 @@ def ledger_schema(recipe: Recipe) -> pa.Schema:
                 fields.append(pa.field(name, kind))
     if "rules" in declared:
         fields += [pa.field(name, pa.float64()) for name in recipe.rules]
-    fields += [
-        pa.field("licence", pa.string()),
-        pa.field("language", pa.string()),
-        pa.field("language_score", pa.float64()),
-        pa.field("languages", language.LANGUAGES),
-        pa.field("safe_search_score", pa.float64()),
-        pa.field("safe_search_evidence", pa.string()),
-        pa.field("partner_id", pa.string()),
-        pa.field("partner_jaccard", pa.float64()),
-        *_CONTAMINATION,
-    ]
-    return pa.schema(fields, metadata={"massivetext.schema": "ledger-1"})
+    return pa.schema([*fields, *EVIDENCE], metadata={"massivetext.schema": "ledger-1"})
 
 
 def testset_index(folder: Folder) -> str:
@@ -136,8 +92,8 @@ class Measured:
 
     def shingles(self, chosen: np.ndarray, first_row: int) -> pa.Table:
         """EVIDENCE_SCHEMA of the chosen rows (bool[n]), numbered from first_row."""
-        listed = self.columns.get(_SHINGLES.name, pa.nulls(len(chosen), _SHINGLES.type))
-        listed = pc.if_else(pa.array(chosen), listed, pa.scalar(None, _SHINGLES.type))
+        listed = self.columns.get(SHINGLES.name, pa.nulls(len(chosen), SHINGLES.type))
+        listed = pc.if_else(pa.array(chosen), listed, pa.scalar(None, SHINGLES.type))
         rows = pc.add(pc.list_parent_indices(listed).cast(pa.int64()), first_row)
         return pa.Table.from_arrays([rows, pc.list_flatten(listed)], schema=EVIDENCE_SCHEMA)
 
@@ -219,7 +175,7 @@ class Measures:
         half = len(records) // 2
         first, second = self.measure(records[:half]), self.measure(records[half:])
         columns = {}
-        for field in (*self.schema, _SHINGLES):
+        for field in (*self.schema, SHINGLES):
             found = [
                 part.columns.get(field.name, pa.nulls(len(part.records), field.type)).cast(field.type)
                 for part in (first, second)
@@ -280,7 +236,7 @@ class Measures:
             isolation.at("contamination")
             words = words_of(texts)
             batches.append(self.testsets.measure(texts, words=words))
-            columns[_SHINGLES.name] = _shingles(self.testsets, words)
+            columns[SHINGLES.name] = _shingles(self.testsets, words)
             if self.titles:
                 named = [record.metadata.get("title") for record in records]
                 columns["test_title"] = _title(named, self.titles)

@@ -27,6 +27,7 @@ from massivetext.dedup.index import index_manifest
 from massivetext.errors import RecipeError
 from massivetext.extraction import ENGINES
 from massivetext.readers import FORMATS
+from pipelines.ledger import TAKEN
 
 __all__ = ["PACKAGED", "STAGES", "Recipe", "Subset", "TestSet", "read", "with_settings"]
 
@@ -285,6 +286,10 @@ class Recipe(_Block):
                 for signal in getattr(block, family) or {}:
                     if signal not in known:
                         raise ValueError(f"{owner}{family}.{signal}: unknown signal; expected some of {sorted(known)}")
+        signals = {field.name for limits in RULE_FAMILIES.values() for field in fields(limits)}
+        for name in self.rules:
+            if name in TAKEN | signals:
+                raise ValueError(f"rules.{name}: a column of ledgers or documents has this name; give the rule another")
         for name in self.mixture.weights:
             if name not in self.subsets:
                 raise ValueError(f"mixture.weights.{name}: no such subset; the recipe has {sorted(self.subsets)}")

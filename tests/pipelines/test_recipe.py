@@ -75,6 +75,10 @@ def test_the_digest_does_not_know_the_disk(tmp_path: Path) -> None:
         ("mixture: {weights: {news: 0.5}}", "weights must sum to 1, these sum to 0.5"),
         ("mixture: {weights: {poems: 1.0}}", "mixture.weights.poems: no such subset"),
         ("rules: {mine: {function: 'no.such:thing'}}", "cannot be imported"),
+        *(
+            (f"rules: {{{name}: {{function: 'pyarrow.compute:utf8_length'}}}}", f"rules.{name}: a column of ledgers or")
+            for name in ("id", "text", "outcome", "word_count", "short_line_fraction", "test_span", "metadata")
+        ),
         ("language: {keep: {en: 1.5}}", "language.keep.en"),
         ("contamination: {limits: {contamination_aligned: 0.8}}", "contamination.limits.contamination_aligned"),
         ("seed: -1", "seed"),
