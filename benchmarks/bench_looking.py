@@ -29,7 +29,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-looking-") as temporary:
         base = options.base or os.path.join(temporary, "demo", "out")
         if options.base is None:
-            run("demo", "--output", os.path.join(temporary, "demo"))
+            run("demo", "--output", os.path.join(temporary, "demo"), "--quiet")
         print(f"{'rows':>10}  {'command':<40} {'s CPU':>8} {'peak MB':>8}")
         for n_rows in options.rows:
             folder = os.path.join(temporary, f"rows-{n_rows}")

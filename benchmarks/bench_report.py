@@ -53,7 +53,7 @@ def main() -> None:
 def demo(folder: str) -> str:
     command = [sys.executable, "-c", PROGRAM, "demo", "--output", folder, "--quiet"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return folder
+    return os.path.join(folder, "out")
 
 
 def report(folder: str) -> tuple[float, float, int]:

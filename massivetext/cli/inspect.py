@@ -129,20 +129,20 @@ def _show(row: dict[str, Any]) -> None:
 
     width = max(20, shutil.get_terminal_size((100, 24)).columns)
     click.echo("-" * min(width, 100))
+    row = {_visible(name): value for name, value in row.items() if value is not None and value != []}
+    names = max([20, *(len(name) + 2 for name in row)])
     for name, value in row.items():
-        if value is None or value == []:
-            continue
         text = str(value)
         shown = visible(text[:_SHOWN]).expandtabs(4)
         if len(text) > _SHOWN:
             shown += f" ... ({len(text):,} characters)"
-        if "\n" in shown or cell_len(shown) > width - 20:
-            click.echo(f"{_visible(name)}:")
+        if "\n" in shown or cell_len(shown) > width - names:
+            click.echo(f"{name}:")
             for line in shown.split("\n"):
                 for piece in _wrapped(line, width - 2):
                     click.echo(f"  {piece}".rstrip())
         else:
-            click.echo(f"{_visible(name):<20}{shown}")
+            click.echo(f"{name:<{names}}{shown}")
 
 
 def _wrapped(line: str, width: int) -> list[str]:

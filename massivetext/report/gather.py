@@ -121,7 +121,7 @@ def _outcome_charts(rows: Sequence[Mapping[str, Any]], charts: Charts) -> list[s
                     sums[row["outcome"]] += row[unit] or 0
             total = sum(sums.values())
             shares[subset] = {name: n / total for name, n in sums.items()} if total else {}
-        made.append(charts.outcomes(shares, unit))
+        made.append(charts.outcomes(shares, "records" if unit == "documents" else unit))
     return made
 
 

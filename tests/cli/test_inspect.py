@@ -136,6 +136,13 @@ def test_text_on_a_terminal(folder: Path) -> None:
     assert "\u200d\tx\n" == visible("\u200d\tx\r\n")
 
 
+def test_a_long_name_stands_apart_from_its_value(tmp_path: Path) -> None:
+    name = "duplicate_paragraph_character_fraction"
+    pq.write_table(pa.table({"id": ["a"], name: [0.5]}), tmp_path / "a.parquet")
+
+    assert f"\n{name}  0.5\n" in inspect(tmp_path / "a.parquet", "--rows", 1).output
+
+
 def test_maps_and_numbers_as_json() -> None:
     twice = pa.map_(pa.string(), pa.float64())
 

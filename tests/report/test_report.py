@@ -283,6 +283,9 @@ def test_in_a_browser_nothing_runs_nothing_is_fetched_and_it_fits(
     sizes = chromium.value("[...document.querySelectorAll('svg')].map(s => s.getBoundingClientRect().width)")
     assert 25 < len(sizes)
     assert max(sizes) <= width
+    # On a phone the funnel's figures stand below each name, and nothing has to be scrolled aside.
+    tables = "[...document.querySelectorAll('#funnel .wide, #hosts .wide')]"
+    assert 0 == chromium.value(f"{tables}.filter(d => d.scrollWidth > d.clientWidth).length")
 
 
 def test_harm_does_not_run_even_without_the_policy_of_the_page(chromium: Chromium, out: Path, tmp_path: Path) -> None:
