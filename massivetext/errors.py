@@ -6,7 +6,7 @@
     │   └── RecordError      one record of it, the rest is fine
     ├── OutputError          an output folder that does not fit: another recipe's, damaged, in use
     ├── LimitError           a document or a plan beyond a stated limit
-    │   └── TimeLimitError   the wall clock, the only limit that is not a function of the input
+    │   └── TimeLimitError   CPU time, the only limit that is not a function of the input
     └── DependencyError      a package that is not installed here: its name, and the command that installs it
 
 Every message names the file, the record where there is one, the value found and the remedy.
@@ -62,7 +62,7 @@ class LimitError(MassiveTextError):
 
 
 class TimeLimitError(LimitError):
-    """A document that took longer than the wall-clock limit."""
+    """A document that took more CPU time than the limit, or stood still for long."""
 
 
 class DependencyError(MassiveTextError):

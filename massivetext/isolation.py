@@ -46,7 +46,8 @@ MEMORY = 4 << 30
 """Bytes that a process may grow by in one step, and MEMORY_PER_BYTE more for each byte of its document."""
 MEMORY_PER_BYTE = 64
 WAITING = 5
-"""Times the limit of CPU time that a step may take by the clock."""
+"""Times the limit of CPU time that a step may stand still by the clock: looks between which its process used no CPU
+time at all. So a busy machine, which gives it little, costs no document, and a step that sleeps has an end too."""
 EVERY = 0.2
 """Seconds between two looks."""
 
@@ -174,14 +175,15 @@ class Watch:
     def __init__(self, pid: int, note: Note) -> None:
         self.pid, self.note = pid, note
         self._count = -1
-        self._cpu = self._clock = self._looked = 0.0
+        self._begun = self._cpu = self._still = self._looked = 0.0
         self._held = self._before = 0
         self._found: tuple[Blame, bool] | None = None
 
     def is_over(self) -> bool:
         """Whether the process is over a limit, and is to be ended. Looks no more often than each EVERY seconds."""
         now = time.monotonic()
-        if now - self._looked < EVERY:
+        passed = now - self._looked
+        if passed < EVERY:
             return False
         self._looked = now
         count, seconds, memory, place = self.note.read()
@@ -189,14 +191,16 @@ class Watch:
         if count != self._count:
             # What it held when the step before was seen: it may have taken much for this one already.
             self._before = held if self._count < 0 else self._held
-            self._count, self._cpu, self._clock = count, cpu, now
-        self._held = held
+            self._count, self._begun, self._still = count, cpu, 0.0
+        elif cpu == self._cpu:
+            self._still += passed
+        self._cpu, self._held = cpu, held
         if place is None:
             return False
-        if cpu - self._cpu > seconds:
+        if cpu - self._begun > seconds:
             self._found = place._replace(kind="timeout"), True
-        elif now - self._clock > WAITING * seconds:
-            # It may be the machine that had no time for it.
+        elif self._still > WAITING * seconds:
+            # It may be the machine, or the disk, that had no time for it.
             self._found = place._replace(kind="timeout"), False
         elif held - self._before > memory:
             self._found = place._replace(kind="memory"), True

@@ -70,7 +70,7 @@ def mix(
         say(f"only these subsets have sources; their weights are scaled to sum to 1: {said}")
     documents = {name: kept_documents(_sources(folder, name, parts[name])) for name in weights}
     standing = folder.marker("mix", f"{block.name}-mixture")
-    inputs = _inputs(recipe, documents)
+    inputs = _inputs(folder, recipe, documents)
     if folder.is_done(standing, inputs):
         say(f"mixture {block.name}: stands as it was written")
         on_start([])
@@ -175,7 +175,7 @@ def note_mixture(folder: Folder, recipe: Recipe) -> None:
         base = folder.path("curated", name)
         parts = [path[len(base) + 1 : -len(".parquet")] for path in storage.list_files(base)]
         documents[name] = kept_documents(_sources(folder, name, parts))
-    _note(folder, block.name, _inputs(recipe, documents))
+    _note(folder, block.name, _inputs(folder, recipe, documents))
 
 
 def _note(folder: Folder, name: str, inputs: str) -> None:
@@ -188,15 +188,22 @@ def _note(folder: Folder, name: str, inputs: str) -> None:
     Marker(inputs, folder.outputs(files)).write(folder.marker("mix", f"{name}-mixture"))
 
 
-def _inputs(recipe: Recipe, documents: Mapping[str, Documents]) -> str:
-    """What shapes a mixture and its manifest, as a digest: the recipe, and each kept document's place and tokens."""
+def _inputs(folder: Folder, recipe: Recipe, documents: Mapping[str, Documents]) -> str:
+    """What shapes a mixture and its manifest, as a digest: the recipe, the files of documents by their digests, for a
+    text can change and take as many tokens, and each kept document's place and tokens."""
+    digests = {}
+    for kind in ("curated", "pieces"):
+        path = folder.path(kind, "manifest.json")
+        if storage.exists(path):
+            files = json.loads(storage.read_bytes(path))["files"]
+            digests |= {f"{kind}/{name}": found["blake2b"] for name, found in files.items()}
     digest = hashlib.blake2b(recipe.digest().encode(), digest_size=16)
     for subset, found in sorted(documents.items()):
         for number in sorted(range(len(found.paths)), key=lambda number: found.paths[number]):
             name = "/".join(found.paths[number].split("/")[-3:])
             first, last = np.searchsorted(found.part, [number, number + 1])
             chosen = slice(*np.searchsorted(found.unit, [first, last]))
-            digest.update(f"{subset}\0{name}\0{last - first}\0{chosen.stop - chosen.start}\0".encode())
+            digest.update(f"{subset}\0{name}\0{digests[name]}\0{last - first}\0{chosen.stop - chosen.start}\0".encode())
             for column in (found.row_group[first:last], found.unit[chosen] - first, found.row[chosen]):
                 digest.update(np.ascontiguousarray(column, np.int32).tobytes())
             digest.update(np.ascontiguousarray(found.tokens[chosen]).tobytes())

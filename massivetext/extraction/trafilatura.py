@@ -2,7 +2,7 @@
 
 A library in C cannot be stopped from inside its process, and one hostile page must not take the others with it. So
 pages go to a helper over a pipe, one at a time. Limits that depend on the page alone come first, then a limit of
-memory, then of time. The helper ends when its parent does (its input closes), a stuck one by its limit of CPU seconds.
+memory, then of CPU time, which the system keeps. The helper ends when its parent does: its input closes.
 
 Reference: A. Barbaresi, "Trafilatura: A Web Scraping Library and Command-Line Tool for Text Discovery and Extraction",
 ACL 2021, system demonstrations.
@@ -11,9 +11,11 @@ ACL 2021, system demonstrations.
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -31,8 +33,10 @@ MAX_TAGS = 300_000
 MAX_DEPTH = 2_000
 MAX_MEMORY = 2 << 30
 """Bytes of address space of the helper."""
-MAX_SECONDS = 30.0
-"""Wall clock for one page."""
+MAX_SECONDS = 30
+"""CPU time for one page, of which the system counts whole seconds."""
+_WAITING = 10
+"""Times MAX_SECONDS that a page may take by the clock: a helper that the machine gives no time is not to blame."""
 
 _START_SECONDS = 120.0
 _HEADER = struct.Struct("<BQ")
@@ -110,12 +114,16 @@ class _Helper:
             process = self._started()
             message = _HEADER.pack(flags, len(page)) + page
             try:
-                kind, answer = _exchange(process, message, time.monotonic() + MAX_SECONDS)
+                kind, answer = _exchange(process, message, time.monotonic() + _WAITING * MAX_SECONDS)
             except TimeoutError as error:
                 self.end()
-                raise TimeLimitError(f"{_name(url)} took trafilatura more than {MAX_SECONDS:.0f} s") from error
+                raise TimeLimitError(
+                    f"{_name(url)} took trafilatura more than {_WAITING * MAX_SECONDS} s by the clock"
+                ) from error
             except (EOFError, BrokenPipeError) as error:
                 self.end()
+                if process.returncode == -signal.SIGXCPU:
+                    raise TimeLimitError(f"{_name(url)} took trafilatura more than {MAX_SECONDS} s") from error
                 raise RecordError("trafilatura", f"{_name(url)}: the helper for trafilatura died of it") from error
             if kind != _TEXT:
                 self.end()  # its memory may be in any state
@@ -124,7 +132,7 @@ class _Helper:
     def _started(self) -> subprocess.Popen[bytes]:
         if self.process is None or self.process.poll() is not None:
             self.end()
-            command = [sys.executable, "-m", "massivetext.extraction.trafilatura", str(MAX_MEMORY)]
+            command = [sys.executable, "-m", "massivetext.extraction.trafilatura", str(MAX_MEMORY), str(MAX_SECONDS)]
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
             os.set_blocking(_fileno(self.process.stdin), False)
             # It answers once before the first page: importing the library is not the page's time.
@@ -199,7 +207,7 @@ def _serve() -> None:
     from trafilatura.settings import use_config
 
     logging.disable(logging.CRITICAL)
-    memory = int(sys.argv[1])
+    memory, most = map(int, sys.argv[1:])
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     config = use_config()
@@ -212,8 +220,11 @@ def _serve() -> None:
         flags, size = _HEADER.unpack(header)
         page = source.read(size).decode()
         used = resource.getrusage(resource.RUSAGE_SELF)
-        seconds = int(used.ru_utime + used.ru_stime + 4 * MAX_SECONDS)
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+        seconds = math.ceil(used.ru_utime + used.ru_stime) + most
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        resource.setrlimit(
+            resource.RLIMIT_CPU, (seconds if hard == resource.RLIM_INFINITY else min(seconds, hard), hard)
+        )
         try:
             text = trafilatura.extract(page, fast=bool(flags & _FAST), include_comments=False, config=config)
             kind, answer = _TEXT, (text or "").encode("utf-8", "replace")

@@ -42,10 +42,21 @@ def test_limits_that_depend_on_the_page_alone(page):
 
 def test_a_page_that_takes_too_long_is_ended_and_the_next_one_is_read(monkeypatch):
     extract(PAGE.encode(), engine="trafilatura")
-    monkeypatch.setattr(trafilatura, "MAX_SECONDS", 0.0)
+    monkeypatch.setattr(trafilatura, "MAX_SECONDS", 0)
     with pytest.raises(TimeLimitError, match=r"page http://a/"):
         extract(PAGE.encode(), engine="trafilatura", url="http://a/")
     monkeypatch.undo()
+
+    assert SENTENCE.strip() in extract(PAGE.encode(), engine="trafilatura")
+
+
+def test_the_time_of_a_page_is_cpu_time_and_the_system_keeps_it(monkeypatch):
+    trafilatura._helper().end()
+    monkeypatch.setattr(trafilatura, "MAX_SECONDS", 1)
+    with pytest.raises(TimeLimitError, match=r"^page http://a/ took trafilatura more than 1 s$"):
+        extract(b"<p>A page of many words, all in vain. " * 120_000, engine="trafilatura", url="http://a/")
+    monkeypatch.undo()
+    trafilatura._helper().end()
 
     assert SENTENCE.strip() in extract(PAGE.encode(), engine="trafilatura")
 

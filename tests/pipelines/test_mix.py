@@ -113,6 +113,17 @@ def test_without_a_tokenizer_the_count_is_labelled_an_estimate(corpus: Path) -> 
     assert "tokens are estimated as bytes / 4: the recipe names no tokenizer" in watching.lines
 
 
+def test_texts_that_changed_to_as_many_tokens_are_in_the_mixture(corpus: Path) -> None:
+    _run(corpus, "tokenizer=null")
+    lines = [json.dumps({"text": words(300, i).upper()}) for i in range(60)]
+    (corpus / "books.jsonl").write_text("\n".join(lines), "utf-8")
+    _run(corpus, "tokenizer=null")
+    shards = [pq.read_table(path) for path in (corpus / "out" / "mixture" / "m").glob("*.parquet")]
+    rows = [row for shard in shards for row in shard.select(["subset", "text"]).to_pylist()]
+
+    assert {("books", True), ("news", False)} == {(row["subset"], row["text"].isupper()) for row in rows}
+
+
 def test_a_budget_above_the_cap_writes_nothing(corpus: Path) -> None:
     with pytest.raises(LimitError, match="the largest budget under the cap is ") as error:
         _run(corpus, "mixture.tokens=1_000_000_000")
