@@ -3,7 +3,7 @@
     python benchmarks/bench_engine.py                                64 MB, a couple of minutes
     python benchmarks/bench_engine.py --bytes 2e9 --folder big       what docs/engines.md quotes
     python benchmarks/bench_engine.py --bytes 20e9 --folder big --runs two
-    MASSIVETEXT_FLINK="$(engines/flink.sh up)" python benchmarks/bench_engine.py --runs one,two,flink
+    MASSIVETEXT_FLINK="$(engines/flink.sh up)" python benchmarks/bench_engine.py --runs one,two,s3,flink
 
 Input is made from real text by seeded edits, half of it WARC, half JSON lines (corpus_engine.py), and goes through all
 stages of `massiveweb` and `c4` of the recipe `gopher`, a test set included. --bytes: of pages and texts, uncompressed.
@@ -15,12 +15,14 @@ ended, so it can be stopped at any time. Outputs of a run are removed once their
 MB/s are of content by the clock; where a machine is busy, see `CPU s` and `MB/s a CPU s`. `outside tasks` is the share
 of a run's CPU time that is not spent inside a task: Beam, imports, the client's own work. `Beam` is the part of it that
 worker processes spend after they have started. On Flink, CPU time is that of client and Python processes as seen four
-times a second, without the task managers' own.
+times a second, without the task managers' own. `s3` is two worker processes with sources and DIR on moto's S3 server, a
+process of its own on this machine, whose time and memory are not counted, but whose work takes from the same cores.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -31,6 +33,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +43,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("MASSIVETEXT_DATA", REPOSITORY / ".." / "shared" / "data")).resolve()
 PROGRAM = [sys.executable, "-c", "from massivetext.cli import main; main()"]
 OUTPUTS = ("curated", "rejected", "ledger", "mixture")
-RUNS = ("one", "two", "pair", "flink")
+RUNS = ("one", "two", "pair", "s3", "flink")
 FLINK = os.environ.get("MASSIVETEXT_FLINK", "").split()
 """Options of `massivetext run --runner flink --`."""
 
@@ -52,6 +55,48 @@ subsets:
 testsets: [{{name: lambada, path: "{data}/testsets/lambada_test.jsonl", preset: lambada}}]
 mixture: {{weights: {{massiveweb: 0.01, c4: 0.99}}, tokens: max, max_epochs: 1}}
 """
+
+
+STORE = "s3://bench"
+SERVER = """
+from moto.server import ThreadedMotoServer
+from moto.s3.models import s3_backends
+import time
+server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+server.start()
+s3_backends["123456789012"]["aws"].create_bucket("bench", "us-east-1")
+print(server.get_host_and_port()[1], flush=True)
+time.sleep(86400)
+"""
+
+
+@contextlib.contextmanager
+def store(folder: Path) -> Iterator[None]:
+    """An object store that holds the input, for as long as the context lasts."""
+    from massivetext import storage
+
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert server.stdout is not None
+        keys = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_REGION": "us-east-1"}
+        os.environ |= {**keys, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{int(server.stdout.readline())}"}
+        for path in (folder / "input").rglob("*.*z*"):
+            storage.write_bytes(f"{STORE}/{path.relative_to(folder)}", path.read_bytes())
+        yield
+    finally:
+        server.kill()
+
+
+def fetch(folder: Path) -> None:
+    """Copy what a run has left in the store below a local folder."""
+    from massivetext import storage
+
+    for path in storage.list_files(f"{STORE}/{folder.name}"):
+        target = folder.parent / path[len(STORE) + 1 :]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(storage.read_bytes(path))
 
 
 class Processes(threading.Thread):
@@ -120,8 +165,11 @@ class Run:
         self.output = folder / f"output-{name}"
         shutil.rmtree(self.output, ignore_errors=True)  # of one that was stopped: its time is not known
         recipe = folder / f"{name}.yaml"
-        recipe.write_text(RECIPE.format(input=folder / "input", half=half, data=DATA), encoding="utf-8")
-        options = ["--output", str(self.output), "--workers", str(workers), "--memory", str(memory), "--quiet"]
+        self.is_stored = name == "s3"
+        base = STORE if self.is_stored else folder
+        recipe.write_text(RECIPE.format(input=f"{base}/input", half=half, data=DATA), encoding="utf-8")
+        output = f"{base}/{self.output.name}"
+        options = ["--output", output, "--workers", str(workers), "--memory", str(memory), "--quiet"]
         if name == "flink":
             options += ["--runner", "flink", "--", *FLINK]
         self.started = time.monotonic()
@@ -137,6 +185,8 @@ class Run:
         self.seen.is_over = True
         if status:
             sys.exit(f"the run failed with status {self.process.returncode}; its output is left in {self.output}")
+        if self.is_stored:
+            fetch(self.output)
         course = json.loads((self.output / "work" / "runs.json").read_text())[-1]
         spent = course["cpu_seconds"]
         peaks = self.seen.peaks
@@ -166,8 +216,9 @@ def take(folder: Path, name: str, memory: int, sizes: dict[str, int]) -> list[di
             both = [Run(folder, f"pair-{half}", half, 1, memory // 2) for half in "ab"]
             found = [{**run.figures(), "bytes": sizes[half]} for run, half in zip(both, "ab")]
         else:
-            run = Run(folder, name, "*", 1 if name == "one" else 2, memory)
-            found = [{**run.figures(), "bytes": sum(sizes.values())}]
+            with store(folder) if name == "s3" else contextlib.nullcontext():
+                run = Run(folder, name, "*", 1 if name == "one" else 2, memory)
+                found = [{**run.figures(), "bytes": sum(sizes.values())}]
         note.write_text(json.dumps(found, indent=1))
     return json.loads(note.read_text())
 
@@ -218,7 +269,7 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bytes", type=float, default=64e6, help="of content; default 64e6")
-    parser.add_argument("--runs", default="one,two,pair", help="of one, two, pair, flink; default one,two,pair")
+    parser.add_argument("--runs", default="one,two,pair", help="of one, two, pair, s3, flink; default one,two,pair")
     parser.add_argument("--memory", type=int, default=2048, help="MB, as of `massivetext run`; default 2048")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="keep inputs and figures here; default a temporary folder")

@@ -255,7 +255,7 @@ def _send(temporary: str, path: str) -> None:
         whole = source.read_buffer()
         # The stream completes the object when it is closed, also by an exception. One call hands it all there is, so
         # that no interruption can come between two pieces and leave an object that ends after the first.
-        with filesystem.open_output_stream(name) as target:
+        with filesystem.open_output_stream(name, compression=None) as target:
             target.write(whole)
 
 

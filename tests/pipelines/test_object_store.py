@@ -63,6 +63,16 @@ def content(name: str) -> bytes:
     return _backend().get_object(BUCKET, name).value
 
 
+def test_bytes_are_written_as_they_are_whatever_the_name_says(store: int) -> None:
+    """Arrow's streams compress by the ending of a name unless they are told not to."""
+    with Proxy(store) as proxy:
+        program = f"from massivetext import storage; storage.write_bytes('s3://{BUCKET}/as-is.jsonl.gz', b'plain')"
+        code, said = python(program, env=environment(proxy))
+
+    assert 0 == code, said
+    assert b"plain" == content("as-is.jsonl.gz")
+
+
 def test_the_main_job_on_a_faulty_store_gives_the_bytes_of_a_local_run(store: int, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for n in range(6):
