@@ -68,10 +68,15 @@ def mix(
     if is_scaled:
         said = ", ".join(f"{name} {weight:.4f}" for name, weight in weights.items())
         say(f"only these subsets have sources; their weights are scaled to sum to 1: {said}")
-    documents = {name: kept_documents(_sources(folder, name, parts[name])) for name in weights}
     standing = folder.marker("mix", f"{block.name}-mixture")
-    inputs = _inputs(folder, recipe, documents)
-    if folder.is_done(standing, inputs):
+    stands = _stands(folder, recipe)
+    if not stands:
+        documents = {name: kept_documents(_sources(folder, name, parts[name])) for name in weights}
+        inputs = _inputs(folder, recipe, documents)
+        stands = folder.is_done(standing, inputs)
+        if stands:
+            _note_manifests(folder, recipe, inputs)
+    if stands:
         say(f"mixture {block.name}: stands as it was written")
         on_start([])
         return None
@@ -141,12 +146,33 @@ def mix(
     }
     put_manifest(folder, block.name, manifest)
     _note(folder, block.name, inputs)
+    _note_manifests(folder, recipe, inputs)
     return made
+
+
+def _stands(folder: Folder, recipe: Recipe) -> bool:
+    """Whether the mixture is known to stand by the manifests alone, without a look at any document."""
+    standing = Marker.read(folder.marker("mix", f"{recipe.mixture.name}-mixture"))
+    if standing is None or not folder.is_intact(standing):
+        return False
+    noted = folder.marker("mix", f"{recipe.mixture.name}-manifests")
+    return folder.is_done(noted, _manifests(folder, ["mixture", recipe.digest(), standing.fingerprint]))
+
+
+def _note_manifests(folder: Folder, recipe: Recipe, inputs: str) -> None:
+    """Note of which files the documents with these inputs are."""
+    digest = _manifests(folder, ["mixture", recipe.digest(), inputs])
+    Marker(digest).write(folder.marker("mix", f"{recipe.mixture.name}-manifests"))
 
 
 def _fingerprint(folder: Folder, planned: Mapping[str, Any], recipe: Recipe) -> str:
     """All that shapes the shards: what is kept, by the manifests' digests, the plan and the seed."""
-    digest = hashlib.blake2b(json.dumps(["mixture-2", planned, recipe.seed], sort_keys=True).encode(), digest_size=16)
+    return _manifests(folder, ["mixture-2", planned, recipe.seed])
+
+
+def _manifests(folder: Folder, values: Sequence[Any]) -> str:
+    """A digest of some values, and of all files that documents are taken from, as their manifests have them."""
+    digest = hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16)
     for kind in ("ledger", "curated", "pieces"):
         path = folder.path(kind, "manifest.json")
         if kind != "pieces" or storage.exists(path):

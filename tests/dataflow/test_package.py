@@ -168,7 +168,8 @@ def test_tasks_of_a_file_run_in_such_a_process(installed: Path, tmp_path: Path) 
 @pytest.mark.heavy
 def test_beams_setup_file_builds_what_a_bare_environment_runs(tmp_path: Path) -> None:
     """Beam's own stager builds the sdist; it is installed as a worker does, after the requirements, and runs."""
-    pytest.importorskip("build", reason="`--setup_file` needs `build`: make test-dataflow has it")
+    # Its module, for a folder build/ that an installation has left is importable too.
+    pytest.importorskip("build.env", reason="`--setup_file` needs `build`: make test-dataflow has it")
     from apache_beam.runners.portability.stager import Stager
 
     sdist = Stager._build_setup_package(f"{REPOSITORY}/pyproject.toml", str(tmp_path))

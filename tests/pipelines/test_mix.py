@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -139,3 +140,25 @@ def test_a_subset_of_which_nothing_is_kept_is_named(corpus: Path) -> None:
 
     with pytest.raises(RecipeError, match="no documents are kept of news; see its ledger for why"):
         _run(corpus)
+
+
+def test_a_mixture_that_stands_is_known_by_the_manifests_alone(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stands = "mixture m: stands as it was written"
+    _run(corpus)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["pipelines.mix"], "kept_documents", None)  # would raise
+        assert stands in _run(corpus).lines
+
+    # Without the note the documents are looked at, and it is made again.
+    noted = corpus / "out" / "work" / "done" / "mix" / "m-manifests.json"
+    before = noted.read_bytes()
+    noted.unlink()
+    assert stands in _run(corpus).lines
+    assert before == noted.read_bytes()
+
+    # A shard that is not as written is written again, whatever the manifests say.
+    shard = next((corpus / "out" / "mixture" / "m").glob("*.parquet"))
+    data = shard.read_bytes()
+    shard.write_bytes(data[:-1] + b"?")
+    assert stands not in _run(corpus).lines
+    assert data == shard.read_bytes()

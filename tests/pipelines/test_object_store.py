@@ -244,7 +244,9 @@ def call(*arguments):
         print(result.output[-1500:], repr(result.exception))
     return result.output
 
-recipe, out, items, local = sys.argv[1:]
+recipe, out, items, local, scratch = sys.argv[1:]
+call("validate", recipe)
+call("plan", recipe)
 call("run", recipe, "--output", out, "--quiet")
 rows = call("inspect", out + "/ledger", "--json", "--rows", "1", "--columns", "id")
 call("inspect", out + "/curated", "--where", "n_bytes > 20")
@@ -256,6 +258,9 @@ call("diff", out, local)
 call("index", out)
 call("audit", out, "--testset", items)
 call("verify", out)
+model = scratch + "/model"
+call("tokenizer", "train", out, "--output", model, "--vocabulary", "300")
+call("pack", out, "--tokenizer", model, "--length", "16", "--output", out + "/packed", "--scratch", scratch)
 """
 
 
@@ -276,10 +281,15 @@ def test_every_command_reads_a_dir_on_a_store(store: int, tmp_path: Path) -> Non
     out = f"s3://{BUCKET}/commands"
     with Proxy(store) as proxy:
         proxy.faults.busy = 31
-        arguments = (f"s3://{BUCKET}/tales.yaml", out, f"s3://{BUCKET}/tested.jsonl", out)
+        arguments = (f"s3://{BUCKET}/tales.yaml", out, f"s3://{BUCKET}/tested.jsonl", out, str(tmp_path))
         code, said = python(COMMANDS, *arguments, env=environment(proxy))
 
     assert 0 == code, said
-    called = ("run", "inspect", "inspect", "explain", "report", "what-if", "diff", "index", "audit", "verify")
+    called = ["validate", "plan", "run", "inspect", "inspect", "explain", "report", "what-if", "diff", "index", "audit"]
+    called += ["verify", "tokenizer", "pack"]
     assert [f"{name} 0" for name in called] == said.split("\n")[: len(called)], said
     assert any(name.startswith("commands/report/") for name in names("commands/"))
+    packed = {name.removeprefix("commands/packed/"): content(name) for name in names("commands/packed/")}
+    files = json.loads(packed.pop("manifest.json"))["files"]
+    assert {name: file["bytes"] for name, file in files.items()} == {name: len(data) for name, data in packed.items()}
+    assert {".parquet", ".bin", ".idx"} == {os.path.splitext(name)[1] for name in packed}
