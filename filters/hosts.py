@@ -16,12 +16,14 @@ __all__ = ["host_of", "unsafe_hosts"]
 
 
 def host_of(url: str) -> str:
-    """The host of a URL in lower case without `www.`; empty where there is none."""
+    """The host of a URL in lower case without `www.`; empty where there is none. An IPv6 address is in brackets."""
     try:
         host = urlsplit(url if "://" in url else "//" + url).hostname or ""
     except ValueError:
         return ""
-    return host.lower().removeprefix("www.").rstrip(".")
+    if "[" in host or "]" in host:
+        return ""
+    return f"[{host}]" if ":" in host else host.lower().removeprefix("www.").rstrip(".")
 
 
 def unsafe_hosts(folder: str, *, limit: float = 0.5, least: int = 3, share: float = 0.5) -> list[dict[str, Any]]:

@@ -368,7 +368,7 @@ def blocked(found: list[bytes | None]) -> None:
     for item in found:
         url = (item or b"").decode("utf-8", "replace")
         host = hosts.host_of(url)
-        assert host == hosts.host_of(host), f"{host!r} is the host of {url!r}, and has another"
+        assert host.removeprefix("www.") == hosts.host_of(host), f"{host!r} is the host of {url!r}, and has another"
         canonical_url(url)
 
 
