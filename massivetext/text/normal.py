@@ -14,18 +14,23 @@ _S, _L, _V, _T, _N, _COUNT = 0xAC00, 0x1100, 0x1161, 0x11A7, 588, 11172
 
 @njit(cache=True, nogil=True)
 def decode_point(data, i, end):
-    """(code point, bytes) at data[i], never reading at or past `end`; a byte that starts nothing valid is U+FFFD."""
+    """(code point, bytes) at data[i], never reading at or past `end`; a byte that starts nothing valid is U+FFFD.
+
+    Bytes that would spell a point longer than need be are no point: counts of words from leading bytes rely on it.
+    """
     b = np.int64(data[i])
     if b < 0x80:
         return b, 1
     if b >= 0xF0:
         if b < 0xF5 and i + 3 < end:
             point = (b & 7) << 18 | (data[i + 1] & 63) << 12 | (data[i + 2] & 63) << 6 | (data[i + 3] & 63)
-            if point < 0x110000:
+            if 0x10000 <= point < 0x110000:
                 return point, 4
     elif b >= 0xE0:
         if i + 2 < end:
-            return (b & 15) << 12 | (data[i + 1] & 63) << 6 | (data[i + 2] & 63), 3
+            point = (b & 15) << 12 | (data[i + 1] & 63) << 6 | (data[i + 2] & 63)
+            if point >= 0x800:
+                return point, 3
     elif b >= 0xC2 and i + 1 < end:
         return (b & 31) << 6 | (data[i + 1] & 63), 2
     return np.int64(0xFFFD), 1
