@@ -217,7 +217,7 @@ def _note(folder: Folder, name: str, inputs: str) -> None:
 def _inputs(folder: Folder, recipe: Recipe, documents: Mapping[str, Documents]) -> str:
     """What shapes a mixture and its manifest, as a digest: the recipe, the files of documents by their digests, for a
     text can change and take as many tokens, and each kept document's place and tokens."""
-    digests = {}
+    digests: dict[str, str] = {}
     for kind in ("curated", "pieces"):
         path = folder.path(kind, "manifest.json")
         if storage.exists(path):
