@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -52,7 +53,9 @@ def test_each_shell_has_a_script_that_it_can_read(shell: str, tmp_path: Path) ->
 def test_bash_fills_in_what_it_is_answered(tmp_path: Path) -> None:
     if shutil.which("bash") is None:
         pytest.skip("no bash")
-    (tmp_path / "massivetext").write_text(f"#!{sys.executable}\n{PROGRAM}\n", "utf-8")
+    # By way of a shell: a `#!` cannot name an interpreter whose path has a space in it.
+    program = shlex.join([sys.executable, "-c", PROGRAM])
+    (tmp_path / "massivetext").write_text(f'#!/bin/sh\nexec {program} "$@"\n', "utf-8")
     (tmp_path / "massivetext").chmod(0o755)
     asked = (
         "source <(massivetext completion bash); COMP_WORDS=(massivetext val); COMP_CWORD=1; "
