@@ -1,17 +1,16 @@
 """Files on this machine and on object stores, behind one set of names; output appears whole or not at all.
 
-A path is a local path or a URL (`s3://`, `gs://`, whatever pyarrow.fs knows). On a local disk output is written under a
-temporary name and renamed. Object stores have no rename: there a file is written locally and sent in one piece.
+A path is a local path or a URL (`file://`, `s3://`, `gs://`, whatever pyarrow.fs knows). On a local disk output is
+written under a temporary name and renamed. Object stores have no rename: there a file is written locally and sent in
+one piece.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fnmatch
 import io
 import os
-import re
 import shutil
 import stat
 import tempfile
@@ -20,12 +19,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import lru_cache
-from pathlib import PurePosixPath
 from typing import IO, Any, TypeVar, cast
+from urllib.parse import unquote
 
+from massivetext import globs
 from massivetext.errors import OutputError, SourceError
 
 __all__ = [
+    "below_prefix",
     "cannot_write",
     "each",
     "exists",
@@ -35,6 +36,7 @@ __all__ = [
     "join",
     "list_files",
     "list_sizes",
+    "local_path",
     "make_folder",
     "modified",
     "open_input",
@@ -43,6 +45,7 @@ __all__ = [
     "remove",
     "remove_tree",
     "size",
+    "source_prefix",
     "write_bytes",
 ]
 
@@ -64,12 +67,22 @@ default, is less than a store asks for that is about to split a busy prefix."""
 THREADS = 32
 """Requests under way at once where many small ones are made; an object store takes 10 to 50 ms for each."""
 
-_GLOB = re.compile(r"[*?\[]")
-
 
 def is_remote(path: str) -> bool:
     """Whether the path is a URL of an object store."""
     return "://" in path and not path.startswith("file://")
+
+
+def local_path(path: str) -> str:
+    """Return the path that a `file://` URL names, percent-decoded; every other path is returned unchanged."""
+    if path.startswith("file:/") and not path.startswith("file://"):
+        return unquote(path[len("file:") :], errors="surrogateescape")
+    if not path.startswith("file://"):
+        return path
+    host, slash, rest = path[len("file://") :].partition("/")
+    if host not in ("", "localhost"):
+        raise SourceError(f"{path}: names the machine {host!r}; a file:// URL has three slashes: file:///{host}/{rest}")
+    return unquote(slash + rest, errors="surrogateescape")
 
 
 def join(*parts: str) -> str:
@@ -130,6 +143,7 @@ def _gcs():  # -> pyarrow.fs.GcsFileSystem
 
 def open_input(path: str) -> IO[bytes]:
     """A seekable binary stream over the file as stored. Raises SourceError if it cannot be opened."""
+    path = local_path(path)
     try:
         if is_remote(path):
             return cast("IO[bytes]", io.BufferedReader(_Object(path), 1 << 20))
@@ -206,6 +220,7 @@ def open_output(path: str) -> Iterator[IO[bytes]]:
 
     Raises OutputError where nothing can be written: a full disk, a folder that is read-only or no folder.
     """
+    path = local_path(path)
     remote = is_remote(path)
     if remote:
         handle, temporary = tempfile.mkstemp(prefix="massivetext-")
@@ -232,6 +247,7 @@ def open_output(path: str) -> Iterator[IO[bytes]]:
 
 def make_folder(path: str) -> None:
     """Make a local folder and those above it. Raises OutputError if that cannot be."""
+    path = local_path(path)
     try:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
@@ -265,6 +281,7 @@ def write_bytes(path: str, data: bytes) -> None:
 
 
 def exists(path: str) -> bool:
+    path = local_path(path)
     if not is_remote(path):
         return os.path.exists(path)
     from pyarrow import fs
@@ -275,6 +292,7 @@ def exists(path: str) -> bool:
 
 def size(path: str) -> int:
     """Bytes of the file as stored. Raises SourceError if there is none."""
+    path = local_path(path)
     try:
         if not is_remote(path):
             return os.path.getsize(path)
@@ -289,6 +307,7 @@ def size(path: str) -> int:
 
 def modified(path: str) -> int:
     """Time of the last change, ns since 1970, as the store has it; 0 where there is no such file or no such time."""
+    path = local_path(path)
     if not is_remote(path):
         try:
             return os.stat(path).st_mtime_ns
@@ -300,6 +319,7 @@ def modified(path: str) -> int:
 
 def remove(path: str) -> None:
     """Remove a file; one that is not there is no error."""
+    path = local_path(path)
     if is_remote(path):
         filesystem, name = _filesystem(path)
         with contextlib.suppress(FileNotFoundError):
@@ -311,6 +331,7 @@ def remove(path: str) -> None:
 
 def remove_tree(path: str) -> None:
     """Remove a folder and all below it; one that is not there is no error."""
+    path = local_path(path)
     if is_remote(path):
         if exists(path):  # for one that is not there, each store has an error of its own
             filesystem, name = _filesystem(path)
@@ -325,6 +346,7 @@ def list_files(folder: str) -> list[str]:
     if is_remote(folder):
         names = [path for path, _ in _list_remote(folder)]
     else:
+        folder = local_path(folder)
         names = [os.path.join(base, name) for base, _, files in os.walk(folder) for name in files]
     return sorted(name for name in names if not name.endswith(TEMPORARY))
 
@@ -356,41 +378,59 @@ def each(function: Callable[[T], R], items: Sequence[T], *, remote: bool) -> lis
 
 def fixed_prefix(pattern: str) -> str:
     """The folder part of a pattern before its first wildcard: what a document's `source` never includes."""
-    wild = _GLOB.search(pattern)
-    head = pattern if wild is None else pattern[: wild.start()]
-    return head[: head.rfind("/") + 1]
+    return globs.split(local_path(pattern))[0]
+
+
+def below_prefix(pattern: str) -> str:
+    """Return the part of a pattern that follows its fixed prefix: the same on another disk, store or mount point."""
+    return globs.split(local_path(pattern))[1]
+
+
+def source_prefix(pattern: str) -> str:
+    """Return what is cut off a file's path to make its `source`: the whole name of a folder, else the fixed prefix."""
+    pattern = local_path(pattern)
+    if not is_remote(pattern) and os.path.isdir(pattern):
+        return pattern.rstrip("/") + "/"
+    return fixed_prefix(pattern)
 
 
 def find(pattern: str) -> list[str]:
-    """Files that match a pattern (`*`, `?`, `[..]` within a name; `**` across folders), or the one file, or all files
-    below the folder of that name; sorted."""
-    if _GLOB.search(pattern) is None:
-        if not is_remote(pattern):
-            return list_files(pattern) if os.path.isdir(pattern) else [pattern] * os.path.isfile(pattern)
-        from pyarrow import fs
+    r"""Files of a source, sorted: the one file, or all files below the folder of that name, or those that a pattern
+    matches.
 
-        filesystem, name = _filesystem(pattern)
-        is_file = filesystem.get_file_info(name).type == fs.FileType.File
-        return [pattern] if is_file else list_files(pattern)
-    prefix = fixed_prefix(pattern)
-    matches = re.compile(_translate(pattern[len(prefix) :])).fullmatch
+    Patterns have `*`, `?`, `[abc]`, `[!abc]` (within a name), `**` (across folders) and `{a,b}`; a backslash takes the
+    meaning of the next character away. A file or folder whose name is the pattern itself, such as `data[1].jsonl`, is
+    found as it is. Names that begin with `.`, or with `_` and have no `=` in them, are left out unless the pattern
+    spells their first character: Spark's `_SUCCESS`, `.crc` files, `.ipynb_checkpoints` are no data.
+    """
+    pattern = local_path(pattern)
+    if not globs.is_pattern(pattern) or is_named(pattern):
+        return _named(pattern)
+    prefix, rest = globs.split(pattern)
+    matches = globs.matcher(rest)
     return [path for path in list_files(prefix or ".") if matches(_below(path, prefix))]
 
 
+def is_named(path: str) -> bool:
+    """Whether there is a file or folder of exactly this name, wildcards and all. No object store is asked for a `*`."""
+    if not is_remote(path):
+        return os.path.lexists(path)
+    return "*" not in path and exists(path)
+
+
+def _named(path: str) -> list[str]:
+    if not is_remote(path):
+        if not os.path.isdir(path):
+            return [path] * os.path.isfile(path)
+    else:
+        from pyarrow import fs
+
+        filesystem, name = _filesystem(path)
+        if filesystem.get_file_info(name).type == fs.FileType.File:
+            return [path]
+    base = path.rstrip("/") + "/"
+    return [name for name in list_files(path) if not globs.is_hidden(name[len(base) :])]
+
+
 def _below(path: str, prefix: str) -> str:
-    return path[len(prefix) :] if prefix else str(PurePosixPath(path))
-
-
-def _translate(pattern: str) -> str:
-    """A regular expression for a glob in which only `**` crosses folders."""
-    pieces = []
-    for piece in re.split(r"(\*\*/|\*\*)", pattern):
-        if piece == "**/":
-            pieces.append(r"(?:.*/)?")
-        elif piece == "**":
-            pieces.append(r".*")
-        else:
-            body = fnmatch.translate(piece)
-            body = body[4:-3] if body.startswith("(?s:") else body
-            pieces.append(body.replace(".*", "[^/]*"))
-    return "".join(pieces)
+    return path[len(prefix) :] if prefix else path.removeprefix("./")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from massivetext.dedup.digests import exact_digests
 from massivetext.dedup.sets import signed_sets
 from massivetext.text import Texts
 from massivetext.text.scan import HASH_VERSION
+from massivetext.timestamps import parse as parse_timestamp
 
 __all__ = ["EVIDENCE_SCHEMA", "SIGNATURE_SEED", "canonical_url", "evidence", "evidence_schema", "pack_ids"]
 
@@ -107,34 +107,13 @@ def _list(values: Any, n: int) -> list[Any]:
     return values.to_pylist() if isinstance(values, (pa.Array, pa.ChunkedArray)) else list(values)
 
 
-def _microseconds(timestamps: list[str | None]) -> pa.Array:
-    return pa.array([None if stamp is None else _parse(stamp) for stamp in timestamps], pa.int64())
+def _microseconds(stamps: list[str | None]) -> pa.Array:
+    return pa.array([None if stamp is None else parse_timestamp(stamp) for stamp in stamps], pa.int64())
 
 
-# Not datetime.fromisoformat and urlsplit: what those accept changes with the version of Python.
-_ISO = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?\s*(?:[Zz]|([+-])(\d\d):?(\d\d))?", re.ASCII
-)
-_DIGITS = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII)
+# Not urlsplit: what it accepts changes with the version of Python.
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.DOTALL)
 _TRACKING = ("utm_", "gclid=", "fbclid=", "msclkid=")
-
-
-def _parse(stamp: str) -> int | None:
-    """ISO 8601, or the 14 digits of web archives; without a zone it is UTC."""
-    stamp = stamp.strip()
-    match = _DIGITS.fullmatch(stamp) or _ISO.fullmatch(stamp)
-    if match is None:
-        return None
-    year, month, day, hour, minute, second = (int(field or 0) for field in match.groups()[:6])
-    fraction, sign, zone_hour, zone_minute = match.groups()[6:] or (None, None, None, None)
-    try:
-        since = datetime(year, month, day, hour, minute, min(second, 59)) - datetime(1970, 1, 1)
-    except ValueError:
-        return None
-    offset = int(zone_hour or 0) * 60 + int(zone_minute or 0)
-    seconds = since.days * 86400 + since.seconds - (-offset if sign == "-" else offset) * 60
-    return seconds * 1_000_000 + int(f"{fraction or 0:0<6}"[:6])
 
 
 def canonical_url(url: str) -> str:

@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import IO, NamedTuple, cast
 
-from massivetext import storage
+from massivetext import globs, storage
 from massivetext.documents import Record
 from massivetext.errors import SourceError
 from massivetext.readers import compression, licences
@@ -48,24 +48,28 @@ class _Member(NamedTuple):
 
 
 def find(pattern: str) -> list[str]:
-    """Repositories and archives: those in a folder, or those that a pattern matches; sorted."""
-    pattern = pattern.rstrip("/")
-    if storage.fixed_prefix(pattern + "/") == pattern + "/":  # no wildcard
+    """Repositories and archives: those in a folder, or those that a pattern matches; sorted.
+
+    Names that begin with `.` or `_` are left out as `storage.find` does; within a repository they are files like any.
+    """
+    pattern = storage.local_path(pattern).rstrip("/")
+    if not globs.is_pattern(pattern) or storage.is_named(pattern):
         if not is_folder(pattern):
             return storage.find(pattern)
-        pattern += "/*"
-    prefix = storage.fixed_prefix(pattern)
-    depth = pattern[len(prefix) :].count("/") + 1
-    if "**" in pattern:
+        prefix, rest = pattern + "/", "*"
+    elif "**" in pattern:
         return storage.find(pattern)
-    matches = re.compile(storage._translate(pattern[len(prefix) :])).fullmatch
-    found = set()
+    else:
+        prefix, rest = globs.split(pattern)
+    depth = rest.count("/") + 1
+    matches = globs.matcher(rest)
+    names = set()
     for path in storage.list_files(prefix or "."):
         below = path[len(prefix) :] if prefix else os.path.normpath(path)
         name = "/".join(below.split("/")[:depth])
         if matches(name):
-            found.add(prefix + name)
-    return sorted(found)
+            names.add(prefix + name)
+    return sorted(names)
 
 
 def is_folder(path: str) -> bool:
