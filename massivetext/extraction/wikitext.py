@@ -1,4 +1,4 @@
-"""MediaWiki markup to text: without templates, references, tables of numbers, file captions; headings and lists kept.
+"""MediaWiki markup to text: without references, boxes, tables of numbers, file captions; headings and lists kept.
 
 Brackets are matched in one pass over the places where one opens or closes, with a stack, so that nested templates,
 tables and file captions go as a whole and time is linear. What is left is lines of text with links, emphasis and a few
@@ -7,12 +7,17 @@ tags. (mwparserfromhell builds a tree of everything, templates included, and is 
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Iterable, Mapping
 from html import unescape
+from importlib import resources
+from typing import NamedTuple
 
+from massivetext.extraction import templates
 from massivetext.text import clean
 
-__all__ = ["to_text"]
+__all__ = ["Namespaces", "packaged_namespaces", "to_text"]
 
 PROSE_WORDS = 5.0
 """A table is kept, a line a row, if its cells have at least this many words on average and more words than numbers."""
@@ -20,21 +25,22 @@ PROSE_WORDS = 5.0
 MAX_LEVELS = 20
 """Lists are indented to this depth."""
 
+LONGEST_NAME = 120
+"""Characters of a template's name."""
+
 MAX_DEPTH = 100
 """Links and tables nested deeper are taken as they stand."""
 
-_NESTED = re.compile(r"\{\{+|\}\}+|(?<![^\n])[ :*#]*\{\||(?<![^\n])[ \t]*\|\}|\[\[|\]\]")
+# The branches begin with few characters, so that the search skips to those: a mark of a table begins with its newline.
+_NESTED = re.compile(r"\[\[|\]\]|\{\{+|\}\}+|\n[ :*#]*\{\||\n[ \t]*\|\}")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _DROPPED = frozenset(
     (
         "ref",
-        "math",
         "gallery",
         "timeline",
         "imagemap",
         "score",
-        "chem",
-        "ce",
         "graph",
         "hiero",
         "templatestyles",
@@ -51,7 +57,10 @@ _DROPPED = frozenset(
         "script",
     )
 )
-_VERBATIM = frozenset(("nowiki", "pre", "source", "syntaxhighlight"))
+_VERBATIM = frozenset(("nowiki", "pre", "source", "syntaxhighlight", "math", "chem", "ce"))
+_FORMULAS = frozenset(("math", "chem", "ce"))
+LONGEST_FORMULA = 200
+"""Characters of a formula that is kept, as its TeX source; longer ones are display, not text."""
 _ELEMENT = re.compile(rf"<({'|'.join(sorted(_DROPPED | _VERBATIM))})\b([^<>]*)>", re.IGNORECASE)
 _KEPT = re.compile("\0(\\d+)\0")
 _BREAK = re.compile(r"<(?:br|/p|/div|/blockquote|/li|/tr|hr)\b[^<>]*>\n?", re.IGNORECASE)
@@ -65,97 +74,60 @@ _LIST = re.compile(r"([*#:;]+)[ \t]*(.*)\Z")
 _EMPTY_BRACKETS = re.compile(r"[ \t]?\((?:[ \t,;:/–-]|&nbsp;)*\)")
 _SPACES = re.compile(r"[ \t\xa0]{2,}")
 _BLANK = re.compile(r"\n{3,}")
-_NAMESPACE = re.compile(r"[ \t:]*([^\W\d_][\w\- ]*):", re.UNICODE)
+_NAMESPACE = re.compile(
+    r"[ \t:]*([^\W\d_][\w\-\u0300-\u036f\u0900-\u0eff\u1000-\u109f\u1780-\u17ff\u200c\u200d ]{0,60}):"
+)
 _NUMBER = re.compile(r"[\d.,:%+\-–−/()$€£°]+\Z")
 
-# Names of the file and category namespaces in the languages of the twenty largest Wikipedias. Those of others look like
-# interlanguage links, which are dropped by their form.
-_FILES = frozenset(
-    (
-        "file",
-        "image",
-        "media",
-        "datei",
-        "bild",
-        "fichier",
-        "archivo",
-        "imagen",
-        "immagine",
-        "ficheiro",
-        "imagem",
-        "bestand",
-        "afbeelding",
-        "plik",
-        "grafika",
-        "файл",
-        "изображение",
-        "зображення",
-        "ファイル",
-        "画像",
-        "文件",
-        "檔案",
-        "圖像",
-        "图像",
-        "ملف",
-        "صورة",
-        "پرونده",
-        "תמונה",
-        "קובץ",
-        "fil",
-        "tiedosto",
-        "kuva",
-        "soubor",
-        "fájl",
-        "kép",
-        "dosya",
-        "tập_tin",
-        "hình",
-        "berkas",
-        "gambar",
-        "картинка",
-        "파일",
-        "그림",
-        "fişier",
-        "imatge",
-        "fitxer",
-        "slika",
-        "датотека",
-        "слика",
-        "αρχείο",
-    )
+_MEDIA = re.compile(
+    r"\.(?:jpe?g|png|gif|svg|tiff?|webp|xcf|djvu|pdf|stl|og[gav]|opus|web[mp]|mp[34g]|mpeg|flac|wav|midi?)\s*\Z",
+    re.IGNORECASE,
 )
-_CATEGORIES = frozenset(
-    (
-        "category",
-        "kategorie",
-        "catégorie",
-        "categoría",
-        "categoria",
-        "kategoria",
-        "категория",
-        "категорія",
-        "カテゴリ",
-        "分类",
-        "分類",
-        "تصنيف",
-        "رده",
-        "קטגוריה",
-        "kategori",
-        "categorie",
-        "luokka",
-        "kategória",
-        "thể_loại",
-        "분류",
-        "kategorija",
-        "категорија",
-        "κατηγορία",
-    )
-)
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z]{2,12}){0,2}\Z|simple\Z")
+_BESIDE_TITLE = re.compile(r"\s{0,9}\([^()]*\)\Z|\A[^:]*:")
 
 
-def to_text(markup: str) -> str:
-    """The prose of a page in MediaWiki markup.
+class Namespaces(NamedTuple):
+    """Names of the namespaces whose links show no words, in lower case: of files, and of categories."""
+
+    files: frozenset[str]
+    categories: frozenset[str]
+
+    @classmethod
+    def of(cls, names_by_key: Mapping[str, Iterable[str]]) -> Namespaces:
+        """Return the namespaces that a dump declares.
+
+        Args:
+            names_by_key: the names of each namespace by its key as the dump's `<namespaces>` gives them (`6` for
+                files). Its canonical English names count in every wiki.
+        """
+        files = {"file", "image", "media"}
+        for key in ("6", "-2"):
+            files.update(map(_name, names_by_key.get(key, ())))
+        return cls(frozenset(files), frozenset({"category", *map(_name, names_by_key.get("14", ()))}))
+
+
+def _name(text: str) -> str:
+    """A namespace as it is compared: lower case, one space between words."""
+    return " ".join(text.replace("_", " ").split()).lower()
+
+
+@functools.cache
+def packaged_namespaces() -> Namespaces:
+    """Return the names in many languages, for markup that comes without its dump."""
+    names: dict[str, frozenset[str]] = {}
+    data = resources.files("massivetext").joinpath("data/wiki-namespaces.tsv").read_text("utf-8")
+    for line in data.split("\n"):
+        if line and not line.startswith("#"):
+            kind, _, listed = line.partition("\t")
+            names[kind] = frozenset(listed.split("|"))
+    return Namespaces(names["file"], names["category"])
+
+
+def to_text(markup: str, *, namespaces: Namespaces | None = None) -> str:
+    """Return the prose of a page in MediaWiki markup.
+
+    Templates that are words of a sentence are rendered by their own arguments (`massivetext.extraction.templates`).
+    `namespaces` are those that the page's dump declares; by default the packaged names in many languages count.
 
     Headings stand on lines of their own between blank lines; list items start with `- ` or a number, indented by two
     spaces a level; paragraphs are parted by blank lines. Markup that is not closed costs at most the rest of its line.
@@ -164,7 +136,7 @@ def to_text(markup: str) -> str:
     verbatim: list[str] = []
     if "<" in text:
         text = _without_elements(_COMMENT.sub("", text), verbatim)
-    text = _without_nested(text)
+    text = _without_nested(text, namespaces or packaged_namespaces())
     if "[" in text:
         text = _URL_LINK.sub(r"\1", text)
     text = _EMPHASIS.sub("", text)
@@ -198,7 +170,12 @@ def _without_elements(text: str, verbatim: list[str]) -> str:
             continue
         if name in _VERBATIM:
             content = text[position : close.start()]
-            newline = "" if name == "nowiki" else "\n"
+            if name in _FORMULAS:
+                content = _formula(content)
+                if not content:
+                    position = close.end()
+                    continue
+            newline = "" if name == "nowiki" or name in _FORMULAS else "\n"
             output.append(f"{newline}\0{len(verbatim)}\0{newline}")
             verbatim.append(content.strip("\n") if newline else content)
         position = close.end()
@@ -206,49 +183,54 @@ def _without_elements(text: str, verbatim: list[str]) -> str:
     return "".join(output)
 
 
-def _without_nested(text: str) -> str:
-    """Text without templates, file captions and tables of numbers; links replaced by their words.
+def _formula(source: str) -> str:
+    """Return the TeX of a formula on one line; nothing for one of several lines or of more than LONGEST_FORMULA."""
+    source = source.strip().removeprefix("\\displaystyle").strip()
+    return source if len(source) <= LONGEST_FORMULA and "\n" not in source else ""
 
-    The stack holds, for each bracket that is open, its kind, where it stands in the output, and that output's length.
+
+def _without_nested(text: str, namespaces: Namespaces) -> str:
+    """Return the text without file captions and tables of numbers, links and templates replaced by their words.
+
+    The stack contains, for each bracket that is open, its kind and the index of the output at which it stands.
     """
+    text = "\n" + text
     output: list[str] = []
     stack: list[tuple[str, int]] = []
     position = 0
     for match in _NESTED.finditer(text):
-        output.append(text[position : match.start()])
-        position = match.end()
+        start, end = match.span()
+        output.append(text[position:start])
+        position = end
         mark = match[0]
-        if mark[0] == "{" and mark[-1] == "{":
-            stack.extend(("{", len(output) + i) for i in range(len(mark) // 2))
-            output.extend(["{{"] * (len(mark) // 2))
-        elif mark == "[[" and len(stack) < MAX_DEPTH:
-            stack.append(("[", len(output)))
+        if mark == "[[":
+            if len(stack) < MAX_DEPTH:
+                stack.append(("[", len(output)))
             output.append(mark)
         elif mark == "]]":
             if stack and stack[-1][0] == "[":
-                _, start = stack.pop()
-                link = "".join(output[start + 1 :])
-                del output[start:]
-                output.append(_link(link))
+                _, begin = stack.pop()
+                words = _link("".join(output[begin + 1 :]), namespaces)
+                del output[begin:]
+                output.append(words.replace("=", templates.EQUALS) if stack and "=" in words else words)
             else:
                 output.append(mark)
+        elif mark[0] == "{":
+            for _ in range(len(mark) // 2):
+                stack.append(("{", len(output)))
+                output.append("{{")
         elif mark[0] == "}":
             for _ in range(len(mark) // 2):
-                template = _open(stack, "{")
-                if template is None:
+                opening = _open(stack, "{")
+                if opening is None:
                     break
-                del output[template:]
-        elif mark.endswith("{|") and len(stack) < MAX_DEPTH:
-            stack.append(("|", len(output)))
-            output.append("\n")
+                words = "" if _is_void(output, stack) else _template(output, opening, text, end)
+                del output[opening:]
+                if words:
+                    output.append(words)
         else:
-            begin = _open(stack, "|") if mark.endswith("|}") else None
-            if begin is None:
-                output.append(mark)
-            else:
-                table = "".join(output[begin + 1 :])
-                del output[begin:]
-                output.append(_table(table))
+            output.append("\n")
+            _table_mark(mark[1:], output, stack)
     output.append(text[position:])
     # What never closed: the mark goes, and of a template or table the line that it begins.
     for kind, start in stack:
@@ -256,7 +238,60 @@ def _without_nested(text: str) -> str:
         if kind != "[" and start + 1 < len(output):
             _, newline, rest = output[start + 1].partition("\n")
             output[start + 1] = newline + rest
-    return "".join(output)
+    return "".join(output)[1:].replace(templates.EQUALS, "=").replace(templates.PIPE, "|")
+
+
+def _table_mark(mark: str, output: list[str], stack: list[tuple[str, int]]) -> None:
+    """Open a table, or replace the one that is open by its text."""
+    if mark.endswith("{|") and len(stack) < MAX_DEPTH:
+        stack.append(("|", len(output)))
+        output.append("\n")
+        return
+    begin = _open(stack, "|") if mark.endswith("|}") else None
+    if begin is None:
+        output.append(mark)
+    else:
+        table = "".join(output[begin + 1 :])
+        del output[begin:]
+        output.append(_table(table))
+
+
+def _is_void(output: list[str], stack: list[tuple[str, int]]) -> bool:
+    """Whether the words of a template are not needed: it stands too deep, or inside one that leaves nothing."""
+    if not stack:
+        return False
+    kind, begin = stack[0]
+    if kind != "{" or begin + 1 >= len(output):
+        return len(stack) >= MAX_DEPTH
+    return len(stack) >= MAX_DEPTH or templates.rule_of(output[begin + 1].partition("|")[0]) is templates.DROPPED
+
+
+def _template(output: list[str], begin: int, text: str, end: int) -> str:
+    """Return the words of the template whose `{{` is output[begin] and whose `}}` ends at text[end]."""
+    if begin + 1 >= len(output):
+        return ""
+    head = output[begin + 1].partition("|")[0]
+    rule = templates.rule_of(head) if len(head) <= LONGEST_NAME else templates.DROPPED
+    if rule is templates.DROPPED:
+        return ""
+    if rule is None:
+        # A template that goes over lines is a box, and one that begins its line is followed by the sentence it opens.
+        if any("\n" in piece for piece in output[begin + 1 :]):
+            return ""
+        if not templates.stands_for_a_word(_line_before(output, begin), text[end : end + 40].partition("\n")[0]):
+            return ""
+        rule = templates.unknown
+    return templates.render(rule, "".join(output[begin + 1 :]))
+
+
+def _line_before(output: list[str], begin: int) -> str:
+    """Return up to about 40 characters that stand before output[begin] on its line."""
+    before = ""
+    for i in range(begin - 1, max(-1, begin - 12), -1):
+        before = output[i][-40:] + before
+        if "\n" in before or len(before) >= 40:
+            break
+    return before.rpartition("\n")[2].lstrip("*#:; ")
 
 
 def _open(stack: list[tuple[str, int]], kind: str) -> int | None:
@@ -272,18 +307,27 @@ def _open(stack: list[tuple[str, int]], kind: str) -> int | None:
     return None
 
 
-def _link(link: str) -> str:
+def _link(link: str, namespaces: Namespaces) -> str:
+    """Return the words that a link shows; none for a file, a category, and a page of another language's wiki.
+
+    A prefix is a language only if it is on the closed list of codes, written in lower case, without a space after its
+    colon: `[[de:Vogel]]`, not `[[CSI: Miami]]` nor `[[War: A Memoir]]`.
+    """
     target, bar, words = link.partition("|")
-    namespace = _NAMESPACE.match(target)
+    namespace = _NAMESPACE.match(target) if ":" in target else None
     if namespace:
-        name = namespace[1].strip().lower().replace(" ", "_")
         if target.lstrip().startswith(":"):
             return words if bar else target.strip(" :")
-        if name in _FILES or name in _CATEGORIES or _LANGUAGE.match(name):
+        prefix = namespace[1]
+        name = _name(prefix)
+        if name in namespaces.files or name in namespaces.categories or _MEDIA.search(target):
+            return ""
+        rest = target[namespace.end() :]
+        if prefix in templates.closed_language_codes() and rest and not rest[0].isspace():
             return ""
     if not bar:
         return target.strip()
-    return words if words.strip() else re.sub(r"\s{0,9}\([^()]*\)\Z|\A[^:]*:", "", target)
+    return words if words.strip() else _BESIDE_TITLE.sub("", target)
 
 
 def _table(table: str) -> str:

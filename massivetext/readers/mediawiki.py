@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
+from html import unescape
 from typing import IO
 from urllib.parse import quote
 from xml.parsers import expat
@@ -75,7 +76,10 @@ class _Site:
     def __init__(self, header: str) -> None:
         base = _BASE.search(header)
         self.prefix = base[1].rpartition("/")[0] + "/" if base and base[1].startswith(("http://", "https://")) else None
-        self.namespaces = {name.strip(): key for key, name in _NAMESPACE.findall(header) if key != "0"}
+        self.namespaces = {unescape(name).strip(): key for key, name in _NAMESPACE.findall(header) if key != "0"}
+        self.names_by_key: dict[str, list[str]] = {}
+        for name, key in self.namespaces.items():
+            self.names_by_key.setdefault(key, []).append(name)
 
     def url(self, title: str) -> str | None:
         return self.prefix and self.prefix + quote(title.replace(" ", "_"), safe="/:@!$&'()*,;=~")
@@ -179,7 +183,8 @@ def _record(ordinal: int, data: bytes, site: _Site) -> Record:
 
     isolation.begin("wikitext", ordinal, len(markup))
     try:
-        text = clean(wikitext.to_text(markup))
+        namespaces = wikitext.Namespaces.of(site.names_by_key) if site.names_by_key else None
+        text = clean(wikitext.to_text(markup, namespaces=namespaces))
     except RecursionError:
         return without_text("failed.depth in wikitext")
     return Record(ordinal, text, None, url, timestamp, n_replaced=n_replaced, metadata=metadata)

@@ -39,6 +39,15 @@ def test_a_page() -> None:
     assert error is None
 
 
+def test_the_namespaces_of_the_dump_name_its_files_and_categories() -> None:
+    header = HEADER.replace("</namespaces>", '<namespace key="6" case="x">Bildo</namespace></namespaces>')
+    found, _ = read(
+        (header + wiki_page(text="a[[Bildo:x|y]]b [[Kuva: A film]]") + "</mediawiki>").encode(), "mediawiki"
+    )
+
+    assert found[0].text == "ab Kuva: A film"
+
+
 def test_what_is_no_article_is_skipped_with_its_reason() -> None:
     pages = [
         wiki_page(more='<redirect title="B" />'),
