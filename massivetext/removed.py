@@ -1,6 +1,6 @@
-"""Documents that a run's owner has taken out of it: the list that an output folder keeps, and files without them.
+"""Documents that a run's owner has removed from it: the list that an output folder keeps, and files without them.
 
-DIR/removed.json holds the list. Every later run on DIR reads it, so that what was taken out does not come back.
+DIR/removed.json holds the list. Every later run on DIR reads it, so that what was removed does not come back.
 """
 
 from __future__ import annotations
@@ -21,7 +21,17 @@ from massivetext.documents import PROVENANCE
 from massivetext.errors import OutputError
 from massivetext.parquet import ParquetOutput
 
-__all__ = ["COPY", "REQUEST", "Removed", "held_removed", "is_in", "marked", "read_removed", "rewrite"]
+__all__ = [
+    "COPY",
+    "REQUEST",
+    "Removed",
+    "held_removed",
+    "is_in",
+    "marked",
+    "read_removed",
+    "refuse_unfinished",
+    "rewrite",
+]
 
 FORMAT = "massivetext-removed-1"
 
@@ -102,6 +112,16 @@ def read_removed(root: str) -> Removed:
             f"{path}: is damaged, so it cannot be told which documents are to stay away: {error}; put back a copy of "
             "it, or give the ids and addresses to `massivetext remove` again after removing that file"
         ) from error
+
+
+def refuse_unfinished(root: str) -> None:
+    """Raise OutputError if a removal of documents from DIR was begun and not finished."""
+    unfinished = read_removed(root).unfinished
+    if unfinished:
+        raise OutputError(
+            f"{root}: a removal was begun and not finished ({len(unfinished):,} files); "
+            f"give `massivetext remove {root}` first"
+        )
 
 
 def held_removed(root: str) -> Removed:

@@ -1,10 +1,11 @@
-"""In what two recipes differ, and which of it a ledger can answer for: other per-document limits, and nothing else."""
+"""Which changes of a recipe a ledger can answer for: other per-document limits, and nothing else."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from massivetext.errors import RecipeError
+from massivetext.looking import recipe_differences as differences
 from pipelines.judgement import JUDGED
 from pipelines.recipe import RULE_FAMILIES, Recipe
 
@@ -30,16 +31,6 @@ _NEEDS = {
     "tokenizer": "tokens would have to be counted again",
 }
 """Why a block, but for its limits, is beyond a ledger."""
-
-
-def differences(old: Any, new: Any, place: str = "") -> list[str]:
-    """`key: old -> new` for every leaf in which two recipes differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        found = []
-        for key in sorted({*old, *new}, key=str):
-            found += differences(old.get(key), new.get(key), f"{place}.{key}" if place else str(key))
-        return found
-    return [] if old == new else [f"{place}: {old!r} -> {new!r}"]
 
 
 def answerable(old: Recipe, new: Recipe) -> list[str]:

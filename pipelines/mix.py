@@ -12,9 +12,9 @@ import numpy as np
 
 from massivetext import storage
 from massivetext.errors import OutputError
+from massivetext.looking.data_card import data_card
 from massivetext.mixture import Available, Documents, Plan, ShardRows, allot, kept_documents, plan, write_shard
 from massivetext.parquet import file_digest
-from pipelines.card import card
 from pipelines.execution import Marker, Workers
 from pipelines.folder import Folder
 from pipelines.recipe import Recipe
@@ -183,7 +183,7 @@ def _manifests(folder: Folder, values: Sequence[Any]) -> str:
 def put_manifest(folder: Folder, name: str, manifest: dict[str, Any]) -> None:
     """Write the data card of a mixture and, last, its manifest, which has the card's digest."""
     base = folder.path("mixture", name)
-    text = card(folder, name, manifest).encode()
+    text = data_card(folder.root, folder.recipe(), name, manifest).encode()
     storage.write_bytes(storage.join(base, "README.md"), text)
     digest = hashlib.blake2b(text, digest_size=32).hexdigest()
     data = {**manifest, "card": {"name": "README.md", "bytes": len(text), "blake2b": digest}}

@@ -17,6 +17,8 @@ from dataclasses import fields
 from importlib import resources
 from typing import Annotated, Any, Literal
 
+import numpy as np
+import pyarrow as pa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -323,6 +325,66 @@ class Recipe(_Block):
 
     def goes_through(self, subset: str, stage: str) -> bool:
         return stage in self.subsets[subset].stages
+
+    # What `massivetext.looking.RecipeView` asks beyond this, answered by the modules that know single stages.
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        return STAGES
+
+    @property
+    def rule_families(self) -> tuple[str, ...]:
+        return tuple(RULE_FAMILIES)
+
+    @property
+    def judging_stages(self) -> tuple[str, ...]:
+        from pipelines.judgement import JUDGED
+
+        return JUDGED
+
+    @property
+    def later_stages(self) -> tuple[str, ...]:
+        return ("deduplication", "contamination")
+
+    def signals(self, stage: str) -> list[str]:
+        if stage in RULE_FAMILIES:
+            return [field.name for field in fields(RULE_FAMILIES[stage])]
+        return list(self.rules) if stage == "rules" else []
+
+    def judged_columns(self, subset: str) -> list[str]:
+        from pipelines.judgement import judged_columns
+
+        return judged_columns(self, subset)
+
+    def broken_rules(self, columns: pa.RecordBatch, subset: str) -> dict[str, np.ndarray]:
+        from pipelines.judgement import broken_rules
+
+        return broken_rules(columns, self, subset)
+
+    def deciding_reasons(self, columns: pa.RecordBatch, subset: str) -> pa.DictionaryArray:
+        from pipelines.judgement import first_broken
+
+        return first_broken(self.broken_rules(columns, subset), columns.num_rows)
+
+    def limit_in_words(self, subset: str, reason: str) -> str:
+        from pipelines.signals import limit_of
+
+        return limit_of(self, subset, reason)
+
+    def value_of(self, row: Mapping[str, Any], reason: str) -> Any:
+        from pipelines.signals import value_of
+
+        return value_of(row, reason)
+
+    def settings_in_words(self, subset: str, stage: str) -> list[tuple[str, str]]:
+        from pipelines.signals import settings_of
+
+        return list(settings_of(self, subset, stage))
+
+    def answerable_changes(self, other: Recipe) -> list[str]:
+        from pipelines.changes import answerable
+
+        return answerable(self, other)
 
     def resolved(self) -> dict[str, Any]:
         """The recipe as plain data, as it is written to DIR."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from massivetext.looking.data_card import inline_code
 from pipelines.recipe import RULE_FAMILIES, Recipe
 
-__all__ = ["in_words", "limit_of", "value_of"]
+__all__ = ["in_words", "limit_of", "settings_of", "value_of"]
 
 
 def value_of(row: Mapping[str, Any], reason: str) -> Any:
@@ -63,3 +64,45 @@ def in_words(limit: Any) -> str:
     if low is not None:
         return f"{low:,g} or more"
     return "no limit" if high is None else f"{high:,g} or less"
+
+
+def settings_of(recipe: Recipe, name: str, stage: str) -> Iterable[tuple[str, str]]:
+    """Yield what a stage keeps in a subset, for the data card: (rule or key, its limit or setting in words)."""
+    block: Any = recipe.block(name, stage) if stage != "rules" else None
+    if stage in RULE_FAMILIES:
+        for signal, limit in recipe.limits(name, stage).items():
+            yield f"{stage}.{signal}", _range(limit.min, limit.max)
+    elif stage == "language":
+        yield "language.keep", ", ".join(f"{code} >= {share:g}" for code, share in sorted(block.keep.items()))
+    elif stage == "safe_search" and block.safe_search_score is not None:
+        limit = block.safe_search_score
+        yield "safe_search.safe_search_score", _range(limit.min, limit.max)
+    elif stage == "licence":
+        yield "licence.licence", ", ".join(block)
+    elif stage == "extraction":
+        yield "extraction.engine", block.engine
+    elif stage == "deduplication":
+        yield (
+            "deduplication",
+            f"removed: equal text, or J > {block.threshold:g} of 13-grams; kept of these: {block.keep}",
+        )
+    elif stage == "contamination" and recipe.testsets:
+        measures = ("jaccard", "containment") if block.contamination == "both" else (block.contamination,)
+        said = [
+            f"J <= {block.jaccard:g}" if one == "jaccard" else f"containment < {block.containment:g}"
+            for one in measures
+        ]
+        names = ", ".join(inline_code(testset.name) for testset in recipe.testsets)
+        yield "contamination", f"{' and '.join(said)} with every item of {names}; else removed: {block.remove}"
+    elif stage == "pii":
+        told = [what for what, on in (("e-mail addresses", block.emails), ("IPv4 addresses", block.ip_addresses)) if on]
+        yield "pii", f"replaced: {', '.join(told) or 'nothing'}"
+    elif stage == "rules":
+        for rule, own in recipe.rules.items():
+            yield f"rules.{rule}", f"{_range(own.min, own.max)} by {inline_code(own.function)}"
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"{low:g} to {high:,g}"
+    return f">= {low:g}" if low is not None else f"<= {high:g}" if high is not None else "anything"

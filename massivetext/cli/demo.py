@@ -19,7 +19,7 @@ def demo(output: str, workers: int, quiet: bool) -> None:
     import os
 
     from massivetext.cli._running import execute
-    from pipelines.demo import build, rejected_page
+    from massivetext.demo import build, rejected_page
 
     recipe = build(os.path.join(output, "corpus"))
     if not quiet:

@@ -22,10 +22,11 @@ def diff(first: str, second: str, examples: int, as_json: bool) -> None:
     """
     import json
 
+    from massivetext.cli._recipes import run_recipe
     from massivetext.cli._tables import in_order, one_line, side_by_side
-    from pipelines.diff import diff as compare
+    from massivetext.looking.diff import diff as compare
 
-    found = compare(first, second, examples=examples)
+    found = compare(first, second, (run_recipe(first), run_recipe(second)), examples=examples)
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
         return

@@ -22,10 +22,9 @@ def explain(folder: str, document: str, as_json: bool) -> None:
     import json
     import re
 
+    from massivetext.cli._recipes import run_recipe
     from massivetext.errors import OutputError
     from massivetext.ledger import find_rows
-    from pipelines.recipe import STAGES
-    from pipelines.what_if import recipe_held
 
     # A piece is explained by the document that it was cut from.
     rows = find_rows(folder, re.sub(r"^([0-9a-f]+)#\d+$", r"\1", document))
@@ -38,7 +37,7 @@ def explain(folder: str, document: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(row, ensure_ascii=False))
         return
-    recipe = recipe_held(folder)
+    recipe = run_recipe(folder)
     for name in ("id", "subset", "source", "offset", "url", "timestamp", "n_bytes", "n_tokens"):
         if row[name] is not None:
             click.echo(f"{name:<12} {row[name]}")
@@ -55,32 +54,26 @@ def explain(folder: str, document: str, as_json: bool) -> None:
     if row["outcome"] in ("skipped", "failed"):
         click.echo("there was no text to measure")
         return
-    stages = recipe.subsets[row["subset"]].stages
-    for stage in [stage for stage in STAGES if stage in stages]:
-        _stage(stage, row, recipe, folder)
+    for stage in recipe.stage_names:
+        if recipe.goes_through(row["subset"], stage):
+            _stage(stage, row, recipe, folder)
 
 
 def _stage(stage: str, row: dict[str, Any], recipe: Any, folder: str) -> None:
     """What a stage measured of the document, beside its limits; `x` marks one that is broken."""
-    from dataclasses import fields
-
-    from pipelines.recipe import RULE_FAMILIES
-    from pipelines.signals import limit_of
-
     if stage in ("extraction", "pii") or (stage == "deduplication" and not row["partner_id"]):
         return
     click.echo(f"\n{stage}")
-    if stage in RULE_FAMILIES or stage == "rules":
-        names = [field.name for field in fields(RULE_FAMILIES[stage])] if stage != "rules" else list(recipe.rules)
-        for name in names:
+    if recipe.signals(stage):
+        for name in recipe.signals(stage):
             _signal(f"{stage}.{name}", name, row[name], row, recipe)
     elif stage == "licence":
         is_broken = "licence.licence" in row["reasons"]
-        kept = limit_of(recipe, row["subset"], "licence.licence")
+        kept = recipe.limit_in_words(row["subset"], "licence.licence")
         click.echo(f"  {_mark(is_broken)} {row['licence'] or 'none'}; kept: {kept}")
     elif stage == "language":
         is_broken = any(reason.startswith("language.") for reason in row["reasons"])
-        kept = limit_of(recipe, row["subset"], "language.language")
+        kept = recipe.limit_in_words(row["subset"], "language.language")
         guesses = ", ".join(f"{guess['language']} {guess['score']:g}" for guess in row["languages"] or [])
         click.echo(f"  {_mark(is_broken)} {row['language']} {row['language_score']:g}; kept: {kept}")
         click.echo(f"    likeliest: {guesses or 'none'}")
@@ -90,9 +83,9 @@ def _stage(stage: str, row: dict[str, Any], recipe: Any, folder: str) -> None:
             click.echo(f"    {line}")
     elif stage == "deduplication":
         _duplicate(row, folder)
-    elif row["contamination_jaccard"] is None:
+    elif stage == "contamination" and row["contamination_jaccard"] is None:
         click.echo("    compared with no test set")
-    else:
+    elif stage == "contamination":
         _tests(row, recipe)
 
 
@@ -135,12 +128,10 @@ def _duplicate(row: dict[str, Any], folder: str) -> None:
 
 def _tests(row: dict[str, Any], recipe: Any) -> None:
     """The likeness to test items; the containment that is judged leaves frequent shingles out where the recipe says."""
-    from pipelines.signals import value_of
-
     names = ["jaccard", "containment"]
     names += [name.removeprefix("contamination_") for name in recipe.block(row["subset"], "contamination").limits]
     for name in names:
-        _signal(f"contamination.{name}", name, value_of(row, f"contamination.{name}"), row, recipe)
+        _signal(f"contamination.{name}", name, recipe.value_of(row, f"contamination.{name}"), row, recipe)
     if row["contamination_containment_rare"] is not None:
         click.echo(f"    containment with frequent shingles {row['contamination_containment']:.4f}")
     if row["test_set"] is not None:
@@ -157,9 +148,7 @@ def _mark(is_broken: bool) -> str:
 
 
 def _signal(reason: str, name: str, value: float | None, row: dict[str, Any], recipe: Any) -> None:
-    from pipelines.signals import limit_of
-
-    limit = limit_of(recipe, row["subset"], reason)
+    limit = recipe.limit_in_words(row["subset"], reason)
     shown = "null" if value is None else f"{value:.6g}"
     kept = "" if limit == "no limit" else f"keep {limit}"
     click.echo(f"  {_mark(reason in row['reasons'])} {name:<42} {shown:>12}   {kept}".rstrip())

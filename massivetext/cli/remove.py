@@ -33,8 +33,9 @@ def remove(folder: str, ids: str | None, urls: str | None, workers: int, quiet: 
     from massivetext import storage
     from massivetext.cli._running import Progress
     from massivetext.errors import OutputError
+    from massivetext.removal import remove as take_out
     from pipelines.execution import Execution, Workers
-    from pipelines.remove import remove as take_out
+    from pipelines.remove import FinishedRun
 
     def lines(path: str | None) -> list[str]:
         if path is None:
@@ -53,9 +54,8 @@ def remove(folder: str, ids: str | None, urls: str | None, workers: int, quiet: 
     progress = Progress(quiet=quiet, as_json=log_json)
     try:
         with Workers(Execution(workers=workers)) as pool:
-            done = take_out(
-                folder, lines(ids), lines(urls), pool, on_start=lambda tasks: progress.stage("remove", tasks)
-            )
+            run = FinishedRun(folder, pool)
+            done = take_out(run, lines(ids), lines(urls), on_start=lambda tasks: progress.stage("remove", tasks))
     finally:
         progress.close()
     if log_json:

@@ -23,14 +23,14 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
     """
     import json
 
+    from massivetext.looking.recipe_warnings import check_testsets, recipe_warnings
     from pipelines import recipe as recipes
-    from pipelines.advice import check_testsets, warnings
     from pipelines.parts import find_parts
 
     found = recipes.read(recipe, settings)
     check_testsets(found)
     parts = find_parts(found)
-    told = warnings(found)
+    told = recipe_warnings(found)
     subsets: dict[str, dict[str, Any]] = {}
     for name, subset in found.subsets.items():
         own = [part for part in parts if part.subset == name]

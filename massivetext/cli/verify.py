@@ -13,7 +13,7 @@ def verify(folder: str) -> None:
     \b
     massivetext verify out
     """
-    from pipelines.verification import verify as check
+    from massivetext.looking.verification import verify as check
 
     faults, said = check(folder)
     for line in said:

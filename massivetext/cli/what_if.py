@@ -28,12 +28,14 @@ def what_if(folder: str, settings: tuple[str, ...], recipe: str | None, examples
     import json
     import shlex
 
+    from massivetext.cli._recipes import changed_recipe, run_recipe
     from massivetext.errors import RecipeError
-    from pipelines import what_if as ledgers
+    from massivetext.looking import what_if as judging
 
     if not settings and recipe is None:
         raise RecipeError("nothing is changed: give --set quality.word_count.min=30, say, or --recipe other.yaml")
-    found = ledgers.what_if(folder, ledgers.other_recipe(folder, recipe, settings), examples=examples).as_data()
+    other = changed_recipe(folder, recipe, settings)
+    found = judging.what_if(folder, run_recipe(folder), other, examples=examples).as_data()
     changed = [word for setting in settings for word in ("--set", setting)]
     update = ["massivetext", "run", recipe or f"{folder}/recipe.yaml", "--output", folder, "--update", *changed]
     found["update"] = shlex.join(update)

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from massivetext.cli import commands
 from pipelines.recipe import read
-from tests.pipelines.test_diff import write_run
+from tests.looking.test_diff import write_run
 
 TEXT = """
 subsets:

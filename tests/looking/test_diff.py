@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from massivetext.cli import commands
-from pipelines.diff import diff
+from massivetext.looking.diff import diff
 from pipelines.measures import ledger_schema
 from pipelines.recipe import Recipe, read
 
@@ -67,7 +67,8 @@ def test_each_document_is_found_again_wherever_it_lies(tmp_path: Path, recipe: R
             _row("c", "kept", n_bytes=41),
         ],
     }
-    found = diff(write_run(tmp_path / "1", recipe, first), write_run(tmp_path / "2", other, second, "2"))
+    folders = write_run(tmp_path / "1", recipe, first), write_run(tmp_path / "2", other, second, "2")
+    found = diff(*folders, (recipe, other))
 
     assert ["quality.word_count.min: 50.0 -> 30.0"] == found["recipe"]
     assert ["massivetext: '1' -> '2'"] == found["versions"]
@@ -101,7 +102,7 @@ def test_each_document_is_found_again_wherever_it_lies(tmp_path: Path, recipe: R
 def test_a_run_is_no_other_than_itself(tmp_path: Path, recipe: Recipe) -> None:
     rows = {"part-0": [_row("a", "kept", hash_ratio=float("nan")), _row("b", "rejected", "quality.word_count")]}
     folder = write_run(tmp_path / "1", recipe, rows)
-    found = diff(folder, folder)
+    found = diff(folder, folder, (recipe, recipe))
     said = CliRunner().invoke(commands, ["diff", folder, folder])
 
     assert [] == found["recipe"] == found["moves"] == found["only"] == found["examples"]

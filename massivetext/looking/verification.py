@@ -1,4 +1,4 @@
-"""Whether DIR is what its manifests say: digests, counts, schemas, order, and that the ledger accounts for all."""
+"""Check that DIR is what its manifests say: digests, counts, schemas, order, and that the ledger accounts for all."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ __all__ = ["verify"]
 
 
 def verify(root: str) -> tuple[list[str], list[str]]:
-    """(faults, what was checked), a line each. Raises OutputError for a folder that holds no output."""
+    """Return (faults, what was checked), a line each. Raises OutputError for a folder without a ledger."""
     kinds = [kind for kind in ("curated", "rejected", "ledger") if storage.exists(storage.join(root, kind))]
     if list(storage.list_files(storage.join(root, "pieces"))):
         kinds.append("pieces")
     if "ledger" not in kinds:
         raise OutputError(f"{root}: holds no ledger; is it the --output of a run?")
     faults: list[str] = []
-    said = []
+    checked = []
     manifests = {}
     for kind in kinds:
-        manifest, found = _manifest(root, kind)
-        manifests[kind] = manifest
-        faults += found
-        said.append(f"{kind}: {len(manifest.get('files', {}))} files")
+        manifests[kind], faults_of_kind = _manifest(root, kind)
+        faults += faults_of_kind
+        checked.append(f"{kind}: {len(manifests[kind].get('files', {}))} files")
     if not faults:
         faults += _ledger(root, manifests)
     removed = read_removed(root)
@@ -42,12 +41,12 @@ def verify(root: str) -> tuple[list[str], list[str]]:
     names = {path[len(base) + 1 :].split("/")[0] for path in storage.list_files(base)}
     for name in sorted(names):
         faults += verify_mixture(storage.join(base, name)) or _present(storage.join(base, name), removed)
-        said.append(f"mixture: {name}")
-    return faults, said
+        checked.append(f"mixture: {name}")
+    return faults, checked
 
 
 def _manifest(root: str, kind: str) -> tuple[dict[str, Any], list[str]]:
-    """A folder's manifest, and in what its files differ from it."""
+    """Return a folder's manifest, and in what its files differ from it."""
     base = storage.join(root, kind)
     path = storage.join(base, "manifest.json")
     try:
@@ -68,7 +67,7 @@ def _manifest(root: str, kind: str) -> tuple[dict[str, Any], list[str]]:
 
 
 def _ledger(root: str, manifests: dict[str, dict[str, Any]]) -> list[str]:
-    """Faults between ledger, curated rows and counts. Holds one part at a time, and the 16 bytes of every id."""
+    """Return faults between ledger, curated rows and counts. Reads a part at a time; keeps the 16 bytes of every id."""
     faults = []
     seen: set[bytes] = set()
     totals: dict[str, dict[str, int]] = {}
@@ -84,8 +83,8 @@ def _ledger(root: str, manifests: dict[str, dict[str, Any]]) -> list[str]:
             faults.append(f"{path}: an id stands twice in the ledger")
         seen |= packed
         for outcome in table.column("outcome").to_pylist():
-            held = totals.setdefault(name.split("/")[0], {})
-            held[outcome] = held.get(outcome, 0) + 1
+            counts_of = totals.setdefault(name.split("/")[0], {})
+            counts_of[outcome] = counts_of.get(outcome, 0) + 1
         unexplained = pc.and_(pc.not_equal(table.column("outcome"), "kept"), pc.is_null(table.column("reason")))
         if pc.any(unexplained).as_py():
             faults.append(f"{path}: a record that is not kept has no reason")
@@ -106,12 +105,13 @@ def _ledger(root: str, manifests: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def _rows(root: str, name: str, ledger: Any, manifests: dict[str, dict[str, Any]]) -> list[str]:
-    """Curated rows are those that the per-document rules kept, in the ledger's order; rejected ones were rejected."""
+    """Return faults of one part: curated rows are those that the per-document rules kept, in the ledger's order;
+    rejected rows are those that they rejected."""
     faults = []
     outcome = dict(zip(ledger.column("id").to_pylist(), ledger.column("outcome").to_pylist()))
     place = {value: i for i, value in enumerate(outcome)}
-    said = pc.fill_null(pc.starts_with(ledger.column("reason"), "removed."), False)
-    removed = set(ledger.column("id").filter(said).to_pylist())
+    is_removed = pc.fill_null(pc.starts_with(ledger.column("reason"), "removed."), False)
+    removed = set(ledger.column("id").filter(is_removed).to_pylist())
     for kind, allowed in (("curated", {"kept", "duplicate", "contaminated"}), ("rejected", {"rejected"})):
         if name not in manifests.get(kind, {}).get("files", {}):
             continue
@@ -132,7 +132,7 @@ def _rows(root: str, name: str, ledger: Any, manifests: dict[str, dict[str, Any]
 
 
 def _present(folder: str, removed: Removed) -> list[str]:
-    """Shards that hold documents which were taken out."""
+    """Return the shards of a mixture that contain documents which were removed."""
     faults = []
     for path in storage.list_files(folder) if removed else ():
         if path.endswith(".parquet"):
@@ -144,7 +144,7 @@ def _present(folder: str, removed: Removed) -> list[str]:
 
 
 def _pieces(root: str, name: str, ledger: Any, manifests: dict[str, dict[str, Any]]) -> list[str]:
-    """Pieces are those that the ledger counts, `<id>#0` and on, in its order."""
+    """Return faults of one part: pieces are those that the ledger counts, `<id>#0` and on, in its order."""
     rows = zip(ledger.column("id").to_pylist(), ledger.column("pieces").to_pylist())
     stated = [f"{value}#{k}" for value, n in rows for k in range(n or 0)]
     path = storage.join(root, "pieces", name)

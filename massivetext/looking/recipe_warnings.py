@@ -1,4 +1,4 @@
-"""What in a recipe can be run, and will be regretted: said by `validate` before any work is done."""
+"""Warnings about valid but probably mistaken recipes, which `validate` prints before any work is done."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Iterator
 
 from massivetext import storage
 from massivetext.errors import RecipeError
-from pipelines.recipe import RULE_FAMILIES, Recipe
+from massivetext.looking.recipe_view import RecipeView
 
-__all__ = ["check_testsets", "warnings"]
+__all__ = ["check_testsets", "recipe_warnings"]
 
 _EPOCHS = 4
 """Beyond them repeated text teaches less and less (Muennighoff et al., arXiv 2305.16264)."""
 _FAILED = 0.05
+"""A larger `max_failed` would let a broken reader or download pass."""
 
 
-def check_testsets(recipe: Recipe) -> None:
-    """Raises RecipeError for a test set whose path matches no file."""
+def check_testsets(recipe: RecipeView) -> None:
+    """Check that every test set has files. Raises RecipeError for one whose path matches none."""
     for number, testset in enumerate(recipe.testsets):
         if not storage.find(testset.path):
             raise RecipeError(
@@ -24,12 +25,12 @@ def check_testsets(recipe: Recipe) -> None:
             )
 
 
-def warnings(recipe: Recipe) -> list[str]:
-    """`key: what will happen; what helps`, a line each, in the order of a recipe."""
+def recipe_warnings(recipe: RecipeView) -> list[str]:
+    """Return `key: what will happen; what helps`, a line each, in the order of a recipe's keys."""
     return [*_subsets(recipe), *_stages(recipe), *_limits(recipe), *_mixture(recipe)]
 
 
-def _subsets(recipe: Recipe) -> Iterator[str]:
+def _subsets(recipe: RecipeView) -> Iterator[str]:
     if not recipe.filled:
         yield "subsets: none has sources, so `run` has nothing to do; list files under subsets.<name>.sources"
         return
@@ -43,28 +44,30 @@ def _subsets(recipe: Recipe) -> Iterator[str]:
         )
 
 
-def _stages(recipe: Recipe) -> Iterator[str]:
-    stages = {name: recipe.subsets[name].stages for name in recipe.filled}
-    tested = [name for name, found in stages.items() if "contamination" in found]
+def _stages(recipe: RecipeView) -> Iterator[str]:
+    stages_of = {name: recipe.subsets[name].stages for name in recipe.filled}
+    tested = [name for name, stages in stages_of.items() if "contamination" in stages]
     if tested and not recipe.testsets:
         yield f"testsets: none is named, so the stage contamination of {', '.join(tested)} looks for nothing"
-    untested = [name for name in stages if name not in tested]
+    untested = [name for name in stages_of if name not in tested]
     if recipe.testsets and untested:
         yield f"subsets.{untested[0]}.stages: without contamination test items stay in {', '.join(untested)}"
-    if recipe.rules and not any("rules" in found for found in stages.values()) and stages:
+    if recipe.rules and stages_of and not any("rules" in stages for stages in stages_of.values()):
         yield f"rules: no subset declares the stage rules, so {', '.join(recipe.rules)} are not measured"
-    if "github" in stages and "licence" not in stages["github"]:
+    if "github" in stages_of and "licence" not in stages_of["github"]:
         yield "subsets.github.stages: without licence code of any licence, or of none, is kept"
-    for name, found in stages.items():
-        for stage in (*RULE_FAMILIES, "language", "safe_search", "pii", "licence", "deduplication", "contamination"):
-            if getattr(recipe.subsets[name], stage) is not None and stage not in found:
+    for name, stages in stages_of.items():
+        for stage in recipe.stage_names:
+            # The block of extraction holds for every page, declared or not.
+            has_block = stage != "extraction" and getattr(recipe.subsets[name], stage, None) is not None
+            if has_block and stage not in stages:
                 yield f"subsets.{name}.{stage}: has no effect, for the subset does not declare the stage"
         block = recipe.block(name, "safe_search")
-        if "safe_search" in found and not (block.terms or block.model or block.block_lists):
+        if "safe_search" in stages and not (block.terms or block.model or block.block_lists):
             yield f"subsets.{name}.safe_search: terms, model and block_lists are all off, so no page is found unsafe"
 
 
-def _limits(recipe: Recipe) -> Iterator[str]:
+def _limits(recipe: RecipeView) -> Iterator[str]:
     for name in recipe.filled:
         if recipe.goes_through(name, "quality") and recipe.goes_through(name, "language"):
             others = sorted(set(recipe.block(name, "language").keep) - {"en"})
@@ -73,14 +76,14 @@ def _limits(recipe: Recipe) -> Iterator[str]:
                     f"quality.stop_word_count: counts English words, and so removes text in {', '.join(others)} that "
                     f"language.keep lets through; set subsets.{name}.quality.stop_word_count to null"
                 )
-        for stage in RULE_FAMILIES:
+        for stage in recipe.rule_families:
             if recipe.goes_through(name, stage) and not recipe.limits(name, stage):
                 yield f"{stage}: the stage of {name} has no limits, so it measures and removes nothing"
     if recipe.max_failed > _FAILED:
         yield f"max_failed: {recipe.max_failed:g} bears a broken reader or a broken download without a word"
 
 
-def _mixture(recipe: Recipe) -> Iterator[str]:
+def _mixture(recipe: RecipeView) -> Iterator[str]:
     if recipe.filled and recipe.tokenizer is None:
         yield "tokenizer: none is named, so tokens are estimated as a quarter of the bytes; name a model's file"
     if recipe.mixture.max_epochs > _EPOCHS:

@@ -1,4 +1,4 @@
-"""A small real corpus from what every machine has: the documentation and the sources of the Python that runs this."""
+"""Build a small real corpus from what every machine has: the documentation and the sources of the running Python."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ mixture: {name: demo, tokens: max, max_epochs: 4}
 """
 
 STAMP = "2000-01-01T00:00:00Z"
-"""Of every record: a documentation has no time of its own."""
+"""The date of every record: documentation has none of its own, and equal input is to give equal bytes."""
 
 PACKAGES = ("asyncio", "collections", "concurrent", "email", "html", "http", "importlib", "json", "logging", "xml")
 
 
 def build(folder: str) -> str:
-    """Write pydoc.warc.gz, library.jsonl and, last, recipe.yaml below `folder`; returns the recipe's path.
+    """Write pydoc.warc.gz, library.jsonl and, last, recipe.yaml below `folder`, and return the recipe's path.
 
-    A corpus that is there is left as it is: pydoc shows sets, whose order changes with every process.
+    A corpus that exists is left as it is: pydoc shows sets, whose order changes with every process.
     """
     path = storage.join(folder, "recipe.yaml")
     if not storage.exists(path):
@@ -51,8 +51,8 @@ def build(folder: str) -> str:
 
 
 def rejected_page(folder: str) -> tuple[dict[str, Any], str] | None:
-    """Of the demo's run, the longest page (its row of the ledger) that is too short and has no other fault, and the
-    setting that lets it through; None if there is none such."""
+    """Return an example for the demo: the longest page (its row of the ledger) that is too short and breaks no other
+    rule, and the setting that lets it through. None if there is no such page."""
     with Engine() as engine:
         engine.add_ledger(folder)
         rows = engine.rows(
@@ -63,7 +63,7 @@ def rejected_page(folder: str) -> tuple[dict[str, Any], str] | None:
 
 
 def _modules() -> Iterator[tuple[str, str]]:
-    """(name, file) of the library's modules, without tests and what is installed beside it."""
+    """Yield (name, file) of the library's modules, without tests and what is installed beside it."""
     root = sysconfig.get_paths()["stdlib"]
     for folder in ("", *PACKAGES):
         base = os.path.join(root, folder)
@@ -88,7 +88,7 @@ def _sources() -> Iterator[bytes]:
 
 
 def _archive() -> Iterator[bytes]:
-    """One gzip member a record: pydoc's page of each module, and each topic of its help as a page."""
+    """Yield one gzip member a record: pydoc's page of each module, and each topic of its help as a page."""
     from pydoc_data.topics import topics
 
     yield _record("warcinfo", None, "application/warc-fields", b"software: massivetext demo\r\n")
@@ -104,7 +104,7 @@ def _archive() -> Iterator[bytes]:
 
 
 def _page(name: str) -> str | None:
-    """pydoc's HTML for a module, or None for one that cannot be imported here."""
+    """Return pydoc's HTML for a module, or None for one that cannot be imported here."""
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             thing, name = pydoc.resolve(name) or (None, name)

@@ -11,13 +11,15 @@ import pytest
 from click.testing import CliRunner
 
 from massivetext.cli import commands
+from massivetext.cli._recipes import changed_recipe, run_recipe
+from massivetext.demo import build
 from massivetext.errors import RecipeError
+from massivetext.looking.what_if import PARTNER_LOST, WhatIf, verdicts
+from massivetext.looking.what_if import what_if as judge
 from pipelines.curate import CuratePart
-from pipelines.demo import build
 from pipelines.folder import Folder
 from pipelines.parts import find_parts
 from pipelines.recipe import Recipe, read
-from pipelines.what_if import PARTNER_LOST, other_recipe, recipe_held, verdicts, what_if
 
 ENGLISH_LINE = (
     "the old man said that he would be back with the others before it was dark and we have waited for him since then "
@@ -50,6 +52,10 @@ SETTINGS = [
         "repetition.duplicate_paragraph_fraction.max=1",
     ],
 ]
+
+
+def what_if(out: str, recipe: Recipe, *, examples: int = 2) -> WhatIf:
+    return judge(out, run_recipe(out), recipe, examples=examples)
 
 
 def _story(draw: random.Random) -> str:
@@ -121,11 +127,11 @@ def _judged(out: Path, recipe: Recipe) -> dict[str, str | None]:
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: settings[0])
 def test_the_verdict_is_that_of_the_pass_over_the_text(folder: Path, tmp_path: Path, settings: list[str]) -> None:
     out = folder / "out"
-    recipe = other_recipe(str(out), None, settings)
+    recipe = changed_recipe(str(out), None, settings)
     expected = _passed(recipe, tmp_path)
 
     assert expected == _judged(out, recipe)
-    before = _judged(out, recipe_held(str(out)))
+    before = _judged(out, run_recipe(str(out)))
     found = what_if(str(out), recipe, examples=1000)
     changed = {name for name in before if (before[name] is None) != (expected[name] is None)}
     shown = {example["id"] for example in found.examples if not example["to"].endswith(PARTNER_LOST)}
@@ -137,7 +143,7 @@ def test_the_verdict_is_that_of_the_pass_over_the_text(folder: Path, tmp_path: P
 
 
 def test_the_recipe_of_the_run_changes_nothing(folder: Path) -> None:
-    found = what_if(str(folder / "out"), recipe_held(str(folder / "out")))
+    found = what_if(str(folder / "out"), run_recipe(str(folder / "out")))
 
     assert [] == found.changes == found.examples
     assert all(before == after for moves in found.moves.values() for before, after in moves)
@@ -145,7 +151,7 @@ def test_the_recipe_of_the_run_changes_nothing(folder: Path) -> None:
 
 def test_a_run_with_these_limits_keeps_what_was_said(folder: Path, tmp_path: Path) -> None:
     setting = "quality.word_count.min=70"
-    found = what_if(str(folder / "out"), other_recipe(str(folder / "out"), None, [setting]), examples=1000)
+    found = what_if(str(folder / "out"), changed_recipe(str(folder / "out"), None, [setting]), examples=1000)
     _run(folder, tmp_path, folder / "out" / "recipe.yaml", "--set", setting)
     ledger = ds.dataset(str(tmp_path / "ledger"), format="parquet", exclude_invalid_files=True)
     table = ledger.to_table(columns=["id", "subset", "outcome"])
@@ -165,7 +171,7 @@ def test_a_duplicate_whose_partner_goes_is_unknown(folder: Path) -> None:
     (near,) = [row for row in rows if row["reason"] == "duplicate.near"]
     n_kept = 361 - near["word_count"]
     limit = "max=180" if n_kept == 181 else "min=181"
-    found = what_if(out, other_recipe(out, None, [f"quality.word_count.{limit}"]), examples=1000)
+    found = what_if(out, changed_recipe(out, None, [f"quality.word_count.{limit}"]), examples=1000)
     lost = [example for example in found.examples if example["to"] == f"unknown {PARTNER_LOST}"]
 
     assert [near["id"]] == [example["id"] for example in lost]
@@ -228,8 +234,8 @@ def test_another_recipe_is_laid_over_the_sources_of_the_run(folder: Path, tmp_pa
         del subset["sources"]
     other["quality"] = {"word_count": {"min": 20}}
     (tmp_path / "other.yaml").write_text(json.dumps(other), "utf-8")
-    by_recipe = what_if(str(folder / "out"), other_recipe(str(folder / "out"), str(tmp_path / "other.yaml"), []))
-    by_setting = what_if(str(folder / "out"), other_recipe(str(folder / "out"), None, ["quality.word_count.min=20"]))
+    by_recipe = what_if(str(folder / "out"), changed_recipe(str(folder / "out"), str(tmp_path / "other.yaml"), []))
+    by_setting = what_if(str(folder / "out"), changed_recipe(str(folder / "out"), None, ["quality.word_count.min=20"]))
 
     assert by_setting.as_data() == by_recipe.as_data()
 
@@ -238,7 +244,7 @@ def test_a_rule_of_ones_own_may_be_taken_out(folder: Path, tmp_path: Path) -> No
     other = json.loads((folder / "recipe.yaml").read_text("utf-8"))
     del other["rules"]
     (folder / "without.yaml").write_text(json.dumps(other), "utf-8")
-    recipe = other_recipe(str(folder / "out"), str(folder / "without.yaml"), [])
+    recipe = changed_recipe(str(folder / "out"), str(folder / "without.yaml"), [])
 
     assert _passed(recipe, tmp_path) == _judged(folder / "out", recipe)
 
@@ -261,9 +267,9 @@ def test_a_run_takes_the_recipe_that_a_run_has_left(folder: Path) -> None:
     ids=lambda settings: settings[0],
 )
 def test_on_the_real_data(real: Path, tmp_path: Path, settings: list[str]) -> None:
-    recipe = other_recipe(str(real), None, settings)
+    recipe = changed_recipe(str(real), None, settings)
     expected = _passed(recipe, tmp_path)
-    before = _judged(real, recipe_held(str(real)))
+    before = _judged(real, run_recipe(str(real)))
 
     assert expected == _judged(real, recipe)
     assert 5 < sum((before[name] is None) != (reason is None) for name, reason in expected.items())

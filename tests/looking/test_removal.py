@@ -16,12 +16,15 @@ import pytest
 from click.testing import CliRunner
 
 from massivetext.cli import commands
+from massivetext.cli._recipes import changed_recipe, run_recipe
 from massivetext.errors import OutputError
+from massivetext.looking.verification import verify
+from massivetext.looking.what_if import what_if
 from massivetext.mixture import verify_mixture
+from massivetext.removal import Removal, remove
+from massivetext.removed import refuse_unfinished
 from pipelines.execution import Execution, Workers
-from pipelines.remove import Removal, refuse_unfinished, remove
-from pipelines.verification import verify
-from pipelines.what_if import other_recipe, what_if
+from pipelines.remove import FinishedRun
 
 PROGRAM = "from massivetext.cli import main; main()"
 
@@ -35,7 +38,7 @@ ITEM = "under the old bridge seven grey herons wait in silence for a ferryman wh
 
 DIES = """
 import os, signal
-import pipelines.remove as removing
+import massivetext.removal as removing
 from pipelines.execution import Workers
 whole = Workers.run
 def half(self, tasks, **options):
@@ -57,7 +60,7 @@ def massivetext(*arguments: object, program: str = PROGRAM) -> subprocess.Comple
 
 def take_out(folder: Path, ids: Iterable[str] = (), urls: Iterable[str] = ()) -> Removal:
     with Workers(Execution()) as workers:
-        return remove(str(folder), ids, urls, workers)
+        return remove(FinishedRun(str(folder), workers), ids, urls)
 
 
 def rows(folder: Path, kind: str) -> list[dict]:
@@ -155,7 +158,8 @@ def test_documents_go_from_every_file_and_stay_away(out: Path) -> None:
     }
     assert not (out / "report" / "index.html").exists()
     # No other limit brings one back.
-    relaxed = what_if(str(out), other_recipe(str(out), None, ["quality.word_count.min=1"])).as_data()
+    other = changed_recipe(str(out), None, ["quality.word_count.min=1"])
+    relaxed = what_if(str(out), run_recipe(str(out)), other).as_data()
     assert ([], True) == (relaxed["moves"], bool(relaxed["changes"]))
     explained = CliRunner().invoke(commands, ["explain", str(out), found["copy"]["id"]]).stdout
     assert "in favour of a document that was named; nothing else is known" in explained

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from massivetext.looking.recipe_diff import recipe_differences
+from massivetext.looking.recipe_view import RecipeView
+from massivetext.looking.what_if import SNIPPET
 from massivetext.report.course import recipe_of
 from massivetext.report.samples import texts, visible
 from massivetext.sql import Engine
-from pipelines.changes import differences
-from pipelines.recipe import Recipe
-from pipelines.signals import limit_of, value_of
-from pipelines.what_if import SNIPPET, recipe_held
 
-__all__ = ["diff"]
+__all__ = ["SIDES", "diff"]
 
 SIDES = ("first", "second")
 
@@ -26,24 +25,36 @@ _FIXED = ("id", "subset", "source", "offset", "part", "partner_id", "partner_jac
 _TOTALS = "count(*) AS documents, coalesce(sum({0}n_bytes), 0)::BIGINT, coalesce(sum({0}n_tokens), 0)::BIGINT"
 
 
-def diff(first: str, second: str, *, examples: int = 2) -> dict[str, Any]:
-    """What is different in two output folders, as plain data. Sums are documents, bytes, tokens.
+def diff(first: str, second: str, recipes: tuple[RecipeView, RecipeView], *, examples: int = 2) -> dict[str, Any]:
+    """Return what is different in two output folders, as plain data. Sums are documents, bytes, tokens.
 
-    recipe, versions: `key: old -> new`. funnel: by subset, outcome and reason, sums of each side. moves: documents of
-    both with another outcome or reason, most first. only: those of one side. measured_otherwise: by subset, documents
-    of both whose text has another size or another signal. examples: documents of each move, with what decides.
+    Memory is that of the SQL engine, however long the ledgers.
 
-    Memory is the engine's, however long the ledgers. Raises OutputError if a folder is not that of a run.
+    Args:
+        first: An output folder.
+        second: The one to compare with it.
+        recipes: The recipes that the two folders' recipe.yaml hold.
+        examples: Documents to show for each move.
+
+    Returns:
+        recipe, versions: `key: old -> new`. funnel: by subset, outcome and reason, sums of each side. moves: documents
+        of both with another outcome or reason, most first. only: documents of one side. measured_otherwise: by subset,
+        documents of both whose text has another size or another signal. examples: documents of each move, with what
+        decides.
+
+    Raises:
+        OutputError: If a folder is not that of a run.
     """
-    held = [recipe_of(folder) for folder in (first, second)]
+    runs = [recipe_of(folder) for folder in (first, second)]
     with Engine() as engine:
         kinds = [engine.add_ledger(folder, view) for folder, view in zip((first, second), SIDES)]
         measures = [name for name, kind in kinds[0].items() if name not in _FIXED and kinds[1].get(name) == kind]
         numbers = [name for name in measures if kinds[0][name] in ("BIGINT", "DOUBLE")]
         _join(engine, numbers)
-        found = {
-            "recipe": differences(held[0].get("canonical", {}), held[1].get("canonical", {})),
-            "versions": differences(held[0].get("versions", {}), held[1].get("versions", {})),
+        result = {
+            name: recipe_differences(runs[0].get(key, {}), runs[1].get(key, {}))
+            for name, key in (("recipe", "canonical"), ("versions", "versions"))
+        } | {
             "funnel": _funnel(engine),
             "moves": _moves(engine),
             "only": _only(engine),
@@ -54,8 +65,8 @@ def diff(first: str, second: str, *, examples: int = 2) -> dict[str, Any]:
         chosen = _chosen(engine, examples) if examples else {}
         ids = sorted({name for names in chosen.values() for name in names})
         rows = [engine.documents(ids, view) for view in SIDES]
-    found["examples"] = _examples((first, second), chosen, rows)
-    return found
+    result["examples"] = _examples((first, second), recipes, chosen, rows)
+    return result
 
 
 def _join(engine: Engine, numbers: list[str]) -> None:
@@ -89,7 +100,7 @@ def _funnel(engine: Engine) -> list[dict[str, Any]]:
 
 
 def _moves(engine: Engine) -> list[dict[str, Any]]:
-    found = engine.query(
+    rows = engine.query(
         "SELECT subset, outcome_first, reason_first, outcome_second, reason_second, "
         f"{_TOTALS.format('first_')} FROM pairs WHERE outcome_first IS NOT NULL AND outcome_second IS NOT NULL AND "
         "(outcome_first <> outcome_second OR reason_first IS DISTINCT FROM reason_second) "
@@ -104,21 +115,21 @@ def _moves(engine: Engine) -> list[dict[str, Any]]:
             "bytes": sums[1],
             "tokens": sums[2],
         }
-        for subset, *rest in found
+        for subset, *rest in rows
         for before, after, sums in [(rest[:2], rest[2:4], rest[4:])]
     ]
 
 
 def _only(engine: Engine) -> list[dict[str, Any]]:
-    found = []
+    rows = []
     for side, other in (SIDES, SIDES[::-1]):
         for subset, outcome, reason, *sums in engine.query(
             f"SELECT subset, outcome_{side}, reason_{side}, {_TOTALS.format(f'{side}_')} FROM pairs "
             f"WHERE outcome_{other} IS NULL GROUP BY ALL ORDER BY subset, documents DESC, 2, 3"
         ):
             names = {"side": side, "subset": subset, "outcome": _key(outcome, reason)}
-            found.append({**names, "documents": sums[0], "bytes": sums[1], "tokens": sums[2]})
-    return found
+            rows.append({**names, "documents": sums[0], "bytes": sums[1], "tokens": sums[2]})
+    return rows
 
 
 def _chosen(engine: Engine, n: int) -> dict[tuple[str, str], list[str]]:
@@ -134,46 +145,49 @@ def _chosen(engine: Engine, n: int) -> dict[tuple[str, str], list[str]]:
 
 
 def _examples(
-    folders: tuple[str, str], chosen: Mapping[tuple[str, str], list[str]], rows: list[dict[str, dict[str, Any]]]
+    folders: tuple[str, str],
+    recipes: tuple[RecipeView, RecipeView],
+    chosen: Mapping[tuple[str, str], list[str]],
+    rows: list[dict[str, dict[str, Any]]],
 ) -> list[dict[str, Any]]:
-    recipes = [recipe_held(folder) for folder in folders]
+    """Return the chosen documents, each with where it is from, what decides, and the beginning of its text."""
     quotes = [texts(folder, side.values()) for folder, side in zip(folders, rows)]
-    found = []
+    examples = []
     for (before, after), names in chosen.items():
         for name in names:
             pair = [side.get(name) for side in rows]
             row = pair[0] or pair[1]
             assert row is not None
             text = quotes[0].get(name, quotes[1].get(name))
-            given = {key: row[key] for key in ("id", "subset", "url", "source", "offset")}
+            origin = {key: row[key] for key in ("id", "subset", "url", "source", "offset")}
             rules = _rules(pair, recipes)
-            shown = None if text is None else visible(text[:SNIPPET])
-            found.append({**given, "from": before, "to": after, "rules": rules, "text": shown})
-    return found
+            snippet = None if text is None else visible(text[:SNIPPET])
+            examples.append({**origin, "from": before, "to": after, "rules": rules, "text": snippet})
+    return examples
 
 
-def _rules(pair: list[dict[str, Any] | None], recipes: list[Recipe]) -> list[dict[str, Any]]:
-    """The reasons that one side has and the other has not, with the value and the limit on each side."""
+def _rules(pair: list[dict[str, Any] | None], recipes: tuple[RecipeView, RecipeView]) -> list[dict[str, Any]]:
+    """Return the reasons that one side has and the other has not, with the value and the limit on each side."""
     reasons = [list(row["reasons"]) if row else [] for row in pair]
     moved = [
         reason for reason in dict.fromkeys(reasons[0] + reasons[1]) if (reason in reasons[0]) != (reason in reasons[1])
     ]
-    found = []
+    rules = []
     for reason in moved:
         entry: dict[str, Any] = {"rule": reason}
         for side, row, recipe, own in zip(SIDES, pair, recipes, reasons):
             entry[side] = None
             if row is not None and row["subset"] in recipe.subsets:
-                value = value_of(row, reason)
+                value = recipe.value_of(row, reason)
                 if reason.startswith("duplicate.") and row["partner_id"] is None:
                     value = None
                 entry[side] = {
                     "value": value,
-                    "limit": limit_of(recipe, row["subset"], reason),
+                    "limit": recipe.limit_in_words(row["subset"], reason),
                     "broken": reason in own,
                 }
-        found.append(entry)
-    return found
+        rules.append(entry)
+    return rules
 
 
 def _key(outcome: str | None, reason: str | None) -> str:

@@ -1,8 +1,8 @@
 """What other per-document limits would keep, from the ledger of a run alone.
 
-The verdict is that of the pass over the text (`pipelines.judgement`), on the columns that the pass left. What the later
-stages would do with a document that they have not seen is not known: such a document is `unknown`, and so is a
-duplicate whose kept partner the new limits remove.
+The verdict is the recipe's own (`RecipeView.broken_rules`), the same that the pass over the text uses, on the columns
+that the pass wrote. What the later stages would do with a document that they have not seen is not known: such a
+document is `unknown`, and so is a duplicate whose kept partner the new limits remove.
 """
 
 from __future__ import annotations
@@ -15,20 +15,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import ValidationError
 
 from massivetext import storage
-from massivetext.errors import OutputError, RecipeError
+from massivetext.errors import OutputError
 from massivetext.ledger import ledger_files
-from massivetext.report.course import recipe_of
+from massivetext.looking.recipe_view import RecipeView
 from massivetext.report.samples import texts, visible
 from massivetext.sql import Engine
-from pipelines.changes import answerable
-from pipelines.judgement import JUDGED, broken_rules, first_broken, judged_columns
-from pipelines.recipe import Recipe, read, with_settings
-from pipelines.signals import limit_of, value_of
 
-__all__ = ["Place", "WhatIf", "other_recipe", "recipe_held", "verdicts", "what_if"]
+__all__ = ["PARTNER_LOST", "SNIPPET", "Place", "WhatIf", "verdicts", "what_if"]
 
 SNIPPET = 300
 """Characters of a text that an example shows."""
@@ -37,7 +32,6 @@ _DOCUMENTS = pa.array(["kept", "rejected", "duplicate", "contaminated"])
 """Outcomes of documents: rows with text, on which the rules have a verdict."""
 
 _UNITS = ("documents", "bytes", "tokens")
-_LATER = ("deduplication", "contamination")
 UNKNOWN = "unknown"
 PARTNER_LOST = "duplicate of a removed document"
 """The `reason` of an unknown outcome that was `duplicate`."""
@@ -45,31 +39,37 @@ PARTNER_LOST = "duplicate of a removed document"
 Key = tuple[str, str | None]
 """Outcome and reason."""
 
+Move = tuple[Key, Key]
+"""What a document is, and what it would be."""
+
 
 @dataclass
 class WhatIf:
     """What would become of the documents of a run.
 
-    changes: of the recipe, by subset. moves: by subset, then (outcome and reason before, after): documents, bytes,
-    tokens. examples: by (before, after), documents with what decides.
+    Attributes:
+        changes: Of the recipe, one line each, by subset.
+        later: The later stages of each subset, which have not seen newly kept documents.
+        moves: By subset, then move: documents, bytes, tokens.
+        examples: Documents of each move, with what decides.
     """
 
     changes: list[str]
     later: dict[str, list[str]]
-    moves: dict[str, dict[tuple[Key, Key], list[int]]] = field(default_factory=dict)
+    moves: dict[str, dict[Move, list[int]]] = field(default_factory=dict)
     examples: list[dict[str, Any]] = field(default_factory=list)
 
     def sums(self, subset: str, which: int) -> dict[Key, list[int]]:
-        """Documents, bytes, tokens by outcome and reason; which: 0 before, 1 after."""
-        found: dict[Key, list[int]] = {}
+        """Return documents, bytes and tokens by outcome and reason; which: 0 before, 1 after."""
+        totals: dict[Key, list[int]] = {}
         for move, sums in self.moves[subset].items():
-            held = found.setdefault(move[which], [0, 0, 0])
-            found[move[which]] = [a + b for a, b in zip(held, sums)]
-        return found
+            total = totals.get(move[which], [0, 0, 0])
+            totals[move[which]] = [a + b for a, b in zip(total, sums)]
+        return totals
 
     def as_data(self) -> dict[str, Any]:
-        """As plain data: documents, bytes and tokens before and after by subset, outcome and reason; `passing`: of the
-        per-document rules; moves, largest first; examples."""
+        """Return plain data: documents, bytes and tokens before and after by subset, outcome and reason; `passing`
+        counts those that pass the per-document rules; moves, largest first; examples."""
         subsets = {}
         for subset in sorted(self.moves):
             before, after = self.sums(subset, 0), self.sums(subset, 1)
@@ -92,8 +92,8 @@ class WhatIf:
             }
         moves = [
             {"subset": subset, "from": _key(move[0]), "to": _key(move[1]), **dict(zip(_UNITS, sums))}
-            for subset, found in sorted(self.moves.items())
-            for move, sums in sorted(found.items(), key=lambda item: (-item[1][0], str(item[0])))
+            for subset, moves_of in sorted(self.moves.items())
+            for move, sums in sorted(moves_of.items(), key=lambda item: (-item[1][0], str(item[0])))
             if move[0] != move[1]
         ]
         return {"changes": self.changes, "subsets": subsets, "moves": moves, "examples": self.examples}
@@ -112,38 +112,28 @@ class Place:
         return self.path.rpartition("/")[2].removesuffix(".parquet")
 
 
-def recipe_held(folder: str) -> Recipe:
-    """The recipe of a run. Raises OutputError if the folder is none's."""
-    try:
-        return Recipe.model_validate(recipe_of(folder)["recipe"])
-    except ValidationError as error:
-        raise OutputError(f"{folder}/recipe.yaml: is not a recipe that this version reads: {error}") from error
+def verdicts(
+    folder: str, recipe: RecipeView, columns: Sequence[str] = ()
+) -> Iterator[tuple[Place, pa.RecordBatch, pa.DictionaryArray]]:
+    """Judge the documents of a ledger by a recipe's per-document rules, a row group at a time.
 
+    Args:
+        folder: A run's output folder.
+        recipe: What judges. Subsets that it does not have are left out.
+        columns: Further columns of the ledger to read.
 
-def other_recipe(folder: str, path: str | None, settings: Sequence[str]) -> Recipe:
-    """The run's recipe, or the one at `path` over the run's sources, with the settings laid over it."""
-    held = recipe_held(folder)
-    if path is None:
-        return with_settings(held, settings, f"{folder}/recipe.yaml")
-    data = read(path, settings)
-    missing = sorted(set(held.filled) - set(data.subsets))
-    if missing:
-        raise RecipeError(f"{path}: subsets: has no {', '.join(missing)}, and the ledger in {folder} has")
-    subsets = {
-        name: subset.model_copy(update={"sources": held.subsets[name].sources if name in held.subsets else []})
-        for name, subset in data.subsets.items()
-    }
-    return data.model_copy(update={"subsets": subsets})
+    Yields:
+        The row group's place, its documents (rows with text), and the reason for which each would be rejected, null
+        for those that would not.
 
-
-def verdicts(folder: str, recipe: Recipe, columns: Sequence[str] = ()) -> Iterator[tuple[Place, pa.RecordBatch, Any]]:
-    """A row group at a time: its place, its documents (rows with text) with the columns asked for, and the reason
-    for which the recipe's per-document rules would reject each, null for none (a dictionary array)."""
+    Raises:
+        OutputError: If the ledger has no column that a rule needs.
+    """
     for path in ledger_files(folder):
         subset = path.split("/")[-2]
         if subset not in recipe.subsets:
             continue
-        names = list(dict.fromkeys([*judged_columns(recipe, subset), "outcome", "reason", *columns]))
+        names = list(dict.fromkeys([*recipe.judged_columns(subset), "outcome", "reason", *columns]))
         with storage.open_input(path) as stream, pq.ParquetFile(stream) as file:
             missing = sorted(set(names) - set(file.schema_arrow.names))
             if missing:
@@ -157,34 +147,42 @@ def verdicts(folder: str, recipe: Recipe, columns: Sequence[str] = ()) -> Iterat
                 judged = pc.and_not(pc.is_in(table.column("outcome"), value_set=_DOCUMENTS), removed)
                 table = table.filter(judged).combine_chunks()
                 for batch in table.to_batches():
-                    broken = broken_rules(batch, recipe, subset)
-                    yield Place(path, subset, group), batch, first_broken(broken, batch.num_rows)
+                    yield Place(path, subset, group), batch, recipe.deciding_reasons(batch, subset)
 
 
-def what_if(folder: str, recipe: Recipe, *, examples: int = 2) -> WhatIf:
-    """What the recipe's per-document rules would keep of the run in `folder`. examples: documents for each move.
+def what_if(folder: str, run_recipe: RecipeView, recipe: RecipeView, *, examples: int = 2) -> WhatIf:
+    """Return what other per-document limits would keep of a run. Memory does not grow with the ledger.
 
-    Memory does not grow with the ledger. Raises RecipeError for a recipe that differs in more than such rules.
+    Args:
+        folder: The run's output folder.
+        run_recipe: The recipe that made it.
+        recipe: The recipe to judge by, over the same sources.
+        examples: Documents to show for each move.
+
+    Raises:
+        RecipeError: If the recipes differ in more than per-document limits.
     """
-    held = recipe_held(folder)
-    found = WhatIf(
-        answerable(held, recipe),
-        {name: [stage for stage in _LATER if recipe.goes_through(name, stage)] for name in held.filled},
+    result = WhatIf(
+        run_recipe.answerable_changes(recipe),
+        {
+            name: [stage for stage in recipe.later_stages if recipe.goes_through(name, stage)]
+            for name in run_recipe.filled
+        },
     )
-    chosen: dict[tuple[Key, Key], list[tuple[str, Place]]] = {}
+    chosen: dict[Move, list[tuple[str, Place]]] = {}
     with _Partners() as partners:
         for place, batch, reason in verdicts(folder, recipe, ("id", "reason", "n_bytes", "n_tokens", "partner_id")):
-            moved = _moved(batch, reason, bool(found.later[place.subset]))
-            _add(found.moves.setdefault(place.subset, {}), moved)
+            moved = _moved(batch, reason, bool(result.later[place.subset]))
+            _add(result.moves.setdefault(place.subset, {}), moved)
             _choose(chosen, moved, place, examples)
             partners.add(place, moved)
-        partners.settle(found, chosen, examples)
-    found.examples = _examples(folder, held, recipe, chosen)
-    return found
+        partners.settle(result, chosen, examples)
+    result.examples = _examples(folder, run_recipe, recipe, chosen)
+    return result
 
 
 def _moved(batch: pa.RecordBatch, reason: pa.DictionaryArray, later: bool) -> pa.Table:
-    """The batch's documents with `to` and `to_reason`, their outcome and reason under the new limits."""
+    """Return the batch's documents with `to` and `to_reason`, their outcome and reason under the new limits."""
     before = batch.column("outcome")
     passes, passed = reason.is_null(), pc.not_equal(before, "rejected")
     still = pc.if_else(passed, before, pa.scalar(UNKNOWN if later else "kept"))
@@ -195,23 +193,23 @@ def _moved(batch: pa.RecordBatch, reason: pa.DictionaryArray, later: bool) -> pa
     return pa.table(columns)
 
 
-def _add(moves: dict[tuple[Key, Key], list[int]], moved: pa.Table) -> None:
+def _add(moves: dict[Move, list[int]], moved: pa.Table) -> None:
+    """Add a batch's documents, bytes and tokens to the sums of their moves."""
     names = ["outcome", "reason", "to", "to_reason"]
     sums = moved.group_by(names).aggregate([("id", "count"), ("n_bytes", "sum"), ("n_tokens", "sum")])
     for row in sums.to_pylist():
         key = ((row["outcome"], row["reason"]), (row["to"], row["to_reason"]))
-        held = moves.get(key, [0, 0, 0])
         added = [row["id_count"], row["n_bytes_sum"] or 0, row["n_tokens_sum"] or 0]
-        moves[key] = [a + b for a, b in zip(held, added)]
+        moves[key] = [a + b for a, b in zip(moves.get(key, [0, 0, 0]), added)]
 
 
-def _choose(chosen: dict[tuple[Key, Key], list[tuple[str, Place]]], moved: pa.Table, place: Place, n: int) -> None:
+def _choose(chosen: dict[Move, list[tuple[str, Place]]], moved: pa.Table, place: Place, n: int) -> None:
     """Keep the n smallest ids of each move: ids are digests, so these are a sample that every run agrees on."""
     changed = moved.filter(pc.xor(pc.equal(moved["outcome"], "rejected"), pc.equal(moved["to"], "rejected")))
     if n == 0 or changed.num_rows == 0:
         return
-    texts = [changed[name].combine_chunks() for name in ("outcome", "reason", "to", "to_reason")]
-    key = pc.binary_join_element_wise(*texts, " ", null_handling="replace", null_replacement="")
+    parts = [changed[name].combine_chunks() for name in ("outcome", "reason", "to", "to_reason")]
+    key = pc.binary_join_element_wise(*parts, " ", null_handling="replace", null_replacement="")
     encoded = key.dictionary_encode()
     codes = encoded.indices.to_numpy(zero_copy_only=False)
     for code in range(len(encoded.dictionary)):
@@ -242,19 +240,19 @@ class _Partners(Engine):
 
     def _insert(self, table: str, columns: str, rows: pa.Table, place: Place | None = None) -> None:
         if rows.num_rows:
-            self.connection.register("given", rows)
+            self.connection.register("new_rows", rows)
             values = [] if place is None else [place.subset, place.path, place.group]
-            self.query(f"INSERT INTO {table} SELECT {columns} FROM given", values)
-            self.connection.unregister("given")
+            self.query(f"INSERT INTO {table} SELECT {columns} FROM new_rows", values)
+            self.connection.unregister("new_rows")
 
-    def settle(self, found: WhatIf, chosen: dict[tuple[Key, Key], list[tuple[str, Place]]], n: int) -> None:
+    def settle(self, result: WhatIf, chosen: dict[Move, list[tuple[str, Place]]], n: int) -> None:
         """Move the duplicates whose partner is lost to `unknown`, in the sums and among the examples."""
         for subset, reason, *sums in self.query(
             "SELECT subset, reason, count(*), coalesce(sum(n_bytes), 0)::BIGINT, coalesce(sum(n_tokens), 0)::BIGINT "
             "FROM duplicates WHERE partner_id IN (SELECT id FROM lost) GROUP BY ALL ORDER BY ALL"
         ):
             before: Key = ("duplicate", reason)
-            moves = found.moves[subset]
+            moves = result.moves[subset]
             moves[before, before] = [a - b for a, b in zip(moves[before, before], sums)]
             moves[before, (UNKNOWN, PARTNER_LOST)] = sums
             if moves[before, before][0] == 0:
@@ -270,9 +268,9 @@ class _Partners(Engine):
 
 
 def _examples(
-    folder: str, held: Recipe, recipe: Recipe, chosen: Mapping[tuple[Key, Key], Sequence[tuple[str, Place]]]
+    folder: str, run_recipe: RecipeView, recipe: RecipeView, chosen: Mapping[Move, Sequence[tuple[str, Place]]]
 ) -> list[dict[str, Any]]:
-    """The chosen documents by move, each with where it is from, what decides, and the beginning of its text."""
+    """Return the chosen documents by move, each with where it is from, what decides, and the beginning of its text."""
     wanted: dict[Place, set[str]] = {}
     for documents in chosen.values():
         for name, place in documents:
@@ -283,9 +281,9 @@ def _examples(
             table = file.read_row_group(place.group)
         table = table.filter(pc.is_in(table.column("id"), value_set=pa.array(sorted(names)))).combine_chunks()
         for i, row in enumerate(table.to_pylist()):
-            broken = broken_rules(table.slice(i, 1).to_batches()[0], recipe, place.subset)
+            broken = recipe.broken_rules(table.slice(i, 1).to_batches()[0], place.subset)
             after = [reason for reason, mask in broken.items() if mask[0]]
-            rows[row["id"]] = {**row, "part": place.part, "rules": _rules(row, held, recipe, after)}
+            rows[row["id"]] = {**row, "part": place.part, "rules": _rules(row, run_recipe, recipe, after)}
     quotes = texts(folder, rows.values())
     return [
         {
@@ -299,15 +297,17 @@ def _examples(
     ]
 
 
-def _rules(row: Mapping[str, Any], held: Recipe, recipe: Recipe, after: Sequence[str]) -> list[dict[str, Any]]:
-    """The per-document rules that the document breaks before or after, in the order of verdicts."""
+def _rules(
+    row: Mapping[str, Any], run_recipe: RecipeView, recipe: RecipeView, after: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return the per-document rules that the document breaks before or after, in the order of verdicts."""
     subset = row["subset"]
-    before = [reason for reason in row["reasons"] if reason.partition(".")[0] in JUDGED]
+    before = [reason for reason in row["reasons"] if reason.partition(".")[0] in run_recipe.judging_stages]
     return [
         {
             "rule": rule,
-            "value": value_of(row, rule),
-            "limit": {"from": limit_of(held, subset, rule), "to": limit_of(recipe, subset, rule)},
+            "value": recipe.value_of(row, rule),
+            "limit": {"from": run_recipe.limit_in_words(subset, rule), "to": recipe.limit_in_words(subset, rule)},
             "broken": {"from": rule in before, "to": rule in after},
         }
         for rule in dict.fromkeys([*before, *after])

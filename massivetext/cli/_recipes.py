@@ -1,0 +1,51 @@
+"""Recipes for the commands that look at a finished run. What reads them is `pipelines.recipe`, imported on use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["changed_recipe", "run_recipe"]
+
+
+def run_recipe(folder: str) -> Any:
+    """Return the recipe that DIR/recipe.yaml holds. Raises OutputError if there is none that this version reads."""
+    from pydantic import ValidationError
+
+    from massivetext.errors import OutputError
+    from massivetext.report.course import recipe_of
+    from pipelines.recipe import Recipe
+
+    try:
+        return Recipe.model_validate(recipe_of(folder)["recipe"])
+    except ValidationError as error:
+        raise OutputError(f"{folder}/recipe.yaml: is not a recipe that this version reads: {error}") from error
+
+
+def changed_recipe(folder: str, path: str | None, settings: Sequence[str]) -> Any:
+    """Return a recipe to compare a run with.
+
+    Args:
+        folder: The run's output folder.
+        path: Another recipe, laid over the run's sources; None for the run's own.
+        settings: `key.sub=value` to lay over that recipe.
+
+    Raises:
+        RecipeError: If the recipe cannot be read, or lacks a subset of the run.
+        OutputError: If the folder is not that of a run.
+    """
+    from massivetext.errors import RecipeError
+    from pipelines.recipe import read, with_settings
+
+    recipe = run_recipe(folder)
+    if path is None:
+        return with_settings(recipe, settings, f"{folder}/recipe.yaml")
+    other = read(path, settings)
+    missing = sorted(set(recipe.filled) - set(other.subsets))
+    if missing:
+        raise RecipeError(f"{path}: subsets: has no {', '.join(missing)}, and the ledger in {folder} has")
+    subsets = {
+        name: subset.model_copy(update={"sources": recipe.subsets[name].sources if name in recipe.subsets else []})
+        for name, subset in other.subsets.items()
+    }
+    return other.model_copy(update={"subsets": subsets})
