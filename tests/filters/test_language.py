@@ -1,3 +1,6 @@
+import unicodedata
+
+import fasttext
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -5,6 +8,7 @@ from hypothesis import strategies as st
 
 from filters import language
 from massivetext.errors import RecipeError
+from massivetext.fasttext.sample import MARK
 
 
 def slow(text):
@@ -18,6 +22,9 @@ def slow(text):
     if n > 1536:
         low = (n - 512) // 2
         joined = joined[:512] + " " + joined[low : low + 512] + " " + joined[-512:]
+    upper = sum(unicodedata.category(c) == "Lu" for c in joined)
+    if 2 * upper > sum(unicodedata.category(c) in ("Lu", "Ll", "Lt") for c in joined):
+        joined = "".join(c.lower() for c in joined)
     return "" if joined.isspace() else joined
 
 
@@ -89,8 +96,55 @@ def test_a_missing_or_damaged_model_is_named(tmp_path):
 
 def test_a_text_whose_last_character_crosses_a_mark_is_sampled_alone():
     """Found by fuzzing: the mark that was not set was that of another text, and so was the sample."""
-    crossing = "x" * (language.MARK - 2) + "\u2fd2"
+    crossing = "x" * (MARK - 2) + "\u2fd2"
     for n in range(9):
         first = "Ein ganz anderer Text " + "a" * n
 
         assert [first, crossing] == language.samples(pa.array([first, crossing]))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ABcd 12", "ABcd 12"),  # half of the letters: not more than half
+        ("ABCde", "abcde"),
+        ("ABCdef 字字字", "ABCdef 字字字"),  # letters without case do not count
+        ("ΑΒΓΣ", "αβγσ"),  # each code point by itself: no final sigma
+        ("İSTANBUL Ⱥ", "i\u0307stanbul ⱥ"),
+        ("ǅǅ A", "ǅǅ A"),  # title-case letters have case, and are no capitals
+        ("ⅣⅣ a", "ⅣⅣ a"),  # numerals are no letters
+        ("𐐀𐐁 ᲐᲑ", "𐐨𐐩 აბ"),
+        ("ÀÉa" * 600, "àéa" * 170 + "àé" + " " + "aàé" * 170 + "aà" + " " + "éa" + "àéa" * 170),
+    ],
+)
+def test_a_sample_in_capitals_is_lower_cased(text, expected):
+    assert [expected] == language.samples(pa.array([text]))
+
+
+def test_the_capitals_are_those_of_the_sample():
+    """The head, middle and tail decide, not what lies between them."""
+    quiet = "a" * 512 + "B" * 2000 + "a" * 512 + "B" * 2000 + "a" * 512
+
+    assert ["a" * 512 + " " + "a" * 512 + " " + "a" * 512] == language.samples(pa.array([quiet]))
+
+
+def test_english_in_capitals_is_english():
+    text = "IT WAS THE BEST OF TIMES, IT WAS THE WORST OF TIMES, IT WAS THE AGE OF WISDOM"
+    columns = language.measure(pa.array([text, text.lower()]))
+
+    assert ["en", "en"] == columns.column("language").to_pylist()
+    assert columns.column("language_score")[0].as_py() == columns.column("language_score")[1].as_py() >= 0.65
+
+
+def test_scores_are_rounded_as_python_rounds():
+    texts = ["Guten Tag", "the", "le chat", "x", "1 2 3", "привет как дела"] * 3
+    library = fasttext.load_model(str(language.MODEL))
+    labels, values = library.predict(texts, k=3)
+    columns = language.measure(pa.array(texts))
+    expected = [
+        [{"language": name[9:], "score": round(min(float(value), 1.0), 4)} for name, value in zip(*row)]
+        for row in zip(labels, values)
+    ]
+
+    assert expected == columns.column("languages").to_pylist()
+    assert language.LANGUAGES == columns.schema.field("languages").type

@@ -1,0 +1,587 @@
+"""fastText's inference over bytes: from a text to the rows of the input matrix, their mean, and the labels' scores.
+
+The order of every float32 operation is the library's, so that scores are equal to the last bit where its arithmetic is
+plain (hierarchical softmax, tables of sigmoids), and within 1e-6 where it depends on how it was compiled.
+
+What readers of the library's source need to know: `predict` ends each text with a newline, which reads as the word
+`</s>`; a literal `</s>` ends the text; words that begin with `__label__` are skipped; characters are told by their
+leading byte, and bytes are signed when they are hashed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from massivetext.fasttext.model import HIERARCHICAL, SOFTMAX, Network
+
+__all__ = ["Scratch", "fill_slots", "make_scratch", "mean_row", "top_labels", "word_rows"]
+
+ROWS = 2048
+"""Rows that are gathered before they are added."""
+SLICE = 256
+"""Characters of a word whose n-grams are hashed at once."""
+_BASIS, _PRIME = np.uint64(2166136261), np.uint64(16777619)
+_LOW = np.uint64(0xFFFFFFFF)
+
+
+class Scratch(NamedTuple):
+    """Arrays that a prediction writes to, used again for the next text.
+
+    rows: int32[ROWS + step], rows gathered; step: rows that a slice of n-grams or a word of the dictionary can have;
+    grams: int32, buckets of the n-grams of SLICE characters; rolling: uint64[maxn], hashes of long n-grams;
+    mean: float32[dim]; scores: float32[k + 1] and ids: int64[k + 1], the best labels; nodes: int64[labels + 1] and
+    sums: float32[labels + 1], nodes of the tree that wait, or the labels' probabilities.
+    """
+
+    rows: np.ndarray
+    step: int
+    grams: np.ndarray
+    rolling: np.ndarray
+    mean: np.ndarray
+    scores: np.ndarray
+    ids: np.ndarray
+    nodes: np.ndarray
+    sums: np.ndarray
+
+
+def make_scratch(network: Network, k: int, rows: int = 0) -> Scratch:
+    """Scratch for predictions of at most k labels; `rows`: rows that one step needs, if that may be more than usual."""
+    n_labels, dim = network.output.shape
+    grams = (SLICE + network.maxn) * (network.maxn - network.minn + 1)
+    longest = int(np.diff(network.word_row_offsets).max(initial=0))
+    step = max(grams, rows, longest, network.word_ngrams) + 2
+    return Scratch(
+        rows=np.empty(ROWS + step, np.int32),
+        step=step,
+        grams=np.zeros(grams, np.int32),
+        rolling=np.zeros(network.maxn + 1, np.uint64),
+        mean=np.empty(dim, np.float32),
+        scores=np.empty(k + 1, np.float32),
+        ids=np.empty(k + 1, np.int64),
+        nodes=np.empty(n_labels + 1, np.int64),
+        sums=np.empty(n_labels + 1, np.float32),
+    )
+
+
+_OPEN, _CLOSE = 60, 62  # < and >
+_LABEL = np.frombuffer(b"__label__", np.uint8)
+_END_HASH = 3617362777
+"""The hash of `</s>`."""
+_TINY = 1e-5
+_LEAST = np.float32(math.log(_TINY))
+"""fastText leaves out labels below it: what it takes for the logarithm of 0."""
+
+
+@intrinsic
+def _bit_count(typing_context, value):
+    """How many bits of a uint64 are 1: one instruction."""
+
+    def generate(context, builder, signature, arguments):
+        word = ir.IntType(64)
+        count = builder.module.declare_intrinsic("llvm.ctpop", [word])
+        return builder.call(count, arguments)
+
+    return types.uint64(types.uint64), generate
+
+
+@njit(cache=True, nogil=True)
+def _step(h, byte):
+    """The hash h and one more byte, which is signed."""
+    signed = np.uint64(byte) | (np.uint64(0xFFFFFF00) if byte >= 128 else np.uint64(0))
+    return ((h ^ signed) * _PRIME) & _LOW
+
+
+@njit(cache=True, nogil=True)
+def _hash(data, start, end):
+    h = _BASIS
+    for i in range(start, end):
+        h = _step(h, data[i])
+    return h
+
+
+@njit(cache=True, nogil=True)
+def fill_slots(vocabulary, offsets, slots):
+    """Enter each word and label into the hash table."""
+    mask = len(slots) - 1
+    for entry in range(len(offsets) - 1):
+        slot = np.int64(_hash(vocabulary, offsets[entry], offsets[entry + 1])) & mask
+        while slots[slot] >= 0:
+            slot = (slot + 1) & mask
+        slots[slot] = entry
+
+
+@njit(cache=True, nogil=True)
+def _find(data, start, end, h, vocabulary, offsets, slots):
+    """The entry that data[start:end] with hash h is, or -1."""
+    mask = len(slots) - 1
+    slot = np.int64(h) & mask
+    size = end - start
+    while True:
+        entry = np.int64(slots[slot])
+        if entry < 0:
+            return entry
+        first = offsets[entry]
+        if offsets[entry + 1] - first == size:
+            k = np.int64(0)
+            while k < size and data[start + k] == vocabulary[first + k]:
+                k += 1
+            if k == size:
+                return entry
+        slot = (slot + 1) & mask
+
+
+@njit(cache=True, nogil=True)
+def _remainder(h, divider):
+    """h modulo the number of buckets, see `divider` of the model."""
+    size, factor, shift_one, shift_two = divider
+    high = (h * factor) >> np.uint64(32)
+    return np.int32(h - ((high + ((h - high) >> shift_one)) >> shift_two) * size)
+
+
+@njit(cache=True, nogil=True)
+def _hash_ngrams(data, i, end, minn, maxn, divider, rolling, grams):
+    """Buckets of the n-grams of data[i:end], which begins with a character, for up to SLICE characters.
+
+    grams[(maxn + t) * (maxn - minn + 1) + n - minn] becomes that of the n-gram of n characters from character t on.
+    Each hash of n characters is the last one of n - 1 and this character, so that no byte is looked at again:
+
+        character      a    b    c
+        1 character    a    b    c       hashed from the start
+        2 characters        ab   bc      from those of 1, one to the left
+        3 characters             abc     from those of 2, one to the left
+
+    Values of n-grams that begin before `i` go to the room before t = 0. Returns (where it stopped, characters).
+    """
+    span = maxn - minn + 1
+    h1 = h2 = h3 = h4 = h5 = h6 = _BASIS
+    t = np.int64(0)
+    while i < end and t < SLICE:
+        byte = data[i]
+        for n in range(maxn - 1, 5, -1):
+            rolling[n] = _step(rolling[n - 1] if n > 6 else h6, byte)
+        if maxn > 4:
+            h6, h5 = _step(h5, byte), _step(h4, byte)
+        h4, h3, h2, h1 = _step(h3, byte), _step(h2, byte), _step(h1, byte), _step(_BASIS, byte)
+        i += 1
+        while i < end and data[i] & 0xC0 == 0x80:
+            byte = data[i]
+            for n in range(6, maxn):
+                rolling[n] = _step(rolling[n], byte)
+            if maxn > 4:
+                h6, h5 = _step(h6, byte), _step(h5, byte)
+            h4, h3, h2, h1 = _step(h4, byte), _step(h3, byte), _step(h2, byte), _step(h1, byte)
+            i += 1
+        at = (maxn + t) * span - minn + 1
+        if minn <= 1:
+            grams[at] = _remainder(h1, divider)
+        if minn <= 2 <= maxn:
+            grams[at + 1 - span] = _remainder(h2, divider)
+        if minn <= 3 <= maxn:
+            grams[at + 2 * (1 - span)] = _remainder(h3, divider)
+        if minn <= 4 <= maxn:
+            grams[at + 3 * (1 - span)] = _remainder(h4, divider)
+        if minn <= 5 <= maxn:
+            grams[at + 4 * (1 - span)] = _remainder(h5, divider)
+        if minn <= 6 <= maxn:
+            grams[at + 5 * (1 - span)] = _remainder(h6, divider)
+        for n in range(max(6, minn - 1), maxn):
+            grams[at + n * (1 - span)] = _remainder(rolling[n], divider)
+        t += 1
+    return i, t
+
+
+@njit(cache=True, nogil=True)
+def _drop_ngrams(grams, t, first, last, minn, maxn, none):
+    """Mark with `none` the n-grams of t characters that fastText does not have.
+
+    Those are of 1 character at an end of the word, if `first` and `last` say that an end is here, and those that would
+    reach over the end.
+    """
+    span = maxn - minn + 1
+    if minn <= 1 and first:
+        grams[maxn * span] = none
+    if last:
+        if minn <= 1:
+            grams[(maxn + t - 1) * span] = none
+        for rest in range(1, maxn):
+            for n in range(max(rest + 1, minn), maxn + 1):
+                grams[(maxn + t - rest) * span + n - minn] = none
+
+
+@njit(cache=True, nogil=True)
+def _keep_buckets(grams, low, high, buckets, size, rows, n):
+    """Append to rows[:n], as ~bucket, those of grams[low:high] that have a row; return how many there are then.
+
+    Without a branch: most n-grams of most languages have no row, and which ones have cannot be foreseen.
+    """
+    if len(buckets) == 0:
+        for k in range(low, high):
+            rows[n] = ~grams[k]
+            n += np.int64(grams[k] < size)
+        return n
+    for k in range(low, high):
+        bucket = np.int64(grams[k])
+        rows[n] = ~bucket
+        n += np.int64((buckets[bucket >> 6] >> np.uint64(bucket & 63)) & np.uint64(1))
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _resolve(rows, n, base, buckets, ranks):
+    """Turn each ~bucket among rows[:n] into its row; `base` is the row of the first bucket."""
+    if len(buckets) == 0:
+        for k in range(n):
+            rows[k] = rows[k] if rows[k] >= 0 else base + ~rows[k]
+        return
+    for k in range(n):
+        row = np.int64(rows[k])
+        bucket = max(~row, 0)
+        below = buckets[bucket >> 6] & ((np.uint64(1) << np.uint64(bucket & 63)) - np.uint64(1))
+        rank = base + np.int64(ranks[bucket >> 6]) + np.int64(_bit_count(below))  # type: ignore[call-arg]
+        rows[k] = row if row >= 0 else rank
+
+
+@njit(cache=True, nogil=True)
+def _add_codes(codes, centroids, norms, rows, n, total):
+    """Add rows[:n] of a quantised matrix to `total`."""
+    width = centroids.shape[2]
+    for i in range(n):
+        row = rows[i]
+        for k in range(len(total)):
+            part = k // width
+            total[k] += norms[row] * centroids[part, codes[row, part], k - part * width]
+
+
+@njit(cache=True, nogil=True)
+def _add_rows(matrix, rows, n, total):
+    """Add rows[:n] of the matrix to `total`, in their order."""
+    i = np.int64(0)
+    while i + 4 <= n:
+        a, b, c, d = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+        for k in range(len(total)):
+            total[k] = (((total[k] + matrix[a, k]) + matrix[b, k]) + matrix[c, k]) + matrix[d, k]
+        i += 4
+    while i < n:
+        a = rows[i]
+        for k in range(len(total)):
+            total[k] += matrix[a, k]
+        i += 1
+
+
+@njit(cache=True, nogil=True)
+def _flush(rows, n, base, buckets, ranks, matrix, codes, centroids, norms, mean):
+    """Add the n rows gathered to the sum."""
+    _resolve(rows, n, base, buckets, ranks)
+    if len(codes):
+        _add_codes(codes, centroids, norms, rows, n, mean)
+    else:
+        _add_rows(matrix, rows, n, mean)
+
+
+@njit(cache=True, nogil=True)
+def _separates(byte):
+    return byte == 32 or 9 <= byte <= 13 or byte == 0
+
+
+@njit(cache=True, nogil=True)
+def _is_end(data, first, end):
+    """Whether data[first:end] is `</s>`."""
+    return end - first == 4 and data[first] == 60 and data[first + 1] == 47 and data[first + 2] == 115
+
+
+@njit(cache=True, nogil=True)
+def _is_label(data, start, end):
+    if end - start < len(_LABEL):
+        return False
+    for k in range(len(_LABEL)):  # noqa: SIM110
+        if data[start + k] != _LABEL[k]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _gather_ngrams(data, i, first, end, minn, maxn, divider, buckets, rolling, grams, rows, n):
+    """Gather the rows of the n-grams of data[first:end], a word with its brackets, from a slice that begins at byte i.
+
+    Returns (byte at which the next slice begins, `end` after the last one; rows gathered)."""
+    size = np.int64(divider[0])
+    span = maxn - minn + 1
+    stop, t = _hash_ngrams(data, i, end, minn, maxn, divider, rolling, grams)
+    _drop_ngrams(grams, t, i == first, stop == end, minn, maxn, size)
+    if stop < end:
+        # The last characters of a slice begin the next one: their n-grams reach into it.
+        t -= maxn - 1
+        for _ in range(maxn - 1):
+            stop -= 1
+            while data[stop] & 0xC0 == 0x80:
+                stop -= 1
+    return stop, _keep_buckets(grams, maxn * span, (maxn + t) * span, buckets, size, rows, n)
+
+
+@njit(cache=True, nogil=True)
+def _gather_word_ngrams(hashes, i, end, size, buckets, rows, n):
+    """Gather the rows of the runs of two and more words that begin with word i and end before `end`."""
+    h = np.uint64(np.int64(hashes[i]))
+    for j in range(i + 1, end):
+        h = h * np.uint64(116049371) + np.uint64(np.int64(hashes[j]))
+        bucket = np.int64(h % np.uint64(size))
+        rows[n] = ~bucket
+        n += np.int64(len(buckets) == 0 or (buckets[bucket >> 6] >> np.uint64(bucket & 63)) & np.uint64(1) != 0)
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _next_word(data, i, end):
+    """(first byte, end, hash) of the first word of data[i:end]; first is `end` if there is none."""
+    while i < end and _separates(data[i]):
+        i += 1
+    first, h = i, _BASIS
+    while i < end and not _separates(data[i]):
+        h = _step(h, data[i])
+        i += 1
+    return first, i, h
+
+
+@njit(cache=True, nogil=True)
+def mean_row(data, start, end, network, scratch, hashes):
+    """Write the mean of the rows of the text data[start:end] to scratch.mean; return how many rows there are.
+
+    A newline counts as a space. data must be the caller's own, with a byte before `start` and one at `end`: the
+    brackets of words are put in and taken out. hashes: int32, with room for each word if the model has word n-grams.
+    """
+    # Each field is read once: numba counts a reference whenever one is.
+    vocabulary, offsets, slots, n_words = network.vocabulary, network.vocabulary_offsets, network.slots, network.n_words
+    word_rows, row_offsets = network.word_rows, network.word_row_offsets
+    buckets, ranks, matrix, codes = network.buckets, network.ranks, network.matrix, network.codes
+    centroids, norms = network.centroids, network.norms
+    minn, maxn, size = network.minn, network.maxn, network.bucket
+    divider = np.uint64(size), np.uint64(network.factor), np.uint64(network.shift_one), np.uint64(network.shift_two)
+    rows, grams, rolling, mean = scratch.rows, scratch.grams, scratch.rolling, scratch.mean
+    has_ngrams = maxn > 0 and network.has_buckets != 0
+    word_ngrams = network.word_ngrams if network.has_buckets else 1
+    full = len(rows) - scratch.step
+    mean[:] = 0
+    n = count = n_hashes = np.int64(0)
+    # i: where the next word is looked for; part: where the next slice of a word's n-grams begins, `i` if none is left.
+    i = part = first = start
+    before = behind = np.uint8(0)
+    while True:
+        if n > full:
+            _flush(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
+            count += n
+            n = np.int64(0)
+        if part < i:
+            part, n = _gather_ngrams(
+                data, part, first - 1, i + 1, minn, maxn, divider, buckets, rolling, grams, rows, n
+            )
+            if part > i:
+                data[first - 1], data[i] = before, behind
+            continue
+        first, i, h = _next_word(data, i, end)
+        part = i
+        if first == end or (h == _END_HASH and _is_end(data, first, i)):
+            break
+        entry = _find(data, first, i, h, vocabulary, offsets, slots)
+        if entry >= n_words or (entry < 0 and _is_label(data, first, i)):
+            continue
+        if word_ngrams > 1:
+            hashes[n_hashes] = np.int32(np.int64(h))
+            n_hashes += 1
+        if entry >= 0:
+            for k in range(row_offsets[entry], row_offsets[entry + 1]):
+                rows[n] = word_rows[k]
+                n += 1
+        elif has_ngrams:
+            before, behind = data[first - 1], data[i]
+            data[first - 1], data[i] = _OPEN, _CLOSE
+            part = first - 1
+    if network.end_word >= 0:
+        rows[n] = network.end_word
+        n += 1
+    if word_ngrams > 1:
+        hashes[n_hashes] = np.int32(np.int64(_END_HASH))
+        n_hashes += 1
+    for word in range(n_hashes):
+        if n > full:
+            _flush(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
+            count += n
+            n = np.int64(0)
+        n = _gather_word_ngrams(hashes, word, min(n_hashes, word + word_ngrams), size, buckets, rows, n)
+    _flush(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
+    count += n
+    if count:
+        share = np.float32(1.0 / count)
+        for k in range(len(mean)):
+            mean[k] *= share
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _log(x):
+    return np.float32(math.log(np.float64(x) + _TINY))
+
+
+@njit(cache=True, nogil=True)
+def _dot(matrix, row, vector):
+    total = np.float32(0)
+    for k in range(len(vector)):
+        total += matrix[row, k] * vector[k]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _sift_up(scores, ids, hole, top, score, label):
+    """Put an entry where it belongs above `hole`: `std::push_heap`, the least score on top."""
+    while hole > top:
+        parent = (hole - 1) // 2
+        if not scores[parent] > score:
+            break
+        scores[hole], ids[hole] = scores[parent], ids[parent]
+        hole = parent
+    scores[hole], ids[hole] = score, label
+
+
+@njit(cache=True, nogil=True)
+def _pop(scores, ids, size):
+    """Move the least entry of the heap to its end, as `std::pop_heap` does, so that ties come as in the library."""
+    last = size - 1
+    score, label = scores[last], ids[last]
+    scores[last], ids[last] = scores[0], ids[0]
+    hole = child = np.int64(0)
+    while child < (last - 1) // 2:
+        child = 2 * (child + 1)
+        if scores[child] > scores[child - 1]:
+            child -= 1
+        scores[hole], ids[hole] = scores[child], ids[child]
+        hole = child
+    if last & 1 == 0 and child == (last - 2) // 2:
+        child = 2 * (child + 1)
+        scores[hole], ids[hole] = scores[child - 1], ids[child - 1]
+        hole = child - 1
+    _sift_up(scores, ids, hole, np.int64(0), score, label)
+
+
+@njit(cache=True, nogil=True)
+def _offer(scores, ids, size, k, score, label):
+    """Enter a label into the heap of the best k; return its size."""
+    _sift_up(scores, ids, size, np.int64(0), score, label)
+    if size < k:
+        return size + 1
+    _pop(scores, ids, size + 1)
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _descend(network, mean, k, scores, ids, nodes, sums):
+    """The best k leaves of the Huffman tree, left before right, without branches that cannot be among them."""
+    output, left, right = network.output, network.left, network.right
+    n_labels = len(output)
+    size = np.int64(0)
+    nodes[0], sums[0] = 2 * n_labels - 2, np.float32(0)
+    depth = np.int64(1)
+    while depth:
+        depth -= 1
+        node, score = nodes[depth], sums[depth]
+        if score < _LEAST or (size == k and score < scores[0]):
+            continue
+        if left[node] < 0:
+            size = _offer(scores, ids, size, k, score, node)
+            continue
+        f = np.float32(1) / (np.float32(1) + math.exp(-_dot(output, node - n_labels, mean)))
+        nodes[depth], sums[depth] = right[node], score + _log(f)
+        nodes[depth + 1], sums[depth + 1] = left[node], score + _log(np.float32(1) - f)
+        depth += 2
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _probabilities(network, mean, result):
+    """Softmax, or the sigmoid of each label from fastText's table."""
+    output = network.output
+    for label in range(len(output)):
+        result[label] = _dot(output, label, mean)
+    if network.loss == SOFTMAX:
+        largest, total = result.max(), np.float32(0)
+        for label in range(len(output)):
+            result[label] = math.exp(result[label] - largest)
+            total += result[label]
+        for label in range(len(output)):
+            result[label] /= total
+        return
+    for label in range(len(output)):
+        x = result[label]
+        if x < -8:
+            result[label] = 0
+        elif x > 8:
+            result[label] = 1
+        else:
+            result[label] = network.sigmoid[
+                np.int64((x + np.float32(8)) * np.float32(512) / np.float32(8) / np.float32(2))
+            ]
+
+
+@njit(cache=True, nogil=True)
+def top_labels(network, scratch, k):
+    """Write the best k labels for the row scratch.mean and their scores, best first, to scratch.ids and scratch.scores.
+
+    Returns how many there are: labels that fastText leaves out are missing. k is at most the number of labels.
+    """
+    scores, ids, sums = scratch.scores, scratch.ids, scratch.sums
+    if network.loss == HIERARCHICAL:
+        size = _descend(network, scratch.mean, k, scores, ids, scratch.nodes, sums)
+    else:
+        size = np.int64(0)
+        _probabilities(network, scratch.mean, sums)
+        for label in range(len(network.output)):
+            score = _log(sums[label])
+            if size < k or not score < scores[0]:
+                size = _offer(scores, ids, size, k, score, label)
+    for last in range(size, 1, -1):
+        _pop(scores, ids, last)
+    for i in range(size):
+        scores[i] = math.exp(scores[i])
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _word_rows(network, scratch, text, offsets, out):
+    """Fill `offsets` and, as far as it reaches, `out`; return how many rows there are."""
+    vocabulary, starts, buckets, ranks = network.vocabulary, network.vocabulary_offsets, network.buckets, network.ranks
+    minn, maxn, size = network.minn, network.maxn, network.bucket
+    divider = np.uint64(size), np.uint64(network.factor), np.uint64(network.shift_one), np.uint64(network.shift_two)
+    rows, grams, rolling = scratch.rows, scratch.grams, scratch.rolling
+    has_ngrams = maxn > 0 and network.has_buckets != 0
+    total = np.int64(0)
+    for word in range(network.n_words):
+        offsets[word] = total
+        rows[0] = word
+        n, part, end = np.int64(1), np.int64(0), starts[word + 1] - starts[word] + 2
+        text[0], text[end - 1] = _OPEN, _CLOSE
+        text[1 : end - 1] = vocabulary[starts[word] : starts[word + 1]]
+        while has_ngrams and word != network.end_word and part < end:
+            part, n = _gather_ngrams(
+                text, part, np.int64(0), end, minn, maxn, divider, buckets, rolling, grams, rows, n
+            )
+        _resolve(rows, n, network.n_words, buckets, ranks)
+        if total + n <= len(out):
+            out[total : total + n] = rows[:n]
+        total += n
+    offsets[network.n_words] = total
+    return total
+
+
+def word_rows(network: Network) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, offsets) of each word of the dictionary: its own row, then those of its n-grams."""
+    longest = int(np.diff(network.vocabulary_offsets).max(initial=0))
+    offsets = np.zeros(network.n_words + 1, np.int64)
+    text = np.empty(longest + 2, np.uint8)
+    scratch = make_scratch(network, 1, (longest + 2) * (network.maxn - network.minn + 1))
+    out = np.empty(_word_rows(network, scratch, text, offsets, np.empty(0, np.int32)), np.int32)
+    _word_rows(network, scratch, text, offsets, out)
+    return out, offsets
