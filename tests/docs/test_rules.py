@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from filters import quality, repetition
+from filters import c4, quality, repetition
 from filters.limits import Limit
 from tests.docs.lines import programs
 
@@ -41,13 +41,28 @@ def test_repetition_as_worked_out(name: str, text: str, values: list[float]) -> 
     assert values == [round(value, 4) for value in measured]
 
 
-def test_the_program_of_the_page_runs() -> None:
-    (program,) = programs(PAGE)
-    found: dict[str, object] = {}
-    *lines, last = program.strip().split("\n")
-    exec("\n".join([*lines, f"broken = {last}"]), found)
+def test_the_programs_of_the_page_run() -> None:
+    first, second = programs(PAGE)
+    names: dict[str, object] = {}
+    *lines, last = first.strip().split("\n")
+    exec("\n".join([*lines, f"broken = {last}"]), names)
 
-    assert ["word_count", "stop_word_count"] == found["broken"]
+    assert ["word_count", "stop_word_count"] == names["broken"]
+
+    names = {}
+    exec(second, names)
+    shown = re.findall(r"^(cleaned\S.*?\S) {4,}# (.*)$", second, re.MULTILINE)
+
+    assert 2 == len(shown)
+    for expression, value in shown:
+        assert value == repr(eval(expression, names))
+
+
+def test_the_rules_of_lines_and_their_defaults_are_stated() -> None:
+    for name in c4.LINE_COUNTS[1:]:
+        assert f"`{name}`" in PAGE
+    for field in fields(c4.LineRules):
+        assert f"`{field.name}: {str(field.default).lower()}`" in PAGE
 
 
 def test_every_rule_has_a_definition_its_limit_and_an_example() -> None:
