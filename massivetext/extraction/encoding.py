@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
 
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
-__all__ = ["declared_encoding", "decode_page", "is_binary", "page_encoding"]
+__all__ = ["as_utf8", "declared_encoding", "decode_page", "is_binary", "page_encoding"]
 
 META_BYTES = 4096
 """A meta tag counts within this many bytes. (Browsers look at 1,024; real pages put scripts before it.)"""
@@ -111,3 +112,14 @@ def _unmarked_utf16(page: bytes) -> str | None:
             if high.count(0) > 0.4 * len(high) and low.count(0) <= 0.02 * len(low):
                 return name
     return None
+
+
+def as_utf8(page: bytes, content_type: str | None = None) -> Iterator[bytes]:
+    """Give the page in UTF-8: first as it came, if nothing speaks against that being UTF-8, then decoded.
+
+    Most pages are UTF-8, whether they say so or not, and only text that is kept must be: the caller takes the second
+    version if what it keeps of the first cannot be decoded.
+    """
+    if declared_encoding(page, content_type) in (None, "utf-8") and b"\0" not in page[:META_BYTES]:
+        yield page
+    yield decode_page(page, content_type).encode("utf-8", "replace")

@@ -5,6 +5,8 @@ element; nodes and blocks are numbered in the order of the page, so a node's blo
 nodes. The tree is that of HTML5 where it matters to blocks: ends that are implied (p, li, dt, dd, tr, td), raw text
 elements, scopes of tables; inline nesting is not repaired. Entities stay as they are until the text is rendered.
 
+Text that a reader of the page does not see makes no blocks (hidden.py), unless it is most of the page's text.
+
 Time is linear: every byte is looked at once, and searches of the stack end after MAX_SEARCH levels.
 """
 
@@ -15,7 +17,78 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from massivetext.extraction.vocabulary import (
+from massivetext.extraction.blocks import (
+    BARS,
+    BOLD,
+    BREAKS,
+    CHARS,
+    CJK,
+    COMMAS,
+    DIGITS,
+    END,
+    ENDS,
+    LINK_CHARS,
+    LINKS,
+    N_COLUMNS,
+    NODE,
+    SENTENCES,
+    START,
+    UPPER,
+    WORDS,
+    end_block,
+    read_text,
+)
+from massivetext.extraction.hidden import (
+    GUTTER,
+    HIDDEN,
+    HREF,
+    attribute_signs,
+    hides,
+    is_gutter,
+    read_inline,
+    word_signs,
+)
+from massivetext.extraction.markup import (
+    find_attribute,
+    find_end,
+    is_letter,
+    is_space,
+    next_attribute,
+    read_name,
+    skip_container,
+    skip_declaration,
+    skip_tag,
+    starts_markup,
+)
+from massivetext.extraction.state import (
+    BOLD_DEPTH,
+    BREAKS_SEEN,
+    CUT,
+    DEPTH,
+    EMPTY_TAGS,
+    FLAGS,
+    HAS_MATH,
+    HAS_PLAIN,
+    HIDDEN_CHARS,
+    HIDE,
+    HIDING,
+    HIDING_COUNT,
+    HIDING_DEPTH,
+    IN_WORD,
+    IS_BOLD,
+    IS_LINK,
+    IS_XHTML,
+    LINK_DEPTH,
+    N_BLOCKS,
+    N_NODES,
+    N_STATE,
+    OPEN_PRE,
+    READING,
+    SHOWS_HIDDEN,
+    TITLE_END,
+    TITLE_START,
+)
+from massivetext.extraction.tags import (
     ADDRESS,
     BODY,
     BR,
@@ -30,63 +103,126 @@ from massivetext.extraction.vocabulary import (
     FNV_PRIME,
     H1,
     H6,
-    HINT_HIDDEN,
-    HINT_KEYS,
-    HINT_VALUES,
     HR,
     HTML,
+    IMG,
     LI,
     LISTING,
+    MATH,
     N_TAGS,
-    NAME_ARIA_HIDDEN,
-    NAME_CLASS,
-    NAME_HIDDEN,
-    NAME_HREF,
-    NAME_ID,
-    NAME_ITEMPROP,
-    NAME_ROLE,
-    NAME_STYLE,
+    OL,
+    PLAINTEXT,
     PRE,
+    RB,
+    RP,
+    RT,
+    RTC,
+    RUBY,
     SCRIPT,
+    SELECT,
+    STRONG,
     STYLE,
+    SVG,
     TABLE,
-    TAG_KEYS,
-    TAG_VALUES,
     TD,
+    TEMPLATE,
     TFOOT,
     TH,
     THEAD,
     TITLE,
     TR,
-    WHOLE,
+    VOID,
+    XMP,
     A,
+    B,
     P,
+    hash_word,
     look_up,
 )
+from massivetext.extraction.vocabulary import (
+    HINT_HIDDEN,
+    HINT_KEYS,
+    HINT_VALUES,
+    NAME_ARIA_HIDDEN,
+    NAME_CLASS,
+    NAME_HIDDEN,
+    NAME_ID,
+    NAME_ITEMPROP,
+    NAME_ROLE,
+    NAME_STYLE,
+    WHOLE,
+)
 
-__all__ = ["Tree", "parse"]
+__all__ = [
+    "BARS",
+    "BOLD",
+    "BREAKS",
+    "CHARS",
+    "CJK",
+    "COMMAS",
+    "DIGITS",
+    "END",
+    "ENDS",
+    "LINKS",
+    "LINK_CHARS",
+    "MAX_NODES",
+    "MAX_SEARCH",
+    "NODE",
+    "SENTENCES",
+    "START",
+    "UPPER",
+    "WORDS",
+    "Tree",
+    "parse",
+]
 
 MAX_NODES = 200_000
-"""Of nodes, and of blocks. A page with more of either is beyond the limit."""
+"""Of nodes, and of blocks. What a page has beyond that is cut off."""
 
 MAX_SEARCH = 100
 
-# Columns of Tree.blocks.
-START, END, NODE, CHARS, LINK_CHARS, CJK, WORDS, SENTENCES, COMMAS, DIGITS, UPPER, LINKS, BREAKS, BOLD, ENDS, BARS = (
-    range(16)
+SHOWN_SHARE = 0.5
+"""If more than this share of a page's text outside links is hidden, hidden elements that contain a good part of it are
+kept: such pages are shown by a script."""
+
+PART_SHARE = 0.1
+"""What is a good part of the hidden text."""
+
+MIN_HIDDEN = 200
+"""Text in hidden inline elements is kept, where it is most of the page's, from this many characters."""
+
+# Columns of a row of nodes while the page is read.
+TAG, PARENT, HINTS, ORDINAL, FIRST, LAST, BEGIN, FINISH, CHILDREN, EXTRA, IS_HIDDEN = range(11)
+N_NODE_COLUMNS = 11
+
+REVERSED, ROWSPAN = 1, 1
+"""EXTRA of an ol: 1 if it counts down from its last item; of a cell: how many rows it takes."""
+
+MAX_COLSPAN, MAX_ROWSPAN = 50, 1000
+
+
+def _hash(name: str) -> np.uint64:
+    return np.uint64(hash_word(name))
+
+
+_START, _VALUE, _REVERSED, _COLSPAN, _ROWSPAN, _TYPE, _SHADOW, _OLD_SHADOW = map(
+    _hash, ("start", "value", "reversed", "colspan", "rowspan", "type", "shadowrootmode", "shadowroot")
 )
-N_COLUMNS = 16
 
 
 class Tree(NamedTuple):
-    """What `parse` finds. Node 0 stands for the page.
+    """What `parse` returns. Node 0 stands for the page.
 
-    tag, parent, hints, ordinal, first, last: int32[nodes]; the tag's number, the node that holds it, bits of HINTS,
-        which child of its kind it is (from 0), and the range of its blocks.
+    tag, parent, hints, ordinal, first, last: int32[nodes]; the tag's number, the node that holds it, bits of HINTS, its
+        number from 0 (of an li: the number that is shown, less one; of a tr: its row; of a cell: its column), and the
+        range of its blocks.
     template: uint64[nodes], hash of tag and class without digits.
     span: int32[nodes, 2], where each node's start tag begins and its content ends.
     blocks: int32[blocks, N_COLUMNS]: byte range, node, and counts of code points (CHARS without whitespace).
-    title: the byte range of the title; over: whether the page is beyond MAX_NODES.
+    title: the byte range of the title.
+    over: always False; kept for its users. cut: whether the page has more nodes or blocks than MAX_NODES.
+    flags: bits of state.py: HAS_MATH and HAS_PLAIN, which `prepare.read` rewrites, and how the page was read.
+    rows: int32[nodes]: how many rows a table cell takes, else 0.
     """
 
     tag: np.ndarray
@@ -100,94 +236,13 @@ class Tree(NamedTuple):
     blocks: np.ndarray
     title: tuple[int, int]
     over: bool
+    cut: bool
+    flags: int
+    rows: np.ndarray
 
 
 @njit(cache=True, nogil=True)
-def is_letter(c):
-    return (c >= 65 and c <= 90) or (c >= 97 and c <= 122)
-
-
-@njit(cache=True, nogil=True)
-def is_space(c):
-    return c == 32 or (c >= 9 and c <= 13)
-
-
-@njit(cache=True, nogil=True)
-def read_name(page, i, keys, values):
-    """(number of the tag whose name starts at i, position after the name)."""
-    n = len(page)
-    h = FNV
-    while i < n:
-        c = page[i]
-        if is_space(c) or c == 62 or c == 47:
-            break
-        if c >= 65 and c <= 90:
-            c += np.uint8(32)
-        h = (h ^ np.uint64(c)) * FNV_PRIME
-        i += 1
-    return look_up(keys, values, h), i
-
-
-@njit(cache=True, nogil=True)
-def skip_tag(page, i):
-    """The position after the `>` that ends the tag whose attributes start at i; the page's end if none does."""
-    n = len(page)
-    while i < n:
-        c = page[i]
-        if c == 62:
-            return i + 1
-        if c == 61:
-            i += 1
-            while i < n and is_space(page[i]):
-                i += 1
-            if i < n and (page[i] == 34 or page[i] == 39):
-                quote = page[i]
-                i += 1
-                while i < n and page[i] != quote:
-                    i += 1
-                i += 1
-        else:
-            i += 1
-    return n
-
-
-@njit(cache=True, nogil=True)
-def skip_declaration(page, i):
-    """The position after the comment, declaration or instruction that starts with the `<` at i."""
-    n = len(page)
-    if i + 3 < n and page[i + 1] == 33 and page[i + 2] == 45 and page[i + 3] == 45:
-        j = i + 4
-        if j < n and page[j] == 62:
-            return j + 1
-        while j + 2 < n:
-            if page[j] == 45 and page[j + 1] == 45 and (page[j + 2] == 62 or page[j + 2] == 33):
-                if page[j + 2] == 62:
-                    return j + 3
-                if j + 3 < n and page[j + 3] == 62:
-                    return j + 4
-            j += 1
-        return n
-    j = i + 2
-    while j < n and page[j] != 62:
-        j += 1
-    return min(n, j + 1)
-
-
-@njit(cache=True, nogil=True)
-def find_end(page, i, tag, keys, values):
-    """The position of the end tag of a raw text element whose content starts at i; -1 if it has none."""
-    n = len(page)
-    while i + 2 < n:
-        if page[i] == 60 and page[i + 1] == 47 and is_letter(page[i + 2]):
-            found, _ = read_name(page, i + 2, keys, values)
-            if found == tag:
-                return i
-        i += 1
-    return -1
-
-
-@njit(cache=True, nogil=True)
-def _value_hints(page, start, end, keys, values):
+def _value_hints(page, start, end):
     """The hints in an attribute's value."""
     hints = np.int64(0)
     h = FNV
@@ -205,424 +260,493 @@ def _value_hints(page, start, end, keys, values):
             c += np.uint8(32)
         lower_before = not upper
         h = (h ^ np.uint64(c)) * FNV_PRIME
-        found = look_up(keys, values, h)
-        if found:
-            if found & WHOLE:
+        sign = look_up(HINT_KEYS, HINT_VALUES, h)
+        if sign:
+            if sign & WHOLE:
                 following = page[i + 1] if i + 1 < end else np.uint8(32)
                 if (following >= 97 and following <= 122) or (not lower_before and is_letter(following)):
                     continue
-                found ^= WHOLE
-            hints |= found
+                sign ^= WHOLE
+            hints |= sign
     return hints
 
 
 @njit(cache=True, nogil=True)
-def _says_display_none(page, start, end):
-    for i in range(start, end - 11):
-        if page[i] == 100 and page[i + 1] == 105 and page[i + 2] == 115 and page[i + 3] == 112 and page[i + 4] == 108:
-            j = i + 7
-            while j < end and (page[j] == 32 or page[j] == 58):
-                j += 1
-            return j + 1 < end and page[j] == 110 and page[j + 1] == 111
-    return False
+def _integer(page, start, end, smallest, largest):
+    """The whole number in an attribute's value, kept within limits; the smallest if it has none."""
+    while start < end and is_space(page[start]):
+        start += 1
+    negative = start < end and page[start] == 45
+    if negative:
+        start += 1
+    value = 0
+    while start < end and page[start] >= 48 and page[start] <= 57:
+        value = min(1 << 30, value * 10 + np.int64(page[start]) - 48)
+        start += 1
+    return min(largest, max(smallest, -value if negative else value))
 
 
 @njit(cache=True, nogil=True)
-def _read_attributes(page, i, tag, hint_keys, hint_values):
-    """(position after the tag, its hints, hash of its template, whether it has a href)."""
-    n = len(page)
+def _read_block_tag(page, i, tag):
+    """Read the attributes of a block-level element.
+
+    Returns (position after the tag, its hints, its signs of being hidden, hash of its template, its numbers: an ol's
+    first number or an li's value, and whether it is given or, for an ol, counts down; a cell's columns and rows,
+    whether the tag ends in `/>`).
+    """
     hints = np.int64(0)
+    signs = 0
     template = (FNV ^ np.uint64(tag)) * FNV_PRIME
-    has_href = False
-    while i < n:
-        c = page[i]
-        if c == 62:
-            return i + 1, hints, template, has_href
-        if is_space(c) or c == 47:
-            i += 1
-            continue
-        h = FNV
-        first = True
-        while i < n:
-            c = page[i]
-            if is_space(c) or c == 47 or c == 62 or (c == 61 and not first):
-                break
-            first = False
-            if c >= 65 and c <= 90:
-                c += np.uint8(32)
-            h = (h ^ np.uint64(c)) * FNV_PRIME
-            i += 1
-        while i < n and is_space(page[i]):
-            i += 1
-        start = end = i
-        if i < n and page[i] == 61:
-            i += 1
-            while i < n and is_space(page[i]):
-                i += 1
-            if i < n and (page[i] == 34 or page[i] == 39):
-                quote = page[i]
-                i += 1
-                start = i
-                while i < n and page[i] != quote:
-                    i += 1
-                end = min(i, n)
-                i += 1
-            else:
-                start = i
-                while i < n and not is_space(page[i]) and page[i] != 62:
-                    i += 1
-                end = i
+    number, more = 1, 1 if tag == TD or tag == TH else 0
+    class_start = class_end = id_start = id_end = 0
+    while True:
+        h, start, end, i = next_attribute(page, i)
+        if h == 0:
+            if signs & HIDDEN:
+                signs |= word_signs(page, class_start, class_end) | word_signs(page, id_start, id_end)
+            return i, hints, signs, template, number, more, start == 1
         if h == NAME_CLASS or h == NAME_ID or h == NAME_ROLE or h == NAME_ITEMPROP:
-            hints |= _value_hints(page, start, end, hint_keys, hint_values)
-            if h == NAME_CLASS:
+            hints |= _value_hints(page, start, end)
+            signs |= attribute_signs(page, h, start, end)
+            if h == NAME_ID:
+                id_start, id_end = start, end
+            elif h == NAME_CLASS:
+                class_start, class_end = start, end
                 for j in range(start, end):
                     if page[j] < 48 or page[j] > 57:
                         template = (template ^ np.uint64(page[j])) * FNV_PRIME
-        elif h == NAME_HIDDEN or (h == NAME_ARIA_HIDDEN and end > start and page[start] == 116):
-            hints |= HINT_HIDDEN
-        elif h == NAME_STYLE:
-            if _says_display_none(page, start, end):
+        elif h == NAME_STYLE or h == NAME_HIDDEN or h == NAME_ARIA_HIDDEN:
+            sign = attribute_signs(page, h, start, end)
+            signs |= sign
+            if sign:
                 hints |= HINT_HIDDEN
-        elif h == NAME_HREF:
-            has_href = True
-    return n, hints, template, has_href
+        elif h == _COLSPAN:
+            number = _integer(page, start, end, 1, MAX_COLSPAN)
+        elif h == _ROWSPAN:
+            more = _integer(page, start, end, 1, MAX_ROWSPAN)
+        elif h == _START or h == _VALUE:
+            number = _integer(page, start, end, -(1 << 30), 1 << 30)
+            more |= 2
+        elif h == _REVERSED:
+            more |= 1
+        else:
+            signs |= attribute_signs(page, h, start, end)
 
 
 @njit(cache=True, nogil=True)
-def _in_reach(stack, depth, tags, tag):
+def _in_reach(stack, depth, nodes, tag):
     """The stack position of the element that an end tag closes, or -1: not beyond a table's cell or the table itself,
     unless the tag is a table's own."""
     of_table = (tag >= TD and tag <= CAPTION) or tag == TABLE
     stop = max(0, depth - MAX_SEARCH)
     while depth > stop:
-        found = tags[stack[depth]]
-        if found == tag:
+        other = nodes[stack[depth], TAG]
+        if other == tag:
             return depth
-        if found == TABLE or (not of_table and (found == TD or found == TH or found == CAPTION)):
+        if other == TABLE or (not of_table and (other == TD or other == TH or other == CAPTION)):
             return -1
         depth -= 1
     return -1
 
 
 @njit(cache=True, nogil=True)
-def _implied_end(stack, depth, tags, tag):
+def _implied_end(stack, depth, nodes, tag):
     """How deep the stack stays open when `tag` opens."""
-    if tag == LI:
-        stop = max(0, depth - MAX_SEARCH)
-        d = depth
+    stop = max(0, depth - MAX_SEARCH)
+    d = depth
+    if tag == LI or tag == DT or tag == DD:
         while d > stop:
-            found = tags[stack[d]]
-            if found == LI:
+            other = nodes[stack[d], TAG]
+            if (other == LI and tag == LI) or ((other == DT or other == DD) and tag != LI):
                 return d - 1
-            if found != DIV and found != P and found != ADDRESS:
-                break
-            d -= 1
-    elif tag == DT or tag == DD:
-        stop = max(0, depth - MAX_SEARCH)
-        d = depth
-        while d > stop:
-            found = tags[stack[d]]
-            if found == DT or found == DD:
-                return d - 1
-            if found != DIV and found != P and found != ADDRESS:
+            if other != DIV and other != P and other != ADDRESS:
                 break
             d -= 1
     elif tag == TD or tag == TH or tag == TR or (tag >= THEAD and tag <= CAPTION):
-        stop = max(0, depth - MAX_SEARCH)
-        d = depth
         best = depth
         while d > stop:
-            found = tags[stack[d]]
-            if found == TABLE:
+            other = nodes[stack[d], TAG]
+            if other == TABLE:
                 return best
-            ends_row = found == TR and tag != TD and tag != TH
-            ends_rows = found >= THEAD and found <= TFOOT and tag >= THEAD
-            if found == TD or found == TH or found == CAPTION or ends_row or ends_rows:
+            ends_row = other == TR and tag != TD and tag != TH
+            ends_rows = other >= THEAD and other <= TFOOT and tag >= THEAD
+            if other == TD or other == TH or other == CAPTION or ends_row or ends_rows:
                 best = d - 1
             d -= 1
         return depth
-    here = tags[stack[depth]]
+    here = nodes[stack[depth], TAG]
     if here == P or (here >= H1 and here <= H6 and tag >= H1 and tag <= H6):
         return depth - 1
     return depth
 
 
 @njit(cache=True, nogil=True)
-def _parse(page, capacity, tag_keys, tag_values, hint_keys, hint_values):
+def _close(nodes, stack, is_open, state, keep, at):
+    """Close the open elements above the stack position `keep`; the page is at `at`."""
+    depth = state[DEPTH]
+    while depth > keep:
+        node = stack[depth]
+        nodes[node, LAST] = state[N_BLOCKS]
+        nodes[node, FINISH] = at
+        tag = nodes[node, TAG]
+        is_open[tag] -= 1
+        if tag == PRE or tag == LISTING:
+            state[OPEN_PRE] -= 1
+        depth -= 1
+    state[DEPTH] = depth
+    if state[IS_LINK] and depth < state[LINK_DEPTH]:
+        state[IS_LINK] = 0
+    if state[IS_BOLD] and depth < state[BOLD_DEPTH]:
+        state[IS_BOLD] = 0
+    if state[HIDING] and depth < state[HIDING_DEPTH]:
+        state[HIDING] = 0
+
+
+@njit(cache=True, nogil=True)
+def _number_node(nodes, node, above, tag, number, more):
+    """Set a node's ordinal and what its children count from."""
+    if tag == LI:
+        if more & 2:
+            nodes[above, CHILDREN] = number - 1
+        nodes[node, ORDINAL] = nodes[above, CHILDREN]
+        nodes[above, CHILDREN] += -1 if nodes[above, TAG] == OL and nodes[above, EXTRA] == 3 else 1
+    elif tag == TR:
+        nodes[node, ORDINAL] = nodes[above, CHILDREN]
+        nodes[above, CHILDREN] += 1
+    elif tag == TD or tag == TH:
+        nodes[node, ORDINAL] = nodes[above, CHILDREN]
+        nodes[above, CHILDREN] += number
+        nodes[node, EXTRA] = more
+    elif tag == OL:
+        nodes[node, EXTRA] = more
+        if more & 2:
+            nodes[node, CHILDREN] = number - 1
+
+
+@njit(cache=True, nogil=True)
+def _open_block(page, at, i, tag, name, nodes, template, stack, is_open, state):
+    """Open the block-level element whose tag starts at `at` and whose attributes start at i; returns the position
+    after the tag."""
+    i, bits, signs, kind, number, more, empty = _read_block_tag(page, i, tag)
+    if tag == HTML or (tag == BODY and is_open[tag]):
+        return i
+    _close(nodes, stack, is_open, state, _implied_end(stack, state[DEPTH], nodes, tag), at)
+    if tag == HR:
+        return i
+    node = state[N_NODES]
+    if node >= len(nodes):
+        state[CUT] = 1
+        return i
+    state[N_NODES] += 1
+    above = stack[state[DEPTH]]
+    nodes[node, TAG] = tag
+    nodes[node, PARENT] = above
+    nodes[node, FIRST] = state[N_BLOCKS]
+    nodes[node, BEGIN] = at
+    template[node] = kind
+    if tag != BODY:
+        nodes[node, HINTS] = bits
+        if state[HIDE]:
+            hidden = state[HIDING] != 0 or hides(signs, tag)
+            nodes[node, IS_HIDDEN] = hidden or (signs & GUTTER and is_gutter(page, i, name))
+    _number_node(nodes, node, above, tag, number, more)
+    if empty and state[EMPTY_TAGS]:
+        nodes[node, LAST] = state[N_BLOCKS]
+        nodes[node, FINISH] = i
+        return i
+    state[DEPTH] += 1
+    stack[state[DEPTH]] = node
+    is_open[tag] += 1
+    if tag == PRE or tag == LISTING:
+        state[OPEN_PRE] += 1
+    return i
+
+
+@njit(cache=True, nogil=True)
+def _block_tag(page, at, i, tag, name, closing, nodes, template, stack, is_open, state):
+    """A block-level tag, which ends the block that is being read; returns the position after it."""
+    end_block(state)
+    state[BREAKS_SEEN] = 0
+    state[IN_WORD] = 0
+    if not closing:
+        return _open_block(page, at, i, tag, name, nodes, template, stack, is_open, state)
+    i, _ = skip_tag(page, i)
+    if tag != BODY and tag != HTML and is_open[tag]:
+        position = _in_reach(stack, state[DEPTH], nodes, tag)
+        if position >= 0:
+            _close(nodes, stack, is_open, state, position - 1, at)
+    return i
+
+
+@njit(cache=True, nogil=True)
+def _hide(state, name):
+    """Leave out the text from here to the end of the inline element with this name."""
+    state[HIDING] = np.int64(name)
+    state[HIDING_COUNT] = 1
+    state[HIDING_DEPTH] = state[DEPTH]
+
+
+@njit(cache=True, nogil=True)
+def _inline_in_hidden(i, tag, name, closing, empty, state):
+    """An inline tag within a hidden inline element."""
+    if np.int64(name) == state[HIDING]:
+        if closing:
+            state[HIDING_COUNT] -= 1
+        elif not empty and tag != RT and tag != RP:
+            state[HIDING_COUNT] += 1
+        if state[HIDING_COUNT] == 0:
+            state[HIDING] = 0
+    elif (tag == RUBY and closing) or (tag == RB and not closing):
+        state[HIDING] = 0
+    elif (tag == RT or tag == RP) and not closing:
+        state[HIDING] = np.int64(name)
+        state[HIDING_COUNT] = 1
+    return i
+
+
+@njit(cache=True, nogil=True)
+def _inline_tag(page, i, tag, name, closing, blocks, state):
+    """A tag within a block; returns the position after it."""
+    if state[HIDING] and tag != BR:
+        i, empty = skip_tag(page, i)
+        return _inline_in_hidden(i, tag, name, closing, empty or tag == IMG or tag == VOID, state)
+    if closing or tag == BR or tag == VOID:
+        i, _ = skip_tag(page, i)
+    if tag == BR:
+        state[BREAKS_SEEN] += 1
+        state[IN_WORD] = 0
+        if state[BREAKS_SEEN] >= 2 and state[READING] and not state[OPEN_PRE]:
+            end_block(state)
+        return i
+    if closing:
+        if tag == A or tag == BUTTON:
+            state[IS_LINK] = 0
+        elif tag == B or tag == STRONG:
+            state[IS_BOLD] = 0
+        return i
+    if tag == VOID:
+        return i
+    if tag == IMG:
+        if is_math_image(page, i):
+            state[FLAGS] |= HAS_MATH
+        i, _ = skip_tag(page, i)
+        return i
+    after, hidden, signs = read_inline(page, i, tag)
+    if tag == A or tag == BUTTON:
+        state[IS_LINK] = tag == BUTTON or signs & HREF != 0
+        state[LINK_DEPTH] = state[DEPTH]
+        if state[READING] and state[IS_LINK]:
+            blocks[state[N_BLOCKS], LINKS] += 1
+    elif tag == B or tag == STRONG:
+        state[IS_BOLD] = 1
+        state[BOLD_DEPTH] = state[DEPTH]
+    if tag == RT or tag == RP or tag == RTC:
+        _hide(state, name)
+    elif state[EMPTY_TAGS] and page[after - 2] == 47:  # <a/>
+        state[IS_LINK] = 0
+    elif state[HIDE] and (hidden or (signs & GUTTER and is_gutter(page, after, name))):
+        _hide(state, name)
+    return after
+
+
+@njit(cache=True, nogil=True)
+def is_math_image(page, i):
+    """Whether the img whose attributes start at i shows a formula, by its class."""
+    start, end = find_attribute(page, i, NAME_CLASS)
+    for j in range(start, end - 2):
+        a, b, c = page[j] | 32, page[j + 1] | 32, page[j + 2] | 32
+        if (a == 109 and b == 97 and c == 116) or (a == 116 and b == 101 and c == 120):  # mat(h), tex
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _is_math_script(page, i):
+    """Whether the script's type is math/tex."""
+    start, end = find_attribute(page, i, _TYPE)
+    return end - start >= 8 and page[start] | 32 == 109 and page[start + 1] | 32 == 97 and page[start + 5] | 32 == 116
+
+
+@njit(cache=True, nogil=True)
+def _raw_tag(page, i, tag, closing, no_end, state):
+    """A tag whose content is no markup, or holds no text; returns the position of its end tag, or after the tag."""
+    begin = i
+    i, empty = skip_tag(page, i)
+    if closing:
+        return i
+    if tag == TEMPLATE and (
+        find_attribute(page, begin, _SHADOW)[0] >= 0 or find_attribute(page, begin, _OLD_SHADOW)[0] >= 0
+    ):
+        return i
+    if tag == MATH or (tag == SCRIPT and _is_math_script(page, begin)):
+        state[FLAGS] |= HAS_MATH
+    if tag == PLAINTEXT or tag == XMP:
+        state[FLAGS] |= HAS_PLAIN
+    if tag == PLAINTEXT:
+        return len(page)
+    if no_end[tag] or (empty and (state[EMPTY_TAGS] or tag == SVG or tag == MATH)):
+        return i
+    if tag == SVG or tag == MATH or tag == TEMPLATE or tag >= SELECT:
+        end = skip_container(page, i, tag)
+    else:
+        end = find_end(page, i, tag)
+    if end < 0:
+        if tag == SCRIPT or tag == STYLE:
+            return len(page)
+        no_end[tag] = True
+        return i
+    if tag == TITLE and state[TITLE_END] == 0:
+        state[TITLE_START], state[TITLE_END] = i, end
+    return end
+
+
+@njit(cache=True, nogil=True)
+def _read_tag(page, at, nodes, template, stack, is_open, no_end, blocks, state):
+    """The tag, comment or declaration that starts with the `<` at `at`; returns the position after it."""
+    following = page[at + 1]
+    if following == 33 or following == 63:
+        return skip_declaration(page, at)
+    closing = following == 47
+    if closing and not is_letter(page[at + 2]):
+        return skip_declaration(page, at)
+    tag, name, i = read_name(page, at + 1 + closing)
+    if tag == 0 or tag >= FIRST_INLINE:
+        return _inline_tag(page, i, tag, name, closing, blocks, state)
+    if tag >= FIRST_RAW:
+        return _raw_tag(page, i, tag, closing, no_end, state)
+    return _block_tag(page, at, i, tag, name, closing, nodes, template, stack, is_open, state)
+
+
+@njit(cache=True, nogil=True)
+def _skip_hidden_text(page, i, state):
+    """Count the text from i to the next tag as hidden; returns the position of the tag."""
     n = len(page)
-    tags = np.zeros(capacity, np.int32)
-    parent = np.zeros(capacity, np.int32)
-    hints = np.zeros(capacity, np.int32)
-    ordinal = np.zeros(capacity, np.int32)
-    first = np.zeros(capacity, np.int32)
-    last = np.zeros(capacity, np.int32)
+    state[HIDDEN_CHARS] += not is_space(page[i])
+    i += 1
+    while i < n and page[i] != 60:
+        state[HIDDEN_CHARS] += not is_space(page[i])
+        i += 1
+    return i
+
+
+@njit(cache=True, nogil=True)
+def _parse(page, capacity, empty_tags, hide):
+    n = len(page)
+    nodes = np.zeros((capacity, N_NODE_COLUMNS), np.int32)
     template = np.zeros(capacity, np.uint64)
-    span = np.zeros((capacity, 2), np.int32)
-    children = np.zeros(capacity, np.int32)  # li and tr of each node so far
     blocks = np.zeros((capacity, N_COLUMNS), np.int32)
     stack = np.zeros(capacity + 1, np.int32)
     is_open = np.zeros(N_TAGS, np.int32)
     no_end = np.zeros(N_TAGS, np.bool_)
-    n_nodes = 1
-    n_blocks = 0
-    depth = 0
-    over = False
-    title_start = title_end = 0
-    pre = 0  # how many pre elements are open
-    link = bold = False
-    link_depth = bold_depth = 0
-    # The block that is being read.
-    reading = False
-    breaks = 0  # since the last text
-    in_word = False
-    ends = 0
+    state = np.zeros(N_STATE, np.int64)
+    state[N_NODES] = 1
+    state[EMPTY_TAGS] = empty_tags
+    state[HIDE] = hide
     i = 0
     if n >= 3 and page[0] == 0xEF and page[1] == 0xBB and page[2] == 0xBF:
         i = 3
-    while i < n:
-        c = page[i]
-        is_tag = False
-        if c == 60 and i + 1 < n:
-            following = page[i + 1]
-            is_tag = is_letter(following) or following == 33 or following == 63
-            is_tag = is_tag or (following == 47 and i + 2 < n)
-        if not is_tag:
-            # Text, to the next `<`.
-            run = i
-            while True:
-                c = page[i]
-                space = is_space(c)
-                size = 1
-                if c == 38:
-                    # An entity is one character.
-                    j = i + 1
-                    while j < n and j < i + 10 and page[j] != 59 and page[j] > 32 and page[j] != 60 and page[j] != 38:
-                        j += 1
-                    if j < n and page[j] == 59 and j > i + 1:
-                        size = j + 1 - i
-                        if size == 6 and page[i + 1] == 110 and page[i + 2] == 98:  # &nbsp;
-                            space = True
-                        elif page[i + 1] == 35 and size == 6:  # &#160; and &#xa0;
-                            a, b, d = page[i + 2], page[i + 3], page[i + 4]
-                            space = (a == 49 and b == 54 and d == 48) or (
-                                (a | 32) == 120 and (b | 32) == 97 and d == 48
-                            )
-                elif c == 0xC2 and i + 1 < n and page[i + 1] == 0xA0:
-                    space = True
-                    size = 2
-                if space:
-                    in_word = False
-                    if pre and c == 10 and not reading:
-                        run = i + 1
-                else:
-                    if not reading:
-                        if n_blocks >= capacity:
-                            over = True
-                            break
-                        reading = True
-                        breaks = 0
-                        blocks[n_blocks, START] = run if pre else i
-                        blocks[n_blocks, NODE] = stack[depth]
-                    row = n_blocks
-                    if breaks:
-                        blocks[row, BREAKS] += breaks
-                        breaks = 0
-                        in_word = False
-                    if not in_word:
-                        blocks[row, WORDS] += 1
-                        in_word = True
-                    if c < 0x80 or c >= 0xC0:
-                        blocks[row, CHARS] += 1
-                        if link:
-                            blocks[row, LINK_CHARS] += 1
-                        if bold:
-                            blocks[row, BOLD] += 1
-                        if c < 0x80:
-                            if c >= 48 and c <= 57:
-                                blocks[row, DIGITS] += 1
-                                ends = 0
-                            elif c >= 97 and c <= 122:
-                                ends = 0
-                            elif c >= 65 and c <= 90:
-                                blocks[row, UPPER] += 1
-                                ends = 0
-                            elif c == 46 or c == 33 or c == 63:
-                                ends = 1
-                                if i + 1 >= n or page[i + 1] <= 32 or page[i + 1] == 60 or page[i + 1] == 34:
-                                    blocks[row, SENTENCES] += 1
-                            elif c == 44:
-                                blocks[row, COMMAS] += 1
-                                ends = 0
-                            elif c == 124 or c == 62:
-                                blocks[row, BARS] += 1
-                                ends = 0
-                            elif c == 58:
-                                ends = 2
-                            elif c != 34 and c != 39 and c != 41 and c != 38:
-                                ends = 0
-                        else:
-                            ends_here = 0
-                            if c == 0xE3 and i + 2 < n and page[i + 1] == 0x80 and page[i + 2] == 0x82:  # 。
-                                ends_here = 1
-                            elif c == 0xE3 and i + 2 < n and page[i + 1] == 0x80 and page[i + 2] == 0x81:  # 、
-                                blocks[row, COMMAS] += 1
-                            elif c == 0xEF and i + 2 < n and page[i + 1] == 0xBC:
-                                d = page[i + 2]
-                                if d == 0x81 or d == 0x9F:  # ！？
-                                    ends_here = 1
-                                elif d == 0x8C:  # ，
-                                    blocks[row, COMMAS] += 1
-                            elif (
-                                (c == 0xD8 and i + 1 < n and page[i + 1] == 0x9F)
-                                or (c == 0xDB and i + 1 < n and page[i + 1] == 0x94)
-                                or (c == 0xE0 and i + 2 < n and page[i + 1] == 0xA5 and page[i + 2] == 0xA4)
-                            ):  # Arabic
-                                ends_here = 1
-                            elif c == 0xD8 and i + 1 < n and page[i + 1] == 0x8C:
-                                blocks[row, COMMAS] += 1
-                            if ends_here:
-                                blocks[row, SENTENCES] += 1
-                                ends = 1
-                            elif c != 0xE2 and c != 0xC2:  # quotes, dashes
-                                ends = 0
-                            if c >= 0xE3 and c <= 0xED:
-                                blocks[row, CJK] += 1
-                    blocks[row, END] = min(n, i + size)
-                    blocks[row, ENDS] = ends
-                i += size
-                if i >= n or page[i] == 60:
-                    break
-            if over:
-                break
-            continue
-        # A tag.
-        following = page[i + 1]
-        if following == 33 or following == 63:
-            i = skip_declaration(page, i)
-            continue
-        closing = following == 47
-        at = i
-        if closing:
-            if not is_letter(page[i + 2]):
-                i = skip_declaration(page, i)
-                continue
-            tag, i = read_name(page, i + 2, tag_keys, tag_values)
-            i = skip_tag(page, i)
+    while i < n and not state[CUT]:
+        if page[i] == 60 and starts_markup(page, i):
+            i = _read_tag(page, i, nodes, template, stack, is_open, no_end, blocks, state)
+        elif state[HIDING] and state[DEPTH] == state[HIDING_DEPTH]:
+            i = _skip_hidden_text(page, i, state)
         else:
-            tag, i = read_name(page, i + 1, tag_keys, tag_values)
-            if tag == 0 or (tag >= FIRST_RAW and tag != A):
-                i = skip_tag(page, i)
-        if tag == 0:
-            continue
-        if tag >= FIRST_INLINE:
-            if tag == BR:
-                breaks += 1
-                in_word = False
-                if breaks >= 2 and reading and not pre:
-                    reading = False
-                    n_blocks += 1
-            elif tag == A or tag == BUTTON:
-                if closing:
-                    link = False
-                else:
-                    link = True
-                    if tag == A:
-                        i, _, _, link = _read_attributes(page, i, tag, hint_keys, hint_values)
-                    link_depth = depth
-                    if reading and link:
-                        blocks[n_blocks, LINKS] += 1
-            else:
-                bold = not closing
-                bold_depth = depth
-            continue
-        if tag >= FIRST_RAW:
-            if closing or no_end[tag]:
-                continue
-            end = find_end(page, i, tag, tag_keys, tag_values)
-            if tag == TITLE and title_end == 0 and end >= 0:
-                title_start, title_end = i, end
-            if end >= 0:
-                i = end
-            elif tag == SCRIPT or tag == STYLE:
-                i = n
-            else:
-                no_end[tag] = True
-            continue
-        # A block-level tag ends the block.
-        if reading:
-            reading = False
-            n_blocks += 1
-        breaks = 0
-        in_word = False
-        keep = depth
-        if closing:
-            if tag == BODY or tag == HTML or is_open[tag] == 0:
-                continue
-            found = _in_reach(stack, depth, tags, tag)
-            if found < 0:
-                continue
-            keep = found - 1
-        else:
-            i, bits, kind, _ = _read_attributes(page, i, tag, hint_keys, hint_values)
-            if (tag == BODY or tag == HTML) and (is_open[tag] or tag == HTML):
-                continue
-            keep = _implied_end(stack, depth, tags, tag)
-        while depth > keep:
-            node = stack[depth]
-            last[node] = n_blocks
-            span[node, 1] = at
-            gone = tags[node]
-            is_open[gone] -= 1
-            pre -= gone == PRE or gone == LISTING
-            depth -= 1
-        if link and depth < link_depth:
-            link = False
-        if bold and depth < bold_depth:
-            bold = False
-        if closing or tag == HR:
-            continue
-        if n_nodes >= capacity:
-            over = True
-            break
-        node = n_nodes
-        n_nodes += 1
-        above = stack[depth]
-        tags[node] = tag
-        parent[node] = above
-        hints[node] = 0 if tag == BODY else bits
-        template[node] = kind
-        first[node] = n_blocks
-        span[node, 0] = at
-        if tag == LI or tag == TR:
-            ordinal[node] = children[above]
-            children[above] += 1
-        depth += 1
-        stack[depth] = node
-        is_open[tag] += 1
-        pre += tag == PRE or tag == LISTING
-    if reading:
-        n_blocks += 1
-    while depth >= 0:
-        last[stack[depth]] = n_blocks
-        span[stack[depth], 1] = n
-        depth -= 1
+            i = read_text(page, i, blocks, state, stack[state[DEPTH]])
+    end_block(state)
+    _close(nodes, stack, is_open, state, -1, n)
+    return nodes[: state[N_NODES]], template[: state[N_NODES]], blocks[: state[N_BLOCKS]], state
+
+
+@njit(cache=True, nogil=True)
+def _count_down(nodes):
+    """Number the items of `<ol reversed>` from the last."""
+    for node in range(1, len(nodes)):
+        above = nodes[node, PARENT]
+        if nodes[node, TAG] == LI and nodes[above, TAG] == OL and nodes[above, EXTRA] == 1:
+            nodes[node, ORDINAL] = nodes[above, CHILDREN] - 1 - nodes[node, ORDINAL]
+
+
+@njit(cache=True, nogil=True)
+def _visible(nodes, blocks, shown_share, part_share):
+    """bool[blocks]: which blocks are not hidden, or are kept because hidden text is most of the page's."""
+    n = len(nodes)
+    # The outermost hidden element around each node, 0 if there is none.
+    outer = np.zeros(n, np.int32)
+    for node in range(1, n):
+        outer[node] = outer[nodes[node, PARENT]]
+        if outer[node] == 0 and nodes[node, IS_HIDDEN]:
+            outer[node] = node
+    chars = np.zeros(n, np.int64)
+    total = hidden = 0
+    for b in range(len(blocks)):
+        prose = blocks[b, CHARS] - blocks[b, LINK_CHARS]
+        node = outer[blocks[b, NODE]]
+        total += prose
+        if node:
+            hidden += prose
+            chars[node] += prose
+    restores = hidden > shown_share * total
+    visible = np.ones(len(blocks), np.bool_)
+    for b in range(len(blocks)):
+        node = outer[blocks[b, NODE]]
+        visible[b] = node == 0 or (restores and chars[node] >= part_share * hidden)
+    return visible
+
+
+@njit(cache=True, nogil=True)
+def _drop(nodes, blocks, visible):
+    """The blocks that are visible; the nodes' ranges are changed to match."""
+    rank = np.zeros(len(blocks) + 1, np.int32)
+    for b in range(len(blocks)):
+        rank[b + 1] = rank[b] + visible[b]
+    for node in range(len(nodes)):
+        nodes[node, FIRST] = rank[nodes[node, FIRST]]
+        nodes[node, LAST] = rank[nodes[node, LAST]]
+    return blocks[visible]
+
+
+@njit(cache=True, nogil=True)
+def _finish(nodes, template, blocks):
+    """The arrays of a Tree, without the hidden blocks."""
+    _count_down(nodes)
+    any_hidden = False
+    rows = np.zeros(len(nodes), np.int32)
+    for node in range(len(nodes)):
+        any_hidden = any_hidden or nodes[node, IS_HIDDEN] != 0
+        if nodes[node, TAG] == TD or nodes[node, TAG] == TH:
+            rows[node] = nodes[node, EXTRA]
+    if any_hidden:
+        visible_blocks = _drop(nodes, blocks, _visible(nodes, blocks, SHOWN_SHARE, PART_SHARE))
+    else:
+        visible_blocks = blocks.copy()
     return (
-        tags[:n_nodes].copy(),
-        parent[:n_nodes].copy(),
-        hints[:n_nodes].copy(),
-        ordinal[:n_nodes].copy(),
-        first[:n_nodes].copy(),
-        last[:n_nodes].copy(),
-        template[:n_nodes].copy(),
-        span[:n_nodes].copy(),
-        blocks[:n_blocks].copy(),
-        (title_start, title_end),
-        over,
+        nodes[:, TAG].copy(),
+        nodes[:, PARENT].copy(),
+        nodes[:, HINTS].copy(),
+        nodes[:, ORDINAL].copy(),
+        nodes[:, FIRST].copy(),
+        nodes[:, LAST].copy(),
+        template.copy(),
+        nodes[:, BEGIN : FINISH + 1].copy(),
+        visible_blocks,
+        rows,
     )
 
 
-def parse(page: bytes) -> Tree:
-    """The blocks of a page in an encoding that contains ASCII."""
+def parse(page: bytes, *, xhtml: bool = False) -> Tree:
+    """Return the blocks of a page in an encoding that contains ASCII.
+
+    Args:
+        page: the page's bytes.
+        xhtml: whether `<script/>` is an empty element, as in a page served as application/xhtml+xml or in an EPUB.
+    """
     data = np.frombuffer(page, np.uint8)
     capacity = min(page.count(b"<") + 2, MAX_NODES)
-    return Tree(*_parse(data, capacity, TAG_KEYS, TAG_VALUES, HINT_KEYS, HINT_VALUES))
+    nodes, template, blocks, state = _parse(data, capacity, xhtml, True)
+    flags = IS_XHTML if xhtml else 0
+    if state[HIDDEN_CHARS] > MIN_HIDDEN and state[HIDDEN_CHARS] > blocks[:, CHARS].sum():
+        nodes, template, blocks, state = _parse(data, capacity, xhtml, False)
+        flags |= SHOWS_HIDDEN
+    *arrays, rows = _finish(nodes, template, blocks)
+    title = int(state[TITLE_START]), int(state[TITLE_END])
+    return Tree(*arrays, title, False, bool(state[CUT]), flags | int(state[FLAGS]), rows)

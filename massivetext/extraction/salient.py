@@ -9,7 +9,6 @@ benchmarks/fit_extraction.py. Nothing depends on a language or a site.
 from __future__ import annotations
 
 import json
-import re
 from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -18,15 +17,18 @@ import numpy as np
 from numba import njit
 
 from massivetext.errors import LimitError
-from massivetext.extraction import features, html
-from massivetext.extraction.encoding import declared_encoding, page_encoding
+from massivetext.extraction import features
+from massivetext.extraction.encoding import as_utf8
 from massivetext.extraction.html import (
     CHARS,
     NODE,
     Tree,
-    parse,
 )
-from massivetext.extraction.render import render, resolve
+from massivetext.extraction.modes import apply_options
+from massivetext.extraction.options import DEFAULT, Options
+from massivetext.extraction.prepare import is_xhtml, read
+from massivetext.extraction.render import finish, render
+from massivetext.extraction.structured import structured_text
 from massivetext.extraction.vocabulary import (
     H1,
     H6,
@@ -43,8 +45,6 @@ down to LENIENT of itself."""
 LENIENT = 1 / 3
 _HEADING_REACH = 3
 _TITLE_REACH = 20
-
-_MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>")
 
 
 class Model(NamedTuple):
@@ -64,33 +64,41 @@ def load_model() -> Model:
     return Model(weights, stored["bias"], stored["threshold"])
 
 
-def extract(page: bytes, *, url: str | None = None, content_type: str | None = None) -> str:
-    """The main text of a page, "" if it has none. Raises LimitError beyond MAX_BYTES or html.MAX_NODES."""
+def extract(page: bytes, *, url: str | None = None, content_type: str | None = None, options: Options = DEFAULT) -> str:
+    """Return the main text of a page, "" if it has none.
+
+    Args:
+        page: the bytes as they came.
+        url: names the page in errors.
+        content_type: the Content-Type header, for its charset and for XHTML.
+        options: see Options.
+
+    Raises:
+        LimitError: beyond MAX_BYTES.
+    """
     if len(page) > MAX_BYTES:
         raise LimitError(f"page {url or ''} has {len(page):,} bytes, more than {MAX_BYTES:,}")
-    # Most pages are UTF-8, whether they say so or not, and only text that is kept must be.
-    if declared_encoding(page, content_type) in (None, "utf-8") and b"\0" not in page[:4096]:
-        text = _main_text(page, url)
+    xhtml = is_xhtml(content_type)
+    for data in as_utf8(page, content_type):
+        text = _main_text(data, options, xhtml)
         if text is not None:
             return text
-    text = _main_text(page.decode(page_encoding(page, content_type), "replace").encode("utf-8", "replace"), url)
-    return text or ""
+    return ""
 
 
-def _main_text(page: bytes, url: str | None) -> str | None:
-    """The main text of a page in UTF-8, or None if it holds bytes that are not."""
-    tree = parse(page)
-    if tree.over:
-        raise LimitError(f"page {url or ''} has more than {html.MAX_NODES:,} elements or blocks")
+def _main_text(page: bytes, options: Options, xhtml: bool) -> str | None:
+    """The main text of a page in UTF-8, or None if it contains bytes that are not."""
+    page, tree = read(page, xhtml=xhtml)
     model = load_model()
     probability = probabilities(page, tree, model)
     if b"ld+json" in page and tree.blocks[probability > model.threshold, CHARS].sum() < SHORT:
-        body = _article_body(page)
+        body = structured_text(page)
         if len(body) >= SHORT:
-            return body
+            return finish(body, options)
     keep = choose(probability, tree.tag, tree.blocks, model.threshold)
+    keep = apply_options(page, tree, keep, options)
     try:
-        return resolve(render(page, tree, keep).decode())
+        return finish(render(page, tree, keep, options).decode(), options)
     except UnicodeDecodeError:
         return None
 
@@ -99,35 +107,6 @@ def probabilities(page: bytes, tree: Tree, model: Model) -> np.ndarray:
     """float64[blocks]: how likely each block is text of the page, by the model."""
     measured = features.measure(page, tree)
     return 1 / (1 + np.exp(-(measured @ model.weights + model.bias).astype(np.float64)))
-
-
-def _article_body(page: bytes) -> str:
-    """The longest `articleBody` of the page's JSON-LD, "" if there is none."""
-    longest = ""
-    end = 0
-    while (kind := page.find(b"application/ld+json", end)) >= 0:
-        start = page.find(b">", kind) + 1
-        end = page.find(b"</script", start)
-        if start == 0 or end < 0:
-            break
-        try:
-            pending = [json.loads(page[start:end].decode("utf-8", "replace"))]
-        except (ValueError, RecursionError):
-            continue
-        while pending:
-            value = pending.pop()
-            if isinstance(value, dict):
-                body = value.get("articleBody")
-                if isinstance(body, str) and len(body) > len(longest):
-                    longest = body
-                pending.extend(value.values())
-            elif isinstance(value, list):
-                pending.extend(value)
-    if _MARKUP.search(longest):
-        inner = longest.encode("utf-8", "replace")
-        tree = parse(inner)
-        longest = render(inner, tree, np.ones(len(tree.blocks), np.bool_)).decode("utf-8", "replace")
-    return resolve(longest)
 
 
 @njit(cache=True, nogil=True)

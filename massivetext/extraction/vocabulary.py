@@ -1,58 +1,118 @@
-"""The words that a page is read by: names of tags, and what the values of class, id and role are a sign of.
-
-Words are looked up in open-addressed hash tables by their 64-bit FNV-1a hash, from kernels.
-"""
+"""The words that a page is read by: what the values of class, id and role are a sign of. Tags are in tags.py."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-__all__ = ["HINTS", "HINT_NAMES", "TAGS", "look_up", "tag_id"]
-
-_BLOCK_TAGS = (
-    *("p", "h1", "h2", "h3", "h4", "h5", "h6", "li", "dt", "dd", "pre", "blockquote", "ul", "ol", "dl", "div"),
-    *("td", "th", "tr", "table", "thead", "tbody", "tfoot", "caption", "section", "article", "main", "body", "html"),
-    *("nav", "header", "footer", "aside", "form", "figure", "figcaption", "address", "center", "details", "summary"),
-    *("fieldset", "legend", "noscript", "dialog", "menu", "hgroup", "hr", "listing", "dir", "search", "frameset"),
+from massivetext.extraction.tags import (
+    ADDRESS,
+    BLOCKQUOTE,
+    BODY,
+    BR,
+    BUTTON,
+    CAPTION,
+    DD,
+    DIR,
+    DIV,
+    DL,
+    DT,
+    FIRST_INLINE,
+    FIRST_RAW,
+    FNV,
+    FNV_PRIME,
+    H1,
+    H6,
+    HR,
+    HTML,
+    LI,
+    LISTING,
+    MENU,
+    N_TAGS,
+    NOTHING,
+    OL,
+    PRE,
+    SCRIPT,
+    SLOTS,
+    STRONG,
+    STYLE,
+    TABLE,
+    TAG_KEYS,
+    TAG_VALUES,
+    TAGS,
+    TBODY,
+    TD,
+    TFOOT,
+    TH,
+    THEAD,
+    TITLE,
+    TR,
+    U32,
+    UL,
+    A,
+    B,
+    P,
+    hash_table,
+    hash_word,
+    look_up,
+    tag_id,
 )
-_RAW_TAGS = (
-    *(
-        "script",
-        "style",
-        "textarea",
-        "title",
-        "iframe",
-        "xmp",
-        "noembed",
-        "noframes",
-        "svg",
-        "math",
-        "select",
-        "template",
-    ),
-    *("video", "audio", "datalist"),
-)
-_INLINE_TAGS = ("a", "button", "br", "b", "strong")
-TAGS = ("", *_BLOCK_TAGS, *_RAW_TAGS, *_INLINE_TAGS)
 
-
-def tag_id(name: str) -> int:
-    """The number of a tag in `Tree.tag`, 0 for one that makes no difference."""
-    return TAGS.index(name)
-
-
-P, LI, DT, DD, PRE, DIV = map(tag_id, ("p", "li", "dt", "dd", "pre", "div"))
-H1, H6, BLOCKQUOTE, UL, OL, DL, ADDRESS = map(tag_id, ("h1", "h6", "blockquote", "ul", "ol", "dl", "address"))
-TD, TH, TR, TABLE, THEAD, TBODY, TFOOT, CAPTION = map(
-    tag_id, ("td", "th", "tr", "table", "thead", "tbody", "tfoot", "caption")
-)
-SCRIPT, STYLE = map(tag_id, ("script", "style"))
-BODY, HTML, HR, TITLE, LISTING, MENU, DIR = map(tag_id, ("body", "html", "hr", "title", "listing", "menu", "dir"))
-A, BUTTON, BR, B, STRONG = map(tag_id, _INLINE_TAGS)
-FIRST_RAW = 1 + len(_BLOCK_TAGS)
-FIRST_INLINE = FIRST_RAW + len(_RAW_TAGS)
-N_TAGS = len(TAGS)
+__all__ = [
+    "ADDRESS",
+    "BLOCKQUOTE",
+    "BODY",
+    "BR",
+    "BUTTON",
+    "CAPTION",
+    "DD",
+    "DIR",
+    "DIV",
+    "DL",
+    "DT",
+    "FIRST_INLINE",
+    "FIRST_RAW",
+    "FNV",
+    "FNV_PRIME",
+    "H1",
+    "H6",
+    "HINTS",
+    "HINT_HIDDEN",
+    "HINT_KEYS",
+    "HINT_NAMES",
+    "HINT_VALUES",
+    "HR",
+    "HTML",
+    "LI",
+    "LISTING",
+    "MENU",
+    "NOTHING",
+    "N_TAGS",
+    "OL",
+    "PRE",
+    "SCRIPT",
+    "SLOTS",
+    "STRONG",
+    "STYLE",
+    "TABLE",
+    "TAGS",
+    "TAG_KEYS",
+    "TAG_VALUES",
+    "TBODY",
+    "TD",
+    "TFOOT",
+    "TH",
+    "THEAD",
+    "TITLE",
+    "TR",
+    "U32",
+    "UL",
+    "WHOLE",
+    "A",
+    "B",
+    "P",
+    "look_up",
+    "tag_id",
+]
 
 # What class, id, role and itemprop values say of an element: words by what they are a sign of. A word counts as the
 # beginning of a name's part ("related" in "relatedPosts"); one with a full stop only as a whole part ("nav.").
@@ -84,33 +144,6 @@ HINTS = {
 HINT_NAMES = tuple(HINTS)
 HINT_HIDDEN = 1 << HINT_NAMES.index("hidden")
 
-_OFFSET, _PRIME = 0xCBF29CE484222325, 0x100000001B3
-_MASK64 = (1 << 64) - 1
-SLOTS = 2048
-
-
-def _hash(word: str) -> int:
-    value = _OFFSET
-    for byte in word.encode():
-        value = ((value ^ byte) * _PRIME) & _MASK64
-    return value
-
-
-def _table(values: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
-    """An open-addressed hash table, as (keys: uint64[SLOTS], values: int64[SLOTS])."""
-    keys, found = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.int64)
-    for word, value in values.items():
-        key = _hash(word)
-        slot = (key ^ key >> 32) % SLOTS
-        while keys[slot]:
-            if int(keys[slot]) == key:
-                break
-            slot = (slot + 1) % SLOTS
-        keys[slot] = key
-        found[slot] |= value
-    return keys, found
-
-
 WHOLE = 1 << 30
 
 
@@ -122,21 +155,7 @@ def _hint_values() -> dict[str, int]:
     return values
 
 
-TAG_KEYS, TAG_VALUES = _table({name: number for number, name in enumerate(TAGS) if name})
-HINT_KEYS, HINT_VALUES = _table(_hint_values())
+HINT_KEYS, HINT_VALUES = hash_table(_hint_values())
 NAME_CLASS, NAME_ID, NAME_ROLE, NAME_ITEMPROP, NAME_STYLE, NAME_HIDDEN, NAME_ARIA_HIDDEN, NAME_HREF = (
-    np.uint64(_hash(name)) for name in ("class", "id", "role", "itemprop", "style", "hidden", "aria-hidden", "href")
+    np.uint64(hash_word(name)) for name in ("class", "id", "role", "itemprop", "style", "hidden", "aria-hidden", "href")
 )
-FNV, FNV_PRIME = np.uint64(_OFFSET), np.uint64(_PRIME)
-U32 = np.uint64(32)
-NOTHING = np.uint64(0)
-
-
-@njit(cache=True, nogil=True)
-def look_up(keys, values, key):
-    slot = np.int64((key ^ (key >> U32)) & np.uint64(SLOTS - 1))
-    while keys[slot] != NOTHING:
-        if keys[slot] == key:
-            return values[slot]
-        slot = (slot + 1) & (SLOTS - 1)
-    return np.int64(0)

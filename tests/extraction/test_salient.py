@@ -10,7 +10,6 @@ import sys
 import numpy as np
 import pytest
 
-from massivetext.errors import LimitError
 from massivetext.extraction import extract, html, vocabulary
 from massivetext.extraction.features import FEATURES, measure
 from massivetext.extraction.salient import choose, load_model, probabilities
@@ -28,7 +27,7 @@ def prose(topic: str, n: int = 3) -> str:
 
 
 def article(topic: str = "harbour", inner: str = "") -> str:
-    paragraphs = "".join(f"<p>{prose(topic, n)}</p>" for n in (3, 2, 3, 4, 2))
+    paragraphs = "".join(f"<p>{prose(topic, n)} Part {k} ends.</p>" for k, n in enumerate((3, 2, 3, 4, 2)))
     return f'<div class="article"><h1>News from the {topic}</h1>{paragraphs}{inner}</div>'
 
 
@@ -121,7 +120,7 @@ def test_what_follows_the_article_is_left_out(name, tail):
     ],
 )
 def test_languages(sentence, script):
-    body = "<div><h1>1</h1>" + "".join(f"<p>{sentence * 3}</p>" for _ in range(4)) + "</div>"
+    body = "<div><h1>1</h1>" + "".join(f"<p>{k}: {sentence * 3}</p>" for k in range(4)) + "</div>"
     text = extract(page(body))
 
     assert text.count(sentence) == 12, script
@@ -202,9 +201,13 @@ def test_hostile_pages_give_text(name):
     text.encode()
 
 
-def test_too_many_elements_are_beyond_the_limit():
-    with pytest.raises(LimitError, match="200,000 elements"):
-        extract(b"<p>a" * (html.MAX_NODES + 1), url="http://a/")
+def test_a_page_of_too_many_elements_is_cut():
+    whole = html.parse(b"<p>a" * (html.MAX_NODES - 1))
+    cut = html.parse(b"<p>a" * html.MAX_NODES)
+
+    assert (len(whole.blocks), whole.cut) == (html.MAX_NODES - 1, False)
+    assert (len(cut.blocks), cut.cut) == (html.MAX_NODES - 1, True)
+    assert extract(b"<p>a" * (html.MAX_NODES + 1), url="http://a/")
 
 
 def test_blocks_of_a_page():

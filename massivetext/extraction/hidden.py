@@ -1,0 +1,447 @@
+"""Which elements a reader of the page does not see: by attribute, style, class, or because they are a cookie banner.
+
+Not hidden are elements that a reader opens with a click (`<details>`, the panels of an accordion or of tabs), elements
+that only some widths of the screen hide, and elements that fade in. What becomes of hidden elements is decided in
+html.py: if they contain most of a page's text, a script shows it, and it is kept.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from massivetext.extraction.markup import is_space, next_attribute, read_name, skip_declaration, skip_tag, starts_markup
+from massivetext.extraction.tags import (
+    DIALOG,
+    FNV,
+    FNV_PRIME,
+    hash_table,
+    hash_word,
+    look_up,
+)
+
+__all__ = [
+    "COLLAPSED",
+    "GUTTER",
+    "HIDDEN",
+    "NAMES",
+    "attribute_signs",
+    "hides",
+    "is_gutter",
+    "read_inline",
+    "word_signs",
+]
+
+# Signs of an attribute's value, and of an element by all its attributes.
+HIDDEN, GUTTER, SHOWN, COLLAPSED, OVERLAY, COOKIE, NOTICE, OPEN, BANNER, BY_CLASS, HREF = (1 << k for k in range(11))
+
+_HIDDEN_CLASSES = (
+    *("sr-only", "sronly", "sr_only", "visually-hidden", "visuallyhidden", "visually_hidden", "visuallyhide"),
+    *("screen-reader-text", "screen-reader-only", "screen-reader", "screenreader", "screenreader-only", "sr-text"),
+    *("screenreadertext", "screen_reader_text", "screenreaders-only", "screen-readers-only", "for-screen-reader"),
+    *("show-for-sr", "element-invisible", "assistive-text", "a11y-hidden", "a11y-only", "a11y-text", "a11y-sr-only"),
+    *("hidden-visually", "u-hidden-visually", "u-visually-hidden", "u-visuallyhidden", "is-visually-hidden", "vh"),
+    *("u-sr-only", "is-sr-only", "usa-sr-only", "govuk-visually-hidden", "cdk-visually-hidden", "accessibly-hidden"),
+    *("mat-cdk-visually-hidden", "accessible-hide", "accesshide", "visually-hidden-focusable", "offscreen"),
+    *("off-screen", "is-offscreen", "uk-hidden", "hidden", "hide", "is-hidden", "d-none", "invisible", "ng-hide"),
+    *(
+        "u-hidden",
+        "u-hide",
+        "display-none",
+        "displaynone",
+        "display_none",
+        "is-invisible",
+        "dn",
+        "noshow",
+        "no-display",
+    ),
+    *("hidden-text", "text-hide", "text-hidden", "w-condition-invisible", "mjx_assistive_mathml", "mathjax_preview"),
+    *("accessibility-hidden", "visually-hide", "slds-assistive-text", "elementor-screen-only", "skip-link"),
+    *("ui-helper-hidden", "ui-helper-hidden-accessible", "x-hidden", "hiddenstructure", "hidden-accessible"),
+)
+_GUTTER_CLASSES = (
+    *("lineno", "linenos", "line-number", "line-numbers", "linenumber", "linenumbers", "linenodiv", "lnt", "ln"),
+    *("hljs-ln-numbers", "hljs-ln-n", "blob-num", "gutter", "gutter-line", "rouge-gutter", "line-numbers-rows"),
+    *("react-line-number", "react-code-line-number", "codemirror-linenumber", "linenr", "crayon-nums", "line_number"),
+    *("codemirror-gutter", "line_numbers", "line-num", "line-nums", "linenum", "lineno-container"),
+    *("ln-num", "prettyprint-linenum", "code-line-number", "line-no", "lineno-col"),
+)
+_BANNER_CLASSES = (
+    *("cc-window", "cc-banner", "didomi-host", "didomi-popup-container", "didomi-notice", "usercentrics-root"),
+    *("uc-banner-wrapper", "qc-cmp2-container", "qc-cmp2-ui", "qc-cmp-ui-container", "qc-cmp-ui", "sp_message"),
+    *("truste_overlay", "truste_box_overlay", "truste-messagecolumn", "osano-cm-window", "osano-cm-dialog", "klaro"),
+    *("onetrust-banner-sdk", "onetrust-consent-sdk", "onetrust-pc-sdk", "ot-sdk-container", "cybotcookiebotdialog"),
+    *("iubenda-cs-banner", "iubenda-cs-container", "termly-code-snippet-support", "cky-consent-container", "cky-modal"),
+    *("cli-modal", "cmplz-cookiebanner", "cmplz-cookiebanner-container", "moove_gdpr_cookie_info_bar", "tarteaucitron"),
+    *("tarteaucitronroot", "axeptio_overlay", "cc_container", "cc_banner", "cc_banner-wrapper", "cookie", "cookies"),
+    *("cmpbox", "cmpwrapper", "cmp-container", "cmp-banner", "fc-consent-root", "gdpr", "cookiescript_injected"),
+    *("consent-banner", "consent-popup", "consent-modal", "consent-overlay", "consent-bar", "consent-manager"),
+    *("consent-notice", "consent-dialog", "privacy-banner", "privacy-popup", "privacy-bar", "cookieconsent"),
+    *(
+        "evidon-banner",
+        "_evidon_banner",
+        "eu-cookie",
+        "eucookie",
+        "eu_cookie",
+        "cookie-law-info-bar",
+        "wt-cli-cookie-bar",
+    ),
+)
+_COLLAPSED_WORDS = (
+    *("accordion", "collapse", "collapsed", "collapsible", "tab", "tabs", "tabpanel", "toggle", "faq", "answer"),
+    *("expand", "expandable", "expander", "expanded", "spoiler", "readmore", "more", "details", "panel", "disclosure"),
+    *(
+        "akkordeon",
+        "foldable",
+        "folded",
+        "truncated",
+        "fulltext",
+        "wow",
+        "aos",
+        "animate",
+        "animated",
+        "lazy",
+        "reveal",
+    ),
+)
+_OVERLAY_WORDS = (
+    *("modal", "dialog", "popup", "overlay", "lightbox", "offcanvas", "drawer", "tooltip", "popover", "cookie"),
+    *("cookies", "consent", "toast", "menu", "nav", "login", "newsletter", "subscribe", "interstitial", "paywall"),
+)
+_COOKIE_WORDS = (
+    *("cookie", "cookies", "gdpr", "ccpa", "dsgvo", "rgpd", "lgpd", "cookielaw", "cookieconsent", "optanon"),
+    *("cookiebar", "cookiebanner", "cookienotice", "cookiepolicy", "cookiepopup", "cookiealert", "cookiemessage"),
+    *("eucookie", "eucookielaw", "cookieinfo", "cookiehinweis", "cookiewarning", "cookiebot", "onetrust", "cookieyes"),
+    *("borlabs", "cookieman", "cookiebox", "cookiemodal", "cookieoverlay", "cookieswarning"),
+)
+_NOTICE_WORDS = (
+    *("banner", "notice", "bar", "consent", "popup", "message", "law", "alert", "modal", "dialog", "overlay", "box"),
+    *("wrapper", "container", "info", "disclaimer", "accept", "warning", "notification", "msg", "prompt", "toast"),
+    *("layer", "hint", "compliance", "manager", "control", "panel", "wall", "hinweis", "infobar", "disclosure"),
+    *("cookiebar", "cookiebanner", "cookienotice", "cookiepopup", "cookieconsent", "cookielaw", "cookiealert"),
+    *("cookiemessage", "eucookie", "eucookielaw", "cookieinfo", "cookiehinweis", "cookiewarning", "cookiebot"),
+    *("optanon", "sdk", "settings", "preferences", "root", "tooltip", "slidein", "footer", "window", "drawer"),
+    *("cookiebox", "cookiemodal", "cookieoverlay", "cookieswarning", "snackbar", "ribbon", "strip", "agree"),
+)
+
+
+def _signs(*groups: tuple[int, tuple[str, ...]]) -> dict[str, int]:
+    values: dict[str, int] = {}
+    for sign, words in groups:
+        for word in words:
+            values[word] = values.get(word, 0) | sign
+    return values
+
+
+_CLASS_KEYS, _CLASS_VALUES = hash_table(
+    _signs((HIDDEN, _HIDDEN_CLASSES), (GUTTER, _GUTTER_CLASSES), (BANNER, _BANNER_CLASSES))
+)
+_WORD_KEYS, _WORD_VALUES = hash_table(
+    _signs((COLLAPSED, _COLLAPSED_WORDS), (OVERLAY, _OVERLAY_WORDS), (COOKIE, _COOKIE_WORDS), (NOTICE, _NOTICE_WORDS))
+)
+# What shows an element at some width: Tailwind's `md:block`, Bootstrap's `d-md-flex`.
+_SHOWING = hash_table(
+    dict.fromkeys(("block", "flex", "inline", "grid", "table", "contents", "inline-block", "inline-flex"), 1)
+)
+_SHOWING_KEYS, _SHOWING_VALUES = _SHOWING
+
+
+def _hash(name: str) -> np.uint64:
+    return np.uint64(hash_word(name))
+
+
+NAMES = tuple(map(_hash, ("class", "id", "style", "hidden", "aria-hidden", "role", "open", "popover", "href")))
+_CLASS, _ID, _STYLE, _HIDDEN, _ARIA_HIDDEN, _ROLE, _OPEN, _POPOVER, _HREF = NAMES
+_DISPLAY, _VISIBILITY, _CONTENT_VISIBILITY = map(_hash, ("display", "visibility", "content-visibility"))
+_NONE, _HIDDEN_VALUE, _COLLAPSE = map(_hash, ("none", "hidden", "collapse"))
+_OFFSETS = tuple(map(_hash, ("left", "right", "top", "bottom", "margin-left", "margin-top", "text-indent", "inset")))
+_TEXT_INDENT, _CLIP, _CLIP_PATH, _FONT_SIZE = map(_hash, ("text-indent", "clip", "clip-path", "font-size"))
+_WIDTHS = tuple(map(_hash, ("width", "max-width")))
+_HEIGHTS = tuple(map(_hash, ("height", "max-height", "line-height")))
+_OVERFLOWS = tuple(map(_hash, ("overflow", "overflow-x", "overflow-y")))
+_DIALOG_ROLES = tuple(map(_hash, ("dialog", "alertdialog", "tooltip")))
+_TRUE = _hash("true")
+_FAR = 900
+"""An offset of this many pixels or more, to any side, is off the screen."""
+
+
+@njit(cache=True, nogil=True)
+def _word(page, i, end):
+    """(hash of the lower-cased run of letters and dashes at i, position after it)."""
+    h = FNV
+    while i < end:
+        c = page[i]
+        if c >= 65 and c <= 90:
+            c += np.uint8(32)
+        if not ((c >= 97 and c <= 122) or c == 45):
+            break
+        h = (h ^ np.uint64(c)) * FNV_PRIME
+        i += 1
+    return h, i
+
+
+@njit(cache=True, nogil=True)
+def _number(page, i, end):
+    """(the number at i, without its fraction, whether there is one, whether it is over 0, position after it)."""
+    negative = i < end and page[i] == 45
+    if negative:
+        i += 1
+    value = 0
+    is_number = False
+    positive = False
+    while i < end and page[i] >= 48 and page[i] <= 57:
+        value = min(1 << 30, value * 10 + np.int64(page[i]) - 48)
+        is_number = True
+        i += 1
+    positive = value > 0
+    if i < end and page[i] == 46:
+        i += 1
+        while i < end and page[i] >= 48 and page[i] <= 57:
+            positive = positive or page[i] != 48
+            is_number = True
+            i += 1
+    return (-value if negative else value), is_number, positive, i
+
+
+@njit(cache=True, nogil=True)
+def _is_far(page, start, end, name):
+    """Whether a length puts an element, or its text, off the screen."""
+    value, is_number, _, i = _number(page, start, end)
+    if not is_number or i >= end:
+        return False
+    unit = page[i] | 32
+    if page[i] == 37:  # per cent
+        return name == _TEXT_INDENT and (value >= 100 or value <= -100)
+    if unit == 112 or unit == 59:  # px, pt
+        return value <= -_FAR or value >= 9 * _FAR
+    return value <= -50 or value >= 500  # em, rem, vw
+
+
+@njit(cache=True, nogil=True)
+def _clips_all(page, start, end, name):
+    """Whether `clip: rect(...)` or `clip-path: inset(...)` leaves at most a pixel."""
+    i = start
+    first = page[i] | 32 if i < end else 0
+    while i < end and page[i] != 40:
+        i += 1
+    i += 1
+    largest = 0
+    smallest = 1 << 30
+    numbers = 0
+    while i < end and page[i] != 41:
+        value, is_number, _, j = _number(page, i, end)
+        if is_number:
+            numbers += 1
+            largest = max(largest, value)
+            smallest = min(smallest, value)
+        i = max(j, i + 1)
+    if numbers == 0:
+        return False
+    if name == _CLIP:
+        return first == 114 and largest <= 1  # rect
+    if first == 105:  # inset
+        return smallest >= 50
+    return (first == 99 or first == 112) and largest == 0  # circle, polygon
+
+
+@njit(cache=True, nogil=True)
+def style_hides(page, start, end):
+    """Whether a style attribute hides its element; the later of two declarations of a property counts."""
+    display = visibility = away = small = False
+    narrow = low = overflow = False
+    i = start
+    while i < end:
+        while i < end and (is_space(page[i]) or page[i] == 59):
+            i += 1
+        name, i = _word(page, i, end)
+        while i < end and page[i] != 58 and page[i] != 59:
+            i += 1
+        if i >= end or page[i] == 59:
+            continue
+        i += 1
+        while i < end and is_space(page[i]):
+            i += 1
+        begin = i
+        while i < end and page[i] != 59:
+            i += 1
+        value, _ = _word(page, begin, i)
+        if name == _DISPLAY:
+            display = value == _NONE
+        elif name in (_VISIBILITY, _CONTENT_VISIBILITY):
+            visibility = value in (_HIDDEN_VALUE, _COLLAPSE)
+        elif name in (_CLIP, _CLIP_PATH):
+            away = away or _clips_all(page, begin, i, name)
+        elif name == _FONT_SIZE:
+            _, is_number, positive, _ = _number(page, begin, i)
+            small = is_number and not positive
+        else:
+            for other in _OFFSETS:
+                if name == other:
+                    away = away or _is_far(page, begin, i, name)
+            for other in _WIDTHS:
+                if name == other:
+                    narrow = _is_a_pixel(page, begin, i)
+            for other in _HEIGHTS:
+                if name == other:
+                    low = low or _is_a_pixel(page, begin, i)
+            for other in _OVERFLOWS:
+                if name == other:
+                    overflow = value == _HIDDEN_VALUE
+    return display or visibility or away or small or (overflow and low) or (narrow and low)
+
+
+@njit(cache=True, nogil=True)
+def _is_a_pixel(page, start, end):
+    value, is_number, _, i = _number(page, start, end)
+    return is_number and value >= 0 and (value == 0 or (value == 1 and i < end and page[i] | 32 == 112))
+
+
+@njit(cache=True, nogil=True)
+def _shows_at_width(page, start, end):
+    """Whether a class name, after its last `:` or `-`, shows an element at some width of the screen."""
+    h = FNV
+    for j in range(start, end):
+        h = (h ^ np.uint64(page[j])) * FNV_PRIME
+    return look_up(_SHOWING_KEYS, _SHOWING_VALUES, h) != 0
+
+
+@njit(cache=True, nogil=True)
+def _class_signs(page, start, end):
+    """(signs of the whole names in a class or id, whether the words in them may be those of a cookie banner)."""
+    signs = 0
+    cookie = False
+    i = start
+    while i < end:
+        while i < end and is_space(page[i]):
+            i += 1
+        begin = i
+        h = FNV
+        mark = 0
+        before = np.uint8(0)
+        while i < end and not is_space(page[i]):
+            c = page[i]
+            if c >= 65 and c <= 90:
+                c += np.uint8(32)
+            h = (h ^ np.uint64(c)) * FNV_PRIME
+            if c == 58 or c == 45:
+                mark = i + 1
+            elif (c == 107 and before == 111) or (c == 112 and before == 100) or (c == 118 and before == 103):
+                cookie = True  # coo(ok)ie, g(dp)r, ds(gv)o
+            before = c
+            i += 1
+        signs |= look_up(_CLASS_KEYS, _CLASS_VALUES, h)
+        by_width = mark and (page[mark - 1] == 58 or (page[begin] == 100 and page[begin + 1] == 45))
+        if by_width and _shows_at_width(page, mark, i):
+            signs |= SHOWN
+    return signs, cookie
+
+
+@njit(cache=True, nogil=True)
+def word_signs(page, start, end):
+    """Signs of the words in a class, id or role, which are parted by other characters and by capitals."""
+    signs = 0
+    of_name = 0
+    h = FNV
+    lower_before = False
+    for i in range(start, end + 1):
+        c = page[i] if i < end else np.uint8(32)
+        upper = c >= 65 and c <= 90
+        letter = upper or (c >= 97 and c <= 122)
+        if not letter or (upper and lower_before):
+            of_name |= look_up(_WORD_KEYS, _WORD_VALUES, h)
+            h = FNV
+            if is_space(c):
+                if of_name & COOKIE and of_name & NOTICE:
+                    signs |= BANNER
+                signs |= of_name
+                of_name = 0
+        if letter:
+            h = (h ^ np.uint64(c + np.uint8(32) if upper else c)) * FNV_PRIME
+        lower_before = letter and not upper
+    return signs
+
+
+@njit(cache=True, nogil=True)
+def attribute_signs(page, name, start, end):
+    """Return the signs of one attribute."""
+    if name == _CLASS or name == _ID:
+        signs, cookie = _class_signs(page, start, end)
+        if name == _ID:
+            signs &= BANNER
+        elif signs & HIDDEN:
+            signs |= BY_CLASS
+        return signs | word_signs(page, start, end) if cookie else signs
+    if name == _STYLE:
+        return HIDDEN if style_hides(page, start, end) else 0
+    if name == _HIDDEN:
+        return HIDDEN
+    if name == _POPOVER:
+        return HIDDEN | OVERLAY
+    if name == _ARIA_HIDDEN:
+        return HIDDEN if _word(page, start, end)[0] == _TRUE else 0
+    if name == _ROLE:
+        role, _ = _word(page, start, end)
+        for other in _DIALOG_ROLES:
+            if role == other:
+                return HIDDEN | OVERLAY
+        return word_signs(page, start, end)
+    if name == _OPEN:
+        return OPEN
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def hides(signs, tag):
+    """Whether an element with these signs is hidden."""
+    if signs & BANNER:
+        return True
+    if tag == DIALOG:
+        return not signs & OPEN
+    if not signs & HIDDEN or (signs & BY_CLASS and signs & SHOWN):
+        return False
+    return bool(signs & OVERLAY) or not signs & COLLAPSED
+
+
+@njit(cache=True, nogil=True)
+def read_inline(page, i, tag):
+    """Read the attributes of an inline element. Returns (position after the tag, whether it is hidden, its signs)."""
+    signs = 0
+    while True:
+        name, start, end, i = next_attribute(page, i)
+        if name == 0:
+            break
+        if name == _HREF:
+            signs |= HREF
+            continue
+        signs |= attribute_signs(page, name, start, end)
+    return i, hides(signs & ~BANNER, tag), signs
+
+
+@njit(cache=True, nogil=True)
+def is_gutter(page, i, name):
+    """Whether the element whose content starts at i, and whose name has this hash, has only numbers as text, and at
+    least one: the line numbers beside code."""
+    n = min(len(page), i + 65536)
+    depth = 1
+    digits = False
+    while i < n:
+        c = page[i]
+        if c == 60 and starts_markup(page, i):
+            following = page[i + 1]
+            if following == 33 or following == 63:
+                i = skip_declaration(page, i)
+                continue
+            closing = following == 47
+            _, other, i = read_name(page, i + 1 + closing)
+            i, _ = skip_tag(page, i)
+            if other == name:
+                depth += -1 if closing else 1
+                if depth == 0:
+                    return digits
+            continue
+        if c >= 48 and c <= 57:
+            digits = True
+        elif not (is_space(c) or c == 124 or c == 46 or c == 58):
+            return False
+        i += 1
+    return False
