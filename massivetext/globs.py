@@ -91,7 +91,9 @@ def _expand(pattern: str) -> list[str]:
             inner = [part for piece in _pieces(pattern[at + 1 : end]) for part in _expand(piece)]
             tails = _expand(pattern[end + 1 :])
             if len(inner) * len(tails) > MAX_ALTERNATIVES:
-                raise RecipeError(f"the pattern {pattern!r} has more than {MAX_ALTERNATIVES} alternatives in its braces")
+                raise RecipeError(
+                    f"the pattern {pattern!r} has more than {MAX_ALTERNATIVES} alternatives in its braces"
+                )
             return [head + part + tail for part in inner for tail in tails]
         at += 1
     return [pattern]

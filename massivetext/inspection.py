@@ -33,6 +33,7 @@ __all__ = [
     "find_files",
     "open_files",
     "select",
+    "select_with_paths",
 ]
 
 
@@ -73,14 +74,24 @@ class Files:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows: limit, None for all; seed: a sample of `limit` instead of the first; ids: beginnings of ids; where: a
-    condition. columns: names, None for all."""
+    """Which rows to read.
+
+    Attributes:
+        limit: How many; None for all.
+        seed: A sample of `limit` rows instead of the first.
+        ids: Beginnings of ids.
+        where: An SQL condition.
+        columns: Names of the columns to return; None for all.
+        sort: Columns to order the rows by, the first one first; `-` before a name for the largest first. Of rows that
+            are equal in them the first in the files comes first; nulls and NaN come last.
+    """
 
     limit: int | None = None
     seed: int | None = None
     ids: tuple[str, ...] = ()
     where: str | None = None
     columns: tuple[str, ...] | None = None
+    sort: tuple[str, ...] = ()
 
 
 def find_files(path: str) -> list[str]:
@@ -145,10 +156,20 @@ def _add(columns: dict[str, Column], chunk: Any) -> None:
 
 
 def select(files: Files, selection: Selection) -> Iterator[dict[str, Any]]:
-    """Rows as dicts, in the order of files and rows. In memory is one row group's worth of what is asked for.
+    """Yield the selected rows as dicts, in the order of files and rows unless they are sorted.
 
-    Raises ConditionError for columns that are not there and conditions that cannot be evaluated.
+    One row group's worth of the selected columns is in memory at a time; of sorted rows, `limit` rows and the columns
+    that they are sorted by.
+
+    Raises:
+        ConditionError: For columns that do not exist and conditions that cannot be evaluated.
     """
+    for _, row in select_with_paths(files, selection):
+        yield row
+
+
+def select_with_paths(files: Files, selection: Selection) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (path of the file, row) as `select` does."""
     shown = _known(files, selection.columns) if selection.columns is not None else tuple(files.schema.names)
     if selection.ids and "id" not in files.schema.names:
         raise ConditionError(f"no column `id` to look for {selection.ids[0]!r} in; {_names(files)}")
@@ -156,6 +177,9 @@ def select(files: Files, selection: Selection) -> Iterator[dict[str, Any]]:
     places = _places(files, selection, condition)
     if selection.seed is not None:
         places = _sample(places, 5 if selection.limit is None else selection.limit, selection.seed)
+    if selection.sort:
+        yield from _sorted(files, places, selection, shown)
+        return
     left = selection.limit if selection.limit is not None else -1
     with _Opened(files) as opened:
         for number, group, rows in places:
@@ -163,9 +187,66 @@ def select(files: Files, selection: Selection) -> Iterator[dict[str, Any]]:
                 rows = rows[:left]
                 left -= len(rows)
             if len(rows):
-                yield from _read(opened.file(number), group, shown, rows)
+                for row in _read(opened.file(number), group, shown, rows):
+                    yield files.paths[number], row
             if left == 0:
                 return
+
+
+_PLACE = ("file", "row group", "row")
+"""Columns of a table of places, beside those that rows are sorted by."""
+
+_SORTED_AT_ONCE = 1000
+"""Rows that are read together where all rows are returned in order."""
+
+
+def _sorted(
+    files: Files, places: Iterator[Place], selection: Selection, shown: Sequence[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    names = _known(files, [name.removeprefix("-") for name in selection.sort])
+    for name in names:
+        if pa.types.is_nested(files.schema.field(name).type):
+            raise ConditionError(f"--sort {name}: its values are lists or maps, which have no order")
+    keys = [(f"key {at}", "descending" if name[0] == "-" else "ascending") for at, name in enumerate(selection.sort)]
+    keys += [(name, "ascending") for name in _PLACE]
+    best: pa.Table | None = None
+    with _Opened(files) as opened:
+        for number, group, rows in places:
+            if len(rows) == 0:
+                continue
+            file = opened.file(number)
+            there = [name for name in dict.fromkeys(names) if name in file.schema_arrow.names]
+            table = file.read_row_group(group, columns=there).take(pa.array(rows)) if there else None
+            columns: dict[str, Any] = {}
+            for at, name in enumerate(names):
+                kind = files.schema.field(name).type
+                has = table is not None and name in there
+                columns[f"key {at}"] = table.column(name).cast(kind) if has and table else pa.nulls(len(rows), kind)
+            for name, values in zip(_PLACE, (np.full(len(rows), number), np.full(len(rows), group), rows)):
+                columns[name] = pa.array(values, pa.int64())
+            chosen = pa.table(columns)
+            best = chosen if best is None else pa.concat_tables([best, chosen])
+            if selection.limit is not None and best.num_rows > selection.limit:
+                best = best.take(pc.sort_indices(best, sort_keys=keys)[: selection.limit]).combine_chunks()
+        if best is None:
+            return
+        best = best.take(pc.sort_indices(best, sort_keys=keys)).select(list(_PLACE))
+        for first in range(0, best.num_rows, _SORTED_AT_ONCE):
+            yield from _in_order(files, opened, best.slice(first, _SORTED_AT_ONCE), shown)
+
+
+def _in_order(
+    files: Files, opened: _Opened, places: pa.Table, shown: Sequence[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the rows at some places, in the order of the places."""
+    wanted = np.stack([places.column(name).to_numpy() for name in _PLACE], axis=1)
+    rows: dict[tuple[int, ...], dict[str, Any]] = {}
+    for number, group in sorted({(int(number), int(group)) for number, group, _ in wanted}):
+        numbers = np.sort(wanted[(wanted[:, 0] == number) & (wanted[:, 1] == group), 2])
+        for at, row in zip(numbers.tolist(), _read(opened.file(number), group, shown, numbers)):
+            rows[number, group, at] = row
+    for place in map(tuple, wanted.tolist()):
+        yield files.paths[place[0]], rows[place]
 
 
 Place = tuple[int, int, np.ndarray]

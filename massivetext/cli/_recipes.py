@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["changed_recipe", "run_recipe"]
+__all__ = ["changed_recipe", "packaged_recipes", "packaged_text", "run_recipe"]
+
+
+def packaged_recipes() -> list[str]:
+    """Return the names of the recipes that ship with the package."""
+    from importlib.resources import files
+
+    entries = files("pipelines").joinpath("recipes").iterdir()
+    return sorted(entry.name.removesuffix(".yaml") for entry in entries if entry.name.endswith(".yaml"))
+
+
+def packaged_text(name: str) -> str:
+    """Return the YAML of a packaged recipe, with its comments."""
+    from importlib.resources import files
+
+    return files("pipelines").joinpath(f"recipes/{name}.yaml").read_text("utf-8")
 
 
 def run_recipe(folder: str) -> Any:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["one_line", "side_by_side"]
+from massivetext.terminal_text import visible_name
+
+__all__ = ["in_order", "side_by_side"]
 
 ORDER = ("skipped", "failed", "rejected", "duplicate", "contaminated", "unknown", "kept")
 """Of outcomes in a funnel, from the first that loses a record to what is left."""
@@ -30,18 +32,11 @@ def side_by_side(rows: Iterable[dict[str, Any]], sides: tuple[str, str], units: 
             table.add_section()
         values = [f"{row[side][at]:,}" for at, _ in units for side in sides]
         name = "" if row["subset"] == last else row["subset"]
-        table.add_row(name, row["outcome"], row["reason"] or "", *values, style=row.get("style"))
+        table.add_row(name, row["outcome"], visible_name(row["reason"] or ""), *values, style=row.get("style"))
         last = row["subset"]
-    Console(width=None if Console().is_terminal else 92 + 18 * len(units)).print(table)
+    Console(width=None if Console().is_terminal else 92 + 18 * len(units), markup=False).print(table)
 
 
 def in_order(rows: Iterable[dict[str, Any]], side: str) -> list[dict[str, Any]]:
     """Rows of one subset as a funnel has them: by outcome, then the most documents first."""
     return sorted(rows, key=lambda row: (ORDER.index(row["outcome"]), -row[side][0], row["reason"] or ""))
-
-
-def one_line(text: str, width: int = 100) -> str:
-    """A beginning of a text on one line, its control characters visible."""
-    line = " ".join(text[: 4 * width].split())
-    line = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
-    return line if len(line) <= width else line[:width] + " ..."

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+from massivetext.cli._output import echo, echo_json
+from massivetext.terminal_text import one_line, visible_name
+
 __all__ = ["audit"]
 
 
@@ -58,20 +61,20 @@ def audit(
     report = {"mixture": directory, "documents": n_documents, "threshold": threshold, "test_sets": findings.report()}
     if clean is not None:
         report["clean"] = {"path": clean, "items": clean_items(testsets[0], findings, clean)}
-    text = json.dumps(report, ensure_ascii=False, indent=2)
     if report_path is not None:
-        storage.write_bytes(report_path, text.encode() + b"\n")
+        storage.write_bytes(report_path, json.dumps(report, ensure_ascii=False, indent=2).encode() + b"\n")
     if as_json:
-        click.echo(text)
+        echo_json(report, indent=2)
         return
     for entry in findings.report():
-        click.echo(
-            f"{entry['test_set']}: {entry['items_hit']} of {entry['items_searched']} items searched for stand in "
+        name = visible_name(entry["test_set"])
+        echo(
+            f"{name}: {entry['items_hit']} of {entry['items_searched']} items searched for stand in "
             f"{entry['documents']} of {n_documents} rows ({entry['share']:.2%}); "
             f"left out: {entry['items_too_short']} of under 8 words, {entry['items_unknown']} of unknown words"
         )
         for sample in entry["samples"]:
-            quote = " ".join(sample["text"].split())
-            click.echo(f"  item {sample['item']} in {sample['id']}, {sample['containment']:.2f}: {quote[:90]}")
+            quote = one_line(sample["text"], 90)
+            echo(f"  item {sample['item']} in {sample['id']}, {sample['containment']:.2f}: {quote}")
     if clean is not None:
-        click.echo(f"{report['clean']['items']} clean items in {clean}")  # type: ignore[index]
+        echo(f"{report['clean']['items']} clean items in {clean}")  # type: ignore[index]

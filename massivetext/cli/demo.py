@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+from massivetext.cli._output import echo
+from massivetext.terminal_text import visible_name
+
 
 @click.command()
 @click.option("--output", required=True, metavar="DIR", help="where the corpus and everything made of it is written")
@@ -23,12 +26,12 @@ def demo(output: str, workers: int, quiet: bool) -> None:
 
     recipe = build(os.path.join(output, "corpus"))
     if not quiet:
-        click.echo(f"corpus and recipe: {os.path.dirname(recipe)}")
+        echo(f"corpus and recipe: {os.path.dirname(recipe)}")
     target = os.path.join(output, "out")
     execute("mix", recipe, target, workers, "FnApiRunner", 2048, True, (), quiet, False, ())
     if quiet:
         return
-    click.echo(
+    echo(
         f"\nlook into it:\n"
         f"  massivetext inspect {target} --where \"outcome = 'rejected'\" --columns id,url,reason --rows 3\n"
         f"  massivetext report {target}\n  massivetext verify {target}"
@@ -36,5 +39,5 @@ def demo(output: str, workers: int, quiet: bool) -> None:
     example = rejected_page(target)
     if example is not None:
         page, setting = example
-        click.echo(f"why was {page['url']} removed?\n  massivetext explain {target} {page['id'][:12]}")
-        click.echo(f"and what if that rule were relaxed?\n  massivetext what-if {target} --set {setting}")
+        echo(f"why was {visible_name(page['url'])} removed?\n  massivetext explain {target} {page['id'][:12]}")
+        echo(f"and what if that rule were relaxed?\n  massivetext what-if {target} --set {setting}")

@@ -6,6 +6,9 @@ from typing import Any
 
 import click
 
+from massivetext.cli._output import echo, echo_json
+from massivetext.terminal_text import counted, one_line, visible_name
+
 
 @click.command()
 @click.argument("first", metavar="DIR1")
@@ -20,21 +23,19 @@ def diff(first: str, second: str, examples: int, as_json: bool) -> None:
     massivetext diff out-june out-july
     massivetext diff out-june out-july --json --examples 1000
     """
-    import json
-
     from massivetext.cli._recipes import run_recipe
-    from massivetext.cli._tables import in_order, one_line, side_by_side
+    from massivetext.cli._tables import in_order, side_by_side
     from massivetext.looking.diff import diff as compare
 
     found = compare(first, second, (run_recipe(first), run_recipe(second)), examples=examples)
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        echo_json(found)
         return
-    click.echo(f"first    {first}\nsecond   {second}\n")
+    echo(f"first    {visible_name(first)}\nsecond   {visible_name(second)}\n")
     for title in ("recipe", "versions"):
-        click.echo(f"{title}: " + ("the same" if not found[title] else ""))
+        echo(f"{title}: " + ("the same" if not found[title] else ""))
         for line in found[title]:
-            click.echo(f"  {line}")
+            echo(f"  {visible_name(line)}")
     rows = []
     for subset in dict.fromkeys(row["subset"] for row in found["funnel"]):
         own = [row for row in found["funnel"] if row["subset"] == subset]
@@ -45,26 +46,25 @@ def diff(first: str, second: str, examples: int, as_json: bool) -> None:
         ]
     side_by_side(rows, ("first", "second"), ((0, "documents"), (1, "bytes"), (2, "tokens")))
     for subset, n in found["measured_otherwise"].items():
-        click.echo(
-            f"{subset}: {n:,} documents of both are measured otherwise: another text, or other rules of measuring"
-        )
+        documents = counted(n, "document")
+        echo(f"{subset}: {documents} of both measured differently: another text, or another way to measure")
     if not found["moves"] and not found["only"]:
-        click.echo("every document has the same outcome and reason in both")
+        echo("every document has the same outcome and reason in both")
     for move in found["moves"]:
-        sums_ = f"{move['documents']:,} documents, {move['tokens']:,} tokens"
-        click.echo(f"{move['subset']}: {move['from']} -> {move['to']}: {sums_}")
+        sums_ = f"{counted(move['documents'], 'document')}, {counted(move['tokens'], 'token')}"
+        echo(f"{move['subset']}: {move['from']} -> {move['to']}: {sums_}")
     for only in found["only"]:
-        click.echo(f"{only['subset']}: only in {only['side']}: {only['outcome']}: {only['documents']:,} documents")
+        echo(f"{only['subset']}: only in {only['side']}: {only['outcome']}: {counted(only['documents'], 'document')}")
     last = None
     for example in found["examples"]:
         if last != (example["from"], example["to"]):
-            click.echo(f"\n{example['from']} -> {example['to']}")
+            echo(f"\n{example['from']} -> {example['to']}")
             last = (example["from"], example["to"])
-        click.echo(f"  {example['id']}  {example['url'] or example['source']}")
+        echo(f"  {example['id']}  {visible_name(example['url'] or example['source'])}")
         for rule in example["rules"]:
-            click.echo(f"    {rule['rule']}: {_side(rule['first'])} -> {_side(rule['second'])}")
+            echo(f"    {rule['rule']}: {_side(rule['first'])} -> {_side(rule['second'])}")
         if example["text"] is not None:
-            click.echo(f"    {one_line(example['text'])}")
+            echo(f"    {one_line(example['text'])}")
 
 
 def _side(side: dict[str, Any] | None) -> str:
@@ -72,4 +72,4 @@ def _side(side: dict[str, Any] | None) -> str:
         return "not there"
     value = side["value"]
     shown = "none" if value is None else f"{value:.6g}" if isinstance(value, float) else value
-    return f"{shown} ({'broken' if side['broken'] else 'held'}: keep {side['limit']})"
+    return f"{shown} ({'broken' if side['broken'] else 'kept'}: keep {side['limit']})"

@@ -6,6 +6,9 @@ from typing import Any
 
 import click
 
+from massivetext.cli._output import echo, echo_json
+from massivetext.terminal_text import visible_name
+
 
 @click.command()
 @click.argument("folder", metavar="DIR")
@@ -19,7 +22,6 @@ def explain(folder: str, document: str, as_json: bool) -> None:
     massivetext explain out 3f0c
     massivetext explain out https://example.org/page
     """
-    import json
     import re
 
     from massivetext.cli._recipes import run_recipe
@@ -31,28 +33,30 @@ def explain(folder: str, document: str, as_json: bool) -> None:
     if not rows:
         raise OutputError(f"{folder}: the ledger has no document with id or URL {document!r}")
     if len(rows) > 1:
-        shown = "\n".join(f"  {row['id']}  {row['outcome']:<12} {row['url'] or row['source']}" for row in rows[:20])
+        shown = "\n".join(
+            f"  {row['id']}  {row['outcome']:<12} {visible_name(row['url'] or row['source'])}" for row in rows[:20]
+        )
         raise OutputError(f"{document!r} is {len(rows)} documents; give one id of\n{shown}")
     row = rows[0]
     if as_json:
-        click.echo(json.dumps(row, ensure_ascii=False))
+        echo_json(row)
         return
     recipe = run_recipe(folder)
     for name in ("id", "subset", "source", "offset", "url", "timestamp", "n_bytes", "n_tokens"):
         if row[name] is not None:
-            click.echo(f"{name:<12} {row[name]}")
-    click.echo(f"\n{row['outcome']}" + (f": {row['reason']}" if row["reason"] else ""))
+            echo(f"{name:<12} {visible_name(row[name])}")
+    echo(f"\n{row['outcome']}" + (f": {row['reason']}" if row["reason"] else ""))
     if (row["reason"] or "").startswith("removed."):
-        said = "it was named by id or address"
+        why = "it was named by id or address"
         if row["reason"] == "removed.copy":
-            said = "deduplication had removed it in favour of a document that was named"
-        click.echo(f"taken out by `massivetext remove`: {said}; nothing else is known of it any more")
+            why = "deduplication had removed it in favour of a document that was named"
+        echo(f"taken out by `massivetext remove`: {why}; nothing else is known of it any more")
         return
     others = [reason for reason in row["reasons"] if reason != row["reason"]]
     if others:
-        click.echo(f"also broken: {', '.join(others)}")
+        echo(f"also broken: {', '.join(others)}")
     if row["outcome"] in ("skipped", "failed"):
-        click.echo("there was no text to measure")
+        echo("there was no text to measure")
         return
     for stage in recipe.stage_names:
         if recipe.goes_through(row["subset"], stage):
@@ -63,28 +67,28 @@ def _stage(stage: str, row: dict[str, Any], recipe: Any, folder: str) -> None:
     """What a stage measured of the document, beside its limits; `x` marks one that is broken."""
     if stage in ("extraction", "pii") or (stage == "deduplication" and not row["partner_id"]):
         return
-    click.echo(f"\n{stage}")
+    echo(f"\n{stage}")
     if recipe.signals(stage):
         for name in recipe.signals(stage):
             _signal(f"{stage}.{name}", name, row[name], row, recipe)
     elif stage == "licence":
         is_broken = "licence.licence" in row["reasons"]
         kept = recipe.limit_in_words(row["subset"], "licence.licence")
-        click.echo(f"  {_mark(is_broken)} {row['licence'] or 'none'}; kept: {kept}")
+        echo(f"  {_mark(is_broken)} {visible_name(row['licence'] or 'none')}; kept: {kept}")
     elif stage == "language":
         is_broken = any(reason.startswith("language.") for reason in row["reasons"])
         kept = recipe.limit_in_words(row["subset"], "language.language")
         guesses = ", ".join(f"{guess['language']} {guess['score']:g}" for guess in row["languages"] or [])
-        click.echo(f"  {_mark(is_broken)} {row['language']} {row['language_score']:g}; kept: {kept}")
-        click.echo(f"    likeliest: {guesses or 'none'}")
+        echo(f"  {_mark(is_broken)} {row['language']} {row['language_score']:g}; kept: {kept}")
+        echo(f"    likeliest: {guesses or 'none'}")
     elif stage == "safe_search":
         _signal("safe_search.safe_search_score", "safe_search_score", row["safe_search_score"], row, recipe)
         for line in _evidence(row["safe_search_evidence"]):
-            click.echo(f"    {line}")
+            echo(f"    {visible_name(line)}")
     elif stage == "deduplication":
         _duplicate(row, folder)
     elif stage == "contamination" and row["contamination_jaccard"] is None:
-        click.echo("    compared with no test set")
+        echo("    compared with no test set")
     elif stage == "contamination":
         _tests(row, recipe)
 
@@ -93,14 +97,14 @@ def _evidence(evidence: str | None) -> list[str]:
     """The parts of a safe-search score as lines."""
     import json
 
-    found = json.loads(evidence) if evidence else {}
+    parts = json.loads(evidence) if evidence else {}
     lines = [
-        f"classifier: {category} {probability:.1%}" for category, probability in found.get("classifier", {}).items()
+        f"classifier: {category} {probability:.1%}" for category, probability in parts.get("classifier", {}).items()
     ]
-    if "term_hits" in found:
-        lines.append(f"listed terms: {found['term_hits']}, weighted {found['term_density']:.2%} of the words")
-    if "blocked" in found:
-        lines.append(f"on a block list: {found['blocked']}")
+    if "term_hits" in parts:
+        lines.append(f"listed terms: {parts['term_hits']}, weighted {parts['term_density']:.2%} of the words")
+    if "blocked" in parts:
+        lines.append(f"on a block list: {parts['blocked']}")
     return lines or ["no evidence"]
 
 
@@ -111,19 +115,20 @@ def _duplicate(row: dict[str, Any], folder: str) -> None:
     seen = {row["id"]}
     while row["partner_id"] and row["partner_id"] not in seen:
         jaccard = row["partner_jaccard"]
-        said = "a newer capture of its page" if jaccard is None else f"J = {jaccard:.6f}"
-        click.echo(f"  x kept instead: {row['partner_id']}, {said}")
+        likeness = "a newer capture of its page" if jaccard is None else f"J = {jaccard:.6f}"
+        echo(f"  x kept instead: {row['partner_id']}, {likeness}")
         seen.add(row["partner_id"])
         partners = find_rows(folder, row["partner_id"])
         if not partners:
-            click.echo("    that one is in an index of earlier documents")
+            echo("    that one is in an index of earlier documents")
             return
         row = partners[0]
-        said = f": {row['reason']}" if row["reason"] else ""
-        click.echo(f"    that one: {row['outcome']}{said}, {row['url'] or row['source']}")
+        reason = f": {row['reason']}" if row["reason"] else ""
+        echo(f"    that one: {row['outcome']}{reason}, {visible_name(row['url'] or row['source'])}")
         if row["outcome"] == "contaminated":
             item = f"item {row['test_item']} of {row['test_set']}" if row["test_set"] else row["test_title"]
-            click.echo(f"    so nothing of the group is left: it holds {item}; see `massivetext explain` of it")
+            echo(f"    so no copy of the group is left: it contains {visible_name(item)}")
+            echo(f"    massivetext explain {folder} {row['id']}")
 
 
 def _tests(row: dict[str, Any], recipe: Any) -> None:
@@ -133,14 +138,14 @@ def _tests(row: dict[str, Any], recipe: Any) -> None:
     for name in names:
         _signal(f"contamination.{name}", name, recipe.value_of(row, f"contamination.{name}"), row, recipe)
     if row["contamination_containment_rare"] is not None:
-        click.echo(f"    containment with frequent shingles {row['contamination_containment']:.4f}")
+        echo(f"    containment with frequent shingles {row['contamination_containment']:.4f}")
     if row["test_set"] is not None:
         where = f", at characters {row['test_span']}" if row["test_span"] else ""
-        click.echo(f"    nearest: item {row['test_item']} of {row['test_set']}{where}")
+        echo(f"    nearest: item {row['test_item']} of {visible_name(row['test_set'])}{where}")
     if row["test_title"] is not None:
-        click.echo(f"  x the page is in {row['test_title']}")
+        echo(f"  x the page is in {visible_name(row['test_title'])}")
     if row["pieces"] is not None:
-        click.echo(f"    pieces left {row['pieces']}")
+        echo(f"    pieces left {row['pieces']}")
 
 
 def _mark(is_broken: bool) -> str:
@@ -151,4 +156,4 @@ def _signal(reason: str, name: str, value: float | None, row: dict[str, Any], re
     limit = recipe.limit_in_words(row["subset"], reason)
     shown = "null" if value is None else f"{value:.6g}"
     kept = "" if limit == "no limit" else f"keep {limit}"
-    click.echo(f"  {_mark(reason in row['reasons'])} {name:<42} {shown:>12}   {kept}".rstrip())
+    echo(f"  {_mark(reason in row['reasons'])} {name:<42} {shown:>12}   {kept}".rstrip())

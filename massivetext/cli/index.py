@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import click
 
+from massivetext.cli._output import echo, echo_json
+
 __all__ = ["index"]
 
 
 @click.command()
 @click.argument("folder", metavar="DIR")
-def index(folder: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="documents indexed by subset as JSON")
+def index(folder: str, as_json: bool) -> None:
     """Index the documents that deduplication kept in DIR.
 
     A later recipe names DIR under deduplication.against: its documents that duplicate one of DIR's are then removed.
@@ -36,6 +39,9 @@ def index(folder: str) -> None:
     if not parts:
         raise OutputError(f"{folder}: holds no evidence of duplicates; run the curate and deduplicate stages first")
     counts = write_index(folder, parts)
+    if as_json:
+        echo_json({"documents": dict(sorted(counts.items()))})
+        return
     for subset, n in sorted(counts.items()):
-        click.echo(f"{subset}: {n:,} documents indexed")
-    click.echo(f"use it with  deduplication: {{against: [{folder}]}}")
+        echo(f"{subset}: {n:,} documents indexed")
+    echo(f"use it with  deduplication: {{against: [{folder}]}}")

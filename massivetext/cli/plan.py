@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from massivetext.cli._output import echo, echo_json
 from massivetext.cli._running import Progress
 
 
@@ -29,8 +30,6 @@ def plan(recipe: str, sample: int, workers: int, memory: int, settings: tuple[st
     massivetext plan mine.yaml --workers 8
     massivetext plan mine.yaml --sample 50 --set mixture.tokens=10_000_000_000
     """
-    import json
-
     from pipelines import recipe as recipes
     from pipelines.execution import Execution
     from pipelines.forecast import forecast
@@ -43,7 +42,7 @@ def plan(recipe: str, sample: int, workers: int, memory: int, settings: tuple[st
     finally:
         progress.close()
     if as_json:
-        click.echo(json.dumps(found))
+        echo_json(found)
         return
     show(found)
 
@@ -52,16 +51,16 @@ def show(found: dict[str, Any]) -> None:
     """A forecast as tables for people."""
     drawn = found["sample"]
     share = drawn["bytes"] / drawn["of_bytes"] if drawn["of_bytes"] else 1.0
-    click.echo(
+    echo(
         f"read {drawn['parts']:,} of {drawn['of_parts']:,} parts, {share:.1%} of {_size(drawn['of_bytes'])}; "
         "ranges are 95 % intervals between parts"
     )
     _subsets(found["subsets"])
-    click.echo("duplicates and test items are not taken off: these are the most that can be kept")
+    echo("duplicates and test items are not taken off: these are the most that can be kept")
     _mixture(found["mixture"])
     _costs(found)
     for line in found["failures"]:
-        click.echo(f"failed: {line}", err=True)
+        echo(f"failed: {line}", err=True)
 
 
 class _Sampling(Progress):
@@ -98,28 +97,26 @@ def _subsets(subsets: dict[str, Any]) -> None:
 
 def _mixture(mixture: dict[str, Any]) -> None:
     for share in mixture["shares"]:
-        click.echo(
+        echo(
             f"  {share['subset']:<12} weight {share['weight']:.4f}  {_count(share['wanted']):>18} tokens wanted"
             f"  {share['epochs']:6.2f} epochs"
         )
     if mixture["refused"]:
-        click.echo(f"the mixture would be refused: {mixture['refused']}")
+        echo(f"the mixture would be refused: {mixture['refused']}")
     if mixture["largest"] is not None:
-        click.echo(f"largest budget under {mixture['max_epochs']:g} epochs: {_count(mixture['largest'])} tokens")
+        echo(f"largest budget under {mixture['max_epochs']:g} epochs: {_count(mixture['largest'])} tokens")
 
 
 def _costs(found: dict[str, Any]) -> None:
     disk, time = found["disk"], found["time"]
-    click.echo("\ndisk      " + ", ".join(f"{kind} {_size(n)}" for kind, n in disk.items() if kind != "all"))
-    click.echo(f"          {_size(disk['all'])} in all; the scratch of deduplication comes and goes")
+    echo("\ndisk      " + ", ".join(f"{kind} {_size(n)}" for kind, n in disk.items() if kind != "all"))
+    echo(f"          {_size(disk['all'])} in all; the scratch of deduplication comes and goes")
     process = found["memory"]["process"]
-    click.echo(
-        f"memory    {_size(process)} a process at most in the sample, {_size(process * time['workers'])} all workers"
-    )
+    echo(f"memory    {_size(process)} a process at most in the sample, {_size(process * time['workers'])} all workers")
     stages = ", ".join(f"{stage} {_seconds(n)}" for stage, n in time["cpu_seconds"].items())
-    click.echo(f"CPU time  {stages}")
+    echo(f"CPU time  {stages}")
     cores = f"{time['cores']} cores here" if time["workers"] > time["cores"] else "each with a core to itself"
-    click.echo(f"duration  {_seconds(time['hours'] * 3600)} with {time['workers']} workers, {cores}")
+    echo(f"duration  {_seconds(time['hours'] * 3600)} with {time['workers']} workers, {cores}")
 
 
 def _count(n: float | None) -> str:

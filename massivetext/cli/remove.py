@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
+
+from massivetext.cli._output import echo, echo_json
+from massivetext.terminal_text import counted, visible_name
 
 __all__ = ["remove"]
 
@@ -14,7 +19,10 @@ __all__ = ["remove"]
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="worker processes")
 @click.option("--quiet", is_flag=True, help="say nothing but errors and what is not there")
 @click.option("--log-json", is_flag=True, help="one JSON object a line instead, the last with all that was found")
-def remove(folder: str, ids: str | None, urls: str | None, workers: int, quiet: bool, log_json: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="what was removed as one JSON object")
+def remove(
+    folder: str, ids: str | None, urls: str | None, workers: int, quiet: bool, log_json: bool, as_json: bool
+) -> None:
     """Take documents out of the run in DIR: out of its mixtures, curated, rejected and piece files alike. The ledger
     then says `rejected` by `removed.request`, and of duplicates that had gone in their favour `removed.copy`. Only
     files that hold one are written anew. DIR/removed.json keeps the list, and no later run on DIR brings them back.
@@ -27,7 +35,6 @@ def remove(folder: str, ids: str | None, urls: str | None, workers: int, quiet: 
     massivetext remove out --urls requests.txt --workers 2
     massivetext remove out
     """
-    import json
     from dataclasses import asdict
 
     from massivetext import storage
@@ -51,46 +58,59 @@ def remove(folder: str, ids: str | None, urls: str | None, workers: int, quiet: 
         raise click.UsageError("nothing is named: give --ids FILE or --urls FILE")
     if not any(storage.exists(storage.join(folder, name)) for name in ("ledger", "manifest.json")):
         raise OutputError(f"{folder}: holds neither a ledger nor the manifest of a mixture")
-    progress = Progress(quiet=quiet, as_json=log_json)
+    progress = Progress(quiet=quiet or as_json, as_json=log_json)
     try:
         with Workers(Execution(workers=workers)) as pool:
             run = FinishedRun(folder, pool)
             done = take_out(run, lines(ids), lines(urls), on_start=lambda tasks: progress.stage("remove", tasks))
     finally:
         progress.close()
+    if as_json:
+        echo_json(asdict(done))
+        return
     if log_json:
-        click.echo(json.dumps({"event": "end", **asdict(done)}, ensure_ascii=False))
+        echo_json({"event": "end", **asdict(done)})
         return
     if not quiet:
-        n = sum(done.outcomes.values())
-        said = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(done.outcomes.items()))
-        click.echo(f"{n:,} documents removed" + (f": they were {said}" if said else ""))
-        if done.known:
-            click.echo(f"{done.known:,} had been removed before")
-        if done.copies:
-            click.echo(
-                f"{done.copies:,} more go with them: deduplication had removed these in favour of one that is named"
-            )
-        for mixture, (changed, total) in sorted(done.shards.items()):
-            click.echo(f"mixture {mixture}: {done.rows[mixture]:,} rows out of {changed:,} of {total:,} shards")
-        click.echo(f"{done.files:,} files written anew")
-        for note in done.notes:
-            click.echo(note)
+        _show(done)
+    _show_missing(done)
+
+
+def _show(done: Any) -> None:
+    """Print what was removed, from where."""
+    before = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(done.outcomes.items()))
+    n = sum(done.outcomes.values())
+    echo(f"Removed {counted(n, 'document')}" + (f", before: {before}" if before else ""))
+    if done.known:
+        echo(f"{counted(done.known, 'document')} had been removed before")
+    if done.copies:
+        copies = counted(done.copies, "copy", "copies")
+        echo(f"{copies} removed with them: deduplication had removed them in favour of a named document")
+    for mixture, (changed, total) in sorted(done.shards.items()):
+        rows = counted(done.rows[mixture], "row")
+        echo(f"mixture {mixture}: {rows} removed, {changed:,} of {total:,} shards rewritten")
+    echo(f"{counted(done.files, 'file')} rewritten")
+    for note in done.notes:
+        echo(note)
+
+
+def _show_missing(done: Any) -> None:
+    """Print, as errors, the named documents that stay in another copy, and names that no document has."""
     if done.stays:
-        click.echo(
-            f"{len(done.stays):,} of them had been removed as duplicates of documents that stay; name those too if "
-            "they are to go:",
+        echo(
+            f"{counted(len(done.stays), 'named document')} had been removed as a duplicate of a document that stays; "
+            "name that one too to remove every copy:",
             err=True,
         )
         for document, partner in done.stays[:_LISTED]:
-            click.echo(f"  {document} is a duplicate of {partner}", err=True)
-    for what, missing in (("ids", done.missing_ids), ("addresses", done.missing_urls)):
+            echo(f"  {document} is a duplicate of {partner}", err=True)
+    for missing, noun, plural in ((done.missing_ids, "id", "ids"), (done.missing_urls, "address", "addresses")):
         if missing:
-            click.echo(f"{len(missing):,} {what} are not there:", err=True)
+            echo(f"no document has {counted(len(missing), noun, plural)} of the list:", err=True)
             for name in missing[:_LISTED]:
-                click.echo(f"  {name}", err=True)
+                echo(f"  {visible_name(name)}", err=True)
             if len(missing) > _LISTED:
-                click.echo(f"  and {len(missing) - _LISTED:,} more", err=True)
+                echo(f"  and {len(missing) - _LISTED:,} more", err=True)
 
 
 _LISTED = 20

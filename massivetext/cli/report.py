@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from massivetext.cli._output import echo
+
 
 @click.command()
 @click.argument("folder", metavar="DIR")
@@ -23,4 +25,4 @@ def report(folder: str, path: str | None, samples: int, quiet: bool) -> None:
 
     written = reports.write(folder, path, samples=samples)
     if not quiet:
-        click.echo(written)
+        echo(written)

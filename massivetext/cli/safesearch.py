@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import click
 
+from massivetext.cli._groups import Group
+from massivetext.cli._output import echo, echo_json
+from massivetext.terminal_text import visible_name
+
 __all__ = ["safesearch"]
 
 
-@click.group()
+@click.group(cls=Group)
 def safesearch() -> None:
     """Safe search: train a classifier, look at hosts.
 
@@ -37,8 +41,8 @@ def train(files: tuple[str, ...], output: str, data: str) -> None:
 
     counts = training.train(training.read_plan(list(files)), output, data=data)
     for label, n in sorted(counts.items()):
-        click.echo(f"{label}: {n:,} documents")
-    click.echo(f"{output}: {os.path.getsize(output):,} bytes")
+        echo(f"{visible_name(label)}: {n:,} documents")
+    echo(f"{output}: {os.path.getsize(output):,} bytes")
 
 
 @safesearch.command()
@@ -54,8 +58,6 @@ def hosts(folder: str, limit: float, least: int, share: float, path: str | None,
     \b
     massivetext safesearch hosts out --least 10 --share 0.8 --block-list hosts.txt
     """
-    import json
-
     from filters.hosts import unsafe_hosts
     from massivetext import storage
 
@@ -63,8 +65,9 @@ def hosts(folder: str, limit: float, least: int, share: float, path: str | None,
     if path is not None:
         storage.write_bytes(path, "".join(f"{row['host']}\n" for row in found).encode())
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        echo_json(found, indent=2)
         return
     for row in found:
-        click.echo(f"{row['host']}: {row['unsafe']:,} of {row['pages']:,} pages unsafe, mean score {row['mean']:.3f}")
-    click.echo(f"{len(found):,} hosts with at least {least} pages and {share:g} of them above {limit:g}")
+        host = visible_name(row["host"])
+        echo(f"{host}: {row['unsafe']:,} of {row['pages']:,} pages unsafe, mean score {row['mean']:.3f}")
+    echo(f"{len(found):,} hosts with at least {least} pages and {share:g} of them above {limit:g}")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import click
 
+from massivetext.cli._groups import Group
+from massivetext.cli._output import echo
+
 __all__ = ["tokenizer"]
 
 
-@click.group()
+@click.group(cls=Group)
 def tokenizer() -> None:
     """Tokenizers for counting tokens and for sequences.
 
@@ -50,4 +53,4 @@ def train(
         say=(lambda line: None) if quiet else click.echo,
     )
     if not quiet:
-        click.echo(f"{found['pieces']:,} pieces in {output}")
+        echo(f"{found['pieces']:,} pieces in {output}")

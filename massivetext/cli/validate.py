@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from massivetext.cli._output import echo, echo_json
+
 
 @click.command()
 @click.argument("recipe")
@@ -21,8 +23,6 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
     massivetext validate gopher
     massivetext validate mine.yaml --set quality.word_count.min=30
     """
-    import json
-
     from massivetext.looking.recipe_warnings import check_testsets, recipe_warnings
     from pipelines import recipe as recipes
     from pipelines.parts import find_parts
@@ -43,16 +43,16 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
         }
     digest = found.digest()
     if as_json:
-        click.echo(json.dumps({"digest": digest, "subsets": subsets, "warnings": told}, ensure_ascii=False))
+        echo_json({"digest": digest, "subsets": subsets, "warnings": told})
         return
     if not quiet:
         for name, data in subsets.items():
-            click.echo(
+            echo(
                 f"{name:<12} weight {data['weight']:<6g} {data['files']:,} files, {data['bytes']:,} bytes, "
                 f"{data['parts']:,} parts; stages: {', '.join(data['stages'])}"
             )
         for testset in found.testsets:
-            click.echo(f"test set     {testset.name}")
-        click.echo(f"digest {digest}")
+            echo(f"test set     {testset.name}")
+        echo(f"digest {digest}")
     for line in told:
-        click.echo(f"warning: {line}", err=True)
+        echo(f"warning: {line}", err=True)

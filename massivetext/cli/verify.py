@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import click
 
+from massivetext.cli._output import echo, echo_json
+
 
 @click.command()
 @click.argument("folder", metavar="DIR")
-def verify(folder: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="what was checked and every fault as JSON")
+def verify(folder: str, as_json: bool) -> None:
     """Check digests, counts, schemas and order of what a run left in DIR. Exit 1 if anything is off.
 
     \b
@@ -15,11 +18,14 @@ def verify(folder: str) -> None:
     """
     from massivetext.looking.verification import verify as check
 
-    faults, said = check(folder)
-    for line in said:
-        click.echo(line)
+    faults, checked = check(folder)
+    if as_json:
+        echo_json({"checked": checked, "faults": faults})
+        raise SystemExit(1 if faults else 0)
+    for line in checked:
+        echo(line)
     for line in faults:
-        click.echo(f"fault: {line}", err=True)
+        echo(f"fault: {line}", err=True)
     if faults:
         raise SystemExit(1)
-    click.echo("all is as the manifests say")
+    echo("everything agrees with the manifests")

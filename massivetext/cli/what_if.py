@@ -6,6 +6,9 @@ from typing import Any
 
 import click
 
+from massivetext.cli._output import echo, echo_json
+from massivetext.terminal_text import one_line, visible_name
+
 
 @click.command("what-if")
 @click.argument("folder", metavar="DIR")
@@ -25,7 +28,6 @@ def what_if(folder: str, settings: tuple[str, ...], recipe: str | None, examples
     massivetext what-if out --set subsets.massiveweb.quality.hash_ratio=null --set 'language.keep={en: 0.5, de: 0.8}'
     massivetext what-if out --recipe other.yaml --examples 5
     """
-    import json
     import shlex
 
     from massivetext.cli._recipes import changed_recipe, run_recipe
@@ -40,18 +42,18 @@ def what_if(folder: str, settings: tuple[str, ...], recipe: str | None, examples
     update = ["massivetext", "run", recipe or f"{folder}/recipe.yaml", "--output", folder, "--update", *changed]
     found["update"] = shlex.join(update)
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        echo_json(found)
         return
     if not found["changes"]:
-        click.echo("no rule that documents of this run are judged by is changed")
+        echo("no rule that documents of this run are judged by is changed")
         return
     for change in found["changes"]:
-        click.echo(change)
+        echo(change)
     _table(found["subsets"])
     _moves(found)
     for note in _notes(found["subsets"], found["moves"]):
-        click.echo(note)
-    click.echo(f"to make it real:\n  {found['update']}")
+        echo(note)
+    echo(f"to make it real:\n  {found['update']}")
 
 
 def _table(subsets: dict[str, Any]) -> None:
@@ -70,8 +72,6 @@ def _table(subsets: dict[str, Any]) -> None:
 
 def _moves(found: dict[str, Any]) -> None:
     """Documents that change sides, with examples and what decides on them."""
-    from massivetext.cli._tables import one_line
-
     sums: dict[tuple[str, str], int] = {}
     for move in found["moves"]:
         key = (move["from"], move["to"])
@@ -81,9 +81,9 @@ def _moves(found: dict[str, Any]) -> None:
         examples.setdefault((example["from"], example["to"]), []).append(example)
     for key in sorted(examples, key=lambda key: (-sums[key], key)):
         after = "passes the rules, later stages unknown" if key[1] == "unknown" else key[1]
-        click.echo(f"\n{sums[key]:,}: {key[0]} -> {after}")
+        echo(f"\n{sums[key]:,}: {key[0]} -> {after}")
         for example in examples[key]:
-            click.echo(f"  {example['id']}  {_where(example)}")
+            echo(f"  {example['id']}  {_where(example)}")
             for rule in example["rules"]:
                 value, limit = rule["value"], rule["limit"]
                 shown = f"{value:.6g}" if isinstance(value, float) else value
@@ -91,15 +91,15 @@ def _moves(found: dict[str, Any]) -> None:
                 limits += f"  ->  keep {limit['to']}" if limit["from"] != limit["to"] else ""
                 side = {(True, True): "before and after", (True, False): "before", (False, True): "after"}
                 broken = side[rule["broken"]["from"], rule["broken"]["to"]]
-                click.echo(f"    {rule['rule']} {shown}, broken {broken}: {limits}")
+                echo(f"    {rule['rule']} {shown}, broken {broken}: {limits}")
             if not example["rules"] and example["partner_id"]:
-                click.echo(f"    was removed in favour of {example['partner_id']}, which would go")
+                echo(f"    was removed in favour of {example['partner_id']}, which would go")
             if example["text"] is not None:
-                click.echo(f"    {one_line(example['text'])}")
+                echo(f"    {one_line(example['text'])}")
 
 
 def _where(example: dict[str, Any]) -> str:
-    return example["url"] or f"{example['source']} at {example['offset']}"
+    return visible_name(example["url"] or f"{example['source']} at {example['offset']}")
 
 
 def _notes(subsets: dict[str, Any], moves: list[dict[str, Any]]) -> list[str]:

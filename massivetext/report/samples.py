@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from massivetext import storage
-from massivetext.visible import visible
+from massivetext.terminal_text import visible
 
 __all__ = ["CHARACTERS", "Quote", "matched", "quoted", "texts", "visible"]
 

@@ -27,7 +27,7 @@ def completed(*words: str, shell: str = "bash") -> list[str]:
 
 
 def test_commands_options_choices_recipes_and_paths() -> None:
-    assert ["plain,remove", "plain,report"] == completed("re")
+    assert ["plain,recipe", "plain,remove", "plain,report"] == completed("re")
     assert {"plain,--where", "plain,--seed", "plain,--json"} <= set(completed("inspect", "out", "--"))
     assert ["plain,zsh"] == completed("completion", "z")
     assert ["plain,gopher", "file,go"] == completed("run", "go")

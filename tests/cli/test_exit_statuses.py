@@ -24,8 +24,8 @@ ENDLESS = (
         (1, ["explain", "/nope", "3f"], "error: /nope: holds no ledger"),
         (1, ["inspect", "/nope"], "error: /nope: no such file or folder"),
         (2, ["validate", "/nope.yaml"], "error: /nope.yaml: no such recipe file"),
-        (2, ["run", "gopher"], "Missing option '--output'"),
-        (2, ["rum"], "No such command 'rum'"),
+        (2, ["run", "gopher"], "Missing option '-o' / '--output'"),
+        (2, ["rum"], "no command 'rum'; did you mean 'run'"),
         (2, ["inspect", "out", "--rows", "-1"], "Invalid value for '--rows'"),
     ],
 )
@@ -54,5 +54,5 @@ def test_interrupted_is_130() -> None:
         _, said = process.communicate(timeout=60)
 
     assert 130 == process.returncode
-    assert "interrupted; run the same command again to go on" in said
+    assert "interrupted; run the same command again to resume" in said
     assert "Traceback" not in said

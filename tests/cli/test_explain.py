@@ -102,7 +102,7 @@ def test_a_duplicate_is_followed_to_what_became_of_the_one_kept_instead(folder: 
 
     assert f"x kept instead: {'c' * 32}, J = 0.876543" in said
     assert "that one: contaminated: contamination.containment, http://c.example/" in said
-    assert any(line.startswith("so nothing of the group is left: it holds item 7 of items") for line in said)
+    assert any(line.startswith("so no copy of the group is left: it contains item 7 of items") for line in said)
     assert "that one is in an index of earlier documents" in explained(folder, "d")
 
 

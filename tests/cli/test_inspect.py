@@ -17,7 +17,7 @@ from massivetext import inspection
 from massivetext.cli import commands
 from massivetext.errors import SourceError
 from massivetext.inspection import as_json, as_json_line
-from massivetext.visible import visible
+from massivetext.terminal_text import visible
 
 
 def inspect(*arguments: object) -> Result:
@@ -62,7 +62,8 @@ def test_the_description_adds_up(folder: Path) -> None:
     assert "2 files, 12 rows" in done.stdout
     assert not re.search("^text ", inspect(folder, "--rows", 0, "--columns", "n,share").stdout, re.MULTILINE)
     assert "3 row groups of 3 to 5 rows" in done.stdout
-    assert re.search(r"^text +string +[\d,]+ +[\d,]+ +\d\.\d+ +0  snappy, zstd$", done.stdout, re.MULTILINE)
+    assert "compressed by snappy, zstd" in done.stdout
+    assert re.search(r"^text +string +\S+ k?B +\S+ k?B +0$", done.stdout, re.MULTILINE)
 
 
 def test_an_export_is_all_rows_as_valid_json(folder: Path) -> None:
@@ -138,9 +139,50 @@ def test_text_on_a_terminal(folder: Path) -> None:
 
 def test_a_long_name_stands_apart_from_its_value(tmp_path: Path) -> None:
     name = "duplicate_paragraph_character_fraction"
-    pq.write_table(pa.table({"id": ["a"], name: [0.5]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"id": ["a" * 80], name: [0.5]}), tmp_path / "a.parquet")
 
     assert f"\n{name}  0.5\n" in inspect(tmp_path / "a.parquet", "--rows", 1).output
+
+
+def test_rows_that_fit_are_a_table(folder: Path) -> None:
+    table = inspect(folder, "--columns", "n,share,extra", "--rows", 3, "--where", "n >= 9 or n is null").stdout
+    cut = inspect(folder, "--columns", "id,n,at,metadata", "--rows", 2).stdout.splitlines()
+    forced = inspect(folder, "--rows", 1, "--columns", "text,n", "--table").stdout.splitlines()
+
+    assert ["n  share  extra", "--  -----  -----", "9    0.7  e", "10    0.8  e", "0.9  e"] == [
+        line.strip() for line in table.splitlines()[-5:]
+    ]
+    assert ["id", "n", "at", "metadata"] == cut[-4].split()
+    assert all(len(line) <= 60 for line in cut[-4:])
+    assert cut[-2].startswith("000000")
+    assert "\u2026" in cut[-2]
+    assert len(forced[-1]) <= 60
+    assert "\u2026" in forced[-1]
+    assert forced[-1].endswith("  0")
+
+
+def test_rows_are_sorted(folder: Path) -> None:
+    def numbers(*arguments: object) -> list[int | None]:
+        return [row["n"] for row in lines(folder, "--columns", "n", *arguments)]
+
+    assert [10, 9, 8] == numbers("--sort=-n", "--rows", 3)
+    assert [*range(10, -1, -1), None] == numbers("--sort=-n")
+    assert [2, 3, 4] == numbers("--sort", "share", "--rows", 3)
+    assert [1, None, 10] == numbers("--sort=-share", "--rows", 3)
+    assert 0 == numbers("--sort=-share")[-1]  # NaN
+    # Equal values keep the order of the files; rows of a file without the column come last.
+    assert [8, 9, 10, None, 0, 1] == numbers("--sort", "extra", "--rows", 6)
+    assert [7, 5] == numbers("--sort", "raw,-n", "--where", "n IN (5, 7)")
+    assert 2 == inspect(folder, "--sort", "metadata").exit_code
+    assert "did you mean 'share'" in inspect(folder, "--sort", "-shares").stderr
+    assert 2 == inspect(folder, "--sort", "n", "--seed", 1).exit_code
+
+
+def test_texts_are_those_of_a_run_only(folder: Path) -> None:
+    done = inspect(folder, "--text")
+
+    assert 2 == done.exit_code
+    assert "give the --output of a run" in done.stderr
 
 
 def test_maps_and_numbers_as_json() -> None:

@@ -77,7 +77,7 @@ def test_every_command_of_the_page_works(tmp_path: Path, monkeypatch: pytest.Mon
         if "kept" in namespace:
             assert 1 == namespace["kept"].num_rows
     taken = look("massivetext remove demo/out --ids ids.txt")
-    assert "1 documents removed: they were 1 kept" in taken
+    assert "Removed 1 document, before: 1 kept" in taken
     assert "" == look(f"massivetext inspect demo/out/mixture/demo --json --id {found['id']}")
 
 

@@ -117,8 +117,8 @@ def test_the_command_prints_what_changed(tmp_path: Path, recipe: Recipe) -> None
     said = CliRunner().invoke(commands, ["diff", first, second]).output
     data = json.loads(CliRunner().invoke(commands, ["diff", first, second, "--json", "--examples", "0"]).output)
 
-    assert "c4: rejected quality.word_count -> kept: 1 documents, 10 tokens" in said
-    assert "quality.word_count: 3 (broken: keep 50 to 100,000) -> 60 (held: keep 50 to 100,000)" in said
-    assert "c4: 1 documents of both are measured otherwise" in said
+    assert "c4: rejected quality.word_count -> kept: 1 document, 10 tokens" in said
+    assert "quality.word_count: 3 (broken: keep 50 to 100,000) -> 60 (kept: keep 50 to 100,000)" in said
+    assert "c4: 1 document of both measured differently" in said
     assert [] == data["examples"]
     assert 1 == len(data["moves"])

@@ -145,10 +145,10 @@ def test_documents_go_from_every_file_and_stay_away(out: Path) -> None:
     ledger = {row["id"]: row for row in rows(out, "ledger")}
 
     assert 0 == done.returncode, done.stderr
-    assert "4 documents removed: they were 1 contaminated, 2 kept, 1 rejected" in done.stdout
-    assert "1 more go with them" in done.stdout
-    assert "1 ids are not there:\n  " + "0" * 32 in done.stderr
-    assert "2 addresses are not there:\n  https://e.example/B/3\n  https://e.example/d/0" in done.stderr
+    assert "Removed 4 documents, before: 1 contaminated, 2 kept, 1 rejected" in done.stdout
+    assert "1 copy removed with them" in done.stdout
+    assert "no document has 1 id of the list:\n  " + "0" * 32 in done.stderr
+    assert "no document has 2 addresses of the list:\n  https://e.example/B/3\n  https://e.example/d/0" in done.stderr
     assert [] == [row["id"] for kind in ("curated", "rejected") for row in rows(out, kind) if row["id"] in gone]
     assert [] == [row["id"] for kind in ("pieces", "mixture") for row in rows(out, kind) if row["id"][:32] in gone]
     assert {"removed.request", "removed.copy"} == {ledger[name]["reason"] for name in gone}
@@ -254,7 +254,7 @@ def test_a_mixture_that_stands_alone(out: Path) -> None:
         take_out(out / "mixture" / "gopher", (), ["https://e.example/b/2"])
 
     assert 0 == done.returncode, done.stderr
-    assert "1 documents removed" in done.stdout
+    assert "Removed 1 document" in done.stdout
     assert [] == [row["id"] for row in rows(alone, "") if row["url"] == "https://e.example/b/2"]
     assert "Taken out since" in (alone / "README.md").read_text("utf-8")
     assert [] == verify_mixture(str(alone))

@@ -210,7 +210,7 @@ def test_groups_with_samples(tmp_path: Path) -> None:
     command("deduplicate", str(path), "--output", str(tmp_path / "out"))
 
     shown = command("inspect", str(tmp_path / "out"), "--duplicates")
-    assert "1 groups, 3 documents removed in favour of 1" in shown
+    assert "1 group: 3 documents removed in favour of 1 document" in shown
     assert "4 documents: " in shown
     assert "w0 w1 w2" in shown
     (group,) = map(json.loads, command("inspect", str(tmp_path / "out"), "--duplicates", "--json").splitlines())

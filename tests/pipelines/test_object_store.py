@@ -218,7 +218,7 @@ def test_documents_are_taken_out_of_a_store_as_out_of_a_disk(store: int, tmp_pat
         proxy.faults.busy = 23
         for root in (str(tmp_path / "out"), f"s3://{BUCKET}/taken"):
             code, said = python(PROGRAM, "remove", root, "--ids", str(tmp_path / "ids"), env=env)
-            assert (0, True) == (code, "2 documents removed: they were 2 kept" in said), said
+            assert (0, True) == (code, "Removed 2 documents, before: 2 kept" in said), said
         verified = python(PROGRAM, "verify", f"s3://{BUCKET}/taken", env=env)
 
     assert 0 == verified[0], verified[1]

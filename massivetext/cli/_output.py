@@ -1,0 +1,28 @@
+"""What commands print: lines whose text is safe on a terminal, and JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from massivetext.terminal_text import safe_json, visible
+
+__all__ = ["echo", "echo_json"]
+
+
+def echo(line: str = "", *, err: bool = False) -> None:
+    """Print lines for people. Characters that would move the cursor or hide text are shown as escapes.
+
+    A value that must stay on its line goes through `massivetext.terminal_text.visible_name` first.
+    """
+    click.echo(visible(line), err=err)
+
+
+def echo_json(data: Any, *, indent: int | None = None) -> None:
+    """Print data as JSON, with the characters that a terminal would obey escaped."""
+    # Of another encoding than UTF-8 only ASCII is sure to be written as it is.
+    ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
+    click.echo(safe_json(json.dumps(data, ensure_ascii=ascii_only, indent=indent, default=str)))
