@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.errors import OutputError
+from massivetext.parquet import open_parquet
 
 __all__ = ["host_of", "unsafe_hosts"]
 
@@ -36,7 +36,7 @@ def unsafe_hosts(folder: str, *, limit: float = 0.5, least: int = 3, share: floa
     files = [path for path in storage.find(storage.join(folder, "ledger")) if path.endswith(".parquet")]
     for path in files:
         with storage.open_input(path) as stream:
-            file = pq.ParquetFile(stream)
+            file = open_parquet(stream)
             for batch in file.iter_batches(columns=["url", "safe_search_score"]):
                 rows = batch.filter(pc.and_(batch.column(0).is_valid(), batch.column(1).is_valid()))
                 for url, score in zip(rows.column(0).to_pylist(), rows.column(1).to_pylist()):

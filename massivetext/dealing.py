@@ -8,7 +8,7 @@ from typing import Any
 
 from massivetext.errors import OutputError, RecipeError
 
-__all__ = ["check_rank", "compare_states", "deal", "own_state"]
+__all__ = ["UNEVEN", "check_rank", "check_uneven", "compare_states", "deal", "own_state", "same_epoch"]
 
 State = Mapping[str, Any]
 
@@ -17,6 +17,36 @@ def check_rank(rank: int, world_size: int) -> None:
     """Raises RecipeError for a rank outside 0 to world_size - 1."""
     if not 0 <= rank < world_size:
         raise RecipeError(f"rank: {rank}; expected 0 to {world_size - 1}, world_size being {world_size}")
+
+
+UNEVEN = ("keep", "drop", "pad", "error")
+"""What to do where ranks are dealt different numbers of rows: leave it so; end all with the poorest; let the poorer
+take rows of their next epoch; refuse."""
+
+
+def check_uneven(uneven: str) -> None:
+    """Raises RecipeError for a value that is none of UNEVEN."""
+    if uneven not in UNEVEN:
+        raise RecipeError(f"uneven: {uneven!r}; expected one of {', '.join(UNEVEN)}")
+
+
+def same_epoch(states: Sequence[State]) -> tuple[int, list[State], bool]:
+    """The epoch in which the ranks stand, those of them that have begun it, and whether all have ended it.
+
+    A rank that ended the epoch before, while others are in the next, is at the next one's beginning.
+
+    Raises OutputError for ranks that are in the middle of different epochs.
+    """
+    epoch = max(int(one.get("epoch", 0)) for one in states)
+    begun = [one for one in states if int(one.get("epoch", 0)) == epoch]
+    behind = [one for one in states if one not in begun]
+    if any(int(one.get("epoch", 0)) < epoch - 1 or not one.get("ended", False) for one in behind):
+        epochs = sorted({int(one.get("epoch", 0)) for one in states})
+        raise OutputError(
+            f"state: the ranks are in the middle of different epochs ({', '.join(map(str, epochs))}); resuming with "
+            "another world size takes states that were saved after the same step"
+        )
+    return epoch, begun, not behind and all(one.get("ended", False) for one in states)
 
 
 def compare_states(states: Sequence[State], mark: Mapping[str, object]) -> None:

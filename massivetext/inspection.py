@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.errors import SourceError
+from massivetext.parquet import open_parquet
 
 __all__ = [
     "Column",
@@ -121,7 +122,7 @@ def open_files(paths: Sequence[str]) -> Files:
     for path in paths:
         with storage.open_input(path) as stream:
             try:
-                file = pq.ParquetFile(stream)
+                file = open_parquet(stream)
             except (pa.ArrowException, OSError) as error:
                 raise SourceError(f"{path}: is no Parquet file that can be read: {error}") from error
             schema, metadata = file.schema_arrow, file.metadata
@@ -260,7 +261,7 @@ def _places(files: Files, selection: Selection, condition: _Condition | None) ->
             yield from ((number, group, np.arange(n)) for group, n in enumerate(files.groups[number]))
             continue
         with storage.open_input(path) as stream:
-            file = pq.ParquetFile(stream)
+            file = open_parquet(stream)
             there = set(file.schema_arrow.names)
             for group, n in enumerate(files.groups[number]):
                 rows = np.arange(n)
@@ -371,7 +372,7 @@ class _Opened:
         if number != self.number:
             self.__exit__()
             self.number, self.stream = number, storage.open_input(self.files.paths[number])
-            self.held = pq.ParquetFile(self.stream)
+            self.held = open_parquet(self.stream)
         return self.held
 
 

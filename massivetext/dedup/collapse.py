@@ -14,13 +14,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.dedup.near import random_ranks
 from massivetext.dedup.runs import read_key, read_run, write_run
 from massivetext.dedup.scope import Options, Part, Scope
 from massivetext.errors import OutputError
+from massivetext.parquet import open_parquet
 
 __all__ = [
     "ORDER",
@@ -49,7 +49,7 @@ BYTES_A_DOCUMENT = 4 * DIGEST.itemsize
 def read_evidence(part: Part, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
     """A part's evidence in pieces of row groups, each with the number of its first document."""
     with storage.open_input(part.evidence) as stream:
-        file = pq.ParquetFile(stream)
+        file = open_parquet(stream)
         if file.metadata.num_rows != part.rows:
             raise OutputError(f"{part.evidence}: has {file.metadata.num_rows} rows, expected {part.rows}; start again")
         start = part.start

@@ -6,10 +6,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.ledger import ledger_files
+from massivetext.parquet import open_parquet
 
 __all__ = ["groups", "read_groups", "with_samples"]
 
@@ -67,7 +67,7 @@ def read_groups(folder: str) -> pa.Table:
     tables = []
     for path in ledger_files(folder):
         with storage.open_input(path) as stream:
-            for batch in pq.ParquetFile(stream).iter_batches(1 << 16, columns=columns, use_threads=False):
+            for batch in open_parquet(stream).iter_batches(1 << 16, columns=columns, use_threads=False):
                 tables.append(pa.Table.from_batches([batch]).filter(pc.is_valid(batch.column("partner_id"))))
     return groups(pa.concat_tables(tables))
 
@@ -109,7 +109,7 @@ def _ledger_rows(folder: str, wanted: set[str]) -> dict[str, dict[str, Any]]:
     found = {}
     for path in ledger_files(folder):
         with storage.open_input(path) as stream:
-            for batch in pq.ParquetFile(stream).iter_batches(1 << 16, columns=columns, use_threads=False):
+            for batch in open_parquet(stream).iter_batches(1 << 16, columns=columns, use_threads=False):
                 for row in batch.filter(pc.is_in(batch.column("id"), value_set=names)).to_pylist():
                     row["jaccard"] = row.pop("partner_jaccard")
                     found[row["id"]] = {**row, "part": path[base:]}
@@ -122,7 +122,7 @@ def _texts(folder: str, part: str, names: list[str]) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     with storage.open_input(path) as stream:
-        file = pq.ParquetFile(stream)
+        file = open_parquet(stream)
         for number in range(file.num_row_groups):
             ids = file.read_row_group(number, columns=["id"]).column("id")
             rows = pc.is_in(ids, value_set=pa.array(names, pa.string()))

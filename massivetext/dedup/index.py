@@ -11,13 +11,12 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.dedup.evidence import EVIDENCE_SCHEMA
 from massivetext.dedup.scope import Part
 from massivetext.errors import OutputError
-from massivetext.parquet import ParquetOutput
+from massivetext.parquet import ParquetOutput, open_parquet, read_parquet
 
 __all__ = ["index_manifest", "read_index", "write_index"]
 
@@ -40,11 +39,11 @@ def write_index(root: str, parts: Sequence[Part]) -> dict[str, int]:
             if not storage.exists(path):
                 raise OutputError(f"{path}: is missing; run `massivetext {command}` on this folder first")
         with storage.open_input(result) as stream:
-            removed = pq.read_table(stream, columns=["id"]).column("id").to_pylist()
+            removed = read_parquet(stream, columns=["id"]).column("id").to_pylist()
         gone = pa.array([bytes.fromhex(name) for name in removed], pa.binary(16))
         name = f"{part.subset}/{part.name}.parquet"
         with storage.open_input(part.evidence) as stream:
-            file = pq.ParquetFile(stream)
+            file = open_parquet(stream)
             row = pa.field("row", pa.int64(), nullable=False)
             schema = EVIDENCE_SCHEMA.append(row).with_metadata(file.schema_arrow.metadata)
             with ParquetOutput(storage.join(root, "index", name), schema) as output:
@@ -72,7 +71,7 @@ def _write_captures(root: str, part: Part, gone: pa.Array) -> dict[str, str]:
     seen is no news to the second, whatever became of it."""
     name = f"captures/{part.subset}/{part.name}.parquet"
     with storage.open_input(part.evidence) as stream:
-        file = pq.ParquetFile(stream)
+        file = open_parquet(stream)
         schema = EVIDENCE_SCHEMA.with_metadata(file.schema_arrow.metadata)
         with ParquetOutput(storage.join(root, "index", name), schema) as output:
             for group in range(file.num_row_groups):

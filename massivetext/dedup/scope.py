@@ -10,13 +10,13 @@ from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.dedup.banding import Banding, plan
 from massivetext.dedup.evidence import evidence_schema
 from massivetext.dedup.removal import exact_threshold
 from massivetext.errors import LimitError, OutputError
+from massivetext.parquet import open_parquet
 
 __all__ = ["POLICIES", "Options", "Part", "Scope", "make_scope"]
 
@@ -193,7 +193,7 @@ def _look(path: str, banding: Banding) -> tuple[int, str, str]:
     """Rows, source, and a digest of the footer, which holds sizes and bounds of all columns."""
     with storage.open_input(path) as stream:
         try:
-            file = pq.ParquetFile(stream)
+            file = open_parquet(stream)
             source = ""
             held = (file.schema_arrow.metadata or {}).get(b"massivetext.banding")
             asked = evidence_schema(banding).metadata[b"massivetext.banding"]

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.dedup.collapse import ORDER, POLICY_COLUMNS, best_first, fill_order, read_evidence, words
@@ -19,6 +18,7 @@ from massivetext.dedup.runs import read_key, read_run, write_blocks, write_run
 from massivetext.dedup.scope import Part, Scope
 from massivetext.dedup.sets import shingle_sets
 from massivetext.errors import OutputError, SourceError
+from massivetext.parquet import open_parquet
 
 __all__ = ["DECISION", "decide_batch", "sets"]
 
@@ -85,7 +85,7 @@ def _texts(part: Part, rows: np.ndarray) -> Iterator[tuple[slice, pa.Array]]:
     done = start = 0
     with storage.open_input(part.texts) as stream:
         try:
-            file = pq.ParquetFile(stream)
+            file = open_parquet(stream)
             for group in range(file.num_row_groups):
                 n = file.metadata.row_group(group).num_rows
                 high = int(np.searchsorted(rows, start + n))

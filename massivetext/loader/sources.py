@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.errors import OutputError, RecipeError, SourceError
-from massivetext.mixture.finished import compare_files, finished_shards
+from massivetext.holes import Holes, read_holes
+from massivetext.mixture.finished import compare_files, compare_footer, finished_shards
+from massivetext.parquet import READ_ERRORS, open_parquet
 
 __all__ = ["TOKENS", "Source", "curated_source", "mixture_source"]
 
@@ -25,52 +26,106 @@ TOKENS = "n_tokens"
 
 @dataclass(frozen=True)
 class Source:
-    """Row groups of documents. files: (Parquet, its ledger or None), in order; file, row_group: int32, of each row
-    group its file and number in it; documents: in all files, the ones that a ledger rejects left out; digest: of what
-    the files hold, hex; columns: of their schema."""
+    """Row groups of documents, numbered as the files were first written (`massivetext.holes`).
+
+    files: (Parquet, its ledger or None), in order; file, row_group: int32, of each row group its file and number in it;
+    rows: int64, of each row group; documents: in all files, the ones that a ledger rejects left out; digest: of what
+    the files held when they were first written, hex; columns: of their schema; holes: of files that have some; tokens:
+    of all documents, None where no manifest counts them.
+    """
 
     name: str
     files: tuple[tuple[str, str | None], ...]
     file: np.ndarray
     row_group: np.ndarray
+    rows: np.ndarray
     documents: int
     digest: str
     columns: tuple[str, ...]
+    holes: Mapping[int, Holes] = field(default_factory=dict)
+    tokens: int | None = None
 
     def __len__(self) -> int:
         return len(self.file)
 
     def read(self, unit: int, columns: Sequence[str]) -> tuple[pa.Table, np.ndarray]:
-        """A row group, and the rows of it that are kept. Raises SourceError where it cannot be read, OutputError for a
-        document that the ledger does not know."""
-        path, ledger = self.files[self.file[unit]]
-        group = int(self.row_group[unit])
+        """Read a row group. Returns its rows, and int64: the places in it of the documents that are kept, -1 for one
+        that was taken out since.
+
+        Raises SourceError where it cannot be read, OutputError for a document that the ledger does not know.
+        """
+        number = int(self.file[unit])
+        path, ledger = self.files[number]
+        holes, group = self.holes.get(number), int(self.row_group[unit])
+        now = group if holes is None else holes.groups()[group]
         names = list(columns) if ledger is None or "id" in columns else [*columns, "id"]
-        try:
-            with storage.open_input(path) as stream:
-                # One thread decodes; the loader has another one for what comes next.
-                table = pq.ParquetFile(stream).read_row_group(group, columns=names, use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise SourceError(
-                f"{path}: row group {group} cannot be read: {error}; `massivetext verify` names what is damaged"
-            ) from error
-        rows = np.arange(table.num_rows)
+        table = self._empty(path, names) if now < 0 else _read(path, now, names)
+        places = np.arange(table.num_rows) if holes is None else holes.places(group)
         if ledger is not None:
-            rows = np.flatnonzero(_kept(table.column("id"), path, ledger))
-        return table.select(list(columns)), rows
+            places = _kept(table, places, holes, group, path, ledger)
+        return table.select(list(columns)), places
+
+    def _empty(self, path: str, names: Sequence[str]) -> pa.Table:
+        with storage.open_input(path) as stream:
+            return open_parquet(stream).schema_arrow.empty_table().select(list(names))
+
+    def empty(self, columns: Sequence[str]) -> pa.RecordBatch:
+        """No rows, with these columns."""
+        return self._empty(self.files[0][0], columns).combine_chunks().to_batches()[0]
+
+    def places(self, unit: int) -> np.ndarray:
+        """What `read` returns second, without reading texts."""
+        number = int(self.file[unit])
+        if self.files[number][1] is not None:
+            return self.read(unit, ["id"])[1]
+        holes = self.holes.get(number)
+        return np.arange(self.rows[unit]) if holes is None else holes.places(int(self.row_group[unit]))
+
+    def n_tokens(self) -> int:
+        """Tokens of all documents; without a manifest that counts them, the column is read."""
+        if self.tokens is not None:
+            return self.tokens
+        total = 0
+        for unit in range(len(self)):
+            table, places = self.read(unit, [TOKENS])
+            total += int(np.maximum(table.column(TOKENS).to_numpy()[places[places >= 0]], 1).sum())
+        return total
 
 
-def _kept(ids: pa.ChunkedArray, path: str, ledger: str) -> np.ndarray:
+def _read(path: str, group: int, names: Sequence[str]) -> pa.Table:
+    try:
+        with storage.open_input(path) as stream:
+            # One thread decodes; the loader has another one for what comes next.
+            return open_parquet(stream).read_row_group(group, columns=list(names), use_threads=False)
+    except READ_ERRORS as error:
+        raise SourceError(
+            f"{path}: row group {group} cannot be read: {error}; `massivetext verify` names what is damaged, and "
+            'on_damage="skip" goes on without it'
+        ) from error
+
+
+def _kept(table: pa.Table, places: np.ndarray, holes: Holes | None, group: int, path: str, ledger: str) -> np.ndarray:
+    """Those of the places whose documents the ledger keeps, or kept before they were taken out."""
+    ids = table.column("id")
     try:
         with storage.open_input(ledger) as stream:
-            rows = pq.ParquetFile(stream).read(columns=["id", "outcome"], use_threads=False)
-    except (pa.ArrowException, OSError) as error:
+            file = open_parquet(stream)
+            rows = file.read(columns=["id", "outcome"], use_threads=False)
+            then = read_holes(file.schema_arrow.metadata)
+    except READ_ERRORS as error:
         raise SourceError(f"{ledger}: cannot be read: {error}; run `massivetext run` again") from error
     at = pc.index_in(ids, value_set=rows.column("id").combine_chunks())
     if at.null_count:
         first = ids.filter(pc.is_null(at))[0].as_py()
         raise OutputError(f"{path}: its document {first} is not in {ledger}; run `massivetext run` again")
-    return pc.equal(rows.column("outcome").take(at), "kept").to_numpy()
+    is_kept = pc.equal(rows.column("outcome").take(at), "kept").to_numpy()
+    chosen = np.zeros(len(places), bool)
+    chosen[places >= 0] = is_kept[places[places >= 0]]
+    if holes is not None and then is not None:
+        kept = set(then.kept)
+        for row, name, _ in holes.of_group(group):
+            chosen[row] = name in kept
+    return places[chosen]
 
 
 def mixture_source(path: str, mixture: str | None, *, name: str) -> Source:
@@ -81,15 +136,17 @@ def mixture_source(path: str, mixture: str | None, *, name: str) -> Source:
     folder, shards, manifest = finished_shards(path, mixture)
     footers = _footers(shards, "write the mixture again")
     digest = hashlib.blake2b(digest_size=16)
-    for shard, (groups, _) in zip(shards, footers):
+    for shard, (groups, schema) in zip(shards, footers):
         file = shard[len(folder) + 1 :]
         if manifest is None:
             digest.update(json.dumps([file, storage.size(shard), groups]).encode())
             continue
         expected = manifest["files"][file]
-        digest.update(json.dumps([file, expected["blake2b"]]).encode())
+        compare_footer(shard, sum(groups), schema, expected, manifest)
+        holes = read_holes(schema.metadata)
+        digest.update(json.dumps([file, expected["blake2b"] if holes is None else holes.of]).encode())
     source = _source(name, [(shard, None) for shard in shards], footers, digest.hexdigest(), documents=None)
-    if not source.documents:
+    if not any(sum(groups) for groups, _ in footers):
         raise OutputError(f"{path}: its {len(shards)} shards hold no documents")
     return source
 
@@ -104,7 +161,8 @@ def curated_source(path: str, subsets: Sequence[str], *, name: str) -> Source:
     counts = manifests["ledger"]["counts"]
     digest = hashlib.blake2b(digest_size=16)
     files: list[tuple[str, str | None]] = []
-    documents = 0
+    documents = total = 0
+    was, gone_by_ledger = _before_removal(path, manifests, subsets)
     for subset in subsets:
         if subset not in counts:
             raise RecipeError(f"subsets: there is no {subset!r} in {path}, only {', '.join(sorted(counts)) or 'none'}")
@@ -116,8 +174,12 @@ def curated_source(path: str, subsets: Sequence[str], *, name: str) -> Source:
             folder, listed = storage.join(path, kind), manifests[kind]["files"]
             if names:
                 compare_files(folder, listed, names, remedy="run `massivetext run` again")
-            digest.update(json.dumps([kind, [[file, listed[file]["blake2b"]] for file in names]]).encode())
-        kept = int(counts[subset].get("kept", [0])[0])
+            first = [[file, was.get(f"{kind}/{file}", listed[file]["blake2b"])] for file in names]
+            digest.update(json.dumps([kind, first]).encode())
+        kept, _, of_subset = (int(n) for n in [*counts[subset].get("kept", [0]), 0, 0][:3])
+        total += of_subset
+        gone = sum(n for file, n in gone_by_ledger.items() if file.startswith(f"{subset}/"))
+        kept += gone
         kept += sum(int(manifests["pieces"]["files"][file]["rows"]) for file in found["pieces"])
         if not kept:
             raise RecipeError(f"subsets: {path} keeps no document of {subset}; `massivetext report` says why")
@@ -127,7 +189,31 @@ def curated_source(path: str, subsets: Sequence[str], *, name: str) -> Source:
         files += [(storage.join(path, "pieces", file), None) for file in found["pieces"]]
         documents += kept
     footers = _footers([file for file, _ in files], "run `massivetext run` again")
-    return _source(name, files, footers, digest.hexdigest(), documents=documents)
+    # Pieces have no count of tokens in a manifest; without one of the whole, the column is read when it is needed.
+    is_counted = total > 0 and all(ledger is not None for _, ledger in files)
+    tokens = total if is_counted else None
+    return _source(name, files, footers, digest.hexdigest(), documents=documents, tokens=tokens)
+
+
+def _before_removal(
+    path: str, manifests: Mapping[str, Mapping[str, Any]], subsets: Sequence[str]
+) -> tuple[dict[str, str], dict[str, int]]:
+    """Of files that rows were taken out of, the digest when they were first written, by kind and name; and of ledgers
+    how many kept documents are gone."""
+    digests: dict[str, str] = {}
+    gone: dict[str, int] = {}
+    if not storage.exists(storage.join(path, "removed.json")):
+        return digests, gone
+    for kind, manifest in manifests.items():
+        names = [file for file in sorted(manifest["files"]) if file.split("/")[0] in subsets]
+        footers = _footers([storage.join(path, kind, file) for file in names], "run `massivetext run` again")
+        for file, (_, schema) in zip(names, footers):
+            holes = read_holes(schema.metadata)
+            if holes is not None:
+                digests[f"{kind}/{file}"] = holes.of
+                if kind == "ledger":
+                    gone[file] = len(holes.kept)
+    return digests, gone
 
 
 def _manifest(path: str, kind: str) -> dict[str, Any]:
@@ -148,10 +234,10 @@ def _footers(paths: Sequence[str], remedy: str) -> list[Footer]:
     def footer(path: str) -> Footer:
         try:
             with storage.open_input(path) as stream:
-                file = pq.ParquetFile(stream)
+                file = open_parquet(stream)
                 rows = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
                 return rows, file.schema_arrow
-        except (pa.ArrowException, OSError) as error:
+        except READ_ERRORS as error:
             raise OutputError(f"{path}: is no whole Parquet file: {error}; {remedy}") from error
 
     return storage.each(footer, paths, remote=any(map(storage.is_remote, paths[:1])))
@@ -164,6 +250,7 @@ def _source(
     digest: str,
     *,
     documents: int | None,
+    tokens: int | None = None,
 ) -> Source:
     schema = footers[0][1]
     for (path, _), (_, other) in zip(files, footers):
@@ -171,17 +258,21 @@ def _source(
             raise OutputError(
                 f"{path}: has not the columns of {files[0][0]}: {_columns(other)}, there {_columns(schema)}"
             )
-    units = [(file, group) for file, (rows, _) in enumerate(footers) for group, n in enumerate(rows) if n]
-    place = np.array(units, np.int32).reshape(-1, 2)
-    rows = sum(sum(rows) for rows, _ in footers)
+    holes = {number: found for number, (_, other) in enumerate(footers) if (found := read_holes(other.metadata))}
+    counts = [holes[number].rows if number in holes else rows for number, (rows, _) in enumerate(footers)]
+    units = [(file, group, n) for file, rows in enumerate(counts) for group, n in enumerate(rows) if n]
+    place = np.array(units, np.int64).reshape(-1, 3)
     return Source(
         name,
         tuple(files),
-        place[:, 0],
-        place[:, 1],
-        rows if documents is None else documents,
+        place[:, 0].astype(np.int32),
+        place[:, 1].astype(np.int32),
+        place[:, 2],
+        int(place[:, 2].sum()) if documents is None else documents,
         digest,
         tuple(schema.names),
+        holes,
+        tokens,
     )
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from massivetext.dealing import check_rank, compare_states, deal, own_state
+from massivetext.dealing import check_rank, check_uneven, compare_states, deal, own_state, same_epoch
 from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.errors import RecipeError
 from massivetext.loader.blocks import Blocks
 from massivetext.loader.lanes import Lane, Reading
+from massivetext.loader.schedule import Schedule
 from massivetext.loader.sources import TOKENS, Source, curated_source, mixture_source
 
 __all__ = ["Loader", "load"]
@@ -23,7 +25,7 @@ _EVERYTHING = "all"
 
 
 def load(
-    path: str,
+    path: str | os.PathLike[str],
     *,
     subsets: Sequence[str] | None = None,
     weights: Mapping[str, float] | None = None,
@@ -36,46 +38,52 @@ def load(
     batch_size: int | None = None,
     shuffle: int = 2,
     read_ahead: int = 1,
+    uneven: str = "keep",
+    on_damage: str = "stop",
 ) -> Loader:
-    """Documents of a mixture, or of curated subsets: an iterator of dicts, in which metadata is a dict too, or of
-    RecordBatches of batch_size rows (the last may be shorter).
+    """Read documents of a mixture, or of curated subsets.
 
-    path: an output folder, a mixture in it, or a folder or file of Parquet. mixture: its name, where the folder has
-    several. subsets: read curated documents of these instead, those that the ledger keeps. weights: the same, and the
-    share of each subset in the tokens given, at any point to within a document; the stream ends when a subset has
-    given its documents `epochs` times. rank, world_size: this reader among those that share the documents, none of
-    which two get. seed: the order is a function of it and of the epoch. epochs: how often each document comes, each
-    time in another order; None never ends. columns: to read, all by default. shuffle: row groups whose rows are mixed,
-    2 of 8 to 16 MB by default, after all row groups are; 0 for the order of the files. read_ahead: blocks of a source
-    that are read before they are asked for, by as many threads; 0 for none.
+    Each `for` over the result is a pass: all documents, in another order each time.
 
-    Raises RecipeError for arguments that do not fit, weights that do not sum to 1 and subsets without documents;
-    OutputError for files that are not what their manifest says; while reading, SourceError for what cannot be read.
+    Args:
+        path: An output folder, a mixture in it, or a folder or file of Parquet.
+        subsets: Read curated documents of these instead, those that the ledger keeps.
+        weights: The same, and the share of each subset in the tokens given, at any point to within a document. A pass
+            ends when one subset has given all its documents `epochs` times.
+        mixture: Its name, where the folder has several.
+        rank, world_size: This reader among those that share the documents, none of which two get.
+        seed: The order is a function of it and of the epoch.
+        epochs: How often each document comes in a pass, each time in another order; None never ends.
+        columns: To read, all by default.
+        batch_size: Rows of a RecordBatch (the last may be shorter); None gives dicts, in which metadata is a dict too.
+        shuffle: Row groups whose rows are mixed, 2 of 8 to 16 MB by default, after all row groups are; 0 for the order
+            of the files.
+        read_ahead: Runs of row groups of a source that are read before they are asked for, by as many threads; 0 for
+            none.
+        uneven: Where the ranks of a pass get different numbers of documents: "keep" leaves it so, "drop" ends all with
+            the poorest, "pad" lets the poorer ones take documents of their next epoch, "error" refuses.
+        on_damage: "stop" raises SourceError for a row group that cannot be read; "skip" leaves it out, with a warning,
+            and counts it.
+
+    Returns:
+        An iterator with `state_dict`, `load_state_dict`, `set_epoch` and `counts`.
+
+    Raises:
+        RecipeError: For arguments that do not fit, weights that do not sum to 1 and subsets without documents.
+        OutputError: For files that are not what their manifest says.
+        LimitError: For a pass in which `uneven` cannot be met.
+        SourceError: While reading, for what cannot be read.
     """
+    path = os.fspath(path)
     check_rank(rank, world_size)
-    least = {
-        "batch_size": (batch_size, 1),
-        "epochs": (epochs, 1),
-        "shuffle": (shuffle, 0),
-        "read_ahead": (read_ahead, 0),
-    }
-    for name, (value, lowest) in least.items():
-        if value is not None and (value != int(value) or value < lowest):
-            raise RecipeError(f"{name}: {value}; expected a whole number of at least {lowest}")
-    if subsets is not None and weights is not None:
-        raise RecipeError("subsets: are named by the weights already; give one of the two")
-    if mixture is not None and (subsets is not None or weights is not None):
-        raise RecipeError(f"mixture: {mixture!r} has its weights; subsets and weights are for curated documents")
-    sources: list[tuple[Source, float | None]]
-    if weights is not None:
-        shares = _checked(weights)
-        sources = [(curated_source(path, [name], name=name), weight) for name, weight in shares.items()]
-    elif subsets is not None:
-        if not subsets or isinstance(subsets, str):
-            raise RecipeError(f"subsets: {subsets!r}; expected a list of names")
-        sources = [(curated_source(path, sorted(set(subsets)), name=_EVERYTHING), None)]
-    else:
-        sources = [(mixture_source(path, mixture, name=_EVERYTHING), None)]
+    check_uneven(uneven)
+    _check_numbers(batch_size=(batch_size, 1), epochs=(epochs, 1), shuffle=(shuffle, 0), read_ahead=(read_ahead, 0))
+    if on_damage not in ("stop", "skip"):
+        raise RecipeError(f"on_damage: {on_damage!r}; expected 'stop' or 'skip'")
+    if uneven != "keep" and (weights is not None or epochs is None):
+        reason = "with weights a rank ends by its tokens" if weights is not None else "there is no end"
+        raise RecipeError(f"uneven: {uneven!r}, but {reason}: take epochs=None and end all ranks at the same step")
+    sources = _sources(path, subsets, weights, mixture)
     there = sources[0][0].columns
     unknown = [name for name in columns or () if name not in there]
     if unknown or (columns is not None and not columns):
@@ -84,7 +92,7 @@ def load(
     read = chosen if weights is None or TOKENS in chosen else [*chosen, TOKENS]
     lanes = {
         source.name: Lane(
-            Blocks(source, read, seed=seed, shuffle=shuffle),
+            Blocks(source, read, seed=seed, shuffle=shuffle, on_damage=on_damage),
             rank=rank,
             world_size=world_size,
             epochs=epochs,
@@ -99,7 +107,39 @@ def load(
         "seed": seed,
         "shuffle": shuffle,
     }
-    return Loader(lanes, mark, chosen, rank=rank, world_size=world_size, batch_size=batch_size, read_ahead=read_ahead)
+    return Loader(
+        lanes,
+        mark,
+        chosen,
+        rank=rank,
+        world_size=world_size,
+        batch_size=batch_size,
+        read_ahead=read_ahead,
+        uneven=uneven,
+    )
+
+
+def _check_numbers(**least: tuple[int | None, int]) -> None:
+    for name, (value, lowest) in least.items():
+        if value is not None and (value != int(value) or value < lowest):
+            raise RecipeError(f"{name}: {value}; expected a whole number of at least {lowest}")
+
+
+def _sources(
+    path: str, subsets: Sequence[str] | None, weights: Mapping[str, float] | None, mixture: str | None
+) -> list[tuple[Source, float | None]]:
+    """What is read, with the weight of each."""
+    if subsets is not None and weights is not None:
+        raise RecipeError("subsets: are named by the weights already; give one of the two")
+    if mixture is not None and (subsets is not None or weights is not None):
+        raise RecipeError(f"mixture: {mixture!r} has its weights; subsets and weights are for curated documents")
+    if weights is not None:
+        return [(curated_source(path, [name], name=name), weight) for name, weight in _checked(weights).items()]
+    if subsets is not None:
+        if not subsets or isinstance(subsets, str):
+            raise RecipeError(f"subsets: {subsets!r}; expected a list of names")
+        return [(curated_source(path, sorted(set(subsets)), name=_EVERYTHING), None)]
+    return [(mixture_source(path, mixture, name=_EVERYTHING), None)]
 
 
 def _checked(weights: Mapping[str, float]) -> dict[str, float]:
@@ -110,7 +150,11 @@ def _checked(weights: Mapping[str, float]) -> dict[str, float]:
 
 
 class Loader:
-    """What `load` returns. Iterating goes on where it stands; so it does after `load_state_dict`."""
+    """What `load` returns.
+
+    Iterating resumes where it stands, so also after `load_state_dict`; after the end of a pass it begins the next one.
+    `epoch` is the number of the pass, and `ended` says what ended the last one.
+    """
 
     def __init__(
         self,
@@ -122,19 +166,36 @@ class Loader:
         world_size: int,
         batch_size: int | None,
         read_ahead: int,
+        uneven: str = "keep",
     ) -> None:
         self.columns, self.rank, self.world_size, self.batch_size = tuple(columns), rank, world_size, batch_size
+        self.uneven, self.epoch = uneven, 0
+        self.ended: str | None = None
         self._lanes, self._mark = dict(lanes), mark
         self._in_order = list(self._lanes.values())
         self._reading = Reading(read_ahead)
+        self._schedule = Schedule(self._in_order, rank=rank, world_size=world_size, uneven=uneven)
         self._forget()
+        self._schedule.warn_of_empty_ranks()
 
     def _forget(self) -> None:
         # Lanes of the rows to come, by their number, and how many of these rows are given; dicts made beforehand.
         self._plan, self._planned = np.zeros(0, np.int64), 0
         self._dicts: Iterator[tuple[Lane, dict[str, Any]]] = iter(())
 
+    def set_epoch(self, epoch: int) -> None:
+        """Stand at the beginning of pass `epoch`, from 0 on; within it already, nothing changes, so that a pass that
+        was resumed goes on."""
+        _check_numbers(epoch=(epoch, 0))
+        if epoch != self.epoch or self.ended is not None:
+            self.epoch, self.ended = epoch, None
+            self._reading.close()
+            self._forget()
+            self._schedule.begin(epoch)
+
     def __iter__(self) -> Iterator[Any]:
+        if self.ended is not None:
+            self.set_epoch(self.epoch + 1)
         return self
 
     def __next__(self) -> Any:
@@ -145,14 +206,15 @@ class Loader:
             for lane, document in self._dicts:
                 lane.advance(1)
                 self._planned += 1
+                self._schedule.note(1)
                 return document
             lanes, batch = self._rows(_DICTS_AT_ONCE)
             self._dicts = zip([self._in_order[i] for i in lanes.tolist()], _documents(batch))
-        self._reading.close()
-        raise StopIteration
+        raise self._end()
 
     def _batch(self, size: int) -> pa.RecordBatch:
         before, documents = self._places(), [lane.documents for lane in self._in_order]
+        rows_left = self._schedule.left
         pieces: list[pa.RecordBatch] = []
         left = size
         try:
@@ -166,20 +228,28 @@ class Loader:
                     if n:
                         self._in_order[number].advance(n)
                 self._planned += batch.num_rows
+                self._schedule.note(batch.num_rows)
         except BaseException:
             # Rows of a batch that was not given are not given.
             self._stand(before)
+            self._schedule.left = rows_left
             for lane, n in zip(self._in_order, documents):
                 lane.documents = n
             raise
         if not pieces:
-            self._reading.close()
-            raise StopIteration
+            raise self._end()
         return pieces[0] if len(pieces) == 1 else pa.concat_batches(pieces)
+
+    def _end(self) -> StopIteration:
+        self._reading.close()
+        if self.ended is None:
+            self.ended = self._schedule.why()
+        return StopIteration()
 
     def _rows(self, most: int) -> tuple[np.ndarray, pa.RecordBatch]:
         """Up to so many of the next rows, and the number of the lane of each; none at the end."""
-        if self._planned == len(self._plan) and not self._ahead():
+        most = min(most, self._schedule.room())
+        if self.ended is not None or not most or (self._planned == len(self._plan) and not self._ahead()):
             return np.zeros(0, np.int64), pa.record_batch({})
         lanes = self._plan[self._planned : self._planned + most]
         counts = np.bincount(lanes, minlength=len(self._in_order))
@@ -191,24 +261,18 @@ class Loader:
         return lanes, pa.concat_batches(pieces).take(pa.array(place))
 
     def _ahead(self) -> bool:
-        """Plan the rows up to where a lane's block ends; False at the end of a lane."""
-        if not all(lane.fill(self._reading) for lane in self._in_order):
-            return False
-        if len(self._in_order) == 1:
-            self._plan = np.zeros(self._in_order[0].left(), np.int64)
-        else:
-            due = [lane.due() for lane in self._in_order]
-            edge = min(found[-1] for found in due)
-            due = [found[: np.searchsorted(found, edge, side="right")] for found in due]
-            numbers = np.repeat(np.arange(len(due)), [len(found) for found in due])
-            self._plan = numbers[np.argsort(np.concatenate(due), kind="stable")]
-        self._planned = 0
-        return True
+        """Plan the rows up to where a lane's block ends; False at the end of the pass."""
+        self._plan, self._planned = self._schedule.ahead(self._reading), 0
+        return len(self._plan) > 0
 
     def counts(self) -> dict[str, dict[str, float]]:
         """Of each subset weighed, or of `all`: documents that this object has given; epochs: where the ranks stand
-        together, to within a block of each."""
+        together, to within a block of each; damaged: row groups that were skipped."""
         return {name: lane.counts() for name, lane in self._lanes.items()}
+
+    def damage(self) -> list[str]:
+        """What was skipped, with file and row group, where `on_damage` is "skip"."""
+        return [text for lane in self._in_order for _, text in sorted(lane.blocks.damaged.items())]
 
     def close(self) -> None:
         """Stop reading ahead. Iterating again goes on."""
@@ -230,6 +294,10 @@ class Loader:
             "of": dict(self._mark),
             "rank": self.rank,
             "world_size": self.world_size,
+            "epoch": self.epoch,
+            "ended": self.ended is not None,
+            "before": self._schedule.before,
+            "left": self._schedule.left,
             "subsets": self._places(),
         }
 
@@ -247,26 +315,42 @@ class Loader:
             lane.stand(place["pending"], int(place["next"]), int(place["tokens"]))
 
     def load_state_dict(self, state: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
-        """Go on from a state of this rank, or from the states of all ranks, in any order, of any world size: then what
-        none of them has given is dealt anew, and no document is given twice within an epoch.
+        """Resume from a state of this rank, or from the states of all ranks, in any order, of any world size: then what
+        none of them has given is dealt anew, and no document is given twice within an epoch. Documents that `remove`
+        took out since are not given; all others keep their order.
 
         Raises OutputError for states of other documents, weights, seed or shuffle, and for states that are not those
-        of all ranks.
+        of all ranks, or of different epochs.
         """
         states = [state] if isinstance(state, Mapping) else list(state)
         compare_states(states, self._mark)
         own = own_state(states, rank=self.rank, world_size=self.world_size)
-        if own is not None:
-            self._stand(own["subsets"])
-        else:
-            places = {}
-            for name in self._lanes:
-                held = [one["subsets"][name] for one in states]
-                pending, edge = deal(held, rank=self.rank, world_size=self.world_size)
-                # Each rank holds to the weights from here on.
-                places[name] = {"pending": pending, "next": edge, "tokens": 0}
-            self._stand(places)
         self._reading.close()
+        if own is not None:
+            self._restore(int(own.get("epoch", 0)), bool(own.get("ended", False)))
+            self._stand(own["subsets"])
+            self._schedule.before, self._schedule.left = float(own.get("before", 0)), own.get("left")
+            return
+        epoch, begun, has_ended = same_epoch(states)
+        self._restore(epoch, has_ended)
+        places: dict[str, dict[str, Any]] = {}
+        every: list[list[tuple[list[list[int]], int]]] = []
+        for name, lane in self._lanes.items():
+            held = [
+                one["subsets"][name] if one in begun else {"pending": [], "next": lane.start(epoch, int(one["rank"]))}
+                for one in states
+            ]
+            every.append([deal(held, rank=rank, world_size=self.world_size) for rank in range(self.world_size)])
+            pending, edge = every[-1][self.rank]
+            # Each rank holds to the weights from here on.
+            places[name] = {"pending": pending, "next": edge, "tokens": 0}
+        self._stand(places)
+        self._schedule.resume(begun, every)
+
+    def _restore(self, epoch: int, has_ended: bool) -> None:
+        self.epoch = epoch
+        self.ended = "the epoch had ended when the state was saved" if has_ended else None
+        self._schedule.begin(epoch)
 
 
 def _documents(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.errors import OutputError
+from massivetext.parquet import open_parquet, read_parquet
 
 __all__ = ["Documents", "kept_documents"]
 
@@ -52,7 +52,7 @@ def kept_documents(parts: Sequence[tuple[str, str | None]]) -> Documents:
     n_bytes = 0
     for number, (curated, ledger) in enumerate(parts):
         with storage.open_input(curated) as stream:
-            file = pq.ParquetFile(stream)
+            file = open_parquet(stream)
             rows = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
             table = file.read(columns=["id"] * (ledger is not None) + ["n_bytes", "n_tokens"])
         chosen = np.arange(table.num_rows) if ledger is None else _kept(table.column("id"), curated, ledger)
@@ -72,7 +72,7 @@ def kept_documents(parts: Sequence[tuple[str, str | None]]) -> Documents:
 def _kept(ids: pa.ChunkedArray, curated: str, ledger: str) -> np.ndarray:
     """Rows of a curated file that its ledger has as kept."""
     with storage.open_input(ledger) as stream:
-        rows = pq.read_table(stream, columns=["id", "outcome"])
+        rows = read_parquet(stream, columns=["id", "outcome"])
     at = pc.index_in(ids, value_set=rows.column("id"))
     if at.null_count:
         raise OutputError(f"{curated}: has {at.null_count} documents that {ledger} does not know")

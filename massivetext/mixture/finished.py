@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from massivetext import storage
+from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.errors import OutputError
+from massivetext.mixture.schema import MIXTURE_SCHEMA
 
-__all__ = ["compare_files", "finished_shards"]
+__all__ = ["compare_files", "compare_footer", "finished_shards"]
 
 
-def finished_shards(path: str, mixture: str | None = None) -> tuple[str, list[str], dict[str, Any] | None]:
+def finished_shards(
+    path: str | os.PathLike[str], mixture: str | None = None
+) -> tuple[str, list[str], dict[str, Any] | None]:
     """path: an output folder, a mixture in it, or a folder or file of Parquet. mixture: its name, where an output
     folder has several.
 
@@ -20,6 +27,7 @@ def finished_shards(path: str, mixture: str | None = None) -> tuple[str, list[st
 
     Raises OutputError where there are no shards or they are not those of the manifest.
     """
+    path = os.fspath(path)
     if not storage.is_remote(path) and path.endswith(".parquet") and storage.exists(path):
         return path.rpartition("/")[0] or ".", [path], None
     root = storage.join(path, "mixture")
@@ -57,3 +65,24 @@ def compare_files(folder: str, listed: Mapping[str, Any], names: Sequence[str], 
             raise OutputError(f"{file}: is in the manifest, but not there; {remedy}")
         if there[file][0] != expected:
             raise OutputError(f"{file}: has {there[file][0]:,} bytes, its manifest says {expected:,}; {remedy}")
+
+
+def compare_footer(
+    path: str, n_rows: int, schema: pa.Schema, listed: Mapping[str, Any], manifest: Mapping[str, Any]
+) -> None:
+    """Compare what a shard's footer says, which has no checksum, with the manifest.
+
+    Args:
+        path: The shard.
+        n_rows: Rows by its footer.
+        schema: Its schema.
+        listed: What `files` of the manifest says of it.
+        manifest: The mixture's; one that names no schema is not compared by it.
+
+    Raises:
+        OutputError: For another number of rows or other columns.
+    """
+    if n_rows != listed.get("rows", n_rows):
+        raise OutputError(f"{path}: has {n_rows:,} rows, its manifest says {listed['rows']:,}; it is damaged")
+    if "schema" in manifest and not any(schema.equals(known) for known in (MIXTURE_SCHEMA, DOCUMENT_SCHEMA)):
+        raise OutputError(f"{path}: has not the columns of {manifest['schema']}; it is damaged")

@@ -145,7 +145,8 @@ def plan(
             f"mixture.weights: no documents are kept of {', '.join(empty)}; see its ledger for why, "
             "or give it weight 0 and share its weight among the others"
         )
-    largest = int(min(max_epochs * available[name].tokens / weight for name, weight in weighted.items()))
+    largest = min(max_epochs * available[name].tokens / weight for name, weight in weighted.items())
+    largest = int(largest) if math.isfinite(largest) else 1 << 62
     budget = largest if tokens is None else tokens
     shares = tuple(
         Share(name, weight, found.documents, found.tokens, weight * budget, found.n_bytes)

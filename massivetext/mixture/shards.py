@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.errors import OutputError
 from massivetext.mixture.allotment import ShardRows
-from massivetext.parquet import ParquetOutput
+from massivetext.parquet import ParquetOutput, open_parquet
 
 __all__ = ["COMPRESSION_LEVEL", "ROW_GROUP_BYTES", "write_shard"]
 
@@ -63,7 +62,7 @@ def _read(rows: ShardRows, places: np.ndarray) -> pa.Table:
     path, group = rows.paths[rows.path[places[0]]], int(rows.row_group[places[0]])
     with storage.open_input(path) as stream:
         try:
-            table = pq.ParquetFile(stream).read_row_group(group)
+            table = open_parquet(stream).read_row_group(group)
             return table.take(pa.array(rows.row[places])).cast(DOCUMENT_SCHEMA)
         except (pa.ArrowException, IndexError, OSError) as error:
             raise OutputError(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 
-import pyarrow.parquet as pq
-
 from massivetext import storage
 from massivetext.documents import DOCUMENT_SCHEMA
-from massivetext.parquet import file_digest
+from massivetext.parquet import file_digest, open_parquet
 
 __all__ = ["verify_mixture"]
 
@@ -37,7 +35,7 @@ def verify_mixture(folder: str) -> list[str]:
             faults.append(f"{shard}: has another digest than the manifest says")
         else:
             with storage.open_input(shard) as stream:
-                file = pq.ParquetFile(stream)
+                file = open_parquet(stream)
                 if not file.schema_arrow.equals(DOCUMENT_SCHEMA):
                     faults.append(f"{shard}: has another schema")
                 if file.metadata.num_rows != summary["rows"]:

@@ -11,7 +11,7 @@ from massivetext.errors import LimitError, RecipeError
 from massivetext.mixture.allotment import generator
 from massivetext.packing.crops import CROPS_A_GROUP, Crops, crop, sequences_of_group
 from massivetext.packing.documents import Mixture, SubsetReader
-from massivetext.tokenizers import Tokenizer
+from massivetext.tokenizers import TOKENS_VERSION, Tokenizer
 
 __all__ = ["Barren", "Block", "Blocks", "check", "fingerprint"]
 
@@ -33,6 +33,12 @@ class Block:
 def check(tokenizer: Tokenizer, length: int) -> None:
     """Raises RecipeError for a tokenizer without BOS or EOS and for a length below 1."""
     for name, found in (("BOS", tokenizer.bos), ("EOS", tokenizer.eos)):
+        several = tokenizer.candidates.get(name.lower())
+        if found is None and several:
+            raise RecipeError(
+                f"tokenizer: {tokenizer.path}: several of its pieces could be the {name} token: {', '.join(several)}; "
+                f"name the one to use ({name.lower()}=...), or put its tokenizer_config.json beside it"
+            )
         if found is None:
             raise RecipeError(
                 f"tokenizer: {tokenizer.path}: has no {name} token, which stands where a document begins or ends; name "
@@ -46,7 +52,7 @@ class Blocks:
     """Block f of a subset has the crops at the positions f P to (f + 1) P - 1, P being `positions`; crops at positions
     of one epoch are of all its documents once. The same for the same mixture, tokenizer, length and seed."""
 
-    def __init__(self, mixture: Mixture, subset: str, tokenizer: Tokenizer, *, length: int, seed: int) -> None:
+    def __init__(self, mixture: Mixture, subset: str, tokenizer: Tokenizer, *, length: int, seed: object) -> None:
         self.reader = SubsetReader(mixture, subset, seed=seed)
         self.tokenizer, self.length, self.seed, self.subset = tokenizer, length, seed, subset
         groups = self.reader.n_documents // (CROPS_A_GROUP * _BLOCKS_AN_EPOCH)
@@ -115,4 +121,6 @@ def fingerprint(mixture: Mixture, tokenizer: Tokenizer, *, length: int, seed: in
     """What sequences are a function of, for comparing two states: a JSON object."""
     weights = hashlib.blake2b(repr(sorted(mixture.weights.items())).encode(), digest_size=8).hexdigest()
     pieces = [tokenizer.digest, tokenizer.bos, tokenizer.eos]
+    if tokenizer.kind == "tokenizers":
+        pieces.append(f"tokens-{TOKENS_VERSION}")
     return {"mixture": mixture.digest, "weights": weights, "tokenizer": pieces, "length": length, "seed": seed}

@@ -43,13 +43,18 @@ def crop(
     texts: pa.LargeStringArray, uniform: np.ndarray, *, length: int, rows: np.ndarray | slice = slice(None)
 ) -> Crops:
     """One crop of each text. uniform: float64, one for each text, from [0, 1), placing the crop. rows: which texts, all
-    by default; the others are not looked at."""
+    by default; the others are not looked at. A text that is null, of a document that was taken out, gives an
+    empty crop of neither start nor end."""
     size = crop_bytes(length)
     offsets = np.frombuffer(texts.buffers()[1], np.int64, len(texts) + 1, texts.offset * 8)
     # Of texts that are all empty there may be no buffer at all.
     buffer = texts.buffers()[2] or pa.py_buffer(b"")
     data = np.frombuffer(buffer, np.uint8)
     begin, stop = offsets[:-1][rows], offsets[1:][rows]
+    gone = np.zeros(len(begin), bool)
+    if texts.null_count:
+        gone = texts.is_null().to_numpy(zero_copy_only=False)[rows]
+        begin, stop = np.where(gone, 0, begin), np.where(gone, 0, stop)
     start = np.floor(uniform * (stop - begin) - size / 4).astype(np.int64)
     first, last = start <= 0, start + size >= stop - begin
     at = np.where(first, begin, begin + start)
@@ -59,7 +64,7 @@ def crop(
         at = at + _within(data, at, at < end)
         end = end - _within(data, end, (end > at) & (end < stop))
     view = memoryview(buffer)
-    return Crops([bytes(view[i:j]) for i, j in zip(at.tolist(), end.tolist())], first, last)
+    return Crops([bytes(view[i:j]) for i, j in zip(at.tolist(), end.tolist())], first & ~gone, last & ~gone)
 
 
 def _within(data: np.ndarray, at: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import bisect
 import hashlib
 import json
+import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +22,10 @@ import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.errors import OutputError, RecipeError, SourceError
+from massivetext.holes import Holes, read_holes
 from massivetext.mixture.allotment import generator
-from massivetext.mixture.finished import finished_shards
+from massivetext.mixture.finished import compare_footer, finished_shards
+from massivetext.parquet import READ_ERRORS, open_parquet
 from massivetext.tokenizers import BYTES_A_TOKEN
 
 __all__ = ["Mixture", "SubsetReader", "open_mixture"]
@@ -30,23 +34,33 @@ _ROW_GROUPS_HELD = 2
 
 
 class _Texts(dict[str, pa.LargeStringArray]):
-    """Texts of a row group by subset, each taken out when it is asked for."""
+    """Texts of a row group by subset, each taken out when it is asked for; null where a document was taken out."""
 
-    def __init__(self, table: pa.Table) -> None:
-        self._table = table
+    def __init__(self, table: pa.Table, holes: Holes | None, group: int) -> None:
+        # Cast first: what is null becomes an empty text of the same type.
+        texts = pa.concat_arrays(pc.fill_null(table.column("text").cast(pa.large_string()), "").chunks)
+        subsets = table.column("subset").combine_chunks() if "subset" in table.column_names else None
+        if holes is not None:
+            places = holes.places(group)
+            at = pa.array(places, mask=places < 0)
+            texts, subsets = texts.take(at), None if subsets is None else subsets.take(at)
+            if subsets is not None:
+                names = np.array(subsets.to_pylist(), object)
+                for row, _, subset in holes.of_group(group):
+                    names[row] = subset
+                subsets = pa.array(names.tolist(), pa.string())
+        self._texts, self._subsets = texts, subsets
 
     def __missing__(self, subset: str) -> pa.LargeStringArray:
-        texts = self._table.column("text")
-        if "subset" in self._table.column_names:
-            texts = texts.filter(pc.equal(self._table.column("subset"), subset))
-        # Cast first: what is null becomes an empty text of the same type.
-        self[subset] = pa.concat_arrays(pc.fill_null(texts.cast(pa.large_string()), "").chunks)
+        is_all = self._subsets is None
+        self[subset] = self._texts if is_all else self._texts.filter(pc.equal(self._subsets, subset))
         return self[subset]
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Shards and what they hold. path, row_group: of each row group, paths indexing `paths`; documents: of each subset
+    """Shards and what they held when they were first written (`massivetext.holes`: of shards that rows were taken out
+    of). path, row_group: of each row group, paths indexing `paths`; documents: of each subset
     its number in each row group; tokens: of each subset all, as the shards count them; weights sum to 1; digest: of
     what the shards hold, hex. scratch: a local folder in which texts are left by subset once they are read, and mapped
     from there: a row group of six subsets is else decoded six times an epoch, and books whole for crops of a tenth."""
@@ -60,6 +74,7 @@ class Mixture:
     weights: Mapping[str, float]
     digest: str
     scratch: str | None = None
+    holes: Mapping[int, Holes] = field(default_factory=dict)
     _cache: OrderedDict[int, Mapping[str, pa.LargeStringArray]] = field(
         default_factory=OrderedDict, compare=False, repr=False
     )
@@ -78,14 +93,20 @@ class Mixture:
         return held[subset]
 
     def _read(self, unit: int) -> Mapping[str, pa.LargeStringArray]:
-        path = self.paths[self.path[unit]]
+        number, group = int(self.path[unit]), int(self.row_group[unit])
+        path, holes = self.paths[number], self.holes.get(number)
+        now = group if holes is None else holes.groups()[group]
         try:
             with storage.open_input(path) as stream:
-                file = pq.ParquetFile(stream)
+                file = open_parquet(stream)
                 names = [name for name in ("subset", "text") if name in file.schema_arrow.names]
-                return _Texts(file.read_row_group(int(self.row_group[unit]), columns=names))
-        except (pa.ArrowInvalid, OSError) as error:
-            raise SourceError(f"{path}: row group {self.row_group[unit]} cannot be read: {error}") from error
+                if now < 0:
+                    return _Texts(pa.table(file.schema_arrow.empty_table().select(names)), holes, group)
+                return _Texts(file.read_row_group(now, columns=names), holes, group)
+        except READ_ERRORS as error:
+            raise SourceError(
+                f"{path}: row group {now} cannot be read: {error}; `massivetext verify` names what is damaged"
+            ) from error
 
     def _mapped(self, unit: int, scratch: str) -> dict[str, pa.LargeStringArray]:
         """The same from a file in scratch, which is made first where it is missing: a batch for each subset."""
@@ -107,11 +128,11 @@ class Mixture:
 
 
 def open_mixture(
-    path: str,
+    path: str | os.PathLike[str],
     *,
     mixture: str | None = None,
     weights: Mapping[str, float] | None = None,
-    scratch: str | None = None,
+    scratch: str | os.PathLike[str] | None = None,
 ) -> Mixture:
     """path: an output folder, a mixture in it, or any folder or file of Parquet with the column `text` (and `subset`;
     without it all is the subset `all`). mixture: its name, where an output folder has several. weights: by default
@@ -120,49 +141,28 @@ def open_mixture(
     Raises OutputError where there are no shards or they are not those of the manifest, RecipeError for weights that
     do not sum to 1 or name a subset without documents.
     """
+    path, scratch = os.fspath(path), None if scratch is None else os.fspath(scratch)
     if scratch is not None and storage.is_remote(scratch):
         raise RecipeError(
             f"scratch: {scratch} is on an object store, from which no file is mapped; name a local folder"
         )
     folder, shards, manifest = finished_shards(path, mixture)
-    rows: list[tuple[int, int]] = []
-    counts: list[dict[str, int]] = []
-    tokens: dict[str, int] = {}
-    for number, shard in enumerate(shards):
-        try:
-            with storage.open_input(shard) as stream:
-                file = pq.ParquetFile(stream)
-                names = file.schema_arrow.names
-                if "text" not in names:
-                    raise OutputError(f"{shard}: has no column `text`, only {', '.join(names)}")
-                size = "n_tokens" if "n_tokens" in names else "text"
-                for group in range(file.metadata.num_row_groups):
-                    columns = ["subset"] * ("subset" in names) + [size] * (manifest is None)
-                    found = _count(file, group, columns, size)
-                    rows.append((number, group))
-                    counts.append({name: n for name, (n, _) in found.items()})
-                    for name, (_, n) in found.items():
-                        tokens[name] = tokens.get(name, 0) + n
-        except (pa.ArrowInvalid, OSError) as error:
-            raise OutputError(f"{shard}: is no whole Parquet file: {error}; write the mixture again") from error
-    subsets = sorted({name for found in counts for name, n in found.items() if n})
+    found = [_counted(number, shard, folder, manifest) for number, shard in enumerate(shards)]
+    counts = [of_group for shard in found for of_group in shard.documents]
+    subsets = sorted({name for of_group in counts for name, n in of_group.items() if n})
     if not subsets:
         raise OutputError(f"{path}: its {len(shards)} shards hold no documents")
-    documents = {name: np.array([found.get(name, 0) for found in counts], np.int64) for name in subsets}
+    documents = {name: np.array([of_group.get(name, 0) for of_group in counts], np.int64) for name in subsets}
     if manifest is not None:
         tokens = {name: int(n) for name, n in manifest["counts"]["tokens"].items()}
+    else:
+        tokens = {name: sum(shard.tokens.get(name, 0) for shard in found) for name in subsets}
     if weights is None:
         weights = manifest["weights"] if manifest is not None else _shares(tokens)
     digest = hashlib.blake2b(digest_size=16)
-    files = {} if manifest is None else manifest["files"]
-    for number, shard in enumerate(shards):
-        name = shard.rsplit("/", 1)[-1]
-        known = (
-            files[name]["blake2b"]
-            if files
-            else [storage.size(shard), [counts[i] for i, r in enumerate(rows) if r[0] == number]]
-        )
-        digest.update(json.dumps([name, known], sort_keys=True).encode())
+    for shard_path, shard in zip(shards, found):
+        digest.update(json.dumps([shard_path.rsplit("/", 1)[-1], shard.known], sort_keys=True).encode())
+    rows = [(number, group) for number, shard in enumerate(found) for group in range(len(shard.documents))]
     place = np.array(rows, np.int32).reshape(-1, 2)
     return Mixture(
         folder,
@@ -174,7 +174,56 @@ def open_mixture(
         _checked(weights, subsets),
         digest.hexdigest(),
         scratch,
+        {number: shard.holes for number, shard in enumerate(found) if shard.holes is not None},
     )
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """A shard: documents of each subset in each of its row groups, as first written; tokens of each subset, where
+    there is no manifest; what identifies its first bytes; its holes."""
+
+    documents: list[dict[str, int]]
+    tokens: dict[str, int]
+    known: Any
+    holes: Holes | None
+
+
+def _counted(number: int, shard: str, folder: str, manifest: Mapping[str, Any] | None) -> _Counted:
+    """Count one shard. Raises OutputError where it is no whole Parquet file with texts, or not as its manifest says."""
+    documents: list[dict[str, int]] = []
+    tokens: dict[str, int] = {}
+    try:
+        with storage.open_input(shard) as stream:
+            file = open_parquet(stream)
+            schema = file.schema_arrow
+            names = schema.names
+            if "text" not in names:
+                raise OutputError(f"{shard}: has no column `text`, only {', '.join(names)}")
+            if manifest is not None:
+                listed = manifest["files"][shard[len(folder) + 1 :]]
+                compare_footer(shard, file.metadata.num_rows, schema, listed, manifest)
+            holes = read_holes(schema.metadata)
+            size = "n_tokens" if "n_tokens" in names else "text"
+            columns = ["subset"] * ("subset" in names) + [size] * (manifest is None)
+            groups = range(file.metadata.num_row_groups) if holes is None else holes.groups()
+            for then, now in enumerate(groups):
+                counts = _count(file, now, columns, size) if now >= 0 else {}
+                of_group = {name: n for name, (n, _) in counts.items()}
+                for _, _, subset in () if holes is None else holes.of_group(then):
+                    name = subset if "subset" in names else "all"
+                    of_group[name] = of_group.get(name, 0) + 1
+                documents.append(of_group)
+                for name, (_, n) in counts.items():
+                    tokens[name] = tokens.get(name, 0) + n
+    except READ_ERRORS as error:
+        raise OutputError(f"{shard}: is no whole Parquet file: {error}; write the mixture again") from error
+    known: Any
+    if manifest is None:
+        known = [storage.size(shard), documents]
+    else:
+        known = listed["blake2b"] if holes is None else holes.of
+    return _Counted(documents, tokens, known, holes)
 
 
 def _count(file: pq.ParquetFile, group: int, columns: Sequence[str], size: str) -> dict[str, tuple[int, int]]:
@@ -218,7 +267,7 @@ class SubsetReader:
     Row groups are permuted, then the rows of each, both anew in each epoch, so that neighbours share row groups.
     """
 
-    def __init__(self, mixture: Mixture, subset: str, *, seed: int) -> None:
+    def __init__(self, mixture: Mixture, subset: str, *, seed: object) -> None:
         self.mixture, self.subset, self.seed = mixture, subset, seed
         self.n_documents = mixture.n_documents(subset)
         self._units = np.flatnonzero(mixture.documents[subset])

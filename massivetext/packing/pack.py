@@ -153,10 +153,10 @@ def _slices(source: Source, shard: Shard, dtype: np.dtype) -> Iterator[tuple[np.
 
 
 def pack(
-    path: str,
+    path: str | os.PathLike[str],
     *,
-    tokenizer: str,
-    output: str,
+    tokenizer: str | os.PathLike[str],
+    output: str | os.PathLike[str],
     length: int = 2048,
     tokens: int | None = None,
     seed: int = 0,
@@ -166,7 +166,7 @@ def pack(
     shard_bytes: int = 256 << 20,
     max_epochs: float = 4,
     workers: int = 1,
-    scratch: str | None = None,
+    scratch: str | os.PathLike[str] | None = None,
     bos: str | None = None,
     eos: str | None = None,
     say: Callable[[str], None] = lambda line: None,
@@ -182,6 +182,8 @@ def pack(
     Memory of a worker: one row group of the mixture for each subset, a block, and 32 MB. Errors as for `sequences`,
     and OutputError for an output folder that holds other sequences.
     """
+    path, tokenizer, output = os.fspath(path), os.fspath(tokenizer), os.fspath(output)
+    scratch = None if scratch is None else os.fspath(scratch)
     wrong = [name for name in formats if name not in FORMATS]
     if wrong or not formats:
         raise RecipeError(f"formats: {list(formats)!r}; expected some of {', '.join(FORMATS)}")
@@ -199,7 +201,7 @@ def pack(
         tokens=tokens or sum(found.tokens for found in available.values()),
         max_epochs=max_epochs,
     )
-    for line in wanted.lines():
+    for line in (*found.notes, *wanted.lines()):
         say(line)
     shares = _whole_shares(opened.weights, wanted.tokens // length)
     mark = fingerprint(opened, found, length=length, seed=seed)

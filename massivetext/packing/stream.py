@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from massivetext.dealing import check_rank, compare_states, deal, own_state
-from massivetext.errors import RecipeError
+from massivetext.dealing import check_rank, check_uneven, compare_states, deal, own_state, same_epoch
+from massivetext.errors import LimitError, RecipeError
 from massivetext.mixture.allotment import generator
+from massivetext.mixture.plan import Available, plan
 from massivetext.packing.blocks import Barren, Block, Blocks, check, fingerprint
 from massivetext.packing.documents import Mixture, open_mixture
-from massivetext.tokenizers import read_tokenizer
+from massivetext.tokenizers import Tokenizer, read_tokenizer
 
 __all__ = ["Sequences", "sequences"]
 
@@ -21,47 +24,94 @@ _DRAWS = 1024
 
 
 def sequences(
-    path: str,
+    path: str | os.PathLike[str],
     *,
-    tokenizer: str,
+    tokenizer: str | os.PathLike[str],
     length: int = 2048,
     rank: int = 0,
     world_size: int = 1,
     seed: int = 0,
-    epochs: float | None = 1,
+    tokens: int | None = None,
+    epochs: float | str | None = "mixture",
     batch_size: int | None = None,
     weights: Mapping[str, float] | None = None,
     mixture: str | None = None,
+    max_epochs: float = 4,
+    uneven: str = "keep",
+    dtype: str | None = None,
     bos: str | None = None,
     eos: str | None = None,
-    scratch: str | None = None,
+    scratch: str | os.PathLike[str] | None = None,
 ) -> Sequences:
-    """Sequences of `length` tokens from a mixture by spec section 10: an iterator of arrays [length], or
-    [batch_size, length] (the last may be shorter), uint16 where the vocabulary allows, else int32.
+    """Make sequences of `length` tokens from a mixture by spec section 10.
 
-    path: an output folder, a mixture in it, or a folder of Parquet with `text` and `subset`. tokenizer: a SentencePiece
-    model or a `tokenizers` JSON file; bos, eos: its pieces to use, where it marks none. rank, world_size: this reader
-    among those that share the sequences, none of which two get. epochs: of crops; the stream ends when a subset that is
-    drawn has given that many crops of each of its documents; None never ends. weights: of subsets, by default the
-    mixture's; mixture: its name, where the folder has several. scratch: a local folder, also of several ranks, to hold
-    the texts by subset, as large as they are: each row group is then read and decoded once, not once an epoch of each
-    subset. It is left behind.
+    Each `for` over the result is a pass. By default a pass has as many tokens as the mixture, as `massivetext pack`
+    writes them; each pass has other crops in another order.
 
-    Raises RecipeError for weights that do not sum to 1 or name a subset without documents, and for a tokenizer without
-    BOS or EOS; OutputError for shards that are not what the manifest says; LimitError for documents that fill no
-    sequence.
+    Args:
+        path: An output folder, a mixture in it, or a folder of Parquet with `text` and `subset`.
+        tokenizer: A SentencePiece model, a `tokenizers` JSON file, a tiktoken file, or a folder with one of them.
+        length: Tokens of a sequence.
+        rank, world_size: This reader among those that share the sequences, none of which two get.
+        seed: Crops and their order are a function of it and of the pass.
+        tokens: Of a pass, over all ranks; by default those of the mixture.
+        epochs: "mixture" ends a pass by tokens. A number ends it when one subset that is drawn has given that many
+            crops of each of its documents, which may be soon: a warning says so. None never ends.
+        batch_size: Gives arrays [batch_size, length] (the last may be shorter), else [length].
+        weights: Of subsets, by default the mixture's.
+        mixture: Its name, where the folder has several.
+        max_epochs: Of a subset's tokens in a pass, above which LimitError names the largest number of tokens.
+        uneven: Where the ranks cannot have equally many sequences: "keep" gives the first ranks one more, "drop" leaves
+            the rest out, "pad" gives each one more, "error" refuses.
+        dtype: Of the tokens; by default uint16 where the vocabulary allows, else int32.
+        bos, eos: Pieces of the tokenizer to use, where it does not say which.
+        scratch: A local folder, also of several ranks, to hold the texts by subset, as large as they are: each row
+            group is then read and decoded once, not once an epoch of each subset. It is left behind.
+
+    Raises:
+        RecipeError: For weights that do not sum to 1 or name a subset without documents, and for a tokenizer without
+            BOS or EOS.
+        OutputError: For shards that are not what the manifest says.
+        LimitError: For documents that fill no sequence, and tokens above `max_epochs`.
     """
     check_rank(rank, world_size)
+    check_uneven(uneven)
     if batch_size is not None and batch_size < 1:
         raise RecipeError(f"batch_size: {batch_size}; expected at least 1")
-    if epochs is not None and epochs <= 0:
-        raise RecipeError(f"epochs: {epochs}; expected more than 0, or None for no end")
+    if tokens is not None and tokens < length:
+        raise RecipeError(f"tokens: {tokens}; expected at least those of one sequence, {length}")
+    by_tokens = epochs == "mixture"
+    if not by_tokens and (isinstance(epochs, str) or (epochs is not None and epochs <= 0)):
+        raise RecipeError(f"epochs: {epochs!r}; expected 'mixture', a number above 0, or None for no end")
+    if not by_tokens and (tokens is not None or uneven != "keep"):
+        raise RecipeError(f"epochs: {epochs!r} does not go with tokens or uneven, which end a pass by its tokens")
     found = read_tokenizer(tokenizer, bos=bos, eos=eos)
     check(found, length)
+    for note in found.notes:
+        warnings.warn(note, stacklevel=2)
+    if dtype is not None and np.iinfo(dtype).max < found.vocabulary - 1:
+        raise RecipeError(f"dtype: {dtype} does not hold {found.vocabulary:,} ids")
     opened = open_mixture(path, mixture=mixture, weights=weights, scratch=scratch)
-    made = {name: Blocks(opened, name, found, length=length, seed=seed) for name in opened.weights}
-    mark = fingerprint(opened, found, length=length, seed=seed)
-    return Sequences(opened, made, mark, rank=rank, world_size=world_size, epochs=epochs, batch_size=batch_size)
+    total = None
+    if by_tokens:
+        available = {name: Available(opened.n_documents(name), max(1, opened.tokens[name])) for name in opened.weights}
+        every = sum(share.tokens for share in available.values())
+        # The mixture's own weights and tokens were planned when it was made.
+        most = max_epochs if weights is not None or tokens is not None else float("inf")
+        total = plan(available, opened.weights, tokens=tokens or every, max_epochs=most).tokens // length
+    return Sequences(
+        opened,
+        found,
+        length=length,
+        seed=seed,
+        rank=rank,
+        world_size=world_size,
+        epochs=None if by_tokens else epochs,  # type: ignore[arg-type]
+        total=total,
+        batch_size=batch_size,
+        uneven=uneven,
+        dtype=dtype,
+    )
 
 
 @dataclass
@@ -76,29 +126,84 @@ class _Place:
 
 
 class Sequences:
-    """What `sequences` returns. Iterating goes on where it stands; so it does after `load_state_dict`."""
+    """What `sequences` returns.
+
+    Iterating resumes where it stands, so also after `load_state_dict`; after the end of a pass it begins the next one.
+    `epoch` is the number of the pass, `total` its sequences over all ranks, and `ended` says what ended the last one.
+    """
 
     def __init__(
         self,
         mixture: Mixture,
-        blocks: Mapping[str, Blocks],
-        mark: dict[str, object],
+        tokenizer: Tokenizer,
         *,
+        length: int,
+        seed: int,
         rank: int,
         world_size: int,
         epochs: float | None,
+        total: int | None,
         batch_size: int | None,
+        uneven: str = "keep",
+        dtype: str | None = None,
     ) -> None:
-        self.mixture, self.blocks = mixture, dict(blocks)
+        self.mixture, self.tokenizer, self.length, self.seed = mixture, tokenizer, length, seed
         self.rank, self.world_size, self.epochs, self.batch_size = rank, world_size, epochs, batch_size
-        self._mark = mark
-        self._places = {name: _Place([], rank) for name in self.blocks}
+        self.total, self.uneven, self.dtype = total, uneven, dtype
+        self._mark = fingerprint(mixture, tokenizer, length=length, seed=seed)
+        self._begin(0)
+        if total is not None:
+            if uneven == "error" and total % world_size:
+                raise LimitError(
+                    f"uneven: {total:,} sequences are no multiple of {world_size} ranks; take 'drop' or 'pad'"
+                )
+            if not self._quota():
+                warnings.warn(
+                    f"rank {rank} of {world_size} gets no sequence: there are {total:,}; take fewer ranks, or "
+                    "epochs=None",
+                    stacklevel=3,
+                )
+
+    def _begin(self, epoch: int) -> None:
+        """Stand at the beginning of a pass, of which the crops have a seed of their own."""
+        self.epoch = epoch
+        self._seed: object = self.seed if epoch == 0 else f"{self.seed} pass {epoch}"
+        self.blocks = {
+            name: Blocks(self.mixture, name, self.tokenizer, length=self.length, seed=self._seed)
+            for name in self.mixture.weights
+        }
+        self._places = {name: _Place([], self.rank) for name in self.blocks}
         self._barren = {name: Barren(found) for name, found in self.blocks.items()}
         self._base = self._drawn = 0
-        self._ended = False
+        self.ended: str | None = None
         self._draws: tuple[int, np.ndarray] | None = None
 
+    def set_epoch(self, epoch: int) -> None:
+        """Stand at the beginning of pass `epoch`, from 0 on; within it already, nothing changes, so that a pass that
+        was resumed goes on."""
+        if epoch != int(epoch) or epoch < 0:
+            raise RecipeError(f"epoch: {epoch}; expected a whole number of at least 0")
+        if epoch != self.epoch or self.ended is not None:
+            counts = {name: place.counts for name, place in self._places.items()}
+            self._begin(int(epoch))
+            for name, place in self._places.items():
+                place.counts = counts[name]
+
+    def _quota(self) -> int:
+        """Sequences that this rank gives from where the ranks were last dealt anew to the end of the pass."""
+        rest = max(0, int(self.total or 0) - self._base)
+        extra = {"keep": self.rank < rest % self.world_size, "drop": False, "pad": rest % self.world_size > 0}
+        return rest // self.world_size + extra.get(self.uneven, False)
+
+    def __len__(self) -> int:
+        """Sequences, or batches, of this rank's pass. Raises TypeError where a pass has no known end."""
+        if self.total is None:
+            raise TypeError("a pass that does not end by tokens has no length")
+        return -(-self._quota() // (self.batch_size or 1))
+
     def __iter__(self) -> Iterator[np.ndarray]:
+        if self.ended is not None:
+            self.set_epoch(self.epoch + 1)
         return self
 
     def __next__(self) -> np.ndarray:
@@ -115,7 +220,10 @@ class Sequences:
         return np.stack(rows)
 
     def _one(self) -> np.ndarray:
-        if self._ended:
+        if self.ended is not None:
+            raise StopIteration
+        if self.total is not None and self._drawn >= self._quota():
+            self.ended = f"all {self.total:,} sequences of the pass were given"
             raise StopIteration
         name = self._draw(self._drawn)
         place = self._places[name]
@@ -124,12 +232,25 @@ class Sequences:
                 place.pending.pop(0)
                 place.block = None
             if not self._load(name, place):
-                self._ended = True
+                self._end(name)
                 raise StopIteration
         sequence = place.block.sequences[place.pending[0][1]]
         place.pending[0][1] += 1
         self._drawn += 1
-        return sequence.copy()
+        return sequence.astype(self.dtype or sequence.dtype)
+
+    def _end(self, name: str) -> None:
+        """Say what ended a pass by epochs, loudly where most of the mixture was not given."""
+        n_documents = self.blocks[name].reader.n_documents
+        self.ended = f"{name} has given {self.epochs:g} crops of each of its {n_documents:,} documents"
+        given = self._drawn * self.length * self.world_size
+        every = sum(self.mixture.tokens[one] for one in self.mixture.weights)
+        if len(self.mixture.weights) > 1 and given < every / 2:
+            warnings.warn(
+                f"the pass ended since {self.ended}; it gave about {given:,} of the mixture's {every:,} tokens. "
+                'epochs="mixture" gives as many as it has',
+                stacklevel=4,
+            )
 
     def _load(self, name: str, place: _Place) -> bool:
         """Make the next block of a subset; False if there is none within the epochs."""
@@ -154,8 +275,7 @@ class Sequences:
         names = list(self.mixture.weights)
         chunk, at = divmod(number, _DRAWS)
         if self._draws is None or self._draws[0] != chunk:
-            seed = self._mark["seed"]
-            random = generator("draw", seed, self._base, self.world_size, self.rank, chunk)
+            random = generator("draw", self._seed, self._base, self.world_size, self.rank, chunk)
             edges = np.cumsum([self.mixture.weights[name] for name in names])
             drawn = np.searchsorted(edges, random.random(_DRAWS) * edges[-1], side="right")
             self._draws = (chunk, np.minimum(drawn, len(names) - 1))
@@ -181,6 +301,9 @@ class Sequences:
             "of": dict(self._mark),
             "rank": self.rank,
             "world_size": self.world_size,
+            "epoch": self.epoch,
+            "ended": self.ended is not None,
+            "total": self.total,
             "base": self._base,
             "drawn": self._drawn,
             "subsets": {
@@ -200,18 +323,22 @@ class Sequences:
         compare_states(states, self._mark)
         own = own_state(states, rank=self.rank, world_size=self.world_size)
         if own is not None:
+            epoch, begun, has_ended = int(own.get("epoch", 0)), [own], bool(own.get("ended", False))
+        else:
+            epoch, begun, has_ended = same_epoch(states)
+        self._begin(epoch)
+        if own is not None:
             self._base, self._drawn = int(own["base"]), int(own["drawn"])
             held = {
                 name: ([list(pair) for pair in place["pending"]], int(place["next"]))
                 for name, place in own["subsets"].items()
             }
         else:
-            self._base = max(int(one["base"]) for one in states) + sum(int(one["drawn"]) for one in states)
-            self._drawn = 0
-            held = {
-                name: deal([one["subsets"][name] for one in states], rank=self.rank, world_size=self.world_size)
-                for name in self._places
-            }
+            self._base = max(int(one["base"]) for one in begun) + sum(int(one["drawn"]) for one in begun)
+            held = {}
+            for name in self._places:
+                fresh = [{"pending": [], "next": int(one["rank"])} for one in states]
+                places = [one["subsets"][name] if one in begun else start for one, start in zip(states, fresh)]
+                held[name] = deal(places, rank=self.rank, world_size=self.world_size)
         self._places = {name: _Place(*place) for name, place in held.items()}
-        self._ended, self._draws = False, None
-        self._barren = {name: Barren(found) for name, found in self.blocks.items()}
+        self.ended = "the pass had ended when the state was saved" if has_ended else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -61,9 +62,9 @@ def _sentences(texts: Iterator[bytes]) -> Iterator[str]:
 
 
 def train_tokenizer(
-    path: str,
+    path: str | os.PathLike[str],
     *,
-    output: str,
+    output: str | os.PathLike[str],
     vocabulary: int = 32_000,
     sample_bytes: int = 100_000_000,
     seed: int = 0,
@@ -115,7 +116,7 @@ def train_tokenizer(
             f"vocabulary: {vocabulary} pieces cannot be learnt from {total:,} bytes of text: {error}; "
             "take fewer pieces or a larger sample"
         ) from error
-    storage.write_bytes(output, model.getvalue())
+    storage.write_bytes(os.fspath(output), model.getvalue())
     pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     found: dict[str, Any] = {"pieces": pieces.get_piece_size(), "sample_bytes": shares, "bytes_a_token": {}}
     for name in shares:

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.errors import MassiveTextError
+from massivetext.parquet import open_parquet, read_parquet
 
 __all__ = ["account"]
 
@@ -74,7 +74,7 @@ def _held(folder: str, testsets: Any, limit: float) -> np.ndarray | None:
     for path in paths:
         rest: tuple[np.ndarray, np.ndarray] = (np.zeros(0, np.int64), np.zeros(0, np.uint64))
         with storage.open_input(path) as stream:
-            for batch in [*pq.ParquetFile(stream).iter_batches(_ROWS), None]:
+            for batch in [*open_parquet(stream).iter_batches(_ROWS), None]:
                 rows, shingles = rest
                 if batch is not None:
                     rows = np.concatenate([rows, batch.column("row").to_numpy()])
@@ -99,7 +99,7 @@ def _frequent(folder: str, recipe: Mapping[str, Any], testsets: Any) -> list[dic
         if not storage.exists(path):
             continue
         with storage.open_input(path) as stream:
-            table = pq.read_table(stream)
+            table = read_parquet(stream)
         shown: list[dict[str, Any]] = []
         if testsets is not None and table.num_rows:
             try:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext import storage
+from massivetext.parquet import open_parquet
 from massivetext.terminal_text import visible
 
 __all__ = ["CHARACTERS", "Quote", "matched", "quoted", "texts", "visible"]
@@ -74,7 +74,7 @@ def texts(folder: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 def _read(path: str, ids: set[str]) -> dict[str, str]:
     left = set(ids)
     found: dict[str, str] = {}
-    with storage.open_input(path) as stream, pq.ParquetFile(stream) as file:
+    with storage.open_input(path) as stream, open_parquet(stream) as file:
         for group in range(file.metadata.num_row_groups):
             if not left:
                 break

@@ -59,6 +59,8 @@ def through(open_: Callable[..., Loader], steps: list[int], sizes: tuple[int, ..
         states = [state(rank) for rank in ranks]
         for rank in ranks:
             rank.close()
+        if all(one["ended"] for one in states):
+            break  # what comes next is another pass
     return found
 
 

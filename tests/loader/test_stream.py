@@ -150,8 +150,10 @@ def test_plain_parquet_of_any_columns(tmp_path: os.PathLike) -> None:
 
 def test_more_ranks_than_documents(tmp_path: os.PathLike) -> None:
     pq.write_table(pa.table({"text": ["a", "b", "c"]}), f"{tmp_path}/x.parquet")
-    ranks = [list(massivetext.load(str(tmp_path), rank=rank, world_size=5)) for rank in range(5)]
+    with pytest.warns(UserWarning, match=r"rank \d of 5 gets no document: there are 3") as warned:
+        ranks = [list(massivetext.load(str(tmp_path), rank=rank, world_size=5)) for rank in range(5)]
 
+    assert 2 == len(warned)
     assert [0, 0, 1, 1, 1] == sorted(map(len, ranks))
     # Three blocks an epoch are dealt on, so that with no end each rank has its turn.
     assert {"a", "b", "c"} == {

@@ -39,7 +39,7 @@ def test_a_mixture_of_whole_documents_by_an_oracle(model: str, write_mixture: Wr
     pieces = SentencePieceProcessor(model_file=model)
     whole = {(1, *pieces.encode(text), 2): i for i, text in enumerate(texts)}
 
-    found = list(sequences(folder, tokenizer=model, length=LENGTH))
+    found = list(sequences(folder, tokenizer=model, length=LENGTH, epochs=1))
 
     assert {np.dtype(np.uint16)} == {sequence.dtype for sequence in found}
     assert {(LENGTH,)} == {sequence.shape for sequence in found}
@@ -124,17 +124,20 @@ def test_batches_are_the_same_sequences(model: str, write_mixture: Write) -> Non
 def test_going_on_with_other_numbers_of_ranks_is_exact(model: str, write_mixture: Write, trial: int) -> None:
     """World sizes 1, 4, 3, 2: what all ranks give together is one epoch of blocks, each sequence once."""
     folder = write_mixture({"books": [words(30, i) for i in range(170)]}, {"books": 1.0})
-    expected = Counter(_take(sequences(folder, tokenizer=model, length=LENGTH), 10_000))
+    expected = Counter(_take(sequences(folder, tokenizer=model, length=LENGTH, epochs=1), 10_000))
     chosen = random.Random(trial)
     given: Counter[bytes] = Counter()
     states: list[dict] = []
     for size in (1, 4, 3, 2):
-        ranks = [sequences(folder, tokenizer=model, length=LENGTH, rank=r, world_size=size) for r in range(size)]
+        options = {"tokenizer": model, "length": LENGTH, "epochs": 1, "world_size": size}
+        ranks = [sequences(folder, rank=rank, **options) for rank in range(size)]
         for rank in ranks:
             if states:
                 rank.load_state_dict(chosen.sample(states, len(states)))
             given.update(_take(rank, chosen.choice([0, 3, 50, 100]) if size != 2 else 10_000))
         states = [_state(rank) for rank in ranks]
+        if all(one["ended"] for one in states):
+            break  # what comes next is another pass
 
     assert expected == given
 
@@ -234,7 +237,7 @@ def test_plain_parquet_with_text_alone(model: str, tmp_path: os.PathLike) -> Non
     path = f"{tmp_path}/texts.parquet"
     pq.write_table(pa.table({"text": [words(30, i) for i in range(40)] + [None, ""]}), path)
 
-    found: Sequence[np.ndarray] = list(massivetext.sequences(path, tokenizer=model, length=LENGTH))
+    found: Sequence[np.ndarray] = list(massivetext.sequences(path, tokenizer=model, length=LENGTH, epochs=1))
 
     assert len(found) > 40
 
