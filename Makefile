@@ -10,14 +10,21 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.installed: setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	touch $@
+	touch $@ $(VENV)/.installed-to-run
 
 setup: $(VENV)/.installed ## virtual environment in .venv with all that this checkout needs
 
-run: setup ## set up and run the main job on real input found on this machine, into demo/
+# What a run needs and no more: the tools of `make setup` are another 1.6 GB.
+$(VENV)/.installed-to-run: setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[pipeline]'
+	touch $@
+
+run: $(VENV)/.installed-to-run ## set up and run the main job on real input found on this machine, into demo/
 	$(BIN)/massivetext demo --output $(DEMO)
 
 test: setup ## set up and run the tests
