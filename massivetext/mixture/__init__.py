@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from massivetext.mixture.allotment import Allotment, ShardRows, allot
 from massivetext.mixture.documents import Documents, kept_documents
+from massivetext.mixture.front_matter import front_matter
 from massivetext.mixture.plan import Available, Plan, Share, plan
+from massivetext.mixture.schema import MIXTURE_SCHEMA, SCHEMA_NAME
 from massivetext.mixture.shards import write_shard
 from massivetext.mixture.verify import verify_mixture
 
 __all__ = [
+    "MIXTURE_SCHEMA",
+    "SCHEMA_NAME",
     "Allotment",
     "Available",
     "Documents",
@@ -16,6 +20,7 @@ __all__ = [
     "ShardRows",
     "Share",
     "allot",
+    "front_matter",
     "kept_documents",
     "plan",
     "verify_mixture",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from massivetext.errors import LimitError
 from massivetext.mixture.documents import Documents
 from massivetext.mixture.plan import Plan, Share
 
@@ -16,18 +18,23 @@ __all__ = ["Allotment", "ShardRows", "allot", "generator"]
 _TOLERANCE = 0.0005
 """Of a shard's tokens: how far an edge between two shards may be from its place before documents are moved over it."""
 
+_FAR_OFF = 1.0
+"""Percentage points between a share and its weight from which on it is said."""
+
 _WINDOW = 32
 """Documents on each side of an edge that may be moved over it. They come from one or two row groups."""
 
 
 @dataclass(frozen=True)
 class ShardRows:
-    """The rows of one shard, in its order: from which file, row group and row each comes. path indexes paths."""
+    """The rows of one shard, in its order: from which file, row group and row each comes, and which copy of its
+    document it is, from 0 on. path indexes paths; epoch: None where that is not known."""
 
     paths: tuple[str, ...]
     path: np.ndarray
     row_group: np.ndarray
     row: np.ndarray
+    epoch: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.path)
@@ -42,13 +49,14 @@ def generator(*key: object) -> np.random.Generator:
 @dataclass(frozen=True)
 class Allotment:
     """Of each subset the documents taken, in order, and where in that order each shard begins, and the last one ends;
-    tokens: int64 [subsets, shards]."""
+    tokens: int64 [subsets, shards]; starts: where in the order each epoch begins, and behind them its end."""
 
     seed: int
     documents: Mapping[str, Documents]
     order: Mapping[str, np.ndarray]
     edges: Mapping[str, np.ndarray]
     tokens: np.ndarray
+    starts: Mapping[str, np.ndarray]
 
     @property
     def n_shards(self) -> int:
@@ -62,14 +70,32 @@ class Allotment:
         found = []
         for subset, order in self.order.items():
             held = self.documents[subset]
-            chosen = order[self.edges[subset][shard] : self.edges[subset][shard + 1]]
+            first, last = self.edges[subset][shard : shard + 2].tolist()
+            chosen = order[first:last]
+            epoch = np.searchsorted(self.starts[subset], np.arange(first, last), side="right") - 1
             units = held.unit[chosen]
             parts, which = np.unique(held.part[units], return_inverse=True)
-            found.append(np.stack([which + len(paths), held.row_group[units], held.row[chosen]]))
+            found.append(np.stack([which + len(paths), held.row_group[units], held.row[chosen], epoch]))
             paths += [held.paths[part] for part in parts]
         rows = np.concatenate(found, axis=1).astype(np.int32)
         rows = rows[:, generator("shard", self.seed, shard).permutation(rows.shape[1])]
         return ShardRows(tuple(paths), *rows)
+
+    def remedy(self, weights: Mapping[str, float], *, shard_bytes: int) -> str | None:
+        """What to say, and do, where a share is more than a percentage point from its weight; None where none is."""
+        off, subset, shard = self.deviation(weights)
+        if off <= _FAR_OFF:
+            return None
+        n = len(self.order[subset])
+        if self.n_shards == 1:
+            return (
+                f"{subset} is {off:.2f} percentage points from its weight: it has {n:,} documents in a mixture of "
+                f"{int(self.tokens.sum()):,} tokens, and none can be cut; more mixture.tokens bring the shares closer"
+            )
+        return (
+            f"{subset} in shard {shard} is {off:.2f} percentage points from its weight: its documents are large, or "
+            f"too few, for shards of {shard_bytes:,} bytes; larger mixture.shard_bytes bring the shares closer"
+        )
 
     def deviation(self, weights: Mapping[str, float]) -> tuple[float, str, int]:
         """(how far a subset's share of a shard's tokens is from its weight, at most, in percentage points; which
@@ -89,11 +115,16 @@ def allot(plan: Plan, documents: Mapping[str, Documents], *, seed: int, n_shards
     """
     order: dict[str, np.ndarray] = {}
     edges: dict[str, np.ndarray] = {}
+    epochs: dict[str, np.ndarray] = {}
     tokens = np.zeros((len(plan.shares), n_shards), np.int64)
     tolerance = _TOLERANCE * plan.tokens / n_shards
     for number, share in enumerate(plan.shares):
         held = documents[share.subset]
         taken, starts = _taken(share, held, seed, tolerance)
+        if not len(taken):
+            taken = _one_document(plan, share, documents, seed)
+            starts = np.array([0, 1])
+        epochs[share.subset] = starts
         ends = np.cumsum(held.tokens[taken], dtype=np.int64)
         targets = (ends[-1] if len(ends) else 0) * np.arange(1, n_shards) / n_shards
         at = _nearest(ends, targets)
@@ -102,7 +133,30 @@ def allot(plan: Plan, documents: Mapping[str, Documents], *, seed: int, n_shards
         ends = np.concatenate([[0], np.cumsum(held.tokens[taken], dtype=np.int64)])
         order[share.subset], edges[share.subset] = taken, at
         tokens[number] = np.diff(ends[at])
-    return Allotment(seed, documents, order, edges, tokens)
+    return Allotment(seed, documents, order, edges, tokens, epochs)
+
+
+def _one_document(plan: Plan, share: Share, documents: Mapping[str, Documents], seed: int) -> np.ndarray:
+    """The document of a subset that is nearest to the tokens wanted, where they are less than half of the first one's:
+    a subset with a weight is never left out in silence.
+
+    Raises LimitError where it has more than twice the tokens wanted, with the budget that would do.
+    """
+    held = documents[share.subset]
+    every = _epoch(held, seed, share.subset, 0)
+    sizes = held.tokens[every]
+    best = int(np.argmin(np.where(sizes > 0, np.abs(sizes - share.wanted), np.inf)))
+    if sizes[best] <= 2 * share.wanted:
+        return every[[best]]
+    smallest = {name: int(one.tokens[one.tokens > 0].min()) for name, one in documents.items()}
+    needed = max(math.ceil(smallest[one.subset] / (2 * one.weight)) for one in plan.shares)
+    remedy = f"take at least {needed:,} tokens"
+    if needed > plan.largest:
+        remedy += f" (max_epochs = {plan.max_epochs:g} allows {plan.largest:,}, which {plan.scarcest.subset} sets)"
+    raise LimitError(
+        f"mixture.tokens: {plan.tokens:,} tokens leave {share.wanted:,.1f} for {share.subset}, of weight "
+        f"{share.weight:g}, and its nearest document has {int(sizes[best]):,}; {remedy}, or give it weight 0"
+    )
 
 
 def _epoch(documents: Documents, seed: int, subset: str, epoch: int) -> np.ndarray:

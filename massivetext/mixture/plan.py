@@ -135,6 +135,8 @@ def plan(
     Raises RecipeError for weights that do not sum to 1 and for a weighted subset without documents, LimitError for a
     budget that repeats a subset more than max_epochs times, naming the largest that does not.
     """
+    if tokens is not None and tokens < 1:
+        raise RecipeError(f"mixture.tokens: {tokens}; expected at least 1")
     total = math.fsum(weights.values())
     if abs(total - 1) > 1e-6 or min(weights.values(), default=0) < 0:
         raise RecipeError(f"mixture.weights: {dict(weights)!r} sum to {total:g}; expected shares that sum to 1")

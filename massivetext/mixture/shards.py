@@ -9,6 +9,7 @@ from massivetext import storage
 from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.errors import OutputError
 from massivetext.mixture.allotment import ShardRows
+from massivetext.mixture.schema import MIXTURE_SCHEMA
 from massivetext.parquet import ParquetOutput, open_parquet
 
 __all__ = ["COMPRESSION_LEVEL", "ROW_GROUP_BYTES", "write_shard"]
@@ -21,7 +22,9 @@ COMPRESSION_LEVEL = 2
 
 
 def write_shard(path: str, rows: ShardRows, *, row_group_bytes: int = ROW_GROUP_BYTES) -> dict[str, object]:
-    """Write one shard, in the order given. Memory: the shard's rows, a row group of a source file, and one of its own.
+    """Write one shard, of MIXTURE_SCHEMA, in the order given.
+
+    Memory: the shard's rows, a row group of a source file, and one of its own.
 
     Returns rows, bytes and digest of the file, and `tokens`: by subset.
 
@@ -40,7 +43,7 @@ def write_shard(path: str, rows: ShardRows, *, row_group_bytes: int = ROW_GROUP_
         for row in table.group_by("subset").aggregate([("n_tokens", "sum")]).to_pylist():
             tokens[row["subset"]] = tokens.get(row["subset"], 0) + row["n_tokens_sum"]
     with ParquetOutput(
-        path, DOCUMENT_SCHEMA, row_group_bytes=1, row_group_rows=max(1, len(rows)), compression_level=COMPRESSION_LEVEL
+        path, MIXTURE_SCHEMA, row_group_bytes=1, row_group_rows=max(1, len(rows)), compression_level=COMPRESSION_LEVEL
     ) as output:
         first = 0
         for last in _cuts(sizes, row_group_bytes):
@@ -52,7 +55,8 @@ def write_shard(path: str, rows: ShardRows, *, row_group_bytes: int = ROW_GROUP_
                     held.append(table.slice(low, high - low))
                     order.append(places[low:high])
             group = pa.concat_tables(held).take(pa.array(np.argsort(np.concatenate(order))))
-            output.write(group)
+            epoch = pa.nulls(last - first) if rows.epoch is None else pa.array(rows.epoch[first:last])
+            output.write(group.append_column("epoch", epoch.cast(pa.int32())).cast(MIXTURE_SCHEMA))
             first = last
     return {**output.summary, "tokens": dict(sorted(tokens.items()))}
 

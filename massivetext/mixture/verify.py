@@ -6,6 +6,7 @@ import json
 
 from massivetext import storage
 from massivetext.documents import DOCUMENT_SCHEMA
+from massivetext.mixture.schema import MIXTURE_SCHEMA
 from massivetext.parquet import file_digest, open_parquet
 
 __all__ = ["verify_mixture"]
@@ -36,7 +37,7 @@ def verify_mixture(folder: str) -> list[str]:
         else:
             with storage.open_input(shard) as stream:
                 file = open_parquet(stream)
-                if not file.schema_arrow.equals(DOCUMENT_SCHEMA):
+                if not any(file.schema_arrow.equals(known) for known in (MIXTURE_SCHEMA, DOCUMENT_SCHEMA)):
                     faults.append(f"{shard}: has another schema")
                 if file.metadata.num_rows != summary["rows"]:
                     faults.append(f"{shard}: has {file.metadata.num_rows} rows, the manifest says {summary['rows']}")

@@ -9,9 +9,11 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from massivetext.errors import LimitError, RecipeError
 from massivetext.mixture import Allotment, Available, Documents, Plan, allot, plan
 from massivetext.mixture.allotment import _epoch
 
@@ -62,6 +64,8 @@ def test_nothing_is_taken_again_before_all_are(
 ) -> None:
     held = {"a": documents(tokens, a_group=a_group)}
     made = planned(held, {"a": 1.0}, tokens=max(1, int(epochs * sum(tokens))))
+    if 2 * made.tokens < min(n for n in tokens if n):
+        return  # refused: less than half a document
 
     found = allot(made, held, seed=seed, n_shards=n_shards)
 
@@ -173,3 +177,36 @@ def test_shards_of_64_mb_hold_the_weights_with_the_sizes_of_real_documents(share
     assert found.deviation(weights)[0] < 0.1
     most = {share.subset: share.repetition for share in made.shares}
     assert all(set(times(found, name).tolist()) <= {*most[name]} for name in held)
+
+
+def test_a_weighted_subset_is_never_left_out() -> None:
+    """Two documents of 60 tokens at .9 and a cap of 4: 533 tokens, of which 53 are b's, whose documents have 80 to 110:
+    the nearest is taken. One of 1,000 would have twenty times its weight, and is refused."""
+    held = {"a": documents([60, 60]), "b": documents([110, 100, 80, 90], name="b")}
+    weights = {"a": 0.9, "b": 0.1}
+    made = planned(held, weights, max_epochs=4)
+    found = allot(made, held, seed=0, n_shards=1)
+
+    assert (533, [80]) == (made.tokens, held["b"].tokens[found.order["b"]].tolist())
+    remedy = found.remedy(weights, shard_bytes=1 << 26)
+    assert remedy is not None
+    assert "more mixture.tokens" in remedy
+    assert "shard_bytes" not in remedy
+    large = {**held, "b": documents([1000, 2000], name="b")}
+    with pytest.raises(
+        LimitError, match=r"leave 53\.3 for b, of weight 0\.1, and its nearest document has 1,000; take "
+    ):
+        allot(planned(large, weights, max_epochs=4), large, seed=0, n_shards=1)
+
+
+@pytest.mark.parametrize(("tokens", "is_refused"), [(1, True), (24, True), (25, False), (50, False)])
+def test_a_budget_below_half_a_document_is_refused(tokens: int, is_refused: bool) -> None:
+    held = {"a": documents([50] * 9)}
+    made = planned(held, {"a": 1.0}, tokens=tokens)
+    if is_refused:
+        with pytest.raises(LimitError, match="its nearest document has 50; take at least 25 tokens"):
+            allot(made, held, seed=0, n_shards=1)
+    else:
+        assert 1 == allot(made, held, seed=0, n_shards=1).n_rows(0)
+    with pytest.raises(RecipeError, match=r"mixture\.tokens: 0; expected at least 1"):
+        planned(held, {"a": 1.0}, tokens=0)

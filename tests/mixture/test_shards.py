@@ -10,12 +10,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.errors import OutputError, SourceError
-from massivetext.mixture import ShardRows, kept_documents, verify_mixture, write_shard
+from massivetext.mixture import (
+    MIXTURE_SCHEMA,
+    Available,
+    ShardRows,
+    allot,
+    front_matter,
+    kept_documents,
+    plan,
+    verify_mixture,
+    write_shard,
+)
 from massivetext.mixture.shards import _cuts
 from massivetext.parquet import ParquetOutput
 
@@ -63,8 +74,8 @@ def test_rows_stand_in_the_order_given(sources: tuple[str, str], tmp_path: Path)
 
     table = pq.read_table(path)
     assert expected == table.column("id").to_pylist()
-    assert table.schema.equals(DOCUMENT_SCHEMA)
-    assert b"document-1" == table.schema.metadata[b"massivetext.schema"]
+    assert table.schema.equals(MIXTURE_SCHEMA)
+    assert b"mixture-1" == table.schema.metadata[b"massivetext.schema"]
     texts = {f"{name}-{i}": letter * 10 * i for name, letter in (("books", "b"), ("news", "é")) for i in range(40)}
     assert [texts[name] for name in expected] == table.column("text").to_pylist()
     numbers = [name.partition("-")[2] for name in expected]
@@ -109,7 +120,7 @@ def test_a_shard_without_rows_is_a_file_of_none(tmp_path: Path) -> None:
     summary = write_shard(str(tmp_path / "shard.parquet"), ShardRows((), none, none, none))
 
     assert (0, {}) == (summary["rows"], summary["tokens"])
-    assert pq.read_table(tmp_path / "shard.parquet").schema.equals(DOCUMENT_SCHEMA)
+    assert pq.read_table(tmp_path / "shard.parquet").schema.equals(MIXTURE_SCHEMA)
 
 
 def test_sources_that_went_or_changed_are_named(sources: tuple[str, str], tmp_path: Path) -> None:
@@ -162,3 +173,33 @@ def test_shards_changed_after_the_manifest_are_found(sources: tuple[str, str], t
         f"{folder}/shard-0.parquet: is in the manifest, but not there",
         f"{folder}/shard-1.parquet: has another digest than the manifest says",
     ] == verify_mixture(str(folder))
+
+
+def test_a_row_says_which_copy_it_is(sources: tuple[str, str], tmp_path: Path) -> None:
+    held = {"books": kept_documents([(sources[0], None)])}
+    available = {"books": Available(40, held["books"].n_tokens, held["books"].n_bytes)}
+    made = plan(available, {"books": 1.0}, tokens=int(2.5 * held["books"].n_tokens))
+    allotment = allot(made, held, seed=0, n_shards=3)
+    rows = []
+    for number in range(3):
+        write_shard(str(tmp_path / f"{number}.parquet"), allotment.rows(number))
+        rows += pq.read_table(tmp_path / f"{number}.parquet", columns=["id", "epoch"]).to_pylist()
+
+    copies = [(row["id"], row["epoch"]) for row in rows]
+
+    assert len(copies) == len({*copies})
+    every = {f"books-{i}" for i in range(40)}
+    assert every == {name for name, epoch in copies if epoch == 0} == {name for name, epoch in copies if epoch == 1}
+    assert {name for name, epoch in copies if epoch == 2} < every
+    # The first shards hold the first epoch.
+    assert {0} == {row["epoch"] for row in pq.read_table(tmp_path / "0.parquet", columns=["epoch"]).to_pylist()}
+
+
+def test_front_matter_is_yaml_that_names_the_shards() -> None:
+    text = front_matter('a "name"', {"counts": {"rows": 1000}})
+
+    _, block, rest = text.split("---\n")
+    data = yaml.safe_load(block)
+    assert ('a "name"', ["1K<n<10K"], "") == (data["pretty_name"], data["size_categories"], rest)
+    files = [{"split": "train", "path": "shard-*.parquet"}]
+    assert [{"config_name": "default", "data_files": files}] == data["configs"]
