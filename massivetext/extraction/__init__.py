@@ -11,6 +11,9 @@ __all__ = ["ENGINES", "extract"]
 
 ENGINES = ("salient", "trafilatura")
 
+MAX_REPLACED = 0.02
+"""A text of which more than this share of the characters is U+FFFD was read in a wrong encoding."""
+
 
 def extract(
     page: bytes,
@@ -19,32 +22,69 @@ def extract(
     url: str | None = None,
     content_type: str | None = None,
     fast: bool = False,
+    comments: str = "auto",
+    tables: str = "keep",
+    headings: str = "keep",
+    captions: str = "auto",
+    format: str = "text",
 ) -> str:
-    """The main text of a web page, "" if it has none.
+    """Return the main text of a web page, "" if it has none.
 
-    engine: one of ENGINES, or a user's own function as `package.module:function`, which is called with the page and the
-    keywords `url` and `content_type` and returns a text. page: the bytes as they came. content_type: the page's
-    Content-Type header; its charset counts before the page's own word. url names the page in errors. fast: the fast
-    mode of `trafilatura`; no other engine has one.
+    The text has `\\n` for line breaks, no NUL, no lone surrogate, and none of the format characters that show nothing.
 
-    The text has `\\n` for line breaks, no NUL, no lone surrogate. Raises RecordError(`binary`) for bytes that are no
-    text, LimitError for a page beyond the engine's limits, ValueError for an unknown engine; `trafilatura` also raises
-    TimeLimitError and RecordError(`trafilatura`).
+    Args:
+        page: the bytes as they came.
+        engine: one of ENGINES, or a user's own function as `package.module:function`, which is called with the page
+            and the keywords `url` and `content_type` and returns a text.
+        url: names the page in errors.
+        content_type: the page's Content-Type header. Its charset counts before the page's own declaration; a page of
+            text/plain is returned with its line breaks; one of application/xhtml+xml is read as XHTML.
+        fast: the fast mode of `trafilatura`; no other engine has one.
+        comments: `auto`, `keep` or `drop` readers' comments; the posts of a thread are its text.
+        tables: `keep` or `drop` tables of data.
+        headings: `keep` or `drop` headings.
+        captions: `auto`, `keep` or `drop` the captions of figures.
+        format: `text` or `markdown`.
+
+    Raises:
+        ContentError: the bytes are no web page (`skipped.content` in the ledger).
+        RecordError: `binary` for bytes that are no text, `encoding` for a text of which more than MAX_REPLACED cannot
+            be read, `trafilatura` if that library fails.
+        LimitError: a page beyond the engine's limits; TimeLimitError from `trafilatura`.
+        ValueError: an unknown engine, or an unknown value of an option.
+
+    Example:
+        >>> from massivetext.extraction import extract
+        >>> extract(b"<h1>Tea</h1><p>Pour boiling water over the leaves, and wait for three minutes.</p>")
+        'Tea\\n\\nPour boiling water over the leaves, and wait for three minutes.'
     """
-    from massivetext.extraction.encoding import is_binary
+    from massivetext.extraction.content import check_content, is_plain_text, without_format_characters
+    from massivetext.extraction.encoding import decode_page, is_binary
+    from massivetext.extraction.options import Options
 
-    if is_binary(page):
+    options = Options(comments, tables, headings, captions, format).check()
+    check_content(page, url)
+    if is_binary(page, content_type):
         raise RecordError("binary", f"page {url or ''} is not text: it has control bytes that no encoding uses")
-    if engine == "salient":
-        from massivetext.extraction import salient
-
-        return clean(salient.extract(page, url=url, content_type=content_type))
-    if engine == "trafilatura":
-        from massivetext.extraction import trafilatura
-
-        return clean(trafilatura.extract(page, fast=fast, url=url, content_type=content_type))
     module, colon, name = engine.partition(":")
     if colon:
-        return clean(getattr(import_module(module), name)(page, url=url, content_type=content_type))
-    expected = f"choose one of {', '.join(ENGINES)}, or package.module:function"
-    raise ValueError(f"no extraction engine is called {engine!r}: {expected}")
+        text = getattr(import_module(module), name)(page, url=url, content_type=content_type)
+    elif engine not in ENGINES:
+        expected = f"choose one of {', '.join(ENGINES)}, or package.module:function"
+        raise ValueError(f"no extraction engine is called {engine!r}: {expected}")
+    elif is_plain_text(page, content_type):
+        text = without_format_characters(decode_page(page, content_type))
+    elif engine == "salient":
+        from massivetext.extraction import salient
+
+        text = salient.extract(page, url=url, content_type=content_type, options=options)
+    else:
+        from massivetext.extraction import trafilatura
+
+        text = trafilatura.extract(page, fast=fast, url=url, content_type=content_type, options=options)
+    text = clean(text)
+    replaced = text.count("\ufffd")
+    if replaced > MAX_REPLACED * len(text):
+        share = f"{replaced:,} of the {len(text):,} characters of its text cannot be read"
+        raise RecordError("encoding", f"page {url or ''} is in an unknown encoding: {share}")
+    return text

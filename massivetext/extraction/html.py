@@ -747,6 +747,6 @@ def parse(page: bytes, *, xhtml: bool = False) -> Tree:
     if state[HIDDEN_CHARS] > MIN_HIDDEN and state[HIDDEN_CHARS] > blocks[:, CHARS].sum():
         nodes, template, blocks, state = _parse(data, capacity, xhtml, False)
         flags |= SHOWS_HIDDEN
-    *arrays, rows = _finish(nodes, template, blocks)
+    arrays = _finish(nodes, template, blocks)
     title = int(state[TITLE_START]), int(state[TITLE_END])
-    return Tree(*arrays, title, False, bool(state[CUT]), flags | int(state[FLAGS]), rows)
+    return Tree._make((*arrays[:-1], title, False, bool(state[CUT]), flags | int(state[FLAGS]), arrays[-1]))

@@ -8,6 +8,7 @@ from html import unescape
 import numpy as np
 from numba import njit
 
+from massivetext.extraction.content import without_format_characters
 from massivetext.extraction.hidden import GUTTER, is_gutter, read_inline
 from massivetext.extraction.html import (
     END,
@@ -82,7 +83,6 @@ _SPACE, _NEWLINE, _BAR, _DASH, _DOT, _DOLLAR, _BACKTICK = 32, 10, 124, 45, 46, 3
 _TRAILING = re.compile(r"[ \t]+(?=\n)|[ \t]+\Z")
 _LONG_NUMBER = re.compile(r"&#[0-9]{100,};?")
 _BLANK = re.compile(r"\n{3,}")
-_FORMAT = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _MARKER = re.compile(r"\A\s*(?:[-*] |[0-9]{1,9}\. |#{1,6} |\| )?")
 
 
@@ -487,8 +487,9 @@ def resolve(text: str) -> str:
     if "\xa0" in text:
         text = text.replace("\xa0", " ")
         is_untidy = True
-    if not text.isascii() and _FORMAT.search(text):
-        text = _FORMAT.sub("", text)
+    shown = without_format_characters(text)
+    if len(shown) < len(text):
+        text = shown
         is_untidy = True
     if is_untidy:
         text = _BLANK.sub("\n\n", _TRAILING.sub("", text))

@@ -24,7 +24,9 @@ import time
 from typing import IO
 
 from massivetext.errors import LimitError, RecordError, TimeLimitError
+from massivetext.extraction.content import without_format_characters
 from massivetext.extraction.encoding import decode_page
+from massivetext.extraction.options import DEFAULT, Options
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_MEMORY", "MAX_SECONDS", "MAX_TAGS", "extract"]
 
@@ -40,7 +42,7 @@ _WAITING = 10
 
 _START_SECONDS = 120.0
 _HEADER = struct.Struct("<BQ")
-_FAST = 1
+_FAST, _COMMENTS, _NO_TABLES, _MARKDOWN = 1, 2, 4, 8
 _TEXT, _MEMORY, _FAILED = 0, 1, 2
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)([^<>]*)>")
 # Elements that are never closed, or may be left open: their depth cannot be told from tags alone.
@@ -67,22 +69,48 @@ _OPEN = frozenset(
 )
 
 
-def extract(page: bytes, *, fast: bool = False, url: str | None = None, content_type: str | None = None) -> str:
-    """The main text of a page, "" if the library finds none. `fast` leaves out the library's second opinions.
+def extract(
+    page: bytes,
+    *,
+    fast: bool = False,
+    url: str | None = None,
+    content_type: str | None = None,
+    options: Options = DEFAULT,
+) -> str:
+    """Return the main text of a page, "" if the library finds none.
 
-    Raises LimitError beyond MAX_BYTES, MAX_TAGS, MAX_DEPTH or MAX_MEMORY, TimeLimitError beyond MAX_SECONDS, and
-    RecordError(`trafilatura`) if the library fails or dies.
+    Args:
+        page: the bytes as they came.
+        fast: leave out the library's second opinions.
+        url: names the page in errors.
+        content_type: the Content-Type header.
+        options: comments (kept by `keep` alone), tables and the format; the library has no option for headings and
+            captions.
+
+    Raises:
+        LimitError: beyond MAX_BYTES, MAX_TAGS, MAX_DEPTH or MAX_MEMORY.
+        TimeLimitError: beyond MAX_SECONDS.
+        RecordError: `trafilatura`, if the library fails or dies.
     """
     if len(page) > MAX_BYTES:
         raise LimitError(f"{_name(url)} has {len(page):,} bytes, more than {MAX_BYTES:,}")
     text = decode_page(page, content_type)
     _check_tree(text, url)
-    kind, answer = _helper().ask(_FAST if fast else 0, text.encode("utf-8", "replace"), url)
+    kind, answer = _helper().ask(_flags(fast, options), text.encode("utf-8", "replace"), url)
     if kind == _MEMORY:
         raise LimitError(f"{_name(url)} took trafilatura more than {MAX_MEMORY >> 20} MiB")
     if kind == _FAILED:
         raise RecordError("trafilatura", f"{_name(url)}: trafilatura failed: {answer.decode()}")
-    return answer.decode()
+    return without_format_characters(answer.decode())
+
+
+def _flags(fast: bool, options: Options) -> int:
+    return (
+        (_FAST if fast else 0)
+        | (_COMMENTS if options.comments == "keep" else 0)
+        | (_NO_TABLES if options.tables == "drop" else 0)
+        | (_MARKDOWN if options.format == "markdown" else 0)
+    )
 
 
 def _name(url: str | None) -> str:
@@ -226,7 +254,14 @@ def _serve() -> None:
             resource.RLIMIT_CPU, (seconds if hard == resource.RLIM_INFINITY else min(seconds, hard), hard)
         )
         try:
-            text = trafilatura.extract(page, fast=bool(flags & _FAST), include_comments=False, config=config)
+            text = trafilatura.extract(
+                page,
+                fast=bool(flags & _FAST),
+                include_comments=bool(flags & _COMMENTS),
+                include_tables=not flags & _NO_TABLES,
+                output_format="markdown" if flags & _MARKDOWN else "txt",
+                config=config,
+            )
             kind, answer = _TEXT, (text or "").encode("utf-8", "replace")
         except Exception as error:
             # Out of memory, libxml2 reports an error of any kind.

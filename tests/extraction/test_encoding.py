@@ -85,3 +85,67 @@ def test_agreement_with_common_crawl(shared_data):
 
     assert len(found) == 16
     assert found == expected
+
+
+RUSSIAN = "Привет мир. Это тест, в котором много слов. Я думаю, что это так."
+LATIN = "The café owner’s naïve façade cost £5 – “really”."
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("안녕하세요", "euc_kr"),
+        ("안녕하세요 이것은 한국어 테스트입니다. 똠방각하", "cp949"),
+        ("これは日本語のテストです", "iso2022_jp"),
+        ("これは日本語のテストです。", "cp932"),
+        ("ｱｲｳｴｵ半角カナのテスト", "cp932"),
+        ("これは日本語のテストです。", "euc_jp"),
+        ("这是一个中文测试。今天天气很好。", "gbk"),
+        ("這是一個中文測試。今天天氣很好。", "big5"),
+        (RUSSIAN, "mac_cyrillic"),
+        (RUSSIAN, "cp1251"),
+        (RUSSIAN, "koi8_r"),
+        (RUSSIAN, "cp866"),
+        (RUSSIAN, "iso8859_5"),
+        ("Καλημέρα κόσμε, αυτό είναι ένα τεστ.", "cp1253"),
+        ("שלום עולם, זה מבחן", "cp1255"),
+        ("مرحبا بالعالم هذا اختبار", "cp1256"),
+        ("Größe, Übung, Straße", "cp1252"),
+    ],
+)
+def test_undeclared_encodings_are_detected(text, encoding):
+    assert text in decode_page(f"<html><body><p>{text}</p></body></html>".encode(encoding))
+
+
+@pytest.mark.parametrize(
+    ("page", "content_type", "expected"),
+    [
+        (f'<div data-charset=gbk><meta name=a data-charset="gbk">{LATIN}'.encode(), None, LATIN),
+        (f'<meta name=a content="text/html; charset=gbk">{LATIN}'.encode(), None, LATIN),
+        (f"<meta charset=iso-8859-1>{LATIN}".encode(), None, LATIN),
+        (LATIN.encode(), "text/html; charset=us-ascii", LATIN),
+        (LATIN.encode()[:-1] + b"\xe2\x80", "text/html; charset=windows-1252", LATIN[:-1]),
+        (LATIN.encode(), "text/html; charset=gb2312", LATIN),
+        ("<meta charset=windows-1251>Привет мир".encode("cp1251"), "text/html; charset=utf-8", "Привет мир"),
+        ("<meta charset=utf-8>Привет мир".encode("cp1251"), "text/html; charset=windows-1251", "Привет мир"),
+        ("<meta charset=koi8-r>Привет мир".encode("cp1251"), "text/html; charset=windows-1251", "Привет мир"),
+        ("<p>这是一个测试".encode("utf-16-be"), "text/html; charset=utf-16be", "这是一个测试"),
+        (b"<p>plain", "text/html; charset=utf-16", "plain"),
+        (b"<meta charset=euc-jp>\xad\xa1\xad\xa2 \xad\xea \xa1\xc1", None, "①② ㈱ ～"),
+        (b"<meta charset=iso-2022-jp>\x1b$B-!-j\x1b(B a \x1b(I1\x1b(B", None, "①㈱ a ｱ"),
+        (b"<meta charset=gb2312>\x80 5", None, "€ 5"),
+        ("<meta charset=x-mac-cyrillic>Привет мир".encode("mac_cyrillic"), None, "Привет мир"),
+        (b"<meta charset=windows-874>\x80\x85\xa1", None, "€…ก"),
+        (b"<meta charset=windows-1252>\x81\x93a", None, "\x81“a"),
+        (b"<meta charset=koi8-u>\xae\xa4", None, "ўє"),
+        (b"<meta charset=big5>\xa3\xe1\xa1E", None, "€‧"),
+        ("<meta charset='windows-949'>똠".encode("cp949"), None, "똠"),
+    ],
+)
+def test_the_declaration_that_fits_the_bytes_counts(page, content_type, expected):
+    assert expected in decode_page(page, content_type)
+    assert not is_binary(page, content_type)
+
+
+def test_bytes_that_say_utf16_and_are_none():
+    assert is_binary(b"\x01\0\x02\0" * 64, "image/x; charset=utf-16")

@@ -201,7 +201,7 @@ FORMULAS = [
         "E = mc^2",
     ),
     (
-        '<span class="mwe-math-element"><span class="mwe-math-mathml-inline mwe-math-mathml-a11y" style="display: none">'
+        '<span class="mwe-math-element"><span class="mwe-math-mathml-inline mwe-math-a11y" style="display: none">'
         '<math alttext="{\\displaystyle E=mc^{2}}"><semantics><mi>E</mi><annotation encoding="application/x-tex">'
         "{\\displaystyle E=mc^{2}}</annotation></semantics></math></span>"
         '<img class="mwe-math-fallback-image-inline" aria-hidden="true" alt="{\\displaystyle E=mc^{2}}"></span>',
