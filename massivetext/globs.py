@@ -43,11 +43,7 @@ def split(pattern: str) -> tuple[str, str]:
         character = pattern[at]
         if character == "\\" and at + 1 < len(pattern):
             at += 1
-        elif character == "{" and _closing_brace(pattern, at) is None:
-            pass
-        elif character == "[" and not _CLASS.match(pattern, at):
-            pass
-        elif character in "*?[{":
+        elif _is_wildcard(pattern, at):
             break
         prefix.append(pattern[at])
         at += 1
@@ -55,6 +51,15 @@ def split(pattern: str) -> tuple[str, str]:
             cut = at
             kept = len(prefix)
     return ("".join(prefix[:kept]), pattern[cut:]) if cut else ("", pattern)
+
+
+def _is_wildcard(pattern: str, at: int) -> bool:
+    """Whether the character there stands for others: a bracket or brace does only if it is closed."""
+    if pattern[at] == "{":
+        return _closing_brace(pattern, at) is not None
+    if pattern[at] == "[":
+        return _CLASS.match(pattern, at) is not None
+    return pattern[at] in "*?"
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,7 +1,7 @@
 """Times as sources write them: ISO 8601, numbers since 1970, web archives' digits, and the dates of mail and HTTP.
 
-Nothing of Python's own parsers is used: what those accept changes with the version of Python and with the locale. A time
-without a zone is UTC. Words for months and days are English, as RFC 822 has them.
+Nothing of Python's own parsers is used: what those accept changes with the version of Python and with the locale. A
+time without a zone is UTC. Words for months and days are English, as RFC 822 has them.
 """
 
 from __future__ import annotations

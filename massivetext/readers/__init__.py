@@ -1,10 +1,9 @@
 """Readers: from a file of a source to records, streaming, one format a module.
 
 A *part* is what one task reads: a file, or a range of one that depends on bytes only. `find` gives the paths of a
-source, `split` the ranges of a path, `read` or `read_part` the records of a range.
-
-For all formats but `repositories` a path is a file. For `repositories` it is one repository, or one archive of them: a
-folder is found as a path of its own, and has no stream (`read_part` passes None).
+source, `split` the ranges of a path, `read` or `read_part` the records of a range. A format is a `Reader`; `get` gives
+the one that a recipe names: a module of this folder, a function or Reader of the user's own (`package.module:name`, or
+`./file.py:name`), or an entry point of the group `massivetext.readers`.
 
 What is wrong with one record is that record's outcome. A file that breaks off gives every record before the break,
 then a record `failed.truncated` (or corrupt, bomb, unreadable) that stands for what is lost, and then raises
@@ -13,55 +12,137 @@ SourceError: the ledger and the run both say so.
 
 from __future__ import annotations
 
+import difflib
+import functools
 import hashlib
 import importlib
+import importlib.metadata
+import importlib.util
+import itertools
+import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import IO
+from typing import IO, Any
 
 from massivetext import storage
 from massivetext.documents import Record
+from massivetext.errors import RecipeError, SourceError
+from massivetext.readers.reader import Reader
 
-__all__ = ["FORMATS", "find", "read", "read_part", "size", "split"]
+__all__ = [
+    "FORMATS",
+    "Reader",
+    "faults",
+    "find",
+    "formats",
+    "get",
+    "look",
+    "read",
+    "read_part",
+    "size",
+    "split",
+    "stamp",
+]
 
-FORMATS = ("warc", "wet", "jsonl", "parquet", "text", "lines", "mediawiki", "code", "repositories")
-"""Each is a module here with `read`; wet is read as warc is. A user's own reader is named `package.module:function`:
-its paths are files, and are not split."""
+_BUILT_IN = {
+    "warc": "warc:READER",
+    "wet": "warc:WET",
+    "wacz": "wacz:READER",
+    "html": "html:READER",
+    "jsonl": "jsonl:READER",
+    "csv": "delimited:READER",
+    "parquet": "parquet:READER",
+    "arrow": "arrow:READER",
+    "text": "text:READER",
+    "lines": "lines:READER",
+    "mediawiki": "mediawiki:read",
+    "code": "code:READER",
+    "repositories": "repositories:READER",
+}
+"""The registry: format -> module of this folder and the Reader in it. A new format is a module, and a line here."""
 
-_MODULES = {"wet": "warc"}
-_BY_LINES = ("jsonl", "lines", "code")
+FORMATS = tuple(_BUILT_IN)
+ENTRY_POINTS = "massivetext.readers"
 TARGET_BYTES = 64 << 20
+
+
+def formats() -> tuple[str, ...]:
+    """Names of all formats: those of this folder, then those that installed packages offer."""
+    return (*FORMATS, *sorted({point.name for point in _entry_points()} - set(FORMATS)))
+
+
+@functools.lru_cache(maxsize=256)
+def get(format: str) -> Reader:
+    """The Reader of a format. Raises RecipeError for a name that is none, or whose module cannot be imported."""
+    if format in _BUILT_IN:
+        module, _, name = _BUILT_IN[format].partition(":")
+        return _as_reader(getattr(importlib.import_module(f"massivetext.readers.{module}"), name), format)
+    place, colon, name = format.rpartition(":")
+    if colon:
+        return _as_reader(_own(place, name, format), format)
+    for point in _entry_points():
+        if point.name == format:
+            return _as_reader(point.load(), format)
+    close = difflib.get_close_matches(format, formats(), 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise RecipeError(
+        f"unknown format {format!r}; expected one of {', '.join(formats())}, or package.module:function, or "
+        f"./file.py:function{hint}"
+    )
+
+
+def _entry_points() -> list[importlib.metadata.EntryPoint]:
+    return list(importlib.metadata.entry_points(group=ENTRY_POINTS))
+
+
+def _own(place: str, name: str, format: str) -> Any:
+    """A name of a module or of a file of the user's own."""
+    try:
+        if place.endswith(".py"):
+            path = os.path.abspath(storage.local_path(place))
+            module_name = "massivetext_own_" + hashlib.blake2b(path.encode(), digest_size=8).hexdigest()
+            module = sys.modules.get(module_name)
+            if module is None:
+                spec = importlib.util.spec_from_file_location(module_name, path)
+                if spec is None or spec.loader is None:
+                    raise ImportError(f"{path} is no Python file")
+                module = importlib.util.module_from_spec(spec)
+                sys.modules[module_name] = module
+                try:
+                    spec.loader.exec_module(module)
+                except BaseException:
+                    del sys.modules[module_name]
+                    raise
+        else:
+            module = importlib.import_module(place)
+        return getattr(module, name)
+    except (ImportError, AttributeError, OSError, SyntaxError) as error:
+        raise RecipeError(f"format {format!r} cannot be imported: {error}") from error
+
+
+def _as_reader(value: Any, format: str) -> Reader:
+    if isinstance(value, Reader):
+        return value
+    if callable(value):
+        return Reader(name=format, read=value)
+    raise RecipeError(f"format {format!r} is {value!r}; expected a massivetext.readers.Reader or a function")
 
 
 def find(pattern: str, format: str) -> list[str]:
     """Paths of a source, sorted: files, or for `repositories` folders and archives, each a repository or several."""
-    if format == "repositories":
-        from massivetext.readers import repositories
-
-        return repositories.find(pattern)
-    return storage.find(pattern)
+    return (get(format).find or storage.find)(pattern)
 
 
 def size(path: str, format: str) -> int:
     """Bytes that reading the path will read."""
-    if format == "repositories":
-        from massivetext.readers import repositories
-
-        return repositories.size(path)
-    return storage.size(path)
+    return (get(format).size or storage.size)(path)
 
 
 def stamp(path: str, format: str) -> int:
     """A number that changes when the path is written anew: the time of its last change, for a folder of
     `repositories` one of those of all files in it."""
-    if format == "repositories":
-        from massivetext.readers import repositories
-
-        if repositories.is_folder(path):
-            times = [(name, storage.modified(name)) for name in storage.list_files(path)]
-            digest = hashlib.blake2b(repr(times).encode("ascii", "backslashreplace"), digest_size=8)
-            return int.from_bytes(digest.digest(), "big")
-    return storage.modified(path)
+    return (get(format).stamp or storage.modified)(path)
 
 
 def split(path: str, format: str, *, size: int, target_bytes: int = TARGET_BYTES) -> list[tuple[int, int]]:
@@ -70,19 +151,8 @@ def split(path: str, format: str, *, size: int, target_bytes: int = TARGET_BYTES
     What cannot be split (compressed files, archives, books) is the one range (0, size). Raises SourceError for a
     Parquet file that cannot be opened.
     """
-    if format not in ("parquet", *_BY_LINES):
-        return [(0, size)]
-    if size <= target_bytes and format in _BY_LINES and format != "code":
-        return [(0, size)]
-    from massivetext.readers import lines, parquet
-
-    with storage.open_input(path) as stream:
-        if format == "parquet" or (format == "code" and stream.read(4) == parquet.MAGIC):
-            return parquet.row_group_ranges(stream, path, target_bytes)
-        if size <= target_bytes or not lines.is_divisible(stream):
-            return [(0, size)]
-    pieces = -(-size // target_bytes)
-    return [(size * i // pieces, size * (i + 1) // pieces) for i in range(pieces)]
+    reader = get(format)
+    return reader.split(path, size, target_bytes) if reader.split else [(0, size)]
 
 
 def read(
@@ -97,15 +167,20 @@ def read(
 ) -> Iterator[Record]:
     """The records of a range of a path.
 
-    stream: the file as stored, seekable; None for a folder of `repositories`. source: the path, for messages, and for
-    a folder the place to read. options: field names (keys text, page, url, timestamp, content_type, and any other to be
-    kept as metadata). counts: gains what is counted and not listed, such as `warc.request`, `blank`, `garbage_bytes`.
+    Args:
+        stream: the file as stored, seekable; None for a folder of `repositories`.
+        format: as `get` takes it.
+        start: where the range begins.
+        stop: where it ends.
+        source: the path, for messages, and for a folder the place to read.
+        options: field names (keys text, page, url, timestamp, content_type, and any other to be kept as metadata), and
+            options of the reader under names that begin with `@`.
+        counts: gains what is counted and not listed, such as `warc.request`, `blank`, `garbage_bytes`.
 
-    Raises SourceError for a file that cannot be read, or not to its end.
+    Raises:
+        SourceError: for a file that cannot be read, or not to its end.
     """
-    own, _, name = format.partition(":")
-    module = importlib.import_module(own if name else f"massivetext.readers.{_MODULES.get(format, format)}")
-    yield from getattr(module, name or "read")(
+    yield from get(format).read(
         stream,
         start=start,
         stop=stop,
@@ -133,3 +208,69 @@ def read_part(
             return
     with storage.open_input(path) as stream:
         yield from read(stream, format, start=start, stop=stop, source=path, options=options, counts=counts)
+
+
+def faults(format: str, options: Mapping[str, str]) -> list[str]:
+    """What is wrong with a source's `fields`, without reading a file: an option that the format does not have, or field
+    names for a format whose records have none. Each is one sentence; none if all is well."""
+    reader = get(format)
+    is_own = format not in FORMATS and reader.fields is None
+    sentences = []
+    for key in options:
+        if key.startswith("@") and key[1:] not in reader.options and not is_own:
+            close = difflib.get_close_matches(key[1:], reader.options, 1)
+            known = ", ".join(f"@{name}" for name in reader.options) or "none"
+            hint = f"; did you mean @{close[0]}?" if close else ""
+            sentences.append(f"format {format} has no option {key}; its options are: {known}{hint}")
+        elif not key.startswith("@") and reader.fields is None and not is_own:
+            sentences.append(f"format {format} has no named fields, so {key!r} means nothing for it")
+    return sentences
+
+
+def look(path: str, format: str, options: Mapping[str, str] | None = None, *, records: int = 50) -> str | None:
+    """Look at the first records of a file for a wrong name in `fields`.
+
+    Args:
+        path: a file of a source.
+        format: its format.
+        options: the source's `fields`.
+        records: how many records are looked at.
+
+    Returns:
+        A sentence that says what is wrong and which fields the records do have, if there are records and none of them
+        has text; None if all is well, or if the file cannot be read, which reading it will say.
+    """
+    reader = get(format)
+    if reader.fields is None:
+        return None
+    try:
+        ranges = split(path, format, size=size(path, format))
+        start, stop = ranges[0] if ranges else (0, 0)
+        first = list(itertools.islice(read_part(path, format, start=start, stop=stop, options=options), records))
+    except SourceError as error:
+        return str(error) if "its columns are" in str(error) or "is of type" in str(error) else None
+    wrong = [record for record in first if record.reason in ("failed.no_text", "failed.not_text")]
+    if not first or len(wrong) < len(first):
+        return None
+    from massivetext.readers.fields import Fields
+
+    fields = Fields(options, reader.fields)
+    present = _names(path, format, start, stop)
+    name = fields.names[fields.body]
+    close = difflib.get_close_matches(name, present, 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return (
+        f"{path}: none of its first {len(first)} records has text in the field {name!r}; their fields are "
+        f"{', '.join(present) or 'none'}; name the right one in the source's `fields`, such as "
+        f"{{{fields.body}: {close[0] if close else present[0] if present else 'body'}}}{hint}"
+    )
+
+
+def _names(path: str, format: str, start: int, stop: int) -> list[str]:
+    """Names of the fields of a file's first record, nested ones with dots, the longest texts first."""
+    from massivetext.readers import jsonl
+
+    if get(format).read is not jsonl.read and format != "code":
+        return []
+    with storage.open_input(path) as stream:
+        return jsonl.names(stream, path)

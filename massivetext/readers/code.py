@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import IO
 
+from massivetext import storage
 from massivetext.documents import Record
 from massivetext.readers import jsonl, parquet
 from massivetext.readers.fields import CODE
+from massivetext.readers.reader import Reader
 
-__all__ = ["read"]
+__all__ = ["READER", "read", "split"]
 
 
 def read(
@@ -25,3 +27,22 @@ def read(
     stream.seek(0)
     table = parquet if stream.read(4) == parquet.MAGIC else jsonl
     yield from table.read(stream, start=start, stop=stop, source=source, options=options, counts=counts, defaults=CODE)
+
+
+def split(path: str, size: int, target_bytes: int) -> list[tuple[int, int]]:
+    """Ranges of row groups of a Parquet file, or of lines of JSON."""
+    with storage.open_input(path) as stream:
+        is_table = stream.read(4) == parquet.MAGIC
+    return (parquet if is_table else jsonl).split(path, size, target_bytes)
+
+
+READER = Reader(
+    name="code",
+    read=read,
+    record="a row of Parquet or JSON lines",
+    offset="as of its table",
+    splits="row groups or bytes",
+    extensions=(".jsonl", ".json", ".parquet"),
+    fields=CODE,
+    split=split,
+)

@@ -7,6 +7,7 @@ frames, ...) one after another; padding and garbage after a member are skipped a
 from __future__ import annotations
 
 import bz2
+import contextlib
 import io
 import lzma
 import re
@@ -26,7 +27,6 @@ _READ = 1 << 16
 _PIECE = 1 << 20
 _ZSTD_FEED = 1 << 12
 """The zstd decoder cannot be told where to stop: 4 KiB of input give at most 128 MiB."""
-_STEP = 256
 _MEMORY = 1 << 28
 _ZLIB = type(zlib.decompressobj())
 
@@ -201,7 +201,10 @@ class _Members:
                     given += len(data)
                     yield data
             except Exception as error:  # each library has errors of its own, and lz4 raises RuntimeError
-                rescued = self._before_fault(start, given, len(chunk))
+                try:
+                    rescued = self._before_fault(start, given, len(chunk))
+                except DamagedError:  # a member of a container that cannot be read again
+                    rescued = b""
                 yield from (rescued[at : at + _PIECE] for at in range(0, len(rescued), _PIECE))
                 self.is_whole = "incorrect data check" in str(error) or "incorrect length check" in str(error)
                 raise DamagedError(
@@ -214,32 +217,39 @@ class _Members:
         raise DamagedError("truncated", f"{self.source}: truncated: its last {self.kind} member has no end")
 
     def _before_fault(self, start: int, given: int, n: int) -> bytes:
-        """What the member gives between what it has given and the fault in the next n bytes of input: a decoder that
-        fails keeps what it made of the same bytes, so it is asked once more, from the member's start, and at last for
-        less and less."""
+        """Return what the member gives between what it has given and the fault in the next n bytes of input.
+
+        A decoder that fails keeps what it made of the same bytes. So the member is decoded once more from its start,
+        and the last n bytes are fed in ever smaller pieces (gzip, whose decoders can be copied) or byte by byte.
+        """
         decoder = self._decoder()
-        made: list[bytes] = []
-        held = self.stream.tell()
+        position = self.stream.tell()
         self.stream.seek(start)
-        left = self.position - start
+        remaining = self.position - start
         size = _ZSTD_FEED if self.kind == "zstd" else _READ
-        while left:
-            chunk = self.stream.read(min(left, size))
-            left -= len(chunk)
+        while remaining:
+            chunk = self.stream.read(min(remaining, size))
+            remaining -= len(chunk)
             given -= sum(map(len, decode(decoder, chunk)))
-        self.stream.seek(held)
+        self.stream.seek(position)
+        rescued: list[bytes] = []
         rest = self.pending[:n]
-        size = n // 2 if self.kind == "gzip" else _STEP
+        if self.kind != "gzip":
+            # bzip2 finds a block's checksum wrong in the call that would give its last byte.
+            piece = 1 if self.kind == "bzip2" else _PIECE
+            with contextlib.suppress(Exception):  # the fault
+                for at in range(len(rest)):
+                    rescued.extend(decode(decoder, rest[at : at + 1], piece))
+            return b"".join(rescued)[given:]
+        size = n // 2
         while rest and size:
-            before = decoder.copy() if self.kind == "gzip" else None
+            before = decoder.copy()
             try:
-                made += decode(decoder, rest[:size])
+                rescued += decode(decoder, rest[:size])
                 rest = rest[size:]
             except Exception:  # the fault, here or earlier
-                if before is None:
-                    break
                 decoder, size = before, size // 2
-        return b"".join(made)[given:]
+        return b"".join(rescued)[given:]
 
     def _decoder(self) -> Any:
         if self.kind == "gzip":
@@ -284,16 +294,16 @@ class _Members:
             raise DamagedError("truncated", f"{self.source}: truncated: a zstd skippable frame has no end")
 
 
-def decode(decoder: Any, data: bytes) -> Iterator[bytes]:
+def decode(decoder: Any, data: bytes, piece: int = _PIECE) -> Iterator[bytes]:
     """All that a decompressor of zlib, bz2, lzma, lz4 or zstandard makes of the input, in pieces."""
     if hasattr(decoder, "needs_input"):  # bz2, lzma, lz4
-        yield decoder.decompress(data, max_length=_PIECE)
+        yield decoder.decompress(data, max_length=piece)
         while not decoder.eof and not decoder.needs_input:
-            yield decoder.decompress(b"", max_length=_PIECE)
+            yield decoder.decompress(b"", max_length=piece)
     elif isinstance(decoder, _ZLIB):
-        yield decoder.decompress(data, _PIECE)
+        yield decoder.decompress(data, piece)
         while decoder.unconsumed_tail and not decoder.eof:
-            yield decoder.decompress(decoder.unconsumed_tail, _PIECE)
+            yield decoder.decompress(decoder.unconsumed_tail, piece)
     else:
         for start in range(0, len(data), _ZSTD_FEED):
             yield decoder.decompress(data[start : start + _ZSTD_FEED])
@@ -302,17 +312,20 @@ def decode(decoder: Any, data: bytes) -> Iterator[bytes]:
 
 
 def pieces(content: Iterator[Block], head: int = 1024) -> Iterator[bytes]:
-    """The data of blocks; the first piece has at least `head` bytes if there are so many."""
-    held = b""
-    for block in content:
-        held += block.data or b""
-        if len(held) >= head:
-            yield held
-            break
-    else:
-        if held:
-            yield held
-        return
+    """The data of blocks; the first piece has at least `head` bytes if there are so many. What a damaged stream gives
+    before its fault is given before its error is raised."""
+    first = b""
+    try:
+        for block in content:
+            first += block.data or b""
+            if len(first) >= head:
+                break
+    except DamagedError:
+        if first:
+            yield first
+        raise
+    if first:
+        yield first
     for block in content:
         if block.data:
             yield block.data

@@ -1,59 +1,90 @@
 """EPUB books: the chapters of the reading order as plain text. Nothing but package and chapter files is opened.
 
 ebooklib reads every member, pictures too, into memory, and is under the AGPL; what is needed here is a zip file, two
-XML files and a library that turns XHTML into text.
+XML files and a library that turns HTML into text. Books are read as reading systems read them: names are found whatever
+their case, Unicode form or slashes, package files that are no XML are read by their tags, and a chapter that cannot be
+read costs itself, and is counted.
 """
 
 from __future__ import annotations
 
+import html
 import posixpath
+import re
+import unicodedata
 import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import dataclass, field
 from typing import IO
 from urllib.parse import unquote
 from xml.parsers import expat
 
 from massivetext.documents import Record
+from massivetext.readers import encodings
 from massivetext.readers.compression import DamagedError
+from massivetext.readers.containers import ERRORS, is_zip
 from massivetext.readers.fields import MAX_TEXT
 from massivetext.text import clean
 
 __all__ = ["is_epub", "member", "read"]
 
 _CONTAINER = "META-INF/container.xml"
+_ENCRYPTION = "META-INF/encryption.xml"
 _XML_LIMIT = 8 << 20
 _ENTRIES = 100_000
-ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, KeyError)
-"""What zipfile raises for archives that are broken, encrypted or of a kind that it cannot read."""
+_CHAPTER_NAME = re.compile(r"\.(?:x?html?|xht|xml|htm)\Z", re.IGNORECASE)
+_CHAPTER_TYPE = re.compile(r"html|oeb1-document|dtbook", re.IGNORECASE)
+_TAG = re.compile(r"<(/?)([A-Za-z_][\w.:-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>|<!--.*?-->|<[?!][^>]*>", re.DOTALL)
+_ATTRIBUTE = re.compile(r"([\w.:-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
+_VOID = "area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr|basefont|frame|keygen|isindex|command"
+_CLOSED = re.compile(
+    rf"<(?!(?:{_VOID})[\s/])([A-Za-z][\w.:-]*)((?:\s+[^<>\"'/]*(?:\"[^\"]*\"|'[^']*'|/(?!>))?)*?)\s*/>", re.IGNORECASE
+)
+"""A tag that XHTML closes within itself and HTML does not: `<title/>`, `<a id="x"/>`."""
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 
 
 def is_epub(stream: IO[bytes]) -> bool:
-    """Whether a file is a zip archive whose first member says EPUB, or that has a container file."""
+    """Whether a file is a zip archive that says EPUB first, or that has a container or a package file."""
     stream.seek(0)
     head = stream.read(128)
     stream.seek(0)
-    return head.startswith(b"PK\x03\x04") and (b"mimetypeapplication/epub+zip" in head or _CONTAINER.encode() in head)
+    if not is_zip(head):
+        return False
+    if b"mimetypeapplication/epub+zip" in head or _CONTAINER.encode() in head:
+        return True
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            names = _Names(archive)
+            if names.find("mimetype") and b"epub" in (member(archive, names.find("mimetype") or "", 1000) or b""):
+                return True
+            return names.find(_CONTAINER) is not None or any(name.lower().endswith(".opf") for name in names.all)
+    except ERRORS:
+        return False
+    finally:
+        stream.seek(0)
 
 
-def read(stream: IO[bytes], *, source: str) -> Iterator[Record]:
-    """The one record of a book; metadata title, author, language. A book that cannot be read gives
-    `failed.corrupt`, `failed.encrypted` or `failed.too_large`, and raises SourceError if the file itself is broken."""
+def read(stream: IO[bytes], *, source: str, counts: MutableMapping[str, int] | None = None) -> Iterator[Record]:
+    """The one record of a book; metadata title, author, language, and chapters_unreadable if some cannot be read.
+
+    A book that cannot be read gives `failed.corrupt`, `failed.encrypted` or `failed.too_large`, and raises SourceError
+    if the file itself is broken. counts: gains `chapters_unreadable`.
+    """
     try:
         with zipfile.ZipFile(stream) as archive:
             if len(archive.infolist()) > _ENTRIES:
                 yield Record(0, outcome="failed", reason="failed.too_large")
                 return
-            if "META-INF/encryption.xml" in archive.namelist() and _is_encrypted(archive):
-                yield Record(0, outcome="failed", reason="failed.encrypted")
-                return
             record = _book(archive)
     except ERRORS as error:
-        yield Record(0, outcome="failed", reason="failed.corrupt")
+        is_locked = "encrypted" in str(error) or "password" in str(error)
+        yield Record(0, outcome="failed", reason="failed.encrypted" if is_locked else "failed.corrupt")
+        if is_locked:
+            return
         raise DamagedError("corrupt", f"{source}: an EPUB that cannot be read: {error}") from error
-    except expat.ExpatError as error:
-        yield Record(0, outcome="failed", reason="failed.corrupt")
-        raise DamagedError("corrupt", f"{source}: an EPUB whose package file cannot be read: {error}") from error
+    if counts is not None and (lost := record.metadata.get("chapters_unreadable")):
+        counts["chapters_unreadable"] = counts.get("chapters_unreadable", 0) + int(lost)
     yield record
 
 
@@ -64,84 +95,199 @@ def member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes | None:
     return data if len(data) <= limit else None
 
 
-def _is_encrypted(archive: zipfile.ZipFile) -> bool:
-    """Fonts are often obfuscated, which harms no text; encrypted chapters do."""
-    names: list[str] = []
+class _Names:
+    """Names of an archive's members, found as a file system that ignores case and Unicode forms would."""
 
-    def start(name: str, attributes: dict[str, str]) -> None:
-        if name.endswith("CipherReference"):
-            names.append(attributes.get("URI", ""))
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self.all = archive.namelist()
+        self._exact = set(self.all)
+        self._folded: dict[str, str] = {}
+        for name in self.all:
+            self._folded.setdefault(_folded(name), name)
 
-    _parse(member(archive, "META-INF/encryption.xml", _XML_LIMIT) or b"", start)
-    return any(name.lower().endswith((".xhtml", ".html", ".htm", ".xml")) for name in names)
+    def find(self, name: str) -> str | None:
+        """The member of this name, or None."""
+        if name in self._exact:
+            return name
+        return self._folded.get(_folded(name))
+
+    def resolve(self, folder: str, href: str) -> str | None:
+        """The member that a link in a file of a folder leads to; None if it leads nowhere."""
+        plain = href.partition("#")[0].replace("\\", "/").strip()
+        for link in (unquote(plain), plain):
+            if not link:
+                return None
+            for base in (folder, ""):
+                name = posixpath.normpath(posixpath.join(base, link)).lstrip("/")
+                if found := self.find(name):
+                    return found
+        return None
+
+
+def _folded(name: str) -> str:
+    name = name.replace("\\", "/").removeprefix("./").lstrip("/")
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+@dataclass
+class _Package:
+    """What a package file says: items by id (link, media type, fallback), the reading order, and words on the book."""
+
+    items: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    navigation: set[str] = field(default_factory=set)
+    spine: list[tuple[str, bool]] = field(default_factory=list)
+    words: dict[str, list[str]] = field(default_factory=lambda: {"title": [], "creator": [], "language": []})
+
+    def reading_order(self) -> list[str]:
+        """Ids of the items to be read: those of the spine, or without a spine all items of text."""
+        linear = [name for name, is_linear in self.spine if is_linear] or [name for name, _ in self.spine]
+        return linear or [name for name in self.items if name not in self.navigation]
+
+    def link(self, name: str) -> str | None:
+        """The link of an item, or of the first of its fallbacks that is text; None if none is; "" if there is no such
+        item."""
+        for _ in range(8):
+            href, kind, fallback = self.items.get(name, ("", "", ""))
+            if not href:
+                return ""
+            if _CHAPTER_TYPE.search(kind) or (
+                not kind.startswith("image") and _CHAPTER_NAME.search(href.partition("#")[0])
+            ):
+                return href
+            if not fallback:
+                return None
+            name = fallback
+        return None
 
 
 def _book(archive: zipfile.ZipFile) -> Record:
-    from resiliparse.extract.html2text import extract_plain_text
-
-    package = _package(archive)
-    manifest: dict[str, str] = {}
-    spine: list[str] = []
-    words: dict[str, list[str]] = {"title": [], "creator": [], "language": []}
-    open_word: list[list[str]] = []
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        local = name.rpartition(":")[2]
-        if local == "item" and "html" in attributes.get("media-type", "html"):
-            manifest[attributes.get("id", "")] = attributes.get("href", "")
-        elif local == "itemref" and attributes.get("linear", "yes") != "no":
-            spine.append(attributes.get("idref", ""))
-        elif local in words and not words[local]:
-            open_word.append(words[local])
-
-    def text(data: str) -> None:
-        if open_word:
-            open_word[-1].append(data)
-
-    def end(name: str) -> None:
-        if open_word and name.rpartition(":")[2] in words:
-            open_word.pop()
-
-    _parse(member(archive, package, _XML_LIMIT) or b"", start, end, text)
-    folder = posixpath.dirname(package)
-    known = set(archive.namelist())
-    chapters, size = [], 0
-    for item in spine[:_ENTRIES]:
-        href = unquote(manifest.get(item, "").partition("#")[0])
-        name = posixpath.normpath(posixpath.join(folder, href))
-        if not href or name not in known:
+    names = _Names(archive)
+    if _is_encrypted(archive, names):
+        return Record(0, outcome="failed", reason="failed.encrypted")
+    package_name = _package_name(archive, names)
+    package = _read_package(member(archive, package_name, _XML_LIMIT) or b"")
+    folder = posixpath.dirname(package_name.replace("\\", "/"))
+    links = [package.link(name) for name in package.reading_order()[:_ENTRIES]]
+    if not links:
+        links = sorted(name for name in names.all if re.search(r"\.x?html?\Z", name, re.IGNORECASE))
+    chapters: list[str] = []
+    size = n_unreadable = 0
+    for link in links:
+        if link is None:  # a picture, or another item that is no text
             continue
-        data = member(archive, name, MAX_TEXT - size)
+        name = names.resolve(folder, link)
+        try:
+            data = None if name is None else member(archive, name, MAX_TEXT - size)
+        except ERRORS as error:
+            if "encrypted" in str(error) or "password" in str(error):
+                raise
+            name = None
+        if name is None:
+            n_unreadable += 1
+            continue
         if data is None:
             return Record(0, outcome="failed", reason="failed.too_large")
         size += len(data)
-        chapter = extract_plain_text(
-            data.decode("utf-8", "replace"), main_content=False, preserve_formatting=True, alt_texts=False, links=False
-        )
+        chapter = _chapter(data)
         if chapter.strip():
             chapters.append(chapter.strip("\n"))
+    by_key = {key: " ".join("".join(parts).split()) for key, parts in package.words.items()}
+    metadata = {"author" if key == "creator" else key: clean(value) for key, value in by_key.items() if value}
+    if n_unreadable:
+        metadata["chapters_unreadable"] = str(n_unreadable)
     if not chapters:
-        return Record(0, outcome="failed", reason="failed.no_text")
-    found = {key: " ".join("".join(parts).split()) for key, parts in words.items()}
-    metadata = {"author" if key == "creator" else key: clean(value) for key, value in found.items() if value}
+        reason = "failed.corrupt" if n_unreadable else "failed.no_text"
+        return Record(0, outcome="failed", reason=reason, metadata=metadata)
     return Record(0, clean("\n\n".join(chapters) + "\n"), metadata=metadata)
 
 
-def _package(archive: zipfile.ZipFile) -> str:
+def _chapter(data: bytes) -> str:
+    """The text of a chapter, which is XHTML in any encoding."""
+    from resiliparse.extract.html2text import extract_plain_text
+
+    page = encodings.decode_any(data)[0]
+    if "<![CDATA[" in page:
+        page = _CDATA.sub(lambda match: html.escape(match[1], quote=False), page)
+    if "/>" in page:
+        page = _CLOSED.sub(r"<\1\2></\1>", page)
+    return extract_plain_text(page, main_content=False, preserve_formatting=True, alt_texts=False, links=False)
+
+
+def _is_encrypted(archive: zipfile.ZipFile, names: _Names) -> bool:
+    """Fonts are often obfuscated, which harms no text; encrypted chapters do."""
+    name = names.find(_ENCRYPTION)
+    if name is None:
+        return False
+    links: list[str] = []
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        if tag.endswith("CipherReference"):
+            links.append(attributes.get("URI", ""))
+
+    _parse(member(archive, name, _XML_LIMIT) or b"", start)
+    return any(link.lower().endswith((".xhtml", ".html", ".htm", ".xml")) for link in links)
+
+
+def _package_name(archive: zipfile.ZipFile, names: _Names) -> str:
+    """The package file that the container names, or the only one that there is."""
     paths: list[str] = []
 
     def start(name: str, attributes: dict[str, str]) -> None:
         if name.rpartition(":")[2] == "rootfile" and "full-path" in attributes:
             paths.append(attributes["full-path"])
 
-    _parse(member(archive, _CONTAINER, _XML_LIMIT) or b"", start)
-    if not paths:
-        raise ValueError(f"{_CONTAINER} names no package file")
-    return paths[0]
+    if container := names.find(_CONTAINER):
+        _parse(member(archive, container, _XML_LIMIT) or b"", start)
+    for path in paths:
+        if found := names.resolve("", path):
+            return found
+    packages = [name for name in names.all if name.lower().endswith(".opf")]
+    if not packages:
+        raise ValueError(f"{_CONTAINER} names no package file that is there, and no other member is one")
+    return min(packages, key=lambda name: (name.count("/"), name))
 
 
-def _parse(data: bytes, start, end=None, text=None) -> None:  # type: ignore[no-untyped-def]
-    """Parse XML with entity declarations refused; external entities are never loaded."""
+def _read_package(data: bytes) -> _Package:
+    package = _Package()
+    open_words: list[list[str]] = []
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        local = name.rpartition(":")[2]
+        if local == "item":
+            key = attributes.get("id", "")
+            package.items[key] = (
+                attributes.get("href", ""),
+                attributes.get("media-type", ""),
+                attributes.get("fallback", ""),
+            )
+            if "nav" in attributes.get("properties", "").split():
+                package.navigation.add(key)
+        elif local == "itemref":
+            package.spine.append((attributes.get("idref", ""), attributes.get("linear", "yes") != "no"))
+        elif local.lower() in package.words and not package.words[local.lower()]:
+            open_words.append(package.words[local.lower()])
+
+    def text(value: str) -> None:
+        if open_words:
+            open_words[-1].append(value)
+
+    def end(name: str) -> None:
+        if open_words and name.rpartition(":")[2].lower() in package.words:
+            open_words.pop()
+
+    _parse(data, start, end, text, restart=lambda: (package.__init__(), open_words.clear()))  # type: ignore[misc]
+    return package
+
+
+def _parse(
+    data: bytes,
+    start: Callable[[str, dict[str, str]], None],
+    end: Callable[[str], None] | None = None,
+    text: Callable[[str], None] | None = None,
+    restart: Callable[[], object] = lambda: None,
+) -> None:
+    """Parse XML with entity declarations refused; external entities are never loaded. What is not well-formed is read
+    again by its tags alone, after `restart`."""
     parser = expat.ParserCreate()
     parser.StartElementHandler = start
     parser.EndElementHandler = end
@@ -151,4 +297,36 @@ def _parse(data: bytes, start, end=None, text=None) -> None:  # type: ignore[no-
         raise ValueError(f"declares the entity {name!r}, which a book has no use for")
 
     parser.EntityDeclHandler = refuse
-    parser.Parse(data, True)
+    try:
+        parser.Parse(data, True)
+    except (expat.ExpatError, LookupError, UnicodeError):
+        restart()
+        _scan(encodings.decode_any(data)[0], start, end, text)
+
+
+def _scan(
+    page: str,
+    start: Callable[[str, dict[str, str]], None],
+    end: Callable[[str], None] | None,
+    text: Callable[[str], None] | None,
+) -> None:
+    """What a parser of XML would tell of tags and text, of a file that is not well-formed."""
+    if re.search(r"<!ENTITY", page, re.IGNORECASE):
+        raise ValueError("declares an entity, which a book has no use for")
+    at = 0
+    for tag in _TAG.finditer(page):
+        if text and tag.start() > at:
+            text(html.unescape(page[at : tag.start()]))
+        at = tag.end()
+        if not tag[2]:
+            continue
+        if tag[1]:
+            if end:
+                end(tag[2])
+            continue
+        attributes = {
+            name: html.unescape(double or single or bare) for name, double, single, bare in _ATTRIBUTE.findall(tag[3])
+        }
+        start(tag[2], attributes)
+        if tag[3].rstrip().endswith("/") and end:
+            end(tag[2])

@@ -8,7 +8,7 @@ from typing import Any
 from massivetext.documents import Record
 from massivetext.text import clean, decode
 
-__all__ = ["MAX_PAGE", "MAX_TEXT", "Fields"]
+__all__ = ["CODE", "DOCUMENT", "MAX_PAGE", "MAX_TEXT", "Fields", "lookup", "option"]
 
 MAX_TEXT = 256 << 20
 """Bytes of a line, a book, a file of code; what is longer is `failed.too_large`."""
@@ -21,28 +21,39 @@ CODE = {"text": "content", "path": "path", "repo_name": "repo_name", "license": 
 """Field names where the recipe names none."""
 
 
+def option(options: Mapping[str, str], name: str) -> str | None:
+    """The value of an option of a reader, which stands among the fields as `@name`; None if it is not there."""
+    return options.get(f"@{name}") or None
+
+
 class Fields:
     """The names of the fields of a row. Keys: text or page (HTML, to be extracted), url, timestamp, content_type;
-    every other key is kept in the record's metadata under that key."""
+    every other key is kept in the record's metadata under that key. Keys that begin with `@` are options of the reader,
+    and no fields."""
 
     def __init__(self, options: Mapping[str, str] | None, defaults: Mapping[str, str] = DOCUMENT) -> None:
-        named = dict(options or {})
+        named = {key: name for key, name in (options or {}).items() if not key.startswith("@")}
         base = {key: name for key, name in defaults.items() if key != "text" or "page" not in named}
         self.names = {**base, **named}
         self.body = "page" if "page" in self.names else "text"
         self.required = {self.names[self.body], *named.values()}
+        self._metadata = [key for key in self.names if key not in ("text", "page", "url", "timestamp", "content_type")]
+        self._steps = {key: name.split(".") if "." in name else None for key, name in self.names.items()}
+
+    def values(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of a row of JSON under the keys (text, url, ...). A name with dots that is not itself a field
+        reaches into objects, and by numbers into lists."""
+        return {
+            key: row.get(name) if (steps := self._steps[key]) is None or name in row else lookup(row, steps)
+            for key, name in self.names.items()
+        }
 
     def record(self, offset: int, values: Mapping[str, Any]) -> Record:
         """The record of a row whose values stand under the keys (text, url, ...). A row without text is a failed
         record: `failed.no_text` for a null, `failed.not_text` for a value of another type."""
         body = values.get(self.body)
         url, timestamp = _word(values.get("url")), _word(values.get("timestamp"))
-        metadata = {
-            key: word
-            for key in self.names
-            if key not in ("text", "page", "url", "timestamp", "content_type")
-            and (word := _word(values.get(key))) is not None
-        }
+        metadata = {key: word for key in self._metadata if (word := _word(values.get(key))) is not None}
         if not isinstance(body, (str, bytes)):
             reason = "failed.no_text" if body is None else "failed.not_text"
             return Record(offset, None, None, url, timestamp, None, "failed", reason, 0, metadata)
@@ -57,10 +68,31 @@ class Fields:
         return Record(offset, None, body, url, timestamp, content_type, metadata=metadata)
 
 
+def lookup(value: Any, steps: list[str]) -> Any:
+    """What stands at the end of a path of names and numbers: `messages.0.content`, `messages.-1.content`; None if the
+    path leads nowhere. A name in which dots stand is one step where an object has that name."""
+    for number, step in enumerate(steps):
+        if isinstance(value, dict):
+            if step not in value:
+                rest = ".".join(steps[number:])
+                return value.get(rest)
+            value = value[step]
+        elif isinstance(value, (list, tuple)):
+            try:
+                value = value[int(step)]
+            except (ValueError, IndexError):
+                return None
+        else:
+            return None
+    return value
+
+
 def _word(value: Any) -> str | None:
     """A value as a word of metadata; lists joined by ` AND `, as licences are."""
     if value is None:
         return None
+    if isinstance(value, str):
+        return clean(value)
     if isinstance(value, bytes):
         return decode(value)[0]
     if isinstance(value, (list, tuple)):

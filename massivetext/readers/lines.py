@@ -10,45 +10,73 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import IO, NamedTuple
 
 from massivetext.documents import Record
-from massivetext.readers import compression
+from massivetext.readers import compression, containers, encodings
 from massivetext.readers.compression import DamagedError
-from massivetext.readers.fields import MAX_TEXT
+from massivetext.readers.encodings import bom
+from massivetext.readers.fields import MAX_TEXT, option
+from massivetext.readers.kinds import HEAD, kind_of, skipped
+from massivetext.readers.reader import Reader
+from massivetext.readers.splitting import by_lines
 from massivetext.text import decode
 
-__all__ = ["Line", "bom", "is_divisible", "lines", "read"]
+__all__ = [
+    "READER",
+    "Line",
+    "bom",
+    "content",
+    "failed",
+    "head",
+    "is_divisible",
+    "lines",
+    "member_record",
+    "read",
+    "wide_encoding",
+]
 
-_BOMS = {
-    codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF32_LE: "utf-32-le",
-    codecs.BOM_UTF32_BE: "utf-32-be",
-    codecs.BOM_UTF16_LE: "utf-16-le",
-    codecs.BOM_UTF16_BE: "utf-16-be",
-}
 _READ = 1 << 20
+_EXTENSIONS = (".txt", ".text", ".lines")
 
 
 class Line(NamedTuple):
     """A line without its end. offset: bytes of the decompressed stream before it; data None: longer than the limit;
-    is_cut: the file ends in it before it should."""
+    damage: the file ends in this line before it should, for this reason, and data is what there is of the line."""
 
     offset: int
     data: bytes | None
-    is_cut: bool = False
+    damage: str | None = None
 
-
-def bom(head: bytes) -> tuple[bytes, str]:
-    """The byte order mark that bytes start with and the encoding it stands for; (b"", "utf-8") if there is none."""
-    for mark, encoding in _BOMS.items():
-        if head.startswith(mark):
-            return mark, encoding
-    return b"", "utf-8"
+    @property
+    def is_cut(self) -> bool:
+        """Whether the file ends in this line before it should."""
+        return self.damage is not None
 
 
 def is_divisible(stream: IO[bytes]) -> bool:
-    """Whether the lines of a file can be found from its middle: neither compressed nor UTF-16 or UTF-32."""
+    """Whether the lines of a file can be found from its middle: neither compressed nor in a container, nor UTF-16 or
+    UTF-32."""
     stream.seek(0)
-    head = stream.read(16)
-    return compression.detect(head) is None and bom(head)[1] == "utf-8"
+    first = stream.read(HEAD)
+    return compression.detect(first) is None and wide_encoding(first) is None and not containers.is_container(stream)
+
+
+def wide_encoding(first: bytes) -> str | None:
+    """UTF-16 or UTF-32 of a file that begins with these bytes, by its mark or its zeros; None for all others, in which
+    a line ends in the byte 10."""
+    marked = bom(first)[1]
+    return marked if marked != "utf-8" else encodings.unmarked_utf16(first)
+
+
+def head(stream: IO[bytes], source: str, n: int = HEAD) -> bytes:
+    """The first bytes of a file, decompressed: n of them, if there are so many that can be read."""
+    first = b""
+    try:
+        for block in compression.blocks(stream, source=source):
+            first += block.data or b""
+            if len(first) >= n:
+                break
+    except DamagedError:
+        pass  # reading the lines says so
+    return first[:n]
 
 
 def read(
@@ -60,38 +88,79 @@ def read(
     options: Mapping[str, str],
     counts: MutableMapping[str, int],
 ) -> Iterator[Record]:
-    """One record a line; lines of whitespace alone are counted as `blank`."""
-    for line in lines(stream, start=start, stop=stop, source=source, counts=counts):
-        if line.is_cut or line.data is None:
-            yield failed(line)
-        elif line.data.isspace() or not line.data:
-            counts["blank"] = counts.get("blank", 0) + 1
-        else:
-            text, n_replaced = decode(line.data)
-            yield Record(line.offset, text.rstrip("\n"), n_replaced=n_replaced)
+    """One record a line; lines of whitespace alone are counted as `blank`. A line that is not UTF-8 is in the encoding
+    that its file's beginning is in, or in the one that its own bytes speak for."""
+    encoding = option(options, "encoding")
+    for member in containers.members(stream, source=source, extensions=_EXTENSIONS, counts=counts):
+        if member.reason:
+            yield member_record(member)
+            continue
+        first = head(member.stream, source, 1 << 16)
+        if kind := kind_of(first[:HEAD]):
+            yield skipped(kind, member.base)
+            continue
+        fallback = None if encoding else _encoding_of_head(first)
+        begin, end = member.range(start, stop)
+        for line in lines(member.stream, start=begin, stop=end, source=source, counts=counts):
+            if line.damage or line.data is None:
+                yield failed(line, member.base)
+            elif line.data.isspace() or not line.data:
+                counts["blank"] = counts.get("blank", 0) + 1
+            else:
+                text, n_replaced = _decoded(line.data, encoding, fallback)
+                yield Record(member.base + line.offset, text.rstrip("\n"), n_replaced=n_replaced)
 
 
-def failed(line: Line) -> Record:
+def member_record(member: containers.Member) -> Record:
+    """The record of a member that cannot be read."""
+    reason = member.reason or "failed.corrupt"
+    return Record(member.base, outcome="failed", reason=reason, metadata={"member": decode(member.name.encode())[0]})
+
+
+def _encoding_of_head(first: bytes) -> str | None:
+    """The encoding of a file by its beginning: UTF-8 by its mark, or another one; None if it does not show."""
+    if bom(first)[0]:
+        return "utf-8"
+    first = first[: first.rfind(b"\n") + 1] or first
+    try:
+        first.decode()
+    except UnicodeDecodeError:
+        return encodings.of_other(first)
+    return None
+
+
+def _decoded(data: bytes, encoding: str | None, fallback: str | None) -> tuple[str, int]:
+    if encoding or data.startswith(codecs.BOM_UTF8):
+        return decode(data, "utf-8" if data.startswith(codecs.BOM_UTF8) else encoding or "utf-8")
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return decode(data, fallback) if fallback else encodings.decode_any(data)
+    return decode(data)
+
+
+def failed(line: Line, base: int = 0) -> Record:
     """The record of a line that is cut or too long."""
-    return Record(line.offset, outcome="failed", reason="failed.truncated" if line.is_cut else "failed.too_large")
+    reason = f"failed.{line.damage}" if line.damage else "failed.too_large"
+    return Record(base + line.offset, outcome="failed", reason=reason)
 
 
 def lines(
     stream: IO[bytes], *, start: int, stop: int, source: str, counts: MutableMapping[str, int], limit: int = MAX_TEXT
 ) -> Iterator[Line]:
-    r"""The lines that start in [start, stop), without the `\n` that ends them; UTF-16 and UTF-32 (by BOM) as UTF-8.
+    r"""The lines that start in [start, stop), without the `\n` that ends them; UTF-16 and UTF-32 as UTF-8.
 
-    A damaged file gives all lines before the damage, a Line with `is_cut` for the one in it, and raises DamagedError.
+    A damaged file gives all lines before the damage, a Line with `damage` for the one in it, and raises DamagedError.
     """
     if not is_divisible(stream):
-        yield from _split(_whole(stream, source, counts), 0, None, limit)
+        yield from _split(content(stream, source, counts), 0, None, limit)
     elif start == 0:
         yield from _split(_range(stream, 0, source), 0, stop, limit)
     else:
         # From one byte earlier: the range's first line may start right after the line end that stands there.
-        found = _split(_range(stream, start - 1, source), start - 1, stop, limit)
-        next(found, None)
-        yield from found
+        later = _split(_range(stream, start - 1, source), start - 1, stop, limit)
+        next(later, None)
+        yield from later
 
 
 def _range(stream: IO[bytes], start: int, source: str) -> Iterator[bytes]:
@@ -106,14 +175,15 @@ def _range(stream: IO[bytes], start: int, source: str) -> Iterator[bytes]:
         yield data
 
 
-def _whole(stream: IO[bytes], source: str, counts: MutableMapping[str, int]) -> Iterator[bytes]:
+def content(stream: IO[bytes], source: str, counts: MutableMapping[str, int]) -> Iterator[bytes]:
+    """The decompressed content of a whole file in pieces; UTF-16 and UTF-32 as UTF-8."""
     decoder = None
-    content = compression.blocks(stream, source=source, counts=counts)
-    for number, data in enumerate(compression.pieces(content)):
+    blocks = compression.blocks(stream, source=source, counts=counts)
+    for number, data in enumerate(compression.pieces(blocks)):
         if number == 0:
-            mark, encoding = bom(data)
-            decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")
-            data = data[len(mark) :] if decoder else data
+            encoding = wide_encoding(data[:HEAD])
+            decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
+            data = data[len(bom(data)[0]) :] if decoder else data
         yield decoder.decode(data).encode("utf-8", "replace") if decoder else data
     if decoder:
         yield decoder.decode(b"", final=True).encode("utf-8", "replace")
@@ -121,7 +191,7 @@ def _whole(stream: IO[bytes], source: str, counts: MutableMapping[str, int]) -> 
 
 def _split(pieces: Iterator[bytes], begin: int, stop: int | None, limit: int) -> Iterator[Line]:
     """Lines of a stream whose first piece stands at offset `begin`. Holds one line, up to the limit."""
-    held: list[bytes] = []
+    parts: list[bytes] = []
     size = 0
     try:
         for data in pieces:
@@ -131,18 +201,30 @@ def _split(pieces: Iterator[bytes], begin: int, stop: int | None, limit: int) ->
                 if size > limit:
                     yield Line(begin, None)
                 else:
-                    yield Line(begin, b"".join([*held, data[at:end]]) if held else data[at:end])
+                    yield Line(begin, b"".join([*parts, data[at:end]]) if parts else data[at:end])
                 begin, at, size = begin + size + 1, end + 1, 0
-                held.clear()
+                parts.clear()
                 if stop is not None and begin >= stop:
                     return
             size += len(data) - at
             if size <= limit:
-                held.append(data[at:])
+                parts.append(data[at:])
             else:
-                held.clear()
-    except DamagedError:
-        yield Line(begin, None, is_cut=True)
+                parts.clear()
+    except DamagedError as damage:
+        yield Line(begin, b"".join(parts) if size <= limit else None, damage.reason)
         raise
     if size:
-        yield Line(begin, b"".join(held) if size <= limit else None)
+        yield Line(begin, b"".join(parts) if size <= limit else None)
+
+
+READER = Reader(
+    name="lines",
+    read=read,
+    record="a line",
+    offset="byte of the decompressed stream",
+    splits="bytes",
+    extensions=_EXTENSIONS,
+    split=by_lines,
+    options={"encoding": "the encoding of all files, such as cp1252"},
+)

@@ -9,6 +9,7 @@ rows of the ledger, never files.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
@@ -20,13 +21,15 @@ from typing import IO, NamedTuple, cast
 from massivetext import globs, storage
 from massivetext.documents import Record
 from massivetext.errors import SourceError
-from massivetext.readers import compression, licences
+from massivetext.readers import compression, encodings, licences
 from massivetext.readers.compression import BOMB_BYTES, BOMB_RATIO, DamagedError
-from massivetext.readers.epub import ERRORS
-from massivetext.readers.lines import bom
+from massivetext.readers.containers import ERRORS, is_tar, is_zip
+from massivetext.readers.fields import option
+from massivetext.readers.kinds import HEAD, kind_of
+from massivetext.readers.reader import Reader
 from massivetext.text import clean, decode
 
-__all__ = ["MAX_FILE", "find", "is_folder", "read", "size"]
+__all__ = ["MAX_FILE", "READER", "find", "is_folder", "read", "size", "stamp"]
 
 MAX_FILE = 64 << 20
 """Bytes of a file of code; a longer one is `failed.too_large`."""
@@ -100,24 +103,25 @@ def read(
     Reasons: `skipped.binary`, `skipped.link`, `skipped.device`, `failed.unsafe_path`, `failed.too_large`,
     `failed.encrypted`, `failed.corrupt`, `failed.truncated`. Files of version control are counted as `history`.
     """
+    encoding = option(options, "encoding")
     if stream is None:
         name = source.rstrip("/").rpartition("/")[2]
-        yield from _records(lambda: _folder_members(source), source, lambda path: (name, path), counts)
+        yield from _records(lambda: _folder_members(source), source, lambda path: (name, path), counts, encoding)
         return
     stream.seek(0)
-    head = stream.read(4)
-    if head == b"PK\x03\x04" or head == b"PK\x05\x06":
+    head = stream.read(16)
+    if is_zip(head):
         packed = stream.seek(0, os.SEEK_END)
         try:
             with zipfile.ZipFile(stream) as archive:
-                yield from _archive_records(lambda: _zip_members(archive, packed, source), source, counts)
+                yield from _archive_records(lambda: _zip_members(archive, packed, source), source, counts, encoding)
         except ERRORS as error:
             if isinstance(error, SourceError):
                 raise
             yield Record(0, outcome="failed", reason="failed.corrupt")
             raise DamagedError("corrupt", f"{source}: a zip file that cannot be read: {error}") from error
     elif _is_tar(stream, source):
-        yield from _archive_records(lambda: _tar_members(stream, source), source, counts)
+        yield from _archive_records(lambda: _tar_members(stream, source), source, counts, encoding)
     else:
         name = source.rpartition("/")[2]
         stream.seek(0)
@@ -125,11 +129,11 @@ def read(
         def one() -> Iterator[_Member]:
             yield _Member(name, storage.size(source), None, lambda: _limited(stream))
 
-        yield from _records(one, source, lambda path: (name, path), counts)
+        yield from _records(one, source, lambda path: (name, path), counts, encoding)
 
 
 def _archive_records(
-    members: Callable[[], Iterator[_Member]], source: str, counts: MutableMapping[str, int]
+    members: Callable[[], Iterator[_Member]], source: str, counts: MutableMapping[str, int], encoding: str | None
 ) -> Iterator[Record]:
     """An archive is read twice: its licence files may stand after the files that they are for."""
     archive = _ARCHIVE.sub("", source.rpartition("/")[2]) or "archive"
@@ -137,7 +141,7 @@ def _archive_records(
     try:
         for member in members():
             if "/" not in member.path and licences.is_licence_file(member.path):
-                yield from _records(members, source, lambda path: (archive, path), counts)
+                yield from _records(members, source, lambda path: (archive, path), counts, encoding)
                 return
             tops.add(member.path.partition("/")[0])
     except DamagedError:
@@ -147,7 +151,7 @@ def _archive_records(
         top, slash, rest = path.partition("/")
         return (top, rest) if slash else (archive, path)
 
-    yield from _records(members, source, place, counts)
+    yield from _records(members, source, place, counts, encoding)
 
 
 def _records(
@@ -155,6 +159,7 @@ def _records(
     source: str,
     place: Callable[[str], tuple[str, str]],
     counts: MutableMapping[str, int],
+    encoding: str | None,
 ) -> Iterator[Record]:
     """place: path in the archive -> (repository, path in it)."""
     found = _licences(members, place)
@@ -165,9 +170,8 @@ def _records(
             if not _IGNORED.isdisjoint(path.split("/")[:-1]):
                 counts["history"] = counts.get("history", 0) + 1
             else:
-                yield _record(
-                    ordinal, member, {"path": clean(path), "repo_name": clean(repository), **found.get(repository, {})}
-                )
+                metadata = {"path": clean(path), "repo_name": clean(repository), **found.get(repository, {})}
+                yield _record(ordinal, member, metadata, encoding)
             ordinal += 1
     except DamagedError as damage:
         yield Record(ordinal, outcome="failed", reason=f"failed.{damage.reason}")
@@ -207,7 +211,7 @@ def _licences(
     return joined
 
 
-def _record(ordinal: int, member: _Member, metadata: Mapping[str, str]) -> Record:
+def _record(ordinal: int, member: _Member, metadata: Mapping[str, str], encoding: str | None) -> Record:
     def without_text(reason: str) -> Record:
         return Record(ordinal, outcome=reason.partition(".")[0], reason=reason, metadata=metadata)
 
@@ -223,10 +227,10 @@ def _record(ordinal: int, member: _Member, metadata: Mapping[str, str]) -> Recor
         return without_text("failed.encrypted" if "encrypted" in str(error) else "failed.corrupt")
     if data is None:
         return without_text("failed.too_large")
-    mark, encoding = bom(data)
-    if not mark and b"\0" in data[:8192]:
+    kind = kind_of(data[:HEAD])
+    if (kind is not None and kind.is_binary) or encodings.is_binary(data):
         return without_text("skipped.binary")
-    text, n_replaced = decode(data[len(mark) :], encoding)
+    text, n_replaced = encodings.decode_any(data, encoding)
     return Record(ordinal, text, n_replaced=n_replaced, metadata=metadata)
 
 
@@ -272,11 +276,7 @@ def _is_tar(stream: IO[bytes], source: str) -> bool:
         return _ARCHIVE.search(source) is not None
     if len(head) < 512 or not head.strip(b"\0"):
         return _ARCHIVE.search(source) is not None
-    try:
-        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
-    except tarfile.HeaderError:
-        return head[257:262] == b"ustar"
-    return True
+    return is_tar(head)
 
 
 def _tar_members(stream: IO[bytes], source: str) -> Iterator[_Member]:
@@ -348,3 +348,25 @@ def _zip_members(archive: zipfile.ZipFile, packed: int, source: str) -> Iterator
             return data if len(data) <= MAX_FILE else None
 
         yield _Member(info.filename.removeprefix("./"), info.file_size, reason, content)
+
+
+def stamp(path: str) -> int:
+    """A number that changes when the path is written anew, for a folder when any file in it is."""
+    if not is_folder(path):
+        return storage.modified(path)
+    times = [(name, storage.modified(name)) for name in storage.list_files(path)]
+    digest = hashlib.blake2b(repr(times).encode("ascii", "backslashreplace"), digest_size=8)
+    return int.from_bytes(digest.digest(), "big")
+
+
+READER = Reader(
+    name="repositories",
+    read=read,
+    record="a file of a repository",
+    offset="its ordinal, by path in a folder, by place in an archive",
+    extensions=(".tar", ".tgz", ".zip", ".whl"),
+    options={"encoding": "the encoding of all files; without it each file's own is found out"},
+    find=find,
+    size=size,
+    stamp=stamp,
+)

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import IO
 
 from massivetext.documents import Record
-from massivetext.readers import compression, epub
+from massivetext.readers import compression, encodings, epub
 from massivetext.readers.compression import DamagedError
-from massivetext.readers.fields import MAX_TEXT
-from massivetext.readers.lines import bom
-from massivetext.text import decode
+from massivetext.readers.fields import MAX_TEXT, option
+from massivetext.readers.kinds import HEAD, kind_of, skipped
+from massivetext.readers.reader import Reader
 
-__all__ = ["read", "read_text", "without_gutenberg"]
+__all__ = ["READER", "read", "read_text", "without_gutenberg"]
 
 _START = re.compile(
     r"^[ \t]*\*\*\*[ \t]*START OF (?:THE|THIS) PROJECT GUTENBERG E(?:BOOK|TEXT)[^\n]*"
@@ -40,34 +40,50 @@ def read(
     options: Mapping[str, str],
     counts: MutableMapping[str, int],
 ) -> Iterator[Record]:
-    """The one record of the file, at offset 0. An empty file is an empty text."""
+    """The one record of the file, at offset 0. An empty file is an empty text; a file that is no text is
+    `skipped.content`; what there is of a damaged file is a text marked `damage`, and a failed row follows it."""
     stream.seek(0)
     if epub.is_epub(stream):
-        yield from epub.read(stream, source=source)
+        yield from epub.read(stream, source=source, counts=counts)
         return
+    damage: DamagedError | None = None
+    pieces: list[bytes] = []
     try:
-        data = read_text(compression.blocks(stream, source=source, counts=counts))
-    except DamagedError as damage:
-        yield Record(0, outcome="failed", reason=f"failed.{damage.reason}")
-        raise
+        data = read_text(compression.blocks(stream, source=source, counts=counts), pieces=pieces)
+    except DamagedError as fault:
+        data, damage = b"".join(pieces), fault
+        if not data or damage.reason == "bomb":
+            yield Record(0, outcome="failed", reason=f"failed.{damage.reason}")
+            raise
     if data is None:
         yield Record(0, outcome="failed", reason="failed.too_large")
         return
-    mark, encoding = bom(data)
-    text, n_replaced = decode(data[len(mark) :], encoding)
-    text, metadata = without_gutenberg(text)
-    yield Record(0, text, n_replaced=n_replaced, metadata=metadata)
+    if kind := kind_of(data[:HEAD]):
+        yield skipped(kind)
+    else:
+        text, n_replaced = encodings.decode_any(data, option(options, "encoding"))
+        text, metadata = without_gutenberg(text)
+        if damage:
+            metadata["damage"] = damage.reason
+        yield Record(0, text, n_replaced=n_replaced, metadata=metadata)
+    if damage:
+        yield Record(1, outcome="failed", reason=f"failed.{damage.reason}")
+        raise damage
 
 
-def read_text(content: Iterator[compression.Block], limit: int = MAX_TEXT) -> bytes | None:
-    """All bytes of a stream, or None if they are more than the limit."""
-    held, size = [], 0
+def read_text(
+    content: Iterator[compression.Block], limit: int = MAX_TEXT, pieces: list[bytes] | None = None
+) -> bytes | None:
+    """All bytes of a stream, or None if they are more than the limit. pieces: gains what is read, also before a
+    fault."""
+    pieces = [] if pieces is None else pieces
+    size = 0
     for block in content:
         size += len(block.data or b"")
         if size > limit:
             return None
-        held.append(block.data or b"")
-    return b"".join(held)
+        pieces.append(block.data or b"")
+    return b"".join(pieces)
 
 
 def without_gutenberg(text: str) -> tuple[str, dict[str, str]]:
@@ -87,3 +103,13 @@ def without_gutenberg(text: str) -> tuple[str, dict[str, str]]:
     if begin == 0 and end == len(text):
         return text, metadata
     return text[begin:end].strip("\n") + "\n", metadata
+
+
+READER = Reader(
+    name="text",
+    read=read,
+    record="the file: plain text, Markdown or EPUB",
+    offset="0",
+    extensions=(".txt", ".text", ".md", ".markdown", ".epub", ".rst"),
+    options={"encoding": "the encoding of all files, such as cp1252; without it each file's own is found out"},
+)

@@ -20,9 +20,10 @@ from massivetext.errors import LimitError, SourceError
 from massivetext.readers import compression, http
 from massivetext.readers.compression import DamagedError
 from massivetext.readers.fields import MAX_PAGE
+from massivetext.readers.reader import Reader
 from massivetext.text import clean, decode
 
-__all__ = ["read"]
+__all__ = ["READER", "WET", "read"]
 
 _HEADER = 1 << 20
 _LINE = 1 << 16
@@ -438,3 +439,14 @@ def _record(offset: int, entry: _Entry, counts: MutableMapping[str, int]) -> Rec
     if len(payload) > MAX_PAGE:
         return without("failed.too_large")
     return Record(offset, None, payload, url, date, content_type and clean(content_type))
+
+
+READER = Reader(
+    name="warc",
+    read=read,
+    record="a response, resource, conversion or revisit",
+    offset="byte of the file where it, or its compressed member, starts",
+    extensions=(".warc", ".arc"),
+    signature=lambda head: _FIRST.match(head) is not None or head.startswith(b"filedesc:"),
+)
+WET = replace(READER, name="wet", extensions=(".wet", ".warc.wet"))

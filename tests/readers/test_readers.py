@@ -1,26 +1,29 @@
 from __future__ import annotations
 
-import importlib
 import io
 import re
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from massivetext import readers
-from massivetext.errors import SourceError
+from massivetext.errors import RecipeError, SourceError
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "readers.md"
 
 
-def test_every_format_has_a_reader() -> None:
-    for format in readers.FORMATS:
-        module = importlib.import_module(f"massivetext.readers.{'warc' if format == 'wet' else format}")
+@pytest.mark.parametrize("format", readers.FORMATS)
+def test_every_format_is_in_the_documentation(format: str) -> None:
+    assert callable(readers.get(format).read)
+    assert format == readers.get(format).name
+    assert f"| `{format}`" in DOCS.read_text("utf-8").replace("`warc`, `wet`", "`warc` | | `wet`")
 
-        assert callable(module.read)
 
-
-@pytest.mark.parametrize("format", [name for name in readers.FORMATS if name not in ("parquet", "mediawiki")])
+@pytest.mark.parametrize(
+    "format", [name for name in readers.FORMATS if name not in ("parquet", "mediawiki", "arrow", "wacz")]
+)
 def test_empty_files(tmp_path: Path, format: str) -> None:
     path = tmp_path / "empty"
     path.write_bytes(b"")
@@ -28,7 +31,97 @@ def test_empty_files(tmp_path: Path, format: str) -> None:
     found = [r for a, b in ranges for r in readers.read_part(str(path), format, start=a, stop=b)]
 
     assert ranges == [(0, 0)]
-    assert [r.text for r in found] == ([""] if format in ("text", "repositories") else [])
+    assert [r.text for r in found if r.reason is None] == ([""] if format in ("text", "repositories") else [])
+
+
+@pytest.mark.parametrize("format", ["parquet", "arrow", "wacz"])
+def test_empty_files_that_are_none_of_their_format(tmp_path: Path, format: str) -> None:
+    path = tmp_path / "empty"
+    path.write_bytes(b"")
+
+    with pytest.raises(SourceError, match="not a"):
+        list(readers.read_part(str(path), format, start=0, stop=1))
+
+
+OWN = """from massivetext.documents import Record
+from massivetext.readers import Reader
+
+def read(stream, *, start, stop, source, options, counts):
+    yield Record(0, stream.read().decode().upper())
+
+READER = Reader("shout", read, fields={"text": "words"}, options={"volume": "how loud"})
+"""
+
+
+def test_a_reader_of_ones_own_in_a_file(tmp_path: Path) -> None:
+    path, data = tmp_path / "own reader.py", tmp_path / "a.txt"
+    path.write_text(OWN)
+    data.write_text("hello")
+    for name in ("read", "READER"):
+        found = list(readers.read_part(str(data), f"{path}:{name}", start=0, stop=1))
+
+        assert ["HELLO"] == [record.text for record in found]
+    assert [] == readers.faults(f"{path}:read", {"anything": "x", "@option": "y"})
+    assert readers.split(str(data), f"{path}:read", size=5) == [(0, 5)]
+
+
+def test_a_reader_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "shouting-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: shouting\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text("[massivetext.readers]\nshout = shouting:READER\n")
+    (tmp_path / "shouting.py").write_text(OWN)
+    (tmp_path / "a.txt").write_text("hello")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    assert "shout" in readers.formats()
+    assert ["HELLO"] == [r.text for r in readers.read_part(str(tmp_path / "a.txt"), "shout", start=0, stop=1)]
+    assert ["format shout has no option @volum; its options are: @volume; did you mean @volume?"] == readers.faults(
+        "shout", {"@volum": "11"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("format", "message"),
+    [
+        ("json", "did you mean 'jsonl'"),
+        ("none.such:read", "cannot be imported"),
+        ("./none.py:read", "cannot be imported"),
+        ("json:none", "cannot be imported"),
+        ("sys:version", "expected a massivetext.readers.Reader or a function"),
+    ],
+)
+def test_formats_that_are_none(format: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        readers.get(format)
+
+
+def test_fields_are_checked_before_a_file_is_read() -> None:
+    assert [] == readers.faults("jsonl", {"text": "body", "anything": "x", "@encoding": "cp1252"})
+    assert ["format text has no named fields, so 'text' means nothing for it"] == readers.faults(
+        "text", {"text": "body", "@encoding": "cp1252"}
+    )
+
+
+def test_a_wrong_field_is_said_with_those_that_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"content": "a long text", "meta": {"url": "u"}, "messages": [{"content": "x"}]}\n' * 3)
+    array = tmp_path / "a.json"
+    array.write_text('[{"content": "a long text"}]')
+    sentence = readers.look(str(path), "jsonl", {"text": "contents"})
+
+    assert sentence is not None
+    assert "none of its first 3 records has text in the field 'contents'" in sentence
+    assert "their fields are content, " in sentence
+    assert "messages.0.content" in sentence
+    assert "did you mean 'content'?" in sentence
+    assert "did you mean" not in str(readers.look(str(path), "jsonl"))
+    assert readers.look(str(array), "jsonl") is not None
+    assert readers.look(str(path), "jsonl", {"text": "content"}) is None
+    assert readers.look(str(path), "text") is None
+    assert readers.look(str(tmp_path / "none"), "jsonl") is None
+    pq.write_table(pa.table({"body": ["x"]}), tmp_path / "a.parquet")
+    assert "its columns are body" in str(readers.look(str(tmp_path / "a.parquet"), "parquet"))
 
 
 def test_a_file_that_is_not_there() -> None:
@@ -46,5 +139,5 @@ def test_the_reader_in_the_documentation() -> None:
     mail = b"From a\nSubject: one\n\nHello\nFrom b\nSubject: two\n"
     found = names["read"](io.BytesIO(mail), start=0, stop=len(mail), source="mail", options={}, counts={})  # type: ignore[operator]
 
-    assert len(lines) < 40
+    assert len(lines) < 45
     assert [(r.offset, r.text) for r in found] == [(0, "Subject: one\n\nHello"), (27, "Subject: two")]

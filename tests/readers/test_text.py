@@ -98,7 +98,12 @@ def test_epub() -> None:
     record, error = one(book(FILES))
 
     assert [line for line in (record.text or "").split("\n") if line] == ["One", "A & b.", "Second."]
-    assert dict(record.metadata) == {"title": "A Book", "author": "A. Body", "language": "en"}
+    assert dict(record.metadata) == {
+        "title": "A Book",
+        "author": "A. Body",
+        "language": "en",
+        "chapters_unreadable": "1",
+    }
     assert error is None
 
 
@@ -116,8 +121,12 @@ def test_an_epub_with_entities_is_refused() -> None:
 def test_epubs_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = book(FILES)
     assert one(whole[: len(whole) // 2])[0].reason == "failed.corrupt"
-    assert one(book({**FILES, "META-INF/container.xml": "<container/>"}))[0].reason == "failed.corrupt"
-    assert one(book({**FILES, "OPS/book.opf": "<package/>"}))[0].reason == "failed.no_text"
+    assert one(book({**FILES, "META-INF/container.xml": "<container/>"}))[0].text is not None
+    nothing = {"META-INF/container.xml": "<container/>", "a.xhtml": "<p>x</p>"}
+    assert one(book(nothing))[0].reason == "failed.corrupt"
+    assert "A & b." in (one(book({**FILES, "OPS/book.opf": "<package/>"}))[0].text or "")
+    empty = "<html><body/></html>"
+    assert one(book({**FILES, "OPS/text/one.xhtml": empty, "OPS/two .xhtml": empty}))[0].reason == "failed.corrupt"
     encrypted = '<encryption><CipherReference URI="OPS/text/one.xhtml"/></encryption>'
     assert one(book({**FILES, "META-INF/encryption.xml": encrypted}))[0].reason == "failed.encrypted"
     monkeypatch.setattr(epub, "MAX_TEXT", 1000)

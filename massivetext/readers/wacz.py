@@ -1,0 +1,73 @@
+"""WACZ, the zip file that web archives are published in: the records of all WARC files in its `archive/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import replace
+from typing import IO
+
+from massivetext.documents import Record
+from massivetext.errors import SourceError
+from massivetext.readers import containers, warc
+from massivetext.readers.compression import DamagedError
+from massivetext.readers.lines import member_record
+from massivetext.readers.reader import Reader
+
+__all__ = ["READER", "read"]
+
+_WARC = (".warc", ".arc", ".wet")
+
+
+def read(
+    stream: IO[bytes],
+    *,
+    start: int,
+    stop: int,
+    source: str,
+    options: Mapping[str, str],
+    counts: MutableMapping[str, int],
+) -> Iterator[Record]:
+    """The records of the archives, in the zip file's order, as the format `warc` gives them.
+
+    offset: that of the record in its archive, after the sizes of the archives before it. A damaged archive costs its
+    own records; the next ones are read, and then DamagedError is raised. Raises SourceError for what is no zip file,
+    or one without an archive.
+    """
+    stream.seek(0)
+    if not containers.is_zip(stream.read(16)):
+        raise SourceError(f"{source}: not a WACZ file; expected a zip file with WARC files in its archive/")
+    damage: DamagedError | None = None
+    n_archives, last = 0, -1
+    try:
+        for member in containers.members(stream, source=source, extensions=_WARC, counts=counts):
+            if not containers.is_named(member.name, _WARC):
+                continue
+            n_archives += 1
+            if member.reason:
+                yield member_record(member)
+                continue
+            try:
+                for record in warc.read(
+                    member.stream, start=0, stop=0, source=f"{source}/{member.name}", options=options, counts=counts
+                ):
+                    last = max(last + 1, member.base + record.offset)
+                    yield replace(record, offset=last)
+            except DamagedError as fault:
+                damage = fault
+    except DamagedError as fault:
+        yield Record(last + 1, outcome="failed", reason=f"failed.{fault.reason}")
+        raise
+    if damage is not None:
+        raise damage
+    if not n_archives:
+        raise SourceError(f"{source}: no WARC file in it; expected some in its archive/")
+
+
+READER = Reader(
+    name="wacz",
+    read=read,
+    record="as of warc",
+    offset="byte of its archive, after the sizes of the archives before it",
+    extensions=(".wacz",),
+    signature=lambda head: containers.is_zip(head) and b"datapackage.json" in head,
+)
