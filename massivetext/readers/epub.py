@@ -167,9 +167,9 @@ def _book(archive: zipfile.ZipFile) -> Record:
     package_name = _package_name(archive, names)
     package = _read_package(member(archive, package_name, _XML_LIMIT) or b"")
     folder = posixpath.dirname(package_name.replace("\\", "/"))
-    links = [package.link(name) for name in package.reading_order()[:_ENTRIES]]
+    links: list[str | None] = [package.link(name) for name in package.reading_order()[:_ENTRIES]]
     if not links:
-        links = sorted(name for name in names.all if re.search(r"\.x?html?\Z", name, re.IGNORECASE))
+        links = [*sorted(name for name in names.all if re.search(r"\.x?html?\Z", name, re.IGNORECASE))]
     chapters: list[str] = []
     size = n_unreadable = 0
     for link in links:
@@ -275,7 +275,12 @@ def _read_package(data: bytes) -> _Package:
         if open_words and name.rpartition(":")[2].lower() in package.words:
             open_words.pop()
 
-    _parse(data, start, end, text, restart=lambda: (package.__init__(), open_words.clear()))  # type: ignore[misc]
+    def restart() -> None:
+        nonlocal package
+        package = _Package()
+        open_words.clear()
+
+    _parse(data, start, end, text, restart)
     return package
 
 
