@@ -19,10 +19,10 @@ import pyarrow as pa
 from massivetext import storage
 from massivetext.parquet import DigestStream, ParquetOutput
 
-__all__ = ["FORMATS", "schema", "write_megatron", "write_parquet"]
+__all__ = ["FORMATS", "TYPE_CODES", "schema", "write_megatron", "write_parquet"]
 
 FORMATS = ("parquet", "megatron")
-_TYPE_CODES = {"uint16": 8, "int32": 4}
+TYPE_CODES = {"uint16": 8, "int32": 4}
 _SLICE = 1 << 16
 
 Slices = Iterable[tuple[np.ndarray, Sequence[str]]]
@@ -55,7 +55,7 @@ def write_megatron(path: str, slices: Slices, *, rows: int, length: int, dtype: 
         for tokens, _ in slices:
             tokens_file.write(np.ascontiguousarray(tokens, dtype.newbyteorder("<")).data)
     with _digested(f"{path}.idx") as index:
-        index.write(struct.pack("<9sQBQQ", b"MMIDIDX", 1, _TYPE_CODES[dtype.name], rows, rows + 1))
+        index.write(struct.pack("<9sQBQQ", b"MMIDIDX", 1, TYPE_CODES[dtype.name], rows, rows + 1))
         parts = ((at, min(at + _SLICE, rows)) for at in range(0, rows, _SLICE))
         bounds = list(parts)
         for first, last in bounds:
