@@ -18,8 +18,8 @@ from pathlib import Path
 
 from pipelines import recipe as recipes
 from pipelines.curate import CuratePart
-from pipelines.folder import Folder
-from pipelines.parts import find_parts
+from pipelines.input_splits import find_parts
+from pipelines.run_folder.folder import Folder
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("MASSIVETEXT_DATA", REPOSITORY / ".." / "shared" / "data"))

@@ -63,8 +63,8 @@ def overhead(folder: Path, n: int, rounds: int = 5) -> None:
     from massivetext import isolation
     from pipelines import recipe as recipes
     from pipelines.curate import CuratePart
-    from pipelines.folder import Folder
-    from pipelines.parts import find_parts
+    from pipelines.input_splits import find_parts
+    from pipelines.run_folder.folder import Folder
 
     write_pages(folder / "pages.jsonl", n)
     write_recipe(folder, "pages.jsonl", "{page: page, url: url}", "extraction, quality, repetition", 60)

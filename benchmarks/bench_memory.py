@@ -62,9 +62,9 @@ def measure(data: Path, n_pages: int, folder: Path) -> None:
     from massivetext.documents import Record
     from pipelines import recipe as recipes
     from pipelines.curate import CuratePart
-    from pipelines.folder import Folder
-    from pipelines.measures import testset_index
-    from pipelines.parts import find_parts
+    from pipelines.input_splits import find_parts
+    from pipelines.run_folder.folder import Folder
+    from pipelines.stages import testset_index
 
     (folder / "recipe.yaml").write_text(_RECIPE.format(data=data))
     recipe = recipes.read(str(folder / "recipe.yaml"))

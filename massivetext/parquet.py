@@ -7,12 +7,22 @@ import hashlib
 from types import TracebackType
 from typing import IO, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from massivetext import storage
 
-__all__ = ["READ_ERRORS", "DigestStream", "ParquetOutput", "file_digest", "open_parquet", "read_parquet"]
+__all__ = [
+    "READ_ERRORS",
+    "DigestStream",
+    "ParquetOutput",
+    "content_sizes",
+    "file_digest",
+    "open_parquet",
+    "read_parquet",
+]
 
 READ_ERRORS: tuple[type[Exception], ...] = (pa.ArrowException, OSError, UnicodeDecodeError)
 """What pyarrow raises for a damaged file. A checksum that does not agree is an OSError; a damaged name of a column in
@@ -71,11 +81,11 @@ class DigestStream:
 
 
 class ParquetOutput:
-    """Rows to one Parquet file, zstd, pages with checksums, in row groups of about `row_group_bytes` of Arrow data or
+    """Write rows to one Parquet file, zstd, pages with checksums, in row groups of about `row_group_bytes` of content or
     `row_group_rows` rows.
 
-    A row group holds whole tables as they were written: a caller bounds it by the size of what it writes at a time.
-    A context manager; `summary` holds rows, bytes and digest once it has closed well.
+    Where a row group ends depends on the rows alone, not on how many come at a time: the same rows in the same order
+    are the same bytes. A context manager; `summary` holds rows, bytes and digest once it has closed well.
     """
 
     def __init__(
@@ -108,12 +118,27 @@ class ParquetOutput:
         return self
 
     def write(self, table: pa.Table) -> None:
-        self._held.append(table)
-        self._held_rows += table.num_rows
-        self._held_bytes += table.nbytes  # of a slice its own share, not its parent's buffers
+        """Append rows, closing each row group where it is full."""
         self.n_rows += table.num_rows
-        if self._held_bytes >= self.row_group_bytes or self._held_rows >= self.row_group_rows:
-            self._flush()
+        ends = np.cumsum(content_sizes(table))
+        first = 0
+        while first < table.num_rows:
+            before = int(ends[first - 1]) if first else 0
+            full = int(np.searchsorted(ends, before + self.row_group_bytes - self._held_bytes)) + 1
+            last = min(table.num_rows, full, first + self.row_group_rows - self._held_rows)
+            self._held.append(table.slice(first, last - first))
+            self._held_rows += last - first
+            self._held_bytes += int(ends[last - 1]) - before
+            if self._held_bytes >= self.row_group_bytes or self._held_rows >= self.row_group_rows:
+                self._flush()
+            first = last
+
+    def write_row_group(self, table: pa.Table) -> None:
+        """Append rows as a row group of their own."""
+        self._flush()
+        self.n_rows += table.num_rows
+        self._held, self._held_rows = [table], table.num_rows
+        self._flush()
 
     def _flush(self) -> None:
         if self._held_rows:
@@ -138,6 +163,36 @@ class ParquetOutput:
                 "bytes": self._stream.n_bytes,
                 "blake2b": self._stream.hexdigest(),
             }
+
+
+_VARIABLE = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+_ITEM_BYTES = 16
+"""What an item of a list counts for: a row group need not be measured more exactly."""
+
+
+def content_sizes(table: pa.Table) -> np.ndarray:
+    """Return int64[n]: about how many bytes of content each row has; a function of the row's values alone."""
+    sizes = np.zeros(table.num_rows, np.int64)
+    for field, column in zip(table.schema, table.columns):
+        kind = field.type
+        if (
+            pa.types.is_string(kind)
+            or pa.types.is_large_string(kind)
+            or pa.types.is_binary(kind)
+            or pa.types.is_large_binary(kind)
+        ):
+            sizes += _zero_for_null(pc.binary_length(column))
+        elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            sizes += _ITEM_BYTES * _zero_for_null(pc.list_value_length(column))
+        elif pa.types.is_fixed_size_list(kind):
+            sizes += kind.list_size * 8
+        else:
+            sizes += 8
+    return sizes
+
+
+def _zero_for_null(column: pa.ChunkedArray) -> np.ndarray:
+    return pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
 
 
 def _repeating(schema: pa.Schema) -> list[str]:

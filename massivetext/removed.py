@@ -186,7 +186,7 @@ def rewrite(path: str, removed: Removed, *, is_ledger: bool = False, rows: np.nd
         if rows is None:
             holes = _holes(path, file, removed, is_ledger=is_ledger)
             schema = schema if holes is None else schema.with_metadata(holes.metadata(schema.metadata))
-        with ParquetOutput(path, schema, row_group_rows=1) as output:
+        with ParquetOutput(path, schema) as output:
             for group in range(file.metadata.num_row_groups):
                 table = file.read_row_group(group)
                 if is_ledger:
@@ -196,7 +196,7 @@ def rewrite(path: str, removed: Removed, *, is_ledger: bool = False, rows: np.nd
                 else:
                     table = table.filter(pa.array(~removed.rows(table)))
                 if table.num_rows:
-                    output.write(table.cast(schema))
+                    output.write_row_group(table.cast(schema))
                 if "n_tokens" in schema.names and not is_ledger:
                     sums = table.group_by("subset").aggregate([("n_tokens", "sum")]).to_pylist()
                     for row in sums:

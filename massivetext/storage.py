@@ -39,6 +39,7 @@ __all__ = [
     "local_path",
     "make_folder",
     "modified",
+    "move",
     "open_input",
     "open_output",
     "read_bytes",
@@ -315,6 +316,16 @@ def modified(path: str) -> int:
             return 0
     filesystem, name = _filesystem(path)
     return filesystem.get_file_info(name).mtime_ns or 0
+
+
+def move(source: str, target: str) -> None:
+    """Give a file another name in the same store."""
+    if is_remote(source):
+        filesystem, name = _filesystem(source)
+        filesystem.move(name, _filesystem(target)[1])
+    else:
+        make_folder(os.path.dirname(target))
+        os.replace(source, target)
 
 
 def remove(path: str) -> None:

@@ -1,14 +1,14 @@
-"""Deduplication as tasks on a Beam runner: the phases of massivetext.dedup.phases, one after the other.
+"""Deduplication: exact and near-duplicates of each subset, or of several together, found and verified.
 
-Locally, what goes by hash is exchanged through files: the local runner holds all that crosses a stage in memory. On an
-engine the same records go through its own shuffle, as packed arrays by partition. Text goes through neither.
+Text goes through no shuffle: what is exchanged are hashes with document numbers, packed, by ranges of hashes. The
+phases are those of massivetext.dedup.phases. The local engine runs their steps one phase after the other, and exchanges
+through files. `FindDuplicates` is the same phases as one graph, for runners that have a shuffle.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,33 +20,33 @@ from massivetext.dedup.account import account_of, lines_of, write_account
 from massivetext.dedup.candidates import MEMBER
 from massivetext.dedup.index import read_index
 from massivetext.dedup.packing import is_large, pack_large
-from massivetext.dedup.phases import EXCHANGES, Step, clear, exchange_of, finish, is_finished, phases
+from massivetext.dedup.phases import (
+    GRAPH,
+    Step,
+    chains_of,
+    clear,
+    exchange_of,
+    finish,
+    is_finished,
+    prepare,
+    steps_of,
+)
 from massivetext.dedup.runs import write_run
 from massivetext.dedup.scope import Options, Part, Scope, make_scope, read_scope
 from massivetext.errors import RecipeError
-from pipelines import engine
-from pipelines.execution import Execution, Workers
-from pipelines.folder import Folder
-from pipelines.recipe import Deduplication, Recipe
+from pipelines.engines.engine import Engine, OnDone
+from pipelines.recipe import Recipe
+from pipelines.run_folder.folder import Folder
+from pipelines.transforms.run_steps import run_step
 
-__all__ = [
-    "Exchange",
-    "deduplicate",
-    "exchange_pipeline",
-    "find_documents",
-    "options_of",
-    "receive",
-    "run_scope",
-    "scopes",
-    "send",
-]
+__all__ = ["FindDuplicates", "deduplicate", "find_documents", "options_of", "receive", "run_scope", "scopes", "send"]
 
 BLOCK = 1 << 20
 """Records that go through an engine's shuffle as one value."""
 
 
-def options_of(block: Deduplication, seed: int, memory: int) -> Options:
-    """A recipe's block as the phases take it."""
+def options_of(block: Any, seed: int, memory: int) -> Options:
+    """Return a recipe's block as the phases take it."""
     return Options(
         threshold=block.threshold,
         recall=block.recall,
@@ -59,7 +59,7 @@ def options_of(block: Deduplication, seed: int, memory: int) -> Options:
 
 
 def find_documents(folder: Folder, subset: str) -> list[Part]:
-    """The parts of a subset that the pass over the text has left in DIR, by name."""
+    """Return the parts of a subset that the pass over the text has left in DIR, by name."""
     evidence = folder.path("work", "evidence", subset)
     names = sorted(path[len(evidence) + 1 : -len(".parquet")] for path in storage.list_files(evidence))
     return [
@@ -69,33 +69,11 @@ def find_documents(folder: Folder, subset: str) -> list[Part]:
 
 
 def scopes(folder: Folder, recipe: Recipe, memory: int) -> list[Scope]:
-    """What is deduplicated together: each subset by itself; those that `deduplication.across` lists as one, in order of
-    preference. An index takes part with its documents of the same subsets, before all others."""
-    subsets = [name for name in recipe.filled if recipe.goes_through(name, "deduplication")]
-    across = list(recipe.deduplication.across)
-    for number, name in enumerate(across):
-        if name not in recipe.subsets or name in across[:number]:
-            raise RecipeError(
-                f"deduplication.across.{number}: {name!r}; expected subsets of the recipe, each once: "
-                + ", ".join(sorted(recipe.subsets))
-            )
-        if name in recipe.filled and name not in subsets:
-            raise RecipeError(
-                f"deduplication.across.{number}: {name!r} has no stage `deduplication`; add it to "
-                f"subsets.{name}.stages, or leave the subset out here"
-            )
-        own = recipe.block(name, "deduplication")
-        if (own.threshold, own.recall) != (recipe.deduplication.threshold, recipe.deduplication.recall):
-            raise RecipeError(
-                f"subsets.{name}.deduplication: threshold {own.threshold:g} and recall {own.recall:g} differ from the "
-                f"recipe's {recipe.deduplication.threshold:g} and {recipe.deduplication.recall:g}; subsets that are "
-                "deduplicated across each other (deduplication.across) share them"
-            )
-    together = [name for name in across if name in subsets]
-    teams = ([together] if together else []) + [[name] for name in subsets if name not in across]
+    """Return what is deduplicated together: each subset by itself; those that `deduplication.across` lists as one, in
+    order of preference. An index takes part with its documents of the same subsets, before all others."""
     found = []
-    for team in teams:
-        block: Deduplication = recipe.deduplication if len(team) > 1 else recipe.block(team[0], "deduplication")
+    for team in _teams(recipe):
+        block = recipe.common("deduplication") if len(team) > 1 else recipe.block(team[0], "deduplication")
         parts = [part for path in block.against for part in read_index(path, team, captures=block.newest_capture)]
         if block.only_against and not parts:
             raise RecipeError(
@@ -109,28 +87,55 @@ def scopes(folder: Folder, recipe: Recipe, memory: int) -> list[Scope]:
     return found
 
 
+def _teams(recipe: Recipe) -> list[list[str]]:
+    """The subsets that are deduplicated together, in order of preference."""
+    subsets = [name for name in recipe.filled if recipe.goes_through(name, "deduplication")]
+    common = recipe.common("deduplication")
+    across = list(common.across)
+    for number, name in enumerate(across):
+        if name not in recipe.subsets or name in across[:number]:
+            raise RecipeError(
+                f"deduplication.across.{number}: {name!r}; expected subsets of the recipe, each once: "
+                + ", ".join(sorted(recipe.subsets))
+            )
+        if name in recipe.filled and name not in subsets:
+            raise RecipeError(
+                f"deduplication.across.{number}: {name!r} has no stage `deduplication`; add it to "
+                f"subsets.{name}.stages, or leave the subset out here"
+            )
+        own = recipe.block(name, "deduplication")
+        if (own.threshold, own.recall) != (common.threshold, common.recall):
+            raise RecipeError(
+                f"subsets.{name}.deduplication: threshold {own.threshold:g} and recall {own.recall:g} differ from the "
+                f"recipe's {common.threshold:g} and {common.recall:g}; subsets that are deduplicated across each other "
+                "(deduplication.across) share them"
+            )
+    together = [name for name in across if name in subsets]
+    return ([together] if together else []) + [[name] for name in subsets if name not in across]
+
+
 def deduplicate(
     folder: Folder,
     recipe: Recipe,
-    workers: Workers,
+    engine: Engine,
     *,
-    on_done: Callable[[Any], None] = lambda task: None,
+    on_done: OnDone = lambda task: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, dict[str, int]]:
-    """Find the duplicates of every subset that goes through the stage, and leave those removed in
-    work/duplicates/<subset>/<part>.parquet. Returns the counts of each scope by its subsets, joined by `+`; says how
-    surely pairs are found and what was, and leaves the same in report/deduplication.json.
+    """Find the duplicates of every subset that goes through the stage.
 
-    What is done already is not done again, neither a whole scope nor a task of one.
+    Those removed are left in work/duplicates/<subset>/<part>.parquet, an account in report/deduplication.json. What is
+    done already is not done again, neither a whole scope nor a step of one. Returns the counts of each scope by its
+    subsets, joined by `+`; says how surely pairs are found, and what was found.
     """
-    execution = workers.execution
-    # Each worker's share, less what a process takes for itself.
-    memory = max(64 << 20, execution.memory // (4 * max(1, execution.workers)))
-    counts = {}
-    account = {}
-    for scope in scopes(folder, recipe, memory):
+    found = scopes(folder, recipe, engine.execution.memory_of_task)
+    engine.deduplicate_all([scope for scope in found if is_finished(scope) is None], on_done=on_done)
+    counts, account = {}, {}
+    for scope in found:
         name = "+".join(scope.subsets)
-        counts[name] = run_scope(scope, workers, on_done=on_done)
+        held = is_finished(scope)
+        counts[name] = finish(scope) if held is None else held
+        clear(scope)  # also what a kill after the last step may have left
         account[name] = account_of(scope.options, counts[name])
         for line in lines_of(name, account[name]):
             say(line)
@@ -138,124 +143,171 @@ def deduplicate(
     return counts
 
 
-def run_scope(
-    scope: Scope,
-    workers: Workers,
-    *,
-    on_done: Callable[[Any], None] = lambda task: None,
-    through_engine: bool | None = None,
-) -> dict[str, int]:
-    """All phases of one scope. `through_engine`: exchange records through the runner's shuffle instead of files, as
-    every runner but the local one does; the results are the same."""
+def run_scope(scope: Scope, engine: Engine, *, on_done: OnDone = lambda task: None) -> dict[str, int]:
+    """Run all phases of one scope, and return its counts."""
     held = is_finished(scope)
-    if held is not None:
-        clear(scope)  # what a kill after the last step may have left
-        return held
-    if through_engine is None:
-        through_engine = not workers.execution.is_local
-    senders = {send for send, _ in EXCHANGES}
-    for phase, steps in phases(scope):
-        left = [step for step in steps if not storage.exists(step.marker)]
-        found = exchange_of(phase)
-        if found is None or not through_engine:
-            workers.run(left, on_done=on_done)
-        elif phase not in senders and left:
-            _through_engine(scope, found[0], left, workers)
-            for step in left:
-                on_done(step)
-    return finish(scope)
+    if held is None:
+        engine.deduplicate_all([scope], on_done=on_done)
+        return finish(scope)
+    clear(scope)
+    return held
 
 
-def _through_engine(scope: Scope, sender: str, receiving: Sequence[Step], workers: Workers) -> None:
-    senders = [Step(scope.folder, sender, group) for group in range(len(scope.groups))]
-    if workers.cluster is not None:
-        workers.cluster.exchange(senders, receiving[0].phase)
-    else:
-        exchange_pipeline(senders, receiving[0].phase, workers.execution).run().wait_until_finish()
-    for step in receiving:
-        # A partition that nothing was sent to has a result too.
-        if not storage.exists(step.marker):
-            _receive(scope, step, [])
+class FindDuplicates(beam.PTransform):  # type: ignore[misc]
+    """The phases of deduplication as one graph: markers of curated parts in, the same out once duplicates are known.
+
+    A phase begins when the one before has ended, for all of its steps are a side input of what deals out the next ones;
+    the rounds of a group of near-duplicates that is larger than memory are steps one after the other in one task.
+    """
+
+    def __init__(self, folder: Folder | str, recipe: Recipe, *, memory: int = 256 << 20) -> None:
+        """memory: bytes that one step may hold."""
+        super().__init__()
+        self.folder = Folder(folder) if isinstance(folder, str) else folder
+        self.recipe, self.memory = recipe, memory
+
+    def expand(self, parts: beam.PCollection[str]) -> beam.PCollection[str]:
+        start = parts.pipeline | "Start" >> beam.Create([None])
+        found = start | "PlanScopes" >> beam.FlatMap(self._plan, beam.pvalue.AsIter(parts)).with_output_types(str)
+        ended = found | Phases()
+        done = ended | "Finish" >> beam.Map(_finish_scope).with_output_types(str)
+        return parts | "AfterAll" >> beam.Map(_first, beam.pvalue.AsIter(done)).with_output_types(str)
+
+    def _plan(self, _: None, parts: Iterable[str]) -> Iterator[str]:
+        for _part in parts:
+            pass  # all of them are written before the scopes are made of what they left
+        for scope in scopes(self.folder, self.recipe, self.memory):
+            if is_finished(scope) is None:
+                prepare(scope)
+                yield scope.folder
 
 
-def exchange_pipeline(senders: Sequence[Step], receiver: str, execution: Execution) -> beam.Pipeline:
-    """The job of one exchange."""
-    pipeline = beam.Pipeline(options=engine.options_of(execution.runner, execution.beam_options, execution.memory))
-    _ = pipeline | "Groups" >> beam.Create(senders) | "Exchange" >> Exchange(receiver)
-    return pipeline
+class Phases(beam.PTransform):  # type: ignore[misc]
+    """All phases of some scopes, one after the other: the folders of scopes in and out."""
+
+    def expand(self, scopes_in: beam.PCollection[str]) -> beam.PCollection[str]:
+        done: Any = scopes_in
+        for phase in GRAPH:
+            waiting = scopes_in | f"After{phase.title()}" >> beam.Map(
+                _first, beam.pvalue.AsIter(done)
+            ).with_output_types(str)
+            if isinstance(phase, str) and exchange_of(phase) is not None:
+                done = waiting | phase.title() >> _Exchange(phase)
+            else:
+                done = waiting | phase.title() >> _Phase(phase)
+        return scopes_in | "AfterPhases" >> beam.Map(_first, beam.pvalue.AsIter(done)).with_output_types(str)
 
 
-class Exchange(beam.PTransform):
-    """Steps that send in, markers of the steps that have received out. Between them, per partition, packed arrays."""
+def _first(element: str, others: Iterable[Any]) -> str:
+    """The element, once the others are all there."""
+    for _ in others:
+        pass
+    return element
+
+
+def _finish_scope(folder: str) -> str:
+    finish(read_scope(folder))
+    return folder
+
+
+class _Phase(beam.PTransform):  # type: ignore[misc]
+    """The steps of one phase; those of a chain one after the other."""
+
+    def __init__(self, phase: str) -> None:
+        super().__init__()
+        self.phase = phase
+
+    def expand(self, folders: beam.PCollection[str]) -> beam.PCollection[str]:
+        return (
+            folders
+            | "Steps" >> beam.FlatMap(_chains, self.phase).with_output_types(tuple[Step, ...])
+            | "Spread" >> beam.Reshuffle()
+            | "Run" >> beam.FlatMap(_run_chain).with_output_types(str)
+        )
+
+
+def _chains(folder: str, phase: str) -> list[tuple[Step, ...]]:
+    return chains_of(read_scope(folder), phase)
+
+
+def _run_chain(steps: tuple[Step, ...]) -> list[str]:
+    return [run_step(step) for step in steps]
+
+
+class _Exchange(beam.PTransform):  # type: ignore[misc]
+    """An exchange by hash: steps that send, packed records by partition, steps that receive."""
 
     def __init__(self, receiver: str) -> None:
         super().__init__()
         self.receiver = receiver
 
-    def expand(self, steps: Any) -> Any:
-        return (
-            steps
+    def expand(self, folders: beam.PCollection[str]) -> beam.PCollection[str]:
+        received = (
+            folders
+            | "Senders" >> beam.FlatMap(_senders, self.receiver).with_output_types(Step)
             | "Spread" >> beam.Reshuffle()
-            | "Send" >> beam.FlatMap(send).with_output_types(tuple[int, bytes])
+            | "Send" >> beam.FlatMap(send).with_output_types(tuple[str, bytes])
             | "ByPartition" >> beam.GroupByKey()
-            | "Receive" >> beam.ParDo(_Receive(self.receiver))
+            | "Receive" >> beam.Map(lambda pair, phase: receive(phase, *pair), self.receiver).with_output_types(str)
         )
+        waiting = folders | "AfterReceive" >> beam.Map(_first, beam.pvalue.AsIter(received)).with_output_types(str)
+        # A partition that nothing was sent to has a result too.
+        return waiting | "ReceiveNothing" >> beam.FlatMap(_receive_nothing, self.receiver).with_output_types(str)
 
 
-def send(step: Step) -> Iterator[tuple[int, bytes]]:
-    """A step's records, packed, by partition."""
-    found = exchange_of(step.phase)
-    assert found is not None
-    partitions, records, counts = found[1].send(read_scope(step.folder), step.number)
+def _senders(folder: str, receiver: str) -> list[Step]:
+    """The steps that send in an exchange, unless all that receive in it are done."""
+    scope = read_scope(folder)
+    sender = exchange_of(receiver)
+    assert sender is not None
+    if all(step.is_done() for step in steps_of(scope, receiver)):
+        return []
+    return steps_of(scope, sender[0])
+
+
+def _receive_nothing(folder: str, receiver: str) -> Iterator[str]:
+    scope = read_scope(folder)
+    for step in steps_of(scope, receiver):
+        if not step.is_done():
+            _receive(scope, step, [])
+        yield step.marker
+
+
+def send(step: Step) -> Iterator[tuple[str, bytes]]:
+    """Return a step's records, packed, by scope and partition."""
+    exchange = exchange_of(step.phase)
+    assert exchange is not None
+    partitions, records, counts = exchange[1].send(read_scope(step.folder), step.number)
     order = np.argsort(partitions, kind="stable")
     partitions, records = partitions[order], records[order]
     starts = np.flatnonzero(np.r_[len(partitions) > 0, partitions[1:] != partitions[:-1]]).tolist()
     for first, last in zip(starts, [*starts[1:], len(partitions)]):
         for start in range(first, last, BLOCK):
-            yield int(partitions[first]), _pack(step.folder, records[start : min(last, start + BLOCK)])
-    _write_marker(step, counts)
+            yield f"{step.folder}\0{int(partitions[first])}", records[start : min(last, start + BLOCK)].tobytes()
+    step.write_marker(counts)
 
 
-def _pack(folder: str, records: np.ndarray) -> bytes:
-    name = folder.encode()
-    return len(name).to_bytes(4, "little") + name + records.tobytes()
-
-
-def _unpack(value: bytes) -> tuple[str, bytes]:
-    n = int.from_bytes(value[:4], "little")
-    return value[4 : 4 + n].decode(), value[4 + n :]
-
-
-class _Receive(beam.DoFn):
-    def __init__(self, phase: str) -> None:
-        self.phase = phase
-
-    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[str]:
-        yield receive(self.phase, *element)
-
-
-def receive(phase: str, partition: int, values: Iterable[bytes]) -> str:
-    """All records of a partition, as `send` packed them. Returns the marker of the step that has received them."""
-    unpacked = map(_unpack, values)
-    folder, block = next(unpacked)
-    step = Step(folder, phase, partition)
-    _receive(read_scope(folder), step, itertools.chain([block], (block for _, block in unpacked)))
+def receive(phase: str, key: str, blocks: Iterable[bytes]) -> str:
+    """Receive all records of a partition, as `send` packed them. Returns the marker of the step that has done so."""
+    folder, _, partition = key.rpartition("\0")
+    step = Step(folder, phase, int(partition))
+    _receive(read_scope(folder), step, blocks)
     return step.marker
 
 
 def _receive(scope: Scope, step: Step, blocks: Iterable[bytes]) -> None:
-    found = exchange_of(step.phase)
-    assert found is not None
-    held, left, size = [], iter(blocks), 0
-    for block in left:
-        held.append(block)
+    exchange = exchange_of(step.phase)
+    assert exchange is not None
+    taken, coming, size = [], iter(blocks), 0
+    for block in coming:
+        taken.append(block)
         size += len(block)
         if step.phase == "pack" and is_large(scope, size // MEMBER.itemsize):
-            _spool(scope, step, itertools.chain(held, left))
-            _write_marker(step, pack_large(scope, step.number))
+            _spool(scope, step, itertools.chain(taken, coming))
+            step.write_marker(pack_large(scope, step.number))
             return
-    records = np.frombuffer(b"".join(held), found[1].dtype)
-    _write_marker(step, found[1].receive(scope, step.number, records))
+    records = np.frombuffer(b"".join(taken), exchange[1].dtype)
+    step.write_marker(exchange[1].receive(scope, step.number, records))
 
 
 def _spool(scope: Scope, step: Step, blocks: Iterable[bytes]) -> None:
@@ -267,7 +319,3 @@ def _spool(scope: Scope, step: Step, blocks: Iterable[bytes]) -> None:
     for number, block in enumerate(blocks):
         records = np.frombuffer(block, MEMBER)
         write_run(f"{prefix}{number:05d}.run", np.full(len(records), step.number), records)
-
-
-def _write_marker(step: Step, counts: Mapping[str, int]) -> None:
-    storage.write_bytes(step.marker, json.dumps(dict(counts), sort_keys=True).encode())

@@ -26,14 +26,14 @@ from massivetext import storage
 from massivetext.documents import rank
 from massivetext.errors import RecipeError
 from massivetext.mixture import Available, plan
-from pipelines.clocked import ClockedWorkers
-from pipelines.execution import Execution
-from pipelines.folder import Folder
-from pipelines.measures import testset_index
+from pipelines.engines.engine import Cost, Execution
+from pipelines.engines.local import LocalEngine
+from pipelines.input_splits import Part, find_parts
+from pipelines.main import Outcome, Reporter, run_stages
 from pipelines.mix import weights_of
-from pipelines.parts import Part, find_parts
 from pipelines.recipe import Recipe
-from pipelines.run import Outcome, Reporter, run_stages
+from pipelines.run_folder.folder import Folder
+from pipelines.stages import testset_index
 
 __all__ = ["draw", "forecast", "interval", "planned_mixture"]
 
@@ -47,7 +47,7 @@ UNITS = ("records", "documents", "passing", "passing_bytes", "tokens")
 
 _DOCUMENTS = pa.array(["kept", "rejected"])
 _WORK = ("work/ledger", "work/evidence", "work/contamination")
-_STAGES = {"CuratePart": "curate", "Step": "deduplicate", "SettlePart": "decontaminate", "WriteShard": "mix"}
+_STAGES = {"PartTask": "curate", "Step": "deduplicate", "LedgerTask": "decontaminate", "ShardTask": "mix"}
 # Two-sided 95 % of Student's t by degrees of freedom; above the last, the normal's is near enough.
 _T = (
     math.nan,
@@ -120,12 +120,11 @@ def forecast(recipe: Recipe, execution: Execution, reporter: Reporter, *, sample
     try:
         folder = Folder(os.path.join(temporary, "out"))
         width = min(execution.workers, os.cpu_count() or 1)
-        with ClockedWorkers(
-            Execution(workers=width, memory=execution.memory), os.path.join(temporary, "clock")
-        ) as workers:
-            outcome, mixed = _go_through(recipe, folder, drawn, workers, reporter)
+        with LocalEngine(Execution(workers=width, memory=execution.memory)) as engine:
+            engine.keep_costs = True
+            outcome, mixed = _go_through(recipe, folder, drawn, engine, reporter)
         looked = [_look(folder, part) for part in drawn]
-        index = testset_index(folder)
+        index = testset_index(folder.root)
         fixed = storage.size(index) if storage.exists(index) else 0
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -146,8 +145,8 @@ def forecast(recipe: Recipe, execution: Execution, reporter: Reporter, *, sample
         "in_sample": outcome.counts,
         "failures": outcome.failures,
         "disk": {**disk, "all": sum(disk.values())},
-        "memory": {"process": max((note["memory"] for note in workers.notes.values()), default=0)},
-        "time": _time(workers.notes, parts, drawn, folder, execution.workers, mixture, mixed.tokens),
+        "memory": {"process": max((cost.memory for cost in engine.costs.values()), default=0)},
+        "time": _time(engine.costs, parts, drawn, folder, execution.workers, mixture, mixed.tokens),
         "mixture": mixture,
     }
 
@@ -161,7 +160,7 @@ class _Mixed:
 
 
 def _go_through(
-    recipe: Recipe, folder: Folder, drawn: Sequence[Part], workers: ClockedWorkers, reporter: Reporter
+    recipe: Recipe, folder: Folder, drawn: Sequence[Part], engine: LocalEngine, reporter: Reporter
 ) -> tuple[Outcome, _Mixed]:
     """Run the sample through all stages; returns what it came to, and its mixture.
 
@@ -175,9 +174,9 @@ def _go_through(
         for name in ("work/dedup", "work/duplicates", "work/done/settle", "work/done/mix", "work/frequent"):
             shutil.rmtree(folder.path(name), ignore_errors=True)
         outcome = Outcome()
-        run_stages(small, folder, drawn, workers, reporter, outcome, "decontaminate")
+        run_stages(small, folder, drawn, engine, reporter, outcome, "decontaminate")
         try:
-            run_stages(small, folder, drawn, workers, reporter, Outcome(), "mix")
+            run_stages(small, folder, drawn, engine, reporter, Outcome(), "mix")
         except RecipeError:
             continue  # a subset of which the sample keeps nothing: there is no mixture to be written
         manifest = json.loads(storage.read_bytes(folder.path("mixture", largest.name, "manifest.json")))
@@ -262,7 +261,7 @@ def planned_mixture(recipe: Recipe, subsets: Mapping[str, Any]) -> dict[str, Any
 
 
 def _time(
-    notes: Mapping[str, Mapping[str, Any]],
+    costs_by_marker: Mapping[str, Cost],
     parts: Sequence[Part],
     drawn: Sequence[Part],
     folder: Folder,
@@ -275,14 +274,14 @@ def _time(
     Parts are not divided: the pass over the text is laid out over the workers, largest part first.
     """
     seconds: dict[str, float] = dict.fromkeys(_STAGES.values(), 0.0)
-    for note in notes.values():
-        seconds[_STAGES[note["stage"]]] += note["seconds"]
+    for cost in costs_by_marker.values():
+        seconds[_STAGES[cost.stage]] += cost.seconds
     rates: dict[str, list[float]] = {}
     for part in drawn:
         marker = folder.marker("curate", part.subset, part.name)
-        if marker in notes:
-            held = rates.setdefault(part.subset, [0.0, 0.0])
-            rates[part.subset] = [held[0] + notes[marker]["seconds"], held[1] + part.n_bytes]
+        if marker in costs_by_marker:
+            before = rates.setdefault(part.subset, [0.0, 0.0])
+            rates[part.subset] = [before[0] + costs_by_marker[marker].seconds, before[1] + part.n_bytes]
     costs = [
         part.n_bytes * rates[part.subset][0] / max(1.0, rates[part.subset][1]) for part in parts if part.subset in rates
     ]
@@ -291,9 +290,9 @@ def _time(
     later = {name: seconds[name] * grown for name in ("deduplicate", "decontaminate")}
     later["mix"] = seconds["mix"] * mixture["tokens"] / mixed if mixed else 0.0
     processes: dict[int, list[float]] = {}
-    for note in notes.values():
-        held = processes.setdefault(note["process"], [math.inf, 0.0])
-        processes[note["process"]] = [min(held[0], note["before"]), held[1] + note["loading"]]
+    for cost in costs_by_marker.values():
+        starts = processes.setdefault(cost.process, [math.inf, 0.0])
+        processes[cost.process] = [min(starts[0], cost.before), starts[1] + cost.loading]
     startup = max((before + loading for before, loading in processes.values()), default=0.0)
     elapsed = startup * workers / width + _makespan(costs, width) + sum(later.values()) / width
     return {

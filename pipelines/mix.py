@@ -1,33 +1,46 @@
-"""Mixtures as tasks: one for each shard, planned beforehand."""
+"""The mixture: planned from the final ledger, written shard by shard."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import apache_beam as beam
 import numpy as np
 
 from massivetext import storage
 from massivetext.errors import OutputError
 from massivetext.looking.data_card import data_card
-from massivetext.mixture import Available, Documents, Plan, ShardRows, allot, kept_documents, plan, write_shard
+from massivetext.mixture import (
+    SCHEMA_NAME,
+    Available,
+    Documents,
+    Plan,
+    ShardRows,
+    allot,
+    front_matter,
+    kept_documents,
+    plan,
+    write_shard,
+)
+from massivetext.mixture.allotment import Allotment
 from massivetext.parquet import file_digest
-from pipelines.execution import Marker, Workers
-from pipelines.folder import Folder
+from pipelines.engines.engine import Engine
 from pipelines.recipe import Recipe
+from pipelines.run_folder.folder import Folder
+from pipelines.tasks import Marker, read_markers, task_begins, task_ends
+from pipelines.transforms.base import Counters
 
-__all__ = ["WriteShard", "mix", "note_mixture", "put_manifest", "weights_of"]
-
-_FAR_OFF = 1.0
-"""Percentage points: above it is said which subset, and why."""
-
+__all__ = ["WriteMixture", "WriteShards", "mix", "note_mixture", "plan_mixture", "put_manifest", "weights_of"]
 
 @dataclass(frozen=True)
-class WriteShard:
-    """The task for one shard. Its rows are in a file of the plan, so that the task itself is small."""
+class ShardTask:
+    """One shard. Its rows are in a file of the plan, so that the task itself is small."""
 
     folder: Folder
     mixture: str
@@ -40,93 +53,211 @@ class WriteShard:
     def marker(self) -> str:
         return self.folder.marker("mix", self.mixture, self.name)
 
-    def __call__(self) -> None:
-        with storage.open_input(self.rows) as stream, np.load(stream, allow_pickle=False) as data:
-            paths = tuple(json.loads(str(data["paths"])))
-            rows = ShardRows(paths, data["path"], data["row_group"], data["row"])
-        name = f"mixture/{self.mixture}/{self.name}.parquet"
-        summary = write_shard(self.folder.path(name), rows)
-        Marker(self.fingerprint, self.folder.outputs({name: summary})).write(self.marker)
+
+class WriteShards(beam.PTransform):  # type: ignore[misc]
+    """Write shards, each by itself. Returns their markers."""
+
+    def expand(self, tasks: beam.PCollection[ShardTask]) -> beam.PCollection[str]:
+        return tasks | "Write" >> beam.ParDo(_WriteShard()).with_output_types(str)
+
+
+class _WriteShard(beam.DoFn):  # type: ignore[misc]
+    def setup(self) -> None:
+        self.counters = Counters("WriteShards")
+
+    def process(self, task: ShardTask) -> Iterator[str]:
+        started = time.process_time()
+        task_begins(task.marker)
+        rows = _read_rows(task.rows)
+        name = f"mixture/{task.mixture}/{task.name}.parquet"
+        summary = write_shard(task.folder.path(name), rows)
+        Marker(task.fingerprint, task.folder.outputs({name: summary})).write(task.marker)
+        task_ends(task.marker)
+        self.counters.time(started)
+        self.counters.add(shards=1, documents_out=len(rows))
+        yield task.marker
+
+
+def _read_rows(path: str) -> ShardRows:
+    with storage.open_input(path) as stream, np.load(stream, allow_pickle=False) as data:
+        paths = tuple(json.loads(str(data["paths"])))
+        return ShardRows(paths, data["path"], data["row_group"], data["row"], data["epoch"])
+
+
+class WriteMixture(beam.PTransform):  # type: ignore[misc]
+    """From the markers of final ledgers to the path of the mixture: planned once all are there, written shard by shard,
+    and named whole by its manifest at the end."""
+
+    def __init__(self, folder: Folder | str, recipe: Recipe) -> None:
+        super().__init__()
+        self.folder = Folder(folder) if isinstance(folder, str) else folder
+        self.recipe = recipe
+
+    def expand(self, ledgers: beam.PCollection[str]) -> beam.PCollection[str]:
+        start = ledgers.pipeline | "Start" >> beam.Create([None])
+        shards = (
+            start
+            | "Plan" >> beam.FlatMap(self._plan, beam.pvalue.AsIter(ledgers)).with_output_types(ShardTask)
+            | "Spread" >> beam.Reshuffle()
+            | WriteShards()
+        )
+        return start | "Finish" >> beam.Map(self._finish, beam.pvalue.AsIter(shards)).with_output_types(str)
+
+    def _plan(self, _: None, ledgers: Iterable[str]) -> list[ShardTask]:
+        parts: dict[str, list[str]] = {}
+        for marker in ledgers:
+            subset, name = marker.split("/")[-2:]
+            parts.setdefault(subset, []).append(name.removesuffix(".json"))
+        self.folder.adopt(self.recipe, update=False)
+        _write_manifests(self.folder, self.recipe, parts)
+        planned = plan_mixture(self.folder, self.recipe, parts=parts, say=_log)
+        return [] if planned is None else planned.tasks
+
+    def _finish(self, _: None, shards: Iterable[str]) -> str:
+        for _shard in shards:
+            pass
+        path = self.folder.path("mixture", self.recipe.mixture.name)
+        planned = Planned.read(self.folder, self.recipe)
+        if planned is not None:
+            finish_mixture(self.folder, self.recipe, planned)
+        return path
+
+
+def _log(line: str) -> None:
+    logging.getLogger(__name__).info("%s", line)
+
+
+def _write_manifests(folder: Folder, recipe: Recipe, parts: Mapping[str, Sequence[str]]) -> None:
+    """The manifests of what the passes have left, where nobody else has written them."""
+    names = [(subset, name) for subset, own in sorted(parts.items()) for name in sorted(own)]
+    curated = read_markers([folder.marker("curate", *name) for name in names])
+    settled = read_markers([folder.marker("settle", *name) for name in names])
+    for kind in ("curated", "rejected"):
+        folder.write_manifest(kind, recipe, [marker for marker in curated if marker], {})
+    folder.write_manifest("ledger", recipe, [marker for marker in settled if marker], {})
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A mixture that has been planned and not finished: its plan, the tasks of its shards, and what shaped it."""
+
+    plan: Plan
+    weights: Mapping[str, float]
+    inputs: str
+    tasks: list[ShardTask]
+
+    def write(self, folder: Folder, recipe: Recipe) -> None:
+        """Keep what finishing needs, for a process that has not planned."""
+        data = {"inputs": self.inputs, "weights": dict(self.weights), "names": [task.name for task in self.tasks]}
+        storage.write_bytes(folder.path("work", "mix", recipe.mixture.name, "planned.json"), _json(data))
+
+    @classmethod
+    def read(cls, folder: Folder, recipe: Recipe) -> Planned | None:
+        path = folder.path("work", "mix", recipe.mixture.name, "planned.json")
+        if not storage.exists(path):
+            return None
+        data = json.loads(storage.read_bytes(path))
+        block = recipe.mixture
+        tasks = [ShardTask(folder, block.name, name, "", 0, "") for name in data["names"]]
+        return cls(Plan(0, 0, 0, ()), data["weights"], data["inputs"], tasks)
 
 
 def mix(
     folder: Folder,
     recipe: Recipe,
-    workers: Workers,
+    engine: Engine,
     *,
     parts: Mapping[str, Sequence[str]],
     say: Callable[[str], None],
     on_start: Callable[[Sequence[Any]], Callable[[Any], None]],
 ) -> Plan | None:
     """Plan and write the recipe's mixture from the final ledger. parts: names of the parts of each subset. None if the
-    mixture stands, written for the same documents.
+    mixture stands, written for the same documents."""
+    planned = plan_mixture(folder, recipe, parts=parts, say=say)
+    if planned is None:
+        say(f"mixture {recipe.mixture.name}: stands as it was written")
+        on_start([])
+        return None
+    todo = [task for task in planned.tasks if not folder.is_done(task.marker, task.fingerprint)]
+    engine.run(WriteShards(), todo, on_done=on_start(todo))
+    finish_mixture(folder, recipe, planned)
+    return planned.plan
+
+
+def plan_mixture(
+    folder: Folder, recipe: Recipe, *, parts: Mapping[str, Sequence[str]], say: Callable[[str], None]
+) -> Planned | None:
+    """Plan the recipe's mixture and write the rows of each shard down. None if it stands for the same documents.
 
     Weights of subsets without sources are left out and the others scaled to sum to one, which is said.
     """
     block = recipe.mixture
     weights, is_scaled = weights_of(recipe)
     if is_scaled:
-        said = ", ".join(f"{name} {weight:.4f}" for name, weight in weights.items())
-        say(f"only these subsets have sources; their weights are scaled to sum to 1: {said}")
-    standing = folder.marker("mix", f"{block.name}-mixture")
-    stands = _stands(folder, recipe)
-    if not stands:
-        documents = {name: kept_documents(_sources(folder, name, parts[name])) for name in weights}
-        inputs = _inputs(folder, recipe, documents)
-        stands = folder.is_done(standing, inputs)
-        if stands:
-            _note_manifests(folder, recipe, inputs)
-    if stands:
-        say(f"mixture {block.name}: stands as it was written")
-        on_start([])
+        scaled = ", ".join(f"{name} {weight:.4f}" for name, weight in weights.items())
+        say(f"only these subsets have sources; their weights are scaled to sum to 1: {scaled}")
+    if _stands(folder, recipe):
         return None
-    available = {name: Available(len(found), found.n_tokens, found.n_bytes) for name, found in documents.items()}
+    documents = {name: kept_documents(_sources(folder, name, parts.get(name, ()))) for name in weights}
+    inputs = _inputs(folder, recipe, documents)
+    if folder.is_done(folder.marker("mix", f"{block.name}-mixture"), inputs):
+        _note_manifests(folder, recipe, inputs)
+        return None
+    available = {name: Available(len(own), own.n_tokens, own.n_bytes) for name, own in documents.items()}
     tokens = None if block.tokens == "max" else block.tokens
-    made = plan(available, weights, tokens=tokens, max_epochs=block.max_epochs)
-    for line in made.lines(shard_bytes=block.shard_bytes):
+    plan_ = plan(available, weights, tokens=tokens, max_epochs=block.max_epochs)
+    for line in plan_.lines(shard_bytes=block.shard_bytes):
         say(line)
     if recipe.tokenizer is None:
         say("tokens are estimated as bytes / 4: the recipe names no tokenizer")
-    allotment = allot(made, documents, seed=recipe.seed, n_shards=made.n_shards(block.shard_bytes))
+    allotment = allot(plan_, documents, seed=recipe.seed, n_shards=plan_.n_shards(block.shard_bytes))
     off, subset, number = allotment.deviation(weights)
     say(f"a subset's share of a shard's tokens is at most {off:.2f} percentage points from its weight")
-    if off > _FAR_OFF:
-        say(
-            f"  that is {subset} in shard {number}: its documents are large, or too few, for shards of "
-            f"{block.shard_bytes:,} bytes; larger mixture.shard_bytes bring the shares closer"
-        )
-    base = folder.path("mixture", block.name)
+    remedy = allotment.remedy(weights, shard_bytes=block.shard_bytes)
+    if remedy is not None:
+        say(f"  {remedy}")
     plan_data: dict[str, Any] = {
-        "plan": made.data(shard_bytes=block.shard_bytes),
+        "plan": plan_.data(shard_bytes=block.shard_bytes),
         "recipe": recipe.digest(),
         "seed": recipe.seed,
         "shards": allotment.n_shards,
         "deviation": {"percentage_points": round(off, 4), "subset": subset, "shard": number},
-        "tokens_by": _tokens_by(recipe),
+        "tokens_by": recipe.tokens_by(),
     }
-    storage.write_bytes(storage.join(base, "plan.json"), _json(plan_data))
-    fingerprint = _fingerprint(folder, plan_data["plan"], recipe)
+    storage.write_bytes(folder.path("mixture", block.name, "plan.json"), _json(plan_data))
+    tasks = _shard_tasks(folder, recipe, allotment, _fingerprint(folder, plan_data["plan"], recipe))
+    planned = Planned(plan_, weights, inputs, tasks)
+    planned.write(folder, recipe)
+    return planned
+
+
+def _shard_tasks(folder: Folder, recipe: Recipe, allotment: Allotment, fingerprint: str) -> list[ShardTask]:
+    """The tasks of all shards; the rows of those that are not done are written down."""
+    name = recipe.mixture.name
     tasks = []
     for number in range(allotment.n_shards):
-        name = f"shard-{number:05d}-of-{allotment.n_shards:05d}"
-        rows_path = folder.path("work", "mix", block.name, f"{name}.npz")
-        task = WriteShard(folder, block.name, name, rows_path, allotment.n_rows(number), fingerprint)
+        shard = f"shard-{number:05d}-of-{allotment.n_shards:05d}"
+        rows_path = folder.path("work", "mix", name, f"{shard}.npz")
+        task = ShardTask(folder, name, shard, rows_path, allotment.n_rows(number), fingerprint)
         tasks.append(task)
         if not folder.is_done(task.marker, task.fingerprint):
             rows = allotment.rows(number)
             with storage.open_output(task.rows) as stream:
-                np.savez_compressed(
-                    stream, paths=json.dumps(rows.paths), path=rows.path, row_group=rows.row_group, row=rows.row
-                )
-    left = [task for task in tasks if not folder.is_done(task.marker, task.fingerprint)]
-    workers.run(left, on_done=on_start(left))
+                columns = {name: getattr(rows, name) for name in ("path", "row_group", "row", "epoch")}
+                np.savez_compressed(stream, paths=json.dumps(rows.paths), **columns)
+    return tasks
+
+
+def finish_mixture(folder: Folder, recipe: Recipe, planned: Planned) -> None:
+    """Write the manifest and the data card once all shards are there, and remove shards of an earlier plan."""
+    block = recipe.mixture
     files: dict[str, Any] = {}
-    for task in tasks:
-        marker = Marker.read(task.marker)
+    for task, marker in zip(planned.tasks, read_markers([task.marker for task in planned.tasks])):
         if marker is None:
             raise OutputError(f"{task.marker}: is not there; run again")
         summary = marker.outputs[f"mixture/{block.name}/{task.name}.parquet"]
         files[f"{task.name}.parquet"] = {key: summary[key] for key in ("rows", "bytes", "blake2b", "tokens")}
+    base = folder.path("mixture", block.name)
     for path in storage.list_files(base):
         if path.endswith(".parquet") and path[len(base) + 1 :] not in files:
             storage.remove(path)
@@ -136,18 +267,17 @@ def mix(
             written[name] = written.get(name, 0) + n
     manifest = {
         "kind": "mixture",
-        "schema": "document-1",
+        "schema": SCHEMA_NAME,
         "recipe": recipe.digest(),
         "seed": recipe.seed,
-        "weights": weights,
-        "tokens_by": _tokens_by(recipe),
+        "weights": dict(planned.weights),
+        "tokens_by": recipe.tokens_by(),
         "counts": {"rows": sum(summary["rows"] for summary in files.values()), "tokens": dict(sorted(written.items()))},
         "files": files,
     }
     put_manifest(folder, block.name, manifest)
-    _note(folder, block.name, inputs)
-    _note_manifests(folder, recipe, inputs)
-    return made
+    _note(folder, block.name, planned.inputs)
+    _note_manifests(folder, recipe, planned.inputs)
 
 
 def _stands(folder: Folder, recipe: Recipe) -> bool:
@@ -167,7 +297,7 @@ def _note_manifests(folder: Folder, recipe: Recipe, inputs: str) -> None:
 
 def _fingerprint(folder: Folder, planned: Mapping[str, Any], recipe: Recipe) -> str:
     """All that shapes the shards: what is kept, by the manifests' digests, the plan and the seed."""
-    return _manifests(folder, ["mixture-2", planned, recipe.seed])
+    return _manifests(folder, ["mixture-3", planned, recipe.seed])
 
 
 def _manifests(folder: Folder, values: Sequence[Any]) -> str:
@@ -183,7 +313,7 @@ def _manifests(folder: Folder, values: Sequence[Any]) -> str:
 def put_manifest(folder: Folder, name: str, manifest: dict[str, Any]) -> None:
     """Write the data card of a mixture and, last, its manifest, which has the card's digest."""
     base = folder.path("mixture", name)
-    text = data_card(folder.root, folder.recipe(), name, manifest).encode()
+    text = (front_matter(name, manifest) + data_card(folder.root, folder.recipe(), name, manifest)).encode()
     storage.write_bytes(storage.join(base, "README.md"), text)
     digest = hashlib.blake2b(text, digest_size=32).hexdigest()
     data = {**manifest, "card": {"name": "README.md", "bytes": len(text), "blake2b": digest}}
@@ -256,10 +386,6 @@ def _sources(folder: Folder, subset: str, parts: Sequence[str]) -> list[tuple[st
         if storage.exists(pieces):
             found.append((pieces, None))
     return found
-
-
-def _tokens_by(recipe: Recipe) -> str:
-    return "estimate: bytes / 4" if recipe.tokenizer is None else "tokenizer " + recipe.canonical()["tokenizer"]
 
 
 def _json(data: Any) -> bytes:

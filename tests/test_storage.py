@@ -71,6 +71,20 @@ def test_parquet_rows_bytes_and_digest_are_known(tmp_path: Path) -> None:
     assert [100, 100, 50] == [pq.ParquetFile(path).metadata.row_group(i).num_rows for i in range(3)]
 
 
+def test_parquet_row_groups_depend_on_rows_alone(tmp_path: Path) -> None:
+    table = pa.table({"text": pa.array(["a" * (i % 90) for i in range(700)], pa.large_string()), "n": range(700)})
+    digests = set()
+    for step in (1, 7, 100, 700):
+        path = str(tmp_path / f"{step}.parquet")
+        with ParquetOutput(path, table.schema, row_group_bytes=5000, row_group_rows=97) as output:
+            for first in range(0, 700, step):
+                output.write(table.slice(first, step))
+        digests.add(output.summary["blake2b"])
+
+    assert 1 == len(digests)
+    assert table == pq.read_table(path)
+
+
 def test_parquet_that_fails_leaves_nothing(tmp_path: Path) -> None:
     path = str(tmp_path / "x.parquet")
     schema = pa.schema([("a", pa.int64())])

@@ -19,8 +19,8 @@ from pydantic_core import PydanticUndefined
 
 from massivetext.cli import commands
 from massivetext.documents import DOCUMENT_SCHEMA
-from pipelines.measures import ledger_schema
-from pipelines.recipe import PACKAGED, STAGES, Recipe, Source, Subset
+from pipelines.recipe import PACKAGED, Recipe, Source, Subset, ledger_schema
+from pipelines.stages import STAGES
 
 __all__ = ["meanings", "pages", "tables"]
 
@@ -110,7 +110,7 @@ def meanings() -> dict[str, dict[str, list[Any]]]:
 
 
 def _packaged(name: str) -> str:
-    return resources.files("pipelines").joinpath(f"recipes/{name}.yaml").read_text("utf-8")
+    return resources.files("pipelines").joinpath(f"recipe/packaged/{name}.yaml").read_text("utf-8")
 
 
 def commands_page() -> str:

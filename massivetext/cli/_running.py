@@ -109,8 +109,8 @@ def execute(
 ) -> None:
     """Run the stages up to `through`; print the funnel and where things are; exit 1 if sources failed."""
     from pipelines import recipe as recipes
-    from pipelines.execution import Execution
-    from pipelines.run import run
+    from pipelines.engines import Execution
+    from pipelines.main import run
 
     resolved = recipes.read(recipe, settings)
     progress = Progress(quiet=quiet, as_json=log_json)

@@ -27,8 +27,8 @@ def index(folder: str, as_json: bool) -> None:
     from massivetext.dedup.index import write_index
     from massivetext.errors import OutputError
     from pipelines.deduplicate import find_documents
-    from pipelines.folder import Folder
     from pipelines.recipe import Recipe
+    from pipelines.run_folder.folder import Folder
 
     path = storage.join(folder, "recipe.yaml")
     if not storage.exists(path):

@@ -31,7 +31,7 @@ def plan(recipe: str, sample: int, workers: int, memory: int, settings: tuple[st
     massivetext plan mine.yaml --sample 50 --set mixture.tokens=10_000_000_000
     """
     from pipelines import recipe as recipes
-    from pipelines.execution import Execution
+    from pipelines.engines import Execution
     from pipelines.forecast import forecast
 
     progress = _Sampling(quiet=as_json, as_json=False)

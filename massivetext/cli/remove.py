@@ -41,8 +41,8 @@ def remove(
     from massivetext.cli._running import Progress
     from massivetext.errors import OutputError
     from massivetext.removal import remove as take_out
-    from pipelines.execution import Execution, Workers
-    from pipelines.remove import FinishedRun
+    from pipelines.engines import Execution, open_engine
+    from pipelines.removal import FinishedRun
 
     def lines(path: str | None) -> list[str]:
         if path is None:
@@ -60,8 +60,8 @@ def remove(
         raise OutputError(f"{folder}: holds neither a ledger nor the manifest of a mixture")
     progress = Progress(quiet=quiet or as_json, as_json=log_json)
     try:
-        with Workers(Execution(workers=workers)) as pool:
-            run = FinishedRun(folder, pool)
+        with open_engine(Execution(workers=workers)) as engine:
+            run = FinishedRun(folder, engine)
             done = take_out(run, lines(ids), lines(urls), on_start=lambda tasks: progress.stage("remove", tasks))
     finally:
         progress.close()

@@ -25,7 +25,7 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
     """
     from massivetext.looking.recipe_warnings import check_testsets, recipe_warnings
     from pipelines import recipe as recipes
-    from pipelines.parts import find_parts
+    from pipelines.input_splits import find_parts
 
     found = recipes.read(recipe, settings)
     check_testsets(found)

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,21 @@ from massivetext.dedup.scope import Scope, read_scope
 from massivetext.errors import SourceError
 from massivetext.parquet import file_digest
 
-__all__ = ["EXCHANGES", "Step", "clear", "exchange_of", "finish", "is_finished", "phases", "run_here", "summary"]
+__all__ = [
+    "EXCHANGES",
+    "GRAPH",
+    "Step",
+    "chains_of",
+    "clear",
+    "exchange_of",
+    "finish",
+    "is_finished",
+    "phases",
+    "prepare",
+    "run_here",
+    "steps_of",
+    "summary",
+]
 
 Send = Callable[[Scope, int], tuple[np.ndarray, np.ndarray, dict[str, int]]]
 Receive = Callable[[Scope, int, np.ndarray], dict[str, int]]
@@ -98,10 +112,21 @@ class Step:
     def marker(self) -> str:
         return storage.join(self.folder, "done", self.phase, f"{self.number:012d}.json")
 
+    @property
+    def fingerprint(self) -> str:
+        """The folder of a scope is named by all that shapes its results."""
+        return self.folder
+
+    def is_done(self) -> bool:
+        return storage.exists(self.marker)
+
     def __call__(self) -> None:
-        if not storage.exists(self.marker):
-            scope = read_scope(self.folder)
-            storage.write_bytes(self.marker, json.dumps(self.run(scope), sort_keys=True).encode())
+        if not self.is_done():
+            self.write_marker(self.run(read_scope(self.folder)))
+
+    def write_marker(self, counts: Mapping[str, int]) -> None:
+        """Say that the step is done, and what it counted."""
+        storage.write_bytes(self.marker, json.dumps(dict(counts), sort_keys=True).encode())
 
     def run(self, scope: Scope) -> dict[str, int]:
         if self.phase.startswith("decide"):
@@ -122,34 +147,66 @@ class Step:
         return exchange.receive(scope, self.number, read_key(runs, self.number, exchange.dtype))
 
 
-def phases(scope: Scope) -> Iterator[tuple[str, list[Step]]]:
-    """Each phase with its tasks, in order. Ask for the next one when all tasks of the one before are done: rounds are
-    known only when candidates are packed."""
+GRAPH = ("newest", "collapse", "edges", "roots", "pack", "sets", "decide", "resolve", "write")
+"""The phases as a graph has them: an exchange by the name of what receives, all rounds of deciding as one."""
+
+
+def prepare(scope: Scope) -> None:
+    """Write the scope down for its steps, and remove notes of results that are about to be replaced."""
     for path in _notes(scope):
         # Its results are about to be replaced by those of other options or another team of subsets.
         storage.remove(path)
     scope.write()
 
-    def steps(phase: str, n: int) -> tuple[str, list[Step]]:
-        return phase, [Step(scope.folder, phase, number) for number in range(n)]
 
+def steps_of(scope: Scope, phase: str) -> list[Step]:
+    """Return the steps of a phase that is not `decide`; none for a phase that the scope does not need."""
+    exchange = exchange_of(phase)
+    if scope.n_documents == 0 and phase != "write":
+        n = 0
+    elif exchange is None:
+        n = 1 if phase == "roots" else len(scope.groups)
+    elif exchange[0] == "captures" and not scope.options.newest_capture:
+        n = 0
+    else:
+        n = len(scope.groups) if phase == exchange[0] else exchange[1].partitions(scope)
+    return [Step(scope.folder, phase, number) for number in range(n)]
+
+
+def chains_of(scope: Scope, phase: str) -> list[tuple[Step, ...]]:
+    """Return the steps of a phase of a graph: those of a tuple are run one after the other, the tuples in any order."""
+    if phase != "decide":
+        return [(step,) for step in steps_of(scope, phase)]
+    chains: dict[int, list[Step]] = {}
+    for number, batches in enumerate(packing.batch_rounds(scope) if scope.n_documents else []):
+        for batch, earlier in batches:
+            # The batches of a component that is cut are numbered one after the other, in the order of its rounds.
+            step = Step(scope.folder, f"decide-{number:05d}", batch, earlier=earlier)
+            chains.setdefault(earlier.start if len(earlier) else batch, []).append(step)
+    return [tuple(chain) for _, chain in sorted(chains.items())]
+
+
+def phases(scope: Scope) -> Iterator[tuple[str, list[Step]]]:
+    """Return each phase with its tasks, in order. Ask for the next one when all tasks of the one before are done:
+    rounds are known only when candidates are packed."""
+    prepare(scope)
     if scope.n_documents == 0:
-        yield steps("write", len(scope.groups))
+        yield "write", steps_of(scope, "write")
         return
-    for (send, receive), exchange in EXCHANGES.items():
+    for send, receive in EXCHANGES:
         if send == "captures" and not scope.options.newest_capture:
             continue
         if send == "components":
-            yield steps("roots", 1)
-        yield steps(send, len(scope.groups))
-        yield steps(receive, exchange.partitions(scope))
+            yield "roots", steps_of(scope, "roots")
+        yield send, steps_of(scope, send)
+        yield receive, steps_of(scope, receive)
         storage.remove_tree(scope.path(send))  # all of it has been received
-    yield steps("sets", len(scope.groups))
+    yield "sets", steps_of(scope, "sets")
     for number, batches in enumerate(packing.batch_rounds(scope)):
         phase = f"decide-{number:05d}"
         yield phase, [Step(scope.folder, phase, batch, earlier=earlier) for batch, earlier in batches]
-    yield steps("resolve", len(scope.groups))
-    yield steps("write", len(scope.groups))
+    yield "resolve", steps_of(scope, "resolve")
+    yield "write", steps_of(scope, "write")
 
 
 def summary(scope: Scope) -> dict[str, int]:

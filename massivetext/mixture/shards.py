@@ -42,9 +42,7 @@ def write_shard(path: str, rows: ShardRows, *, row_group_bytes: int = ROW_GROUP_
         sizes[places] = table.column("n_bytes").to_numpy()
         for row in table.group_by("subset").aggregate([("n_tokens", "sum")]).to_pylist():
             tokens[row["subset"]] = tokens.get(row["subset"], 0) + row["n_tokens_sum"]
-    with ParquetOutput(
-        path, MIXTURE_SCHEMA, row_group_bytes=1, row_group_rows=max(1, len(rows)), compression_level=COMPRESSION_LEVEL
-    ) as output:
+    with ParquetOutput(path, MIXTURE_SCHEMA, compression_level=COMPRESSION_LEVEL) as output:
         first = 0
         for last in _cuts(sizes, row_group_bytes):
             held, order = [], []
@@ -56,7 +54,7 @@ def write_shard(path: str, rows: ShardRows, *, row_group_bytes: int = ROW_GROUP_
                     order.append(places[low:high])
             group = pa.concat_tables(held).take(pa.array(np.argsort(np.concatenate(order))))
             epoch = pa.nulls(last - first) if rows.epoch is None else pa.array(rows.epoch[first:last])
-            output.write(group.append_column("epoch", epoch.cast(pa.int32())).cast(MIXTURE_SCHEMA))
+            output.write_row_group(group.append_column("epoch", epoch.cast(pa.int32())).cast(MIXTURE_SCHEMA))
             first = last
     return {**output.summary, "tokens": dict(sorted(tokens.items()))}
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pickle
-import pkgutil
 import re
 import subprocess
 import sys
@@ -15,20 +11,23 @@ import venv
 import zipfile
 from pathlib import Path
 
-import apache_beam as beam
 import pytest
 from apache_beam.internal import pickler
 
-import pipelines
 from massivetext.dedup.phases import BY_GROUP, EXCHANGES, Step
-from pipelines import deduplicate, engine, execution, staging
-from pipelines.curate import CuratePart
-from pipelines.flex import RunAll
-from pipelines.folder import Folder
-from pipelines.mix import WriteShard
-from pipelines.parts import find_parts
+from pipelines.curate import Curate
+from pipelines.decontaminate import Decontaminate
+from pipelines.deduplicate import Phases
+from pipelines.engines import worker_package
+from pipelines.engines.flex import RunAll
+from pipelines.input_splits import find_parts
+from pipelines.main import part_tasks
+from pipelines.mix import ShardTask, WriteShards
 from pipelines.recipe import read
-from pipelines.settle import SettlePart
+from pipelines.run_folder.folder import Folder
+from pipelines.tasks import Marker, PartTask
+from pipelines.transforms.final_ledger import LedgerTask
+from pipelines.transforms.run_steps import RunSteps
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = (
@@ -38,7 +37,7 @@ DATA = (
     "massivetext/report/page.html",
     "filters/data/safe_search.ftz",
     "filters/data/terms.tsv",
-    "pipelines/recipes/gopher.yaml",
+    "pipelines/recipe/packaged/gopher.yaml",
 )
 
 
@@ -46,7 +45,7 @@ DATA = (
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds what the wheel installs, and nothing else of the project."""
     folder = tmp_path_factory.mktemp("installed")
-    with zipfile.ZipFile(staging.wheel()) as archive:
+    with zipfile.ZipFile(worker_package.wheel()) as archive:
         archive.extractall(folder)
     return folder
 
@@ -72,7 +71,7 @@ def _shared() -> list[str]:
     return [path for path in sys.path if path.endswith("site-packages")]
 
 
-def corpus(tmp_path: Path, stages: str = "pii") -> tuple[Folder, list[CuratePart]]:
+def corpus(tmp_path: Path, stages: str = "pii") -> tuple[Folder, list[PartTask]]:
     tales = "".join(f"the tale of {n} and of what became of {n} in the long war\n" for n in range(40))
     (tmp_path / "in.txt").write_text(tales, "utf-8")
     (tmp_path / "recipe.yaml").write_text(
@@ -83,13 +82,13 @@ def corpus(tmp_path: Path, stages: str = "pii") -> tuple[Folder, list[CuratePart
     )
     recipe = read(str(tmp_path / "recipe.yaml"))
     folder = Folder(str(tmp_path / "out"))
-    return folder, [CuratePart(folder, recipe, part, "f") for part in find_parts(recipe)]
+    return folder, part_tasks(folder, recipe, find_parts(recipe))
 
 
 def test_the_wheel_has_the_code_and_data_of_the_checkout(installed: Path) -> None:
     files = {
         path.relative_to(REPOSITORY).as_posix()
-        for package in staging.PACKAGES
+        for package in worker_package.PACKAGES
         for path in (REPOSITORY / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
@@ -102,67 +101,54 @@ def test_the_wheel_has_the_code_and_data_of_the_checkout(installed: Path) -> Non
 
 
 def test_requirements_pin_what_runs_here() -> None:
-    lines = Path(staging.requirements()).read_text().splitlines()
+    lines = Path(worker_package.requirements()).read_text().splitlines()
 
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][^ ]*", line) for line in lines)
     assert {"numba", "pyarrow", "fastwarc", "pydantic"} <= {line.partition("==")[0] for line in lines}
     assert not any(line.startswith("apache-beam") for line in lines)
 
 
-def test_every_dofn_and_task_is_had_by_a_process_with_the_package_only(installed: Path, tmp_path: Path) -> None:
-    folder, parts = corpus(tmp_path)
+def test_every_task_and_transform_is_had_by_a_process_with_the_package_only(installed: Path, tmp_path: Path) -> None:
+    folder, tasks = corpus(tmp_path)
+    recipe = read(str(tmp_path / "recipe.yaml"))
     phases = [name for names in EXCHANGES for name in names] + list(BY_GROUP)
-    tasks = [
-        *parts,
-        SettlePart(folder, parts[0].recipe, "news", parts[0].part.name, (), "f"),
-        WriteShard(folder, "main", "shard", folder.path("rows"), 1, "f"),
+    values = [
+        *tasks,
+        LedgerTask(folder, "news", tasks[0].part.name, (), "f"),
+        ShardTask(folder, "main", "shard", folder.path("rows"), 1, "f"),
         *(Step(folder.path("scope"), phase, 0) for phase in phases),
+        *(Curate(folder, recipe), Decontaminate(folder, recipe), Phases(), WriteShards(), RunSteps(), RunAll()),
     ]
-    functions = [execution.RunTask(), RunAll(), deduplicate._Receive("edges"), deduplicate.send, engine.read_tasks]
-    exchange = deduplicate.Exchange("edges")
-    (tmp_path / "tasks").write_bytes(pickle.dumps(tasks))
-    (tmp_path / "functions").write_bytes(pickler.dumps([*functions, exchange]))
+    (tmp_path / "values").write_bytes(pickler.dumps(values))
     said = python(
         installed,
-        "import pickle\n"
         "from apache_beam.internal import pickler\n"
-        "tasks = pickle.load(open(sys.argv[1], 'rb'))\n"
-        "found = pickler.loads(open(sys.argv[2], 'rb').read())\n"
-        "pickler.loads(pickler.dumps([*tasks, *found]))\n"
-        "for value in [*tasks, *found]:\n"
-        "    print(getattr(value, '__qualname__', type(value).__qualname__), getattr(value, 'marker', ''))\n"
+        "for value in pickler.loads(open(sys.argv[1], 'rb').read()):\n"
+        "    print(type(value).__qualname__, getattr(value, 'marker', ''))\n"
         "import pipelines; print(pipelines.__file__)",
-        str(tmp_path / "tasks"),
-        str(tmp_path / "functions"),
+        str(tmp_path / "values"),
     ).splitlines()
-    names = [
-        f"{getattr(value, '__qualname__', type(value).__qualname__)} {getattr(value, 'marker', '')}".rstrip()
-        for value in [*tasks, *functions, exchange]
-    ]
-    modules = [
-        importlib.import_module(f"pipelines.{module.name}") for module in pkgutil.iter_modules(pipelines.__path__)
-    ]
-    ours = {
-        kind
-        for module in modules
-        for _, kind in inspect.getmembers(module, inspect.isclass)
-        if issubclass(kind, beam.DoFn) and kind.__module__.startswith("pipelines")
-    }
+    names = [f"{type(value).__qualname__} {getattr(value, 'marker', '')}".rstrip() for value in values]
 
     assert names == [line.rstrip() for line in said[:-1]]
     assert str(installed / "pipelines" / "__init__.py") == said[-1]
-    assert ours <= {type(function) for function in functions}
 
 
-def test_tasks_of_a_file_run_in_such_a_process(installed: Path, tmp_path: Path) -> None:
-    folder, parts = corpus(tmp_path)
-    (path,) = engine.write_tasks(parts)
-    python(installed, "from pipelines import engine\nfor _, task in engine.read_tasks(sys.argv[1]): task()", path)
-    marker = execution.Marker.read(parts[0].marker)
+def test_tasks_run_in_such_a_process(installed: Path, tmp_path: Path) -> None:
+    folder, tasks = corpus(tmp_path)
+    recipe = read(str(tmp_path / "recipe.yaml"))
+    (tmp_path / "work").write_bytes(pickler.dumps((Curate(folder, recipe), tasks)))
+    python(
+        installed,
+        "from apache_beam.internal import pickler\n"
+        "from pipelines.engines.local import run_here\n"
+        "run_here(*pickler.loads(open(sys.argv[1], 'rb').read()))",
+        str(tmp_path / "work"),
+    )
+    marker = Marker.read(tasks[0].marker)
 
     assert marker is not None
     assert 40 == marker.counts["records"]
-    assert (folder.root, "f") == (parts[0].folder.root, marker.fingerprint)
 
 
 @pytest.mark.heavy
@@ -178,7 +164,7 @@ def test_beams_setup_file_builds_what_a_bare_environment_runs(tmp_path: Path) ->
     assert set(DATA) <= names
     venv.create(tmp_path / "bare", with_pip=True)
     worker = tmp_path / "bare" / "bin"
-    for arguments in (["-r", staging.requirements(), "apache-beam>=2.77,<2.78"], [sdist]):
+    for arguments in (["-r", worker_package.requirements(), "apache-beam>=2.77,<2.78"], [sdist]):
         done = subprocess.run(
             [worker / "pip", "install", "--quiet", *arguments],
             capture_output=True,

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +13,8 @@ import pytest
 
 from massivetext.cli import commands
 from massivetext.documents import DOCUMENT_SCHEMA
-from pipelines.recipe import RULE_FAMILIES, Recipe
+from pipelines.recipe import Recipe
+from pipelines.stages import rule_families
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOADING = re.compile(r"""<(?:script|img|iframe)[^>]*\ssrc=["']?(?:https?:)?//|<link[^>]*rel="stylesheet"[^>]*//""")
@@ -58,7 +58,7 @@ def test_the_page_of_files_lists_every_column(site: Path) -> None:
 
     assert "made:" not in text
     assert [name for name in DOCUMENT_SCHEMA.names if f"<code>{name}</code>" not in text] == []
-    assert [name for name in RULE_FAMILIES if f"<code>{fields(RULE_FAMILIES[name])[0].name}</code>" not in text] == []
+    assert [name for name, family in rule_families().items() if f"<code>{family.signals()[0]}</code>" not in text] == []
 
 
 def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from filters import own
 from filters.limits import Limit, violations
 from massivetext.errors import RecipeError
-from pipelines.recipe import load_function
+from pipelines.stages.functions import load_function
 
 
 def test_a_rule_by_import_path_is_measured_and_judged() -> None:

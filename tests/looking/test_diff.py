@@ -14,8 +14,7 @@ from click.testing import CliRunner
 
 from massivetext.cli import commands
 from massivetext.looking.diff import diff
-from pipelines.measures import ledger_schema
-from pipelines.recipe import Recipe, read
+from pipelines.recipe import Recipe, ledger_schema, read
 
 
 def write_run(path: Path, recipe: Recipe, parts: dict[str, list[dict[str, Any]]], version: str = "1") -> str:

@@ -23,8 +23,8 @@ from massivetext.looking.what_if import what_if
 from massivetext.mixture import verify_mixture
 from massivetext.removal import Removal, remove
 from massivetext.removed import refuse_unfinished
-from pipelines.execution import Execution, Workers
-from pipelines.remove import FinishedRun
+from pipelines.engines import Execution, open_engine
+from pipelines.removal import FinishedRun
 
 PROGRAM = "from massivetext.cli import main; main()"
 
@@ -39,11 +39,11 @@ ITEM = "under the old bridge seven grey herons wait in silence for a ferryman wh
 DIES = """
 import os, signal
 import massivetext.removal as removing
-from pipelines.execution import Workers
-whole = Workers.run
-def half(self, tasks, **options):
+from pipelines.engines.local import LocalEngine
+whole = LocalEngine.run
+def half(self, work, tasks, **options):
     assert len(tasks) > 3
-    whole(self, tasks[: len(tasks) // 2])
+    whole(self, work, tasks[: len(tasks) // 2])
     os.kill(os.getpid(), signal.SIGKILL)
 def dies(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -59,8 +59,8 @@ def massivetext(*arguments: object, program: str = PROGRAM) -> subprocess.Comple
 
 
 def take_out(folder: Path, ids: Iterable[str] = (), urls: Iterable[str] = ()) -> Removal:
-    with Workers(Execution()) as workers:
-        return remove(FinishedRun(str(folder), workers), ids, urls)
+    with open_engine(Execution()) as engine:
+        return remove(FinishedRun(str(folder), engine), ids, urls)
 
 
 def rows(folder: Path, kind: str) -> list[dict]:
@@ -224,7 +224,7 @@ def test_a_run_without_news_leaves_the_mixture_alone(out: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "patch", ["Workers.run = half", pytest.param("removing._stage_markers = dies", marks=pytest.mark.heavy)]
+    "patch", ["LocalEngine.run = half", pytest.param("removing._stage_markers = dies", marks=pytest.mark.heavy)]
 )
 def test_a_killed_removal_is_noticed_and_finished(out: Path, patch: str) -> None:
     names = [chosen(out)[name]["id"] for name in ("kept instead", "cut", "other")]

@@ -16,10 +16,12 @@ from massivetext.demo import build
 from massivetext.errors import RecipeError
 from massivetext.looking.what_if import PARTNER_LOST, WhatIf, verdicts
 from massivetext.looking.what_if import what_if as judge
-from pipelines.curate import CuratePart
-from pipelines.folder import Folder
-from pipelines.parts import find_parts
+from pipelines.curate import Curate
+from pipelines.engines.local import run_here
+from pipelines.input_splits import find_parts
+from pipelines.main import part_tasks
 from pipelines.recipe import Recipe, read
+from pipelines.run_folder.folder import Folder
 
 ENGLISH_LINE = (
     "the old man said that he would be back with the others before it was dark and we have waited for him since then "
@@ -108,8 +110,7 @@ def _run(base: Path, out: Path, recipe: Path, *options: str) -> None:
 def _passed(recipe: Recipe, out: Path) -> dict[str, str | None]:
     """id -> reason of the documents, by the pass over the text itself, with the recipe's limits."""
     folder = Folder(str(out))
-    for part in find_parts(recipe):
-        CuratePart(folder, recipe, part, "test")()
+    run_here(Curate(folder, recipe), part_tasks(folder, recipe, find_parts(recipe)))
     table = ds.dataset(str(out / "work" / "ledger"), format="parquet").to_table(columns=["id", "outcome", "reason"])
     rows = {row["id"]: row["reason"] for row in table.to_pylist() if row["outcome"] in ("kept", "rejected")}
     curated = ds.dataset(str(out / "curated"), format="parquet").to_table(columns=["id"])["id"].to_pylist()

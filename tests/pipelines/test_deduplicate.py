@@ -17,9 +17,10 @@ from massivetext.dedup.packing import is_large
 from massivetext.dedup.phases import run_here
 from massivetext.errors import OutputError, RecipeError
 from pipelines import deduplicate as stage
-from pipelines.execution import Execution, Workers
-from pipelines.folder import Folder
+from pipelines.engines import Execution, open_engine
+from pipelines.engines.beam_runner import BeamEngine
 from pipelines.recipe import Recipe, read
+from pipelines.run_folder.folder import Folder
 from tests.dedup.corpus import ids_of, removed, write_part
 
 ONE = Execution()
@@ -44,8 +45,8 @@ def recipe_of(tmp_path: Path, deduplication: dict | None = None, subsets: tuple[
 
 
 def run(folder: Path, recipe: Recipe, execution: Execution = ONE) -> dict[str, dict[str, int]]:
-    with Workers(execution) as workers:
-        return stage.deduplicate(Folder(str(folder)), recipe, workers)
+    with open_engine(execution) as engine:
+        return stage.deduplicate(Folder(str(folder)), recipe, engine)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -66,8 +67,7 @@ def test_workers_and_shuffle_make_no_difference(tmp_path: Path, licences: list[s
     run(tmp_path / "one", recipe)
     run(tmp_path / "two", recipe, Execution(workers=2))
     (scope,) = stage.scopes(Folder(str(tmp_path / "shuffled")), recipe, 3 << 20)
-    with Workers(ONE) as workers:
-        counts = stage.run_scope(scope, workers, through_engine=True)
+    counts = stage.run_scope(scope, BeamEngine(ONE))
 
     assert digests(tmp_path / "one") == digests(tmp_path / "two") == digests(tmp_path / "shuffled")
     assert len(digests(tmp_path / "one")) == 3
@@ -84,8 +84,7 @@ def test_a_component_beyond_memory_through_the_shuffle(tmp_path: Path) -> None:
     (by_files,) = stage.scopes(Folder(str(tmp_path / "files")), recipe, 1 << 28)
     (shuffled,) = stage.scopes(Folder(str(tmp_path / "shuffled")), recipe, 1 << 16)
     run_here(by_files)
-    with Workers(ONE) as workers:
-        counts = stage.run_scope(shuffled, workers, through_engine=True)
+    counts = stage.run_scope(shuffled, BeamEngine(ONE))
 
     assert counts["max_largest_component"] == 600
     assert is_large(shuffled, 600)

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from massivetext.cli import commands
 from massivetext.cli.plan import show
 from pipelines.forecast import draw, interval, planned_mixture
-from pipelines.parts import Part
+from pipelines.input_splits import Part
 from pipelines.recipe import read
 
 

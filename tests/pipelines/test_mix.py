@@ -15,8 +15,8 @@ import pytest
 from massivetext.errors import LimitError, RecipeError
 from massivetext.tokenizers import counter
 from pipelines import recipe as recipes
-from pipelines.execution import Execution
-from pipelines.run import run
+from pipelines.engines import Execution
+from pipelines.main import run
 from tests.packing.conftest import _train, words
 
 

@@ -165,7 +165,7 @@ def test_a_truncated_source_is_reported_and_the_run_goes_on(corpus: Path) -> Non
 
 
 def test_two_runs_on_one_folder_are_refused(corpus: Path) -> None:
-    from pipelines.folder import Folder
+    from pipelines.run_folder.folder import Folder
 
     with Folder(str(corpus / "out")).lock():
         done = massivetext("run", str(corpus / "recipe.yaml"), "--output", str(corpus / "out"))

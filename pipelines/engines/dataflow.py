@@ -1,0 +1,122 @@
+"""What Dataflow needs that other runners do not: workers that install this package, and files that they can reach."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+from apache_beam.runners import create_runner
+from pydantic import BaseModel
+
+from massivetext import storage
+from massivetext.errors import RecipeError
+from pipelines.engines import worker_package
+from pipelines.recipe import Recipe
+from pipelines.stages.stage import FunctionMark, path_mark
+
+__all__ = ["DATAFLOW", "check_dataflow", "dataflow_options", "unreachable"]
+
+DATAFLOW = "DataflowRunner"
+
+
+def dataflow_options(given: Sequence[str]) -> list[str]:
+    """Return the options that a job on Dataflow gets beside those given.
+
+    A process does one task at a time, for the memory of a task is counted as a process's. Workers get this package and
+    its dependencies, each in the version found here, unless their image has them (`--sdk_container_image`).
+    """
+    options = []
+    if not _names("number_of_worker_harness_threads", given):
+        options.append("--number_of_worker_harness_threads=1")
+    if not _names("sdk_container_image", given):
+        options.append(f"--extra_package={worker_package.wheel()}")
+        if not _names("requirements_file", given):
+            options.append(f"--requirements_file={worker_package.requirements()}")
+    return options
+
+
+def _names(option: str, given: Sequence[str]) -> bool:
+    return any(value == f"--{option}" or value.startswith(f"--{option}=") for value in given)
+
+
+def check_dataflow(recipe: Recipe, output: str, given: Sequence[str]) -> None:
+    """Raises RecipeError for what workers on Dataflow could not reach or start with."""
+    for option in ("template_location", "dataflow_job_file"):
+        if _names(option, given):
+            raise RecipeError(
+                f"--{option}: the main job is four jobs, each planned from what the one before has written; "
+                "the Flex Template of docs/dataflow.md launches them"
+            )
+    if not has_client():
+        raise RecipeError(f"--runner {DATAFLOW}: needs Beam's client; pip install 'massivetext[dataflow]'")
+    fault = unreachable(recipe, output, has_image=_names("sdk_container_image", given))
+    if fault:
+        raise RecipeError(fault)
+    options = PipelineOptions([f"--runner={DATAFLOW}", *given])
+    faults = PipelineOptionsValidator(options, create_runner(DATAFLOW)).validate()
+    if faults:
+        lines = "\n".join(f"  {fault}" for fault in faults)
+        raise RecipeError(f"--runner {DATAFLOW}: options after -- are missing or wrong\n{lines}")
+
+
+def has_client() -> bool:
+    """Whether Beam's client of Dataflow is installed."""
+    try:
+        return importlib.util.find_spec("google.cloud.dataflow_v1beta3") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def unreachable(recipe: Recipe, output: str, *, has_image: bool) -> str | None:
+    """What workers on other machines could not write or read, with the remedy; None if there is nothing. has_image:
+    whether they have an image of the user's, which may hold models and test sets."""
+    if not storage.is_remote(output):
+        return f"--output {output}: is on this machine, where workers of {DATAFLOW} cannot write; give a gs:// URL"
+    for place, path, may_be_in_image in _paths(recipe):
+        if not storage.is_remote(path) and not (may_be_in_image and has_image):
+            remedy = ", or an image that holds it" if may_be_in_image else ""
+            return (
+                f"{place}: {path} is on this machine, where workers of {DATAFLOW} cannot read; copy it to a bucket and "
+                f"give its gs:// URL{remedy}"
+            )
+    return None
+
+
+def _paths(recipe: Recipe) -> Iterator[tuple[str, str, bool]]:
+    """Key, path, and whether a worker's image may hold it: every file that a recipe makes workers read."""
+    for name, subset in recipe.filled.items():
+        for number, source in enumerate(subset.sources):
+            yield f"subsets.{name}.sources.{number}.path", source.path, False
+        for key, path, may_be_in_image in _paths_of(subset):
+            if not key.startswith("sources"):
+                yield f"subsets.{name}.{key}", path, may_be_in_image
+    for key, path, may_be_in_image in _paths_of(recipe):
+        if not key.startswith("subsets"):
+            yield key, path, may_be_in_image
+
+
+def _paths_of(block: BaseModel) -> Iterator[tuple[str, str, bool]]:
+    """The paths in a block and the blocks below it, by the types of its fields."""
+    for name, field in type(block).model_fields.items():
+        value = getattr(block, name)
+        mark = path_mark(field)
+        if mark is not None and not isinstance(mark, FunctionMark):
+            paths = value if isinstance(value, list) else [value]
+            for number, path in enumerate(paths):
+                if isinstance(path, str):
+                    key = f"{name}.{number}" if isinstance(value, list) else name
+                    yield key, path, name != "against"
+            continue
+        inner = (
+            enumerate(value)
+            if isinstance(value, list)
+            else value.items()
+            if isinstance(value, dict)
+            else [(None, value)]
+        )
+        for key, one in inner:
+            if isinstance(one, BaseModel):
+                for below, path, may_be_in_image in _paths_of(one):
+                    yield f"{name}.{below}" if key is None else f"{name}.{key}.{below}", path, may_be_in_image

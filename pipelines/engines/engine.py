@@ -1,0 +1,151 @@
+"""What an engine is: it runs a transform over tasks, somewhere, and exchanges packed arrays by hash between steps.
+
+Another engine is one file: a class with `run` (and `exchange`, where files in DIR are not the best way), registered as
+an entry point of the group `massivetext.engines`.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+
+from massivetext.dedup.phases import Step, exchange_of, phases
+from massivetext.dedup.scope import Scope
+from pipelines.tasks import Task
+from pipelines.transforms.run_steps import RunSteps
+
+__all__ = ["ATTEMPTS", "LOCAL", "Cost", "Engine", "Execution", "OnDone", "Spent", "said_by_engine"]
+
+ATTEMPTS = 3
+"""How often a task, or a job, is tried before it is given up."""
+
+LOCAL = ("FnApiRunner", "DirectRunner", "local")
+"""Names of the engine of this machine."""
+
+OnDone = Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where and how wide a run executes. Nothing here changes a byte of the output.
+
+    workers and memory (bytes): of this machine; on an engine, of each of its machines.
+    """
+
+    runner: str = "FnApiRunner"
+    workers: int = 1
+    beam_options: tuple[str, ...] = ()
+    memory: int = 1 << 30
+
+    @property
+    def is_local(self) -> bool:
+        return self.runner in LOCAL
+
+    @property
+    def memory_of_task(self) -> int:
+        """Bytes that a task of deduplication may hold: a worker's share, less what a process takes for itself."""
+        return max(64 << 20, self.memory // (4 * max(1, self.workers)))
+
+
+@dataclass
+class Spent:
+    """CPU seconds of local worker processes: in all, of that until they can take tasks (imports), and inside the
+    functions of transforms. What is left is Beam's."""
+
+    processes: float = 0.0
+    starts: float = 0.0
+    tasks: float = 0.0
+
+    def add(self, other: Spent) -> None:
+        self.processes += other.processes
+        self.starts += other.starts
+        self.tasks += other.tasks
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one task took. stage: class of the task. weight: as the task says. seconds: of CPU, without `loading`, which
+    is of models, once a process. before: CPU seconds of its process until it began. process: its number. memory: the
+    largest resident bytes of that process until then."""
+
+    stage: str
+    weight: int
+    seconds: float
+    loading: float
+    before: float
+    process: int
+    memory: int
+
+
+class Engine(ABC):
+    """Runs transforms over tasks. A context manager: its processes or its cluster live as long as it does."""
+
+    def __init__(self, execution: Execution) -> None:
+        self.execution = execution
+        self.spent = Spent()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    @abstractmethod
+    def run(self, work: beam.PTransform, tasks: Sequence[Task], *, on_done: OnDone = lambda task: None) -> None:
+        """Run a transform from tasks to the markers of those that are done, over all tasks.
+
+        Args:
+            work: a PTransform from a PCollection of tasks to one of markers' paths. It is pickled.
+            tasks: in any order.
+            on_done: called in this process as each task is known to be done.
+
+        Raises:
+            TaskError: tasks, or the job, failed in every attempt; with the engine's own words.
+            OutputError: nothing can be written.
+        """
+
+    def exchange(self, senders: Sequence[Step], receivers: Sequence[Step], *, on_done: OnDone) -> None:
+        """Run steps that send packed records by hash, then those that receive them: here through files in DIR."""
+        self.run(RunSteps(), senders, on_done=on_done)
+        self.run(RunSteps(), receivers, on_done=on_done)
+
+    def deduplicate_all(self, scopes: Sequence[Scope], *, on_done: OnDone) -> None:
+        """Run the phases of deduplication of some scopes, one scope after the other."""
+        for scope in scopes:
+            self.deduplicate(scope, on_done=on_done)
+
+    def deduplicate(self, scope: Scope, *, on_done: OnDone) -> None:
+        """Run the phases of deduplication of one scope; steps that are done already are left out."""
+        senders: list[Step] = []
+        for phase, steps in phases(scope):
+            exchange = exchange_of(phase)
+            if exchange is not None and phase == exchange[0]:
+                senders = steps
+                continue
+            todo = [step for step in steps if not step.is_done()]
+            if exchange is None:
+                self.run(RunSteps(), todo, on_done=on_done)
+            elif todo:
+                self.exchange([step for step in senders if not step.is_done()], todo, on_done=on_done)
+
+
+_NAMED = re.compile(r"[\w.]+(?:Error|Exception|Interrupt|Exit)\b")
+_ERROR = re.compile(r"massivetext\.errors\.(\w+): (.*?)(?: \[while running.*)?$", re.MULTILINE)
+
+
+def said_by_engine(error: BaseException) -> tuple[str, str]:
+    """Return (class, message) of what made a pipeline fail: our own error if it was one, else the last line."""
+    text = str(error).strip()
+    ours = _ERROR.findall(text)
+    if ours:
+        return ours[-1]
+    if type(error).__module__ == "massivetext.errors":
+        return type(error).__name__, text
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [repr(error)]
+    last = lines[-1].partition(" [while running")[0]
+    return type(error).__name__, last if _NAMED.match(last) else f"{type(error).__name__}: {last}"

@@ -1,0 +1,350 @@
+"""The main job: every stage that DIR does not already hold, in order.
+
+    curate          files -> ReadDocuments | Extract | RewriteText | CountTokens | IdentifyLanguage | ScoreSafety |
+                    MeasureText | ScoreDocuments | FindTestItems | Judge | WriteParts -> curated/, rejected/, work/
+    deduplicate     work/evidence -> FindDuplicates -> work/duplicates/
+    decontaminate   work/ledger -> MarkDuplicates | JudgeTestItems | WriteParts -> ledger/, final; pieces/
+    mix             ledger/, curated/ -> WriteMixture -> mixture/
+
+Each is a graph of its own, in a file of its own, so that a run goes on from what stands in DIR.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import apache_beam as beam
+
+from massivetext import storage
+from massivetext.contamination import TestSets
+from massivetext.errors import OutputError
+from massivetext.parquet import file_digest
+from massivetext.removed import refuse_unfinished
+from pipelines.curate import Curate
+from pipelines.decontaminate import Decontaminate
+from pipelines.deduplicate import deduplicate
+from pipelines.engines import check, open_engine
+from pipelines.engines.engine import Engine, Execution
+from pipelines.input_splits import Part, find_parts
+from pipelines.mix import mix
+from pipelines.recipe import Isolation, Recipe, ledger_schema
+from pipelines.run_folder.folder import Folder
+from pipelines.run_folder.history import Timed
+from pipelines.run_folder.rerun import redone, why
+from pipelines.stages import STAGES, testset_index
+from pipelines.stages.stage import canonical, content_digest
+from pipelines.tasks import Marker, PartTask, read_markers
+from pipelines.transforms.final_ledger import LedgerTask
+from pipelines.transforms.part_tests import write_frequent
+
+__all__ = ["COMMANDS", "Outcome", "Reporter", "part_tasks", "run", "run_stages"]
+
+COMMANDS = ("curate", "deduplicate", "decontaminate", "mix")
+
+
+class Reporter(Protocol):
+    """Tells a person how far the run is."""
+
+    def say(self, line: str) -> None: ...
+
+    def stage(self, name: str, tasks: Sequence[Any]) -> Callable[[Any], None]:
+        """A stage begins; call what this returns with each task that is done."""
+
+
+@dataclass
+class Outcome:
+    """What a run came to. counts: by subset, then `outcome reason`: documents, bytes, tokens. failures: sources that
+    could not be read, or not to their end, and subsets with more failed records than the recipe bears."""
+
+    counts: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    mixture: str | None = None
+    n_done: int = 0
+
+    @property
+    def exit_status(self) -> int:
+        return 1 if self.failures else 0
+
+
+def run(
+    recipe: Recipe,
+    output: str,
+    execution: Execution,
+    reporter: Reporter,
+    *,
+    through: str = "mix",
+    update: bool = False,
+) -> Outcome:
+    """Run the stages up to and including `through`. What DIR holds already, for the same recipe and input, is kept."""
+    if not recipe.filled:
+        raise OutputError("the recipe has no subset with sources; give at least one under subsets.<name>.sources")
+    check(recipe, output, execution)
+    folder = Folder(output)
+    parts = find_parts(recipe)
+    outcome = Outcome()
+    with folder.lock():
+        refuse_unfinished(output)
+        changed = folder.adopt(recipe, update=update)
+        if changed and update:
+            reporter.say("the recipe has changed; stages are redone where it touches them:")
+            for line in redone(changed):
+                reporter.say(f"  {line}")
+        with (
+            Timed(reporter, folder.path("work", "runs.json"), execution) as timed,
+            open_engine(execution) as engine,
+        ):
+            run_stages(recipe, folder, parts, engine, timed, outcome, through)
+            timed.spent(engine.spent)
+    if outcome.n_done == 0:
+        reporter.say(f"{output} holds all of this already; nothing was done")
+    return outcome
+
+
+def run_stages(
+    recipe: Recipe,
+    folder: Folder,
+    parts: Sequence[Part],
+    engine: Engine,
+    reporter: Reporter,
+    outcome: Outcome,
+    through: str,
+) -> None:
+    """Run the stages up to `through` over the parts given, in a folder that nobody else works in."""
+    last = COMMANDS.index(through)
+    job = _Job(recipe, folder, engine, reporter, outcome)
+    _prepare_testsets(recipe, folder)
+    tasks, markers = job.curate(parts)
+    if last >= 1 and any(recipe.goes_through(name, "deduplication") for name in recipe.filled):
+        reporter.stage("deduplicate", [])
+        deduplicate(folder, recipe, engine, say=reporter.say)
+    job.settle(tasks, markers, last)
+    _judge_failures(recipe, tasks, markers, outcome)
+    if last >= 3:
+        job.mix(parts)
+
+
+@dataclass
+class _Job:
+    """One run of the stages: what they all need."""
+
+    recipe: Recipe
+    folder: Folder
+    engine: Engine
+    reporter: Reporter
+    outcome: Outcome
+
+    def curate(self, parts: Sequence[Part]) -> tuple[list[PartTask], list[Marker]]:
+        recipe, folder = self.recipe, self.folder
+        tasks = part_tasks(folder, recipe, parts)
+        markers = self._run("curate", Curate(folder, recipe), tasks)
+        _sweep(folder, tasks)
+        for kind in ("curated", "rejected"):
+            if kind == "curated" or recipe.rejected != "none":
+                folder.write_manifest(kind, recipe, markers, _sums(tasks, markers))
+        return tasks, markers
+
+    def settle(self, tasks: Sequence[PartTask], markers: Sequence[Marker], last: int) -> None:
+        """The final ledger, as far as the stages have come. last: number of the last command."""
+        recipe, folder, outcome = self.recipe, self.folder, self.outcome
+        stages = ("deduplication", "contamination")[:last] if last < 2 else ("deduplication", "contamination")
+        rare = _frequent(folder, recipe, tasks, markers) if last >= 2 else {}
+        fingerprints = storage.each(
+            lambda pair: _ledger_fingerprint(recipe, folder, *pair, stages, rare),
+            list(zip(tasks, markers)),
+            remote=storage.is_remote(folder.root),
+        )
+        settling = [
+            LedgerTask(
+                folder, task.part.subset, task.part.name, stages, fingerprint, marker.counts.get("records", 0) + 1
+            )
+            for task, marker, fingerprint in zip(tasks, markers, fingerprints)
+        ]
+        name = "decontaminate" if last >= 2 else "ledger"
+        settled = self._run(name, Decontaminate(folder, recipe), settling)
+        for task, marker in zip(settling, settled):
+            counts = outcome.counts.setdefault(task.subset, {})
+            for key, sums in marker.counts.items():
+                counts[key] = [a + b for a, b in zip(counts.get(key, [0, 0, 0]), sums)]
+        folder.write_manifest("ledger", recipe, settled, outcome.counts)
+        _keep_pieces(folder, recipe, settled)
+
+    def mix(self, parts: Sequence[Part]) -> None:
+        names = {subset: [part.name for part in parts if part.subset == subset] for subset in self.recipe.filled}
+
+        def on_start(todo: Sequence[Any]) -> Callable[[Any], None]:
+            self.outcome.n_done += len(todo)
+            return self.reporter.stage("mix", todo)
+
+        mix(self.folder, self.recipe, self.engine, parts=names, say=self.reporter.say, on_start=on_start)
+        self.outcome.mixture = self.folder.path("mixture", self.recipe.mixture.name)
+
+    def _run(self, name: str, work: beam.PTransform, tasks: Sequence[Any]) -> list[Marker]:
+        """Run those of a stage's tasks that are not done, and return the markers of all."""
+        done = self.folder.held(tasks)
+        todo = [task for task, marker in zip(tasks, done) if marker is None]
+        self.outcome.n_done += len(todo)
+        reason = why(name, tasks, todo)
+        if reason:
+            self.reporter.say(reason)
+        if todo:
+            self.engine.run(work, todo, on_done=self.reporter.stage(name, todo))
+        markers = []
+        for task, marker in zip(tasks, read_markers([task.marker for task in tasks]) if todo else done):
+            if marker is None or marker.fingerprint != task.fingerprint:
+                raise OutputError(f"{task.marker}: the task left no marker; run the command again")
+            markers.append(marker)
+        return markers
+
+
+def part_tasks(folder: Folder, recipe: Recipe, parts: Sequence[Part]) -> list[PartTask]:
+    """Return the pass over the text of some parts as tasks."""
+    fingerprints = CurateFingerprints(recipe)
+    limits = recipe.isolation or Isolation()
+    return [
+        PartTask(
+            part,
+            folder.root,
+            folder.marker("curate", part.subset, part.name),
+            fingerprints.of(part),
+            limits.seconds,
+            limits.memory,
+        )
+        for part in parts
+    ]
+
+
+def _digest(*values: Any) -> str:
+    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+class CurateFingerprints:
+    """All that shapes a part's curated rows and measures, and no more: its bytes, the stages that its subset goes
+    through, each with the version of its definition and the contents of its files, and the columns of every ledger."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.columns = ledger_schema(recipe).names
+        self.stages = {subset: self._stages(subset) for subset in recipe.filled}
+        self.common = {
+            "tokenizer": recipe.tokenizer and content_digest(recipe.tokenizer),
+            "rejected": recipe.rejected,
+            "isolation": canonical(recipe.isolation),
+            # Of the sample of rejected documents.
+            "seed": None if isinstance(recipe.rejected, str) else recipe.seed,
+        }
+
+    def _stages(self, subset: str) -> dict[str, Any]:
+        names = [name for name in STAGES if self.recipe.goes_through(subset, name)]
+        return {name: self.recipe.stage(subset, name).fingerprint() for name in names}
+
+    def of(self, part: Part) -> str:
+        stages = self.stages[part.subset]
+        if "extraction" not in stages and (
+            part.format in ("warc", "wet") or ":" in part.format or "page" in part.fields
+        ):
+            stages = {**stages, "extraction": self.recipe.stage(part.subset, "extraction").fingerprint()}
+        return _digest(
+            self.common,
+            stages,
+            self.columns,
+            [part.source, part.format, part.start, part.stop, part.n_bytes, part.stamp, dict(part.fields)],
+        )
+
+
+def _ledger_fingerprint(
+    recipe: Recipe,
+    folder: Folder,
+    task: PartTask,
+    curated: Marker,
+    stages: tuple[str, ...],
+    rare: Mapping[int, Mapping[str, Any]],
+) -> str:
+    """All that shapes a part's final ledger: what the pass over the text left, by its digests, and the later stages."""
+    measured = sorted((name, summary["blake2b"]) for name, summary in curated.outputs.items())
+    duplicates = folder.part("work/duplicates", task.part.subset, task.part.name)
+    removed = content_digest(duplicates) if "deduplication" in stages and storage.exists(duplicates) else None
+    block = recipe.block(task.part.subset, "contamination")
+    dropped = rare.get(block.max_documents, {}).get("blake2b")
+    return _digest(task.fingerprint, measured, stages, removed, block.model_dump(mode="json"), dropped)
+
+
+def _frequent(
+    folder: Folder, recipe: Recipe, tasks: Sequence[PartTask], markers: Sequence[Marker]
+) -> dict[int, dict[str, Any]]:
+    """Files of shingles that are everywhere, for each max_documents of the recipe."""
+    parts = [(task.part.subset, task.part.name) for task in tasks]
+    read: list[Any] = [canonical(recipe.testsets)]
+    for (subset, name), marker in zip(parts, markers):
+        evidence = marker.outputs.get(f"work/contamination/{subset}/{name}.parquet", {})
+        duplicates = folder.part("work/duplicates", subset, name)
+        held = content_digest(duplicates) if storage.exists(duplicates) else None
+        read.append([subset, name, evidence.get("blake2b"), held, recipe.goes_through(subset, "deduplication")])
+    return write_frequent(folder, recipe, parts, _digest(*read))
+
+
+def _keep_pieces(folder: Folder, recipe: Recipe, settled: list[Marker]) -> None:
+    """The manifest of pieces/, or nothing where no subset removes spans now."""
+    counts: dict[str, dict[str, int]] = {}
+    for marker in settled:
+        for name, summary in marker.outputs.items():
+            if name.startswith("pieces/"):
+                held = counts.setdefault(name.split("/")[1], {"pieces": 0})
+                held["pieces"] += summary["rows"]
+    if counts:
+        folder.write_manifest("pieces", recipe, settled, counts)
+    else:
+        for path in storage.list_files(folder.path("pieces")):
+            storage.remove(path)
+
+
+def _prepare_testsets(recipe: Recipe, folder: Folder) -> None:
+    """The index of the test sets, written once for all workers. Made again if the sets or their files changed."""
+    path = testset_index(folder.root)
+    if not recipe.testsets:
+        return
+    fingerprint = _digest(canonical(recipe.testsets))
+    marker = folder.marker("testsets", "index")
+    if not folder.is_done(marker, fingerprint):
+        TestSets.read([testset.model_dump() for testset in recipe.testsets]).save(path)
+        summary = {"bytes": storage.size(path), "blake2b": file_digest(path)}
+        Marker(fingerprint, folder.outputs({"work/testsets.index": summary})).write(marker)
+
+
+def _sweep(folder: Folder, tasks: Sequence[PartTask]) -> None:
+    """Remove evidence, duplicates and ledgers of parts that the sources no longer have."""
+    known = {(task.part.subset, task.part.name) for task in tasks}
+    for kind in ("work/evidence", "work/contamination", "work/ledger", "work/duplicates"):
+        base = folder.path(kind)
+        for path in storage.list_files(base):
+            subset, _, name = path[len(base) + 1 :].partition("/")
+            if path.endswith(".parquet") and (subset, name.removesuffix(".parquet")) not in known:
+                storage.remove(path)
+
+
+def _sums(tasks: Sequence[PartTask], markers: Sequence[Marker]) -> dict[str, dict[str, int]]:
+    """What was counted while reading, by subset: records, and what is counted and not listed."""
+    found: dict[str, dict[str, int]] = {}
+    for task, marker in zip(tasks, markers):
+        held = found.setdefault(task.part.subset, {})
+        for name, n in marker.counts.items():
+            held[name] = held.get(name, 0) + n
+    return found
+
+
+def _judge_failures(recipe: Recipe, tasks: Sequence[PartTask], markers: Sequence[Marker], outcome: Outcome) -> None:
+    for task, marker in zip(tasks, markers):
+        outcome.failures += [
+            f"{task.part.path}: {line.removeprefix(task.part.path + ': ')}" for line in marker.failures
+        ]
+    for subset, counts in outcome.counts.items():
+        n = sum(sums[0] for sums in counts.values())
+        failed = sum(sums[0] for name, sums in counts.items() if name.startswith("failed"))
+        if failed > recipe.max_failed * n:
+            outcome.failures.append(
+                f"{subset}: {failed:,} of {n:,} records failed, more than max_failed = {recipe.max_failed:g}; "
+                "the ledger has the reasons"
+            )

@@ -1,0 +1,20 @@
+"""The recipe: what is curated, by which limits, and what the mixture is."""
+
+from __future__ import annotations
+
+from pipelines.recipe.ledger import ledger_schema
+from pipelines.recipe.model import Isolation, Mixture, Recipe, Source, Subset, TestSet
+from pipelines.recipe.reading import PACKAGED, read, with_settings
+
+__all__ = [
+    "PACKAGED",
+    "Isolation",
+    "Mixture",
+    "Recipe",
+    "Source",
+    "Subset",
+    "TestSet",
+    "ledger_schema",
+    "read",
+    "with_settings",
+]

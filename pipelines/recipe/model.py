@@ -1,0 +1,343 @@
+"""The recipe as an object: subsets with their sources and stages, the blocks of the stages, test sets and the mixture.
+
+The keys of stages come from the registry: a new stage is a new key, and nothing here changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field, create_model, field_validator, model_validator
+
+from filters.limits import Limit
+from massivetext import isolation, storage
+from massivetext.readers import FORMATS
+from pipelines.recipe.ledger import taken_names
+from pipelines.stages import STAGES, Context, Stage, rule_families
+from pipelines.stages.functions import function_fingerprint, is_function, load_function
+from pipelines.stages.stage import Block, Function, Path, Share, Switch, canonical, content_digest
+
+__all__ = ["Isolation", "Mixture", "Recipe", "Source", "Subset", "TestSet"]
+
+
+class Source(Block):
+    """Files of one format. `path` is a file, a folder or a pattern, local or a URL; `name` goes before each file's
+    source name where two patterns of a subset hold files of equal names."""
+
+    format: Function
+    path: Path
+    name: str = ""
+    fields: dict[str, str] = {}
+
+    @field_validator("format")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if is_function(value):
+            load_function(value)
+        elif value not in FORMATS:
+            raise ValueError(f"unknown format; expected one of {', '.join(FORMATS)}, or package.module:function")
+        return value
+
+    @field_validator("path")
+    @classmethod
+    def _local(cls, value: str) -> str:
+        return value.removeprefix("file://")
+
+
+class TestSet(Block):
+    """Plain files of test items: `text` is a template over a JSON record's fields; `unit` how a text file divides;
+    `titles` removes Wikipedia's pages of these titles: true for the headings of the set's own files, or a list."""
+
+    name: str
+    path: Path
+    text: str | list[str] | None = None
+    unit: Literal["record", "line", "file"] | None = None
+    preset: str | None = None
+    titles: Switch = False
+
+
+class Mixture(Block):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=100)] = "main"
+    weights: dict[str, Share]
+    tokens: Annotated[int, Field(ge=1)] | Literal["max"] = "max"
+    max_epochs: Annotated[float, Field(gt=0)] = 4
+    shard_bytes: Annotated[int, Field(ge=1 << 12)] = 64 << 20
+
+    @field_validator("weights")
+    @classmethod
+    def _sum_to_one(cls, value: dict[str, float]) -> dict[str, float]:
+        total = math.fsum(value.values())
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"weights must sum to 1, these sum to {total:g}")
+        return value
+
+
+class Isolation(Block):
+    """What one step may take for one document: CPU seconds, and a second more a million bytes of it; bytes that the
+    process grows by, and 64 more a byte of it."""
+
+    seconds: Annotated[float, Field(gt=0)] = isolation.SECONDS
+    memory: Annotated[int, Field(ge=1 << 20)] = isolation.MEMORY
+
+
+class SubsetBase(Block):
+    """One subset: where it comes from and which stages it goes through. A block here overrides the recipe's."""
+
+    sources: list[Source] = []
+    stages: list[str] = []
+
+    @field_validator("stages")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        for stage in value:
+            if stage not in STAGES:
+                raise ValueError(f"unknown stage {stage!r}; expected some of {', '.join(STAGES)}")
+        if len(set(value)) != len(value):
+            raise ValueError("a stage is listed twice")
+        return value
+
+
+_COMMON = ("seed", "count_duplicates", "testsets", "tokenizer", "rejected", "max_failed", "isolation", "mixture")
+"""Keys of a recipe beside `subsets` and the stages' blocks."""
+
+
+class RecipeBase(Block):
+    """A whole recipe, resolved. See docs/recipe.md; `gopher` is the paper."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+    subsets: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Any]
+    count_duplicates: Literal["all", "repeats"] = "all"
+    testsets: list[TestSet] = []
+    tokenizer: Path | None = None
+    rejected: Literal["all", "none"] | Share = "all"
+    max_failed: Share = 0.001
+    isolation: Isolation | None = None
+    mixture: Mixture
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RecipeBase:
+        for name, subset in self.subsets.items():
+            if subset.sources and not subset.stages:
+                raise ValueError(f"subsets.{name}.stages: has sources but no stages; list at least one")
+        taken = taken_names()
+        for name in self.common("rules"):
+            if name in taken:
+                raise ValueError(f"rules.{name}: a column of ledgers or documents has this name; give the rule another")
+        for name in self.mixture.weights:
+            if name not in self.subsets:
+                raise ValueError(f"mixture.weights.{name}: no such subset; the recipe has {sorted(self.subsets)}")
+        names = [testset.name for testset in self.testsets]
+        if len(set(names)) != len(names):
+            raise ValueError(f"testsets: names must differ, these do not: {names}")
+        return self
+
+    # What a subset goes through.
+
+    @property
+    def filled(self) -> dict[str, Any]:
+        """The subsets that have sources, in the order of their names."""
+        return {name: subset for name, subset in sorted(self.subsets.items()) if subset.sources}
+
+    def common(self, stage: str) -> Any:
+        """Return the recipe's block of a stage."""
+        return getattr(self, stage)
+
+    def block(self, subset: str, stage: str) -> Any:
+        """Return the block of a stage as it holds for a subset: the subset's own over the recipe's, key by key."""
+        own, common = getattr(self.subsets[subset], stage, None), getattr(self, stage, None)
+        if own is None or not isinstance(own, Block) or common is None:
+            return common if own is None else own
+        return common.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+
+    def goes_through(self, subset: str, stage: str) -> bool:
+        return stage in self.subsets[subset].stages
+
+    def is_tested(self, subset: str) -> bool:
+        """Return whether documents of a subset are measured against test sets."""
+        return bool(self.testsets) and self.goes_through(subset, "contamination")
+
+    def stage(self, subset: str, name: str, folder: str = "") -> Stage:
+        """Return a stage bound to its block for a subset. folder: of the run, for what it prepares there."""
+        return STAGES[name](self.block(subset, name), self.context(subset, folder))
+
+    def context(self, subset: str, folder: str = "") -> Context:
+        """Return what a stage may know beside its block."""
+        titles = {name for name in self.subsets if name == "wikipedia" or self._takes_titles(name)}
+        options = {
+            "count_duplicates": self.count_duplicates,
+            "testsets": self.testsets,
+            "titles": dict.fromkeys(titles, True),
+        }
+        return Context(subset, tuple(options.items()), folder)
+
+    def _takes_titles(self, subset: str) -> bool:
+        return any(source.format == "mediawiki" for source in self.subsets[subset].sources)
+
+    def stages_of(self, name: str, folder: str = "") -> dict[str, Stage]:
+        """Return a stage bound for each subset with sources that goes through it."""
+        return {subset: self.stage(subset, name, folder) for subset in self.filled if self.goes_through(subset, name)}
+
+    # Verdicts, and how they are told.
+
+    def limits(self, subset: str, stage: str) -> dict[str, Limit]:
+        """Return the limits of a rule family for a subset, in the family's order; a rule set to null has none."""
+        family: Any = self.stage(subset, stage)
+        limits: dict[str, Limit] = family.own_limits()
+        return limits
+
+    def _judging(self, subset: str) -> list[Stage]:
+        return [
+            self.stage(subset, name)
+            for name, stage in STAGES.items()
+            if self.goes_through(subset, name) and not stage.is_later
+        ]
+
+    def judged_columns(self, subset: str) -> list[str]:
+        """Return the columns that the verdict on a document of the subset is made from."""
+        return [name for stage in self._judging(subset) for name in stage.judged_columns()]
+
+    def broken_rules(self, columns: pa.RecordBatch, subset: str) -> dict[str, np.ndarray]:
+        """Return reason (`quality.word_count`) -> bool[n], in the order of verdicts: True where a rule is broken.
+
+        columns: one row a document with text, at least `judged_columns`. A null breaks no limit; no licence is none
+        that is allowed. The first reason that is True is what decides.
+        """
+        return broken_rules(columns, self._judging(subset))
+
+    def limit_in_words(self, subset: str, reason: str) -> str:
+        """Return the limit that a reason is judged by in a subset: `50 to 100,000`, or `no limit`."""
+        name, _, signal = reason.partition(".")
+        name = "deduplication" if name == "duplicate" else name
+        if name not in STAGES or (reason.startswith("duplicate") is False and not self.goes_through(subset, name)):
+            return "no limit"
+        return self.stage(subset, name).limit_in_words(signal)
+
+    def value_of(self, row: Mapping[str, Any], reason: str) -> Any:
+        """Return what a row of the ledger has of a reason's signal; None where nothing was measured."""
+        name, _, signal = reason.partition(".")
+        stage = STAGES.get("deduplication" if name == "duplicate" else name)
+        return row.get(signal) if stage is None else stage.value_in_words(row, signal)
+
+    @property
+    def stage_names(self) -> list[str]:
+        """Every stage that there is, in the order of verdicts."""
+        return list(STAGES)
+
+    @property
+    def rule_families(self) -> list[str]:
+        """The stages whose block is `signal: {min, max}`."""
+        return list(rule_families())
+
+    @property
+    def judging_stages(self) -> list[str]:
+        """The stages that judge a document by itself, from columns of the ledger, in the order of verdicts."""
+        return [name for name, stage in STAGES.items() if stage.judges]
+
+    @property
+    def later_stages(self) -> list[str]:
+        """The stages that judge a document after all of those."""
+        return [name for name, stage in STAGES.items() if stage.is_later]
+
+    def signals(self, stage: str) -> list[str]:
+        """Return the columns that a stage limits by `min` and `max`, in its order."""
+        return list(self.common("rules")) if stage == "rules" else STAGES[stage].signals()
+
+    def settings_in_words(self, subset: str, stage: str) -> list[tuple[str, str]]:
+        """Return what a stage keeps in a subset, for the data card: (rule or key, its limit or setting in words)."""
+        return self.stage(subset, stage).settings_in_words()
+
+    def deciding_reasons(self, columns: pa.RecordBatch, subset: str) -> pa.DictionaryArray:
+        """Return the first reason of `broken_rules` that is True for each document, null where none is."""
+        broken = self.broken_rules(columns, subset)
+        first = np.full(columns.num_rows, -1, np.int32)
+        for code, mask in reversed(list(enumerate(broken.values()))):
+            first[mask] = code
+        return pa.DictionaryArray.from_arrays(pa.array(first, mask=first < 0), pa.array(list(broken), pa.string()))
+
+    def answerable_changes(self, other: Recipe) -> list[str]:
+        """Return the changes to another recipe that a ledger of this one can answer; raises RecipeError for others."""
+        from pipelines.recipe.changes import answerable
+
+        return answerable(self, other)
+
+    # Identity.
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the recipe as plain data, as it is written to DIR."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def canonical(self) -> dict[str, Any]:
+        """Return what shapes the output: sources sorted and without mount point or bucket, files by content, and no
+        key that has its default value."""
+        data: dict[str, Any] = canonical(self.model_copy(update={"subsets": {}}))
+        data["subsets"] = {name: canonical_subset(subset) for name, subset in self.filled.items()}
+        return data
+
+    def digest(self) -> str:
+        """Return BLAKE2b-128 (hex) of the canonical form as JSON with sorted keys."""
+        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def tokens_by(self) -> str:
+        """Return what counts tokens, in words."""
+        return "estimate: bytes / 4" if self.tokenizer is None else f"tokenizer {content_digest(self.tokenizer)}"
+
+
+def broken_rules(columns: pa.RecordBatch, stages: list[Stage]) -> dict[str, np.ndarray]:
+    """Return the reasons of some bound stages, `<stage>.<rule>` -> bool[n], in the order of the stages."""
+    return {f"{stage.name}.{rule}": mask for stage in stages for rule, mask in stage.verdict(columns).items()}
+
+
+def canonical_subset(subset: Any) -> dict[str, Any]:
+    """Return a subset by content: stages in the order of verdicts, sources relative, sorted, with their functions."""
+    data: dict[str, Any] = canonical(subset.model_copy(update={"sources": []}), is_override=True)
+    data["stages"] = [stage for stage in STAGES if stage in subset.stages]
+    sources = []
+    for source in subset.sources:
+        one = {"format": source.format, "path": storage.below_prefix(source.path)}
+        if is_function(source.format):
+            one["format"] = f"{source.format.rpartition(':')[2]} {function_fingerprint(source.format)}"
+        sources.append({**one, **{key: value for key in ("name", "fields") if (value := getattr(source, key))}})
+    data["sources"] = sorted(sources, key=lambda source: json.dumps(source, sort_keys=True))
+    return data
+
+
+def _stage_fields(*, of_subset: bool) -> dict[str, Any]:
+    """The keys that the stages have in a recipe, or in a subset of one."""
+    fields: dict[str, Any] = {}
+    for name, stage in STAGES.items():
+        if stage.block is None or (of_subset and not stage.is_subset_block):
+            continue
+        fields[name] = (stage.block | None, None) if of_subset else (stage.block, _default(stage))
+    return fields
+
+
+def _default(stage: type[Stage]) -> Any:
+    if stage.is_required:
+        return ...
+    return stage.block() if stage.default is None and isinstance(stage.block, type) else stage.default
+
+
+if TYPE_CHECKING:
+
+    class Subset(SubsetBase):
+        def __getattr__(self, name: str) -> Any: ...
+
+    class Recipe(RecipeBase):
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    Subset = create_model("Subset", __base__=SubsetBase, __module__=__name__, **_stage_fields(of_subset=True))
+    Recipe = create_model(
+        "Recipe",
+        __base__=RecipeBase,
+        __module__=__name__,
+        subsets=(dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Subset], ...),
+        **_stage_fields(of_subset=False),
+    )

@@ -1,0 +1,265 @@
+"""Reading a recipe: `extends`, `${NAME}`, `--set`, paths, and every fault with its place before anything is written."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from massivetext import storage
+from massivetext.errors import RecipeError
+from pipelines.recipe.model import Recipe, Subset
+from pipelines.stages.stage import FunctionMark, path_mark
+
+__all__ = ["PACKAGED", "read", "with_settings"]
+
+PACKAGED = tuple(
+    sorted(
+        entry.name.removesuffix(".yaml") for entry in resources.files("pipelines").joinpath("recipe/packaged").iterdir()
+    )
+)
+"""Recipes that ship with the package."""
+
+
+def read(path: str, settings: Iterable[str] = ()) -> Recipe:
+    """The recipe of a file, or the packaged one of that name, with `key.sub=value` settings laid over it.
+
+    Paths in a file are relative to the file's folder. A run's DIR/recipe.yaml is a recipe too. Raises RecipeError with
+    every fault found.
+    """
+    return _resolved(_load(path, ()), settings, path)
+
+
+def with_settings(recipe: Recipe, settings: Iterable[str], path: str) -> Recipe:
+    """A recipe that has been read, with `key.sub=value` settings laid over it. `path`: what its faults are named by."""
+    return _resolved(recipe.resolved(), settings, path)
+
+
+def _resolved(data: dict[str, Any], settings: Iterable[str], path: str) -> Recipe:
+    for setting in settings:
+        _set(data, setting)
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise RecipeError(f"{path}: this recipe cannot be run\n" + "\n".join(_describe(error))) from None
+
+
+def _describe(error: ValidationError) -> Iterable[str]:
+    for fault in error.errors():
+        keys = [str(key) for key in fault["loc"] if not re.match(r"function-|dict\[|literal\[|[A-Z]\w*$", str(key))]
+        place = ".".join(keys)
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            message = "unknown key" + _did_you_mean(keys)
+        value = repr(fault["input"])
+        value = f" (value: {value if len(value) <= 80 else value[:77] + '...'})" if place else ""
+        yield f"  {place or 'recipe'}: {message}{value}"
+
+
+def _did_you_mean(keys: list[str]) -> str:
+    """What a key that is not known may have been meant for: a key of the block that it stands in."""
+    model: Any = Recipe
+    for key in keys[:-1]:
+        if model is None or key.isdigit():
+            continue
+        fields = model.model_fields
+        model = (
+            Subset
+            if key not in fields and keys[0] == "subsets"
+            else _model_of(fields[key].annotation)
+            if key in fields
+            else None
+        )
+        if key == "subsets":
+            model = Subset
+    known = list(model.model_fields) if model is not None else []
+    close = difflib.get_close_matches(keys[-1], known, 1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; expected one of {', '.join(known)}" if known else ""
+
+
+def _model_of(annotation: Any) -> Any:
+    """The first type of blocks in an annotation, or None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    models = (_model_of(one) for one in getattr(annotation, "__args__", ()))
+    return next((model for model in models if model is not None), None)
+
+
+_MAX_VALUES, _MAX_LEVELS = 1_000_000, 50
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without code, without repeated keys, and with 1e9 and 1_000_000 as the numbers that they look like."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+            seen.add(key if isinstance(key, str) else str(key))
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+# As YAML 1.2 has it: `no` is a language.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d[\d_]*)(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def _parse(text: str, place: str) -> Any:
+    """The value of a text of YAML. A SafeLoader: no object of ours or Python's is ever built."""
+    try:
+        return yaml.load(text, _Loader)
+    except RecursionError as error:
+        raise RecipeError(f"{place}: nested too deeply for a recipe") from error
+    # Its constructors pass on what a date of month 99, a number of 5,000 digits or a mapping as a key raise.
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, AttributeError, LookupError) as error:
+        raise RecipeError(f"{place}: not YAML: {error}") from error
+
+
+def _load(path: str, seen: tuple[str, ...]) -> dict[str, Any]:
+    """The file's data with what it extends laid under it, and its paths made absolute."""
+    if path in seen:
+        raise RecipeError(f"{path}: `extends` goes round in a circle: {' -> '.join([*seen, path])}")
+    if path in PACKAGED and not os.path.exists(path):
+        text, folder = resources.files("pipelines").joinpath(f"recipe/packaged/{path}.yaml").read_text("utf-8"), None
+    else:
+        if not storage.exists(path) or os.path.isdir(path):
+            raise RecipeError(f"{path}: no such recipe file; packaged recipes are {', '.join(PACKAGED)}")
+        try:
+            text = storage.read_bytes(path).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise RecipeError(f"{path}: a recipe is UTF-8 text: {error}") from error
+        folder = path.rpartition("/")[0] if storage.is_remote(path) else os.path.dirname(os.path.abspath(path))
+    data = _parse(text, path)
+    if not isinstance(data, dict):
+        raise RecipeError(f"{path}: expected a mapping with keys such as `subsets`, found {type(data).__name__}")
+    if {"digest", "canonical", "recipe"} <= set(data) and isinstance(data["recipe"], dict):
+        data = {"extends": None, **data["recipe"]}  # what a run has written: resolved, and extending nothing
+    _check_size(data, path)
+    data = _fill(data, path)
+    _absolute(data, folder)
+    base = data.pop("extends", None if path in PACKAGED else "gopher")
+    if base is None:
+        return data
+    if not isinstance(base, str):
+        raise RecipeError(f"{path}: extends: expected a recipe's name or file, found {base!r}")
+    if folder is not None and base not in PACKAGED and not os.path.isabs(base) and not storage.is_remote(base):
+        base = storage.join(folder, base)
+    return _merge(_load(base, (*seen, path)), data)
+
+
+def _merge(base: Any, over: Any) -> Any:
+    """Mappings merged key by key, everything else replaced. Weights and kept languages are replaced whole."""
+    if not isinstance(base, dict) or not isinstance(over, dict):
+        return over
+    merged = dict(base)
+    for key, value in over.items():
+        whole = key in ("weights", "keep")
+        merged[key] = value if whole or key not in base else _merge(base[key], value)
+    return merged
+
+
+def _check_size(data: Any, path: str) -> None:
+    """Refuse what a few lines of YAML make endless: an alias inside its own anchor, aliases of aliases of aliases."""
+    left = _MAX_VALUES
+    pending = [(data, 0)]
+    while pending:
+        value, depth = pending.pop()
+        left -= 1
+        if left < 0 or depth > _MAX_LEVELS:
+            raise RecipeError(
+                f"{path}: more than {_MAX_VALUES:,} values or {_MAX_LEVELS} levels, with every alias (*name) written "
+                "out; list files by a pattern, and take aliases out that hold themselves"
+            )
+        below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        pending += [(item, depth + 1) for item in below]
+
+
+def _fill(value: Any, path: str) -> Any:
+    """`${NAME}` replaced by the environment's value in every string."""
+    if isinstance(value, dict):
+        return {key: _fill(item, path) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, path) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def known(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1])
+        if found is None:
+            raise RecipeError(f"{path}: {match[0]} in {value!r}: set the environment variable {match[1]}")
+        return found
+
+    return re.sub(r"\$\{(\w+)\}", known, value)
+
+
+def _absolute(data: Any, folder: str | None, model: Any = Recipe) -> None:
+    """Make paths absolute in place, relative to the recipe's folder. The types of blocks say which keys are paths."""
+    if folder is None or not isinstance(data, Mapping):
+        return
+    for key, value in data.items():
+        if key == "subsets" and isinstance(value, Mapping):
+            for subset in value.values():
+                _absolute(subset, folder, Subset)
+            continue
+        field = model.model_fields.get(key)
+        if field is None:
+            continue
+        mark = path_mark(field)
+        inner = _model_of(field.annotation)
+        if inner is not None:
+            blocks: Any = value if isinstance(value, list) else [value]
+            if isinstance(value, Mapping) and not (set(value) <= set(inner.model_fields)) and inner is not model:
+                blocks = value.values() if all(isinstance(one, Mapping) for one in value.values()) else blocks
+            for block in blocks:
+                _absolute(block, folder, inner)
+        elif mark is not None and isinstance(data, dict):
+            data[key] = (
+                [_joined(folder, one, mark) for one in value]
+                if isinstance(value, list)
+                else _joined(folder, value, mark)
+            )
+
+
+def _joined(folder: str, value: Any, mark: Any) -> Any:
+    if not isinstance(value, str) or storage.is_remote(value) or value.startswith("file://") or os.path.isabs(value):
+        return value
+    if isinstance(mark, FunctionMark) and not value.rpartition(":")[0].endswith(".py"):
+        return value
+    if value.lower() in ("true", "false", "yes", "no", "on", "off"):
+        return value
+    return storage.join(folder, value)
+
+
+def _set(data: dict[str, Any], setting: str) -> None:
+    """Lay `quality.word_count.min=30` over the data. The value is read as YAML."""
+    key, equals, value = setting.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"--set {setting}: expected key=value, such as quality.word_count.min=30")
+    *path, last = key.split(".")
+    place = data
+    for step in path:
+        if place.get(step) is None:
+            place[step] = {}
+        place = place[step]
+        if not isinstance(place, dict):
+            raise RecipeError(f"--set {setting}: {step} is not a block with keys")
+    place[last] = _parse(value, f"--set {setting}")
+    _check_size(place[last], f"--set {setting}")

@@ -1,0 +1,243 @@
+"""The output folder DIR: whose recipe it holds, who works in it, what lies where, and its manifests."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import IO, Any
+
+import yaml
+
+from massivetext import __version__, storage
+from massivetext.errors import OutputError
+from massivetext.parquet import file_digest
+from pipelines.recipe import Recipe
+from pipelines.recipe.changes import recipe_differences
+from pipelines.tasks import Marker, read_markers
+
+__all__ = ["Folder"]
+
+SHAPING = (
+    "massivetext",
+    "apache-beam",
+    "fasttext-community",
+    "numba",
+    "numpy",
+    "pyarrow",
+    "resiliparse",
+    "trafilatura",
+)
+"""Packages whose version can change a byte of the output: noted in DIR/recipe.yaml."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Paths below DIR. `root` is a local path or a URL."""
+
+    root: str
+
+    def path(self, *names: str) -> str:
+        return storage.join(self.root, *names)
+
+    def part(self, kind: str, subset: str, name: str) -> str:
+        """`curated`, `rejected`, `ledger` or a folder below work/, for one part."""
+        return self.path(kind, subset, f"{name}.parquet")
+
+    def marker(self, stage: str, *names: str) -> str:
+        return self.path("work", "done", stage, *names[:-1], f"{names[-1]}.json")
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold DIR for one run at a time. Raises OutputError naming the process that has it.
+
+        An object store has no locks: there two runs at once are the user's to avoid.
+        """
+        if storage.is_remote(self.root):
+            yield
+            return
+        storage.make_folder(self.path("work"))
+        with contextlib.ExitStack() as stack:
+            try:
+                stream = stack.enter_context(open(self.path("work", "lock"), "a+"))
+                _take(stream, self.root)
+            except OSError as error:
+                raise storage.cannot_write(self.path("work", "lock"), error) from error
+            self._sweep()
+            try:
+                yield
+            finally:
+                self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what a killed run, or a worker process of this one that died, left unfinished.
+
+        Only with the lock held: nothing else can be writing.
+        """
+        for base, _, names in os.walk(self.root):
+            for name in names:
+                if name.endswith(storage.TEMPORARY):
+                    os.remove(os.path.join(base, name))
+
+    def recipe(self) -> Recipe:
+        """The recipe that DIR was made by. Raises OutputError if DIR has none, or one that is damaged."""
+        path = self.path("recipe.yaml")
+        if not storage.exists(path):
+            raise OutputError(f"{self.root}: is no output folder of a run; it has no recipe.yaml")
+        try:
+            return Recipe.model_validate(_read_recipe(path)["recipe"])
+        except ValueError as error:
+            raise OutputError(f"{path}: is damaged, or of another version of this program: {error}") from error
+
+    def adopt(self, recipe: Recipe, *, update: bool) -> list[str]:
+        """Make DIR this recipe's, writing recipe.yaml. Returns the differences to the recipe that it had.
+
+        Raises OutputError if it is another recipe's and `update` is not set.
+        """
+        path = self.path("recipe.yaml")
+        canonical = recipe.canonical()
+        changed: list[str] = []
+        if storage.exists(path):
+            held = _read_recipe(path)
+            changed = recipe_differences(held.get("canonical", {}), recipe)
+            if changed and not update:
+                lines = "\n".join(f"  {line}" for line in changed[:20])
+                raise OutputError(
+                    f"{self.root} holds the output of another recipe:\n{lines}\n"
+                    "give another --output, or --update to redo the stages that the change touches"
+                )
+            if not changed and held.get("digest") == recipe.digest() and set(held["recipe"]) >= set(recipe.resolved()):
+                return []
+        versions = {"python": platform.python_version()}
+        for name in SHAPING:
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                versions[name] = metadata.version(name)
+        versions["massivetext"] = __version__
+        data = {
+            "digest": recipe.digest(),
+            "versions": versions,
+            "canonical": canonical,
+            "recipe": recipe.resolved(),
+        }
+        storage.write_bytes(path, yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode())
+        return changed
+
+    def is_done(self, marker_path: str, fingerprint: str) -> bool:
+        """Whether a task's marker stands, for the same inputs and recipe, over outputs that are what it wrote."""
+        marker = Marker.read(marker_path)
+        return marker is not None and marker.fingerprint == fingerprint and self.is_intact(marker)
+
+    def held(self, tasks: Sequence[Any]) -> list[Marker | None]:
+        """The markers of those tasks that are done, as `is_done` has it; None for the others."""
+        markers = read_markers([task.marker for task in tasks])
+        sizes: dict[str, tuple[int, int]] = {}
+        if storage.is_remote(self.root):
+            kinds = {_kind(name) for marker in markers if marker is not None for name in marker.outputs}
+            for kind in sorted(kinds):
+                sizes.update(storage.list_sizes(self.path(kind)))
+
+        def is_done(task: Any, marker: Marker) -> bool:
+            return marker.fingerprint == task.fingerprint and not marker.failures and self.is_intact(marker, sizes)
+
+        return [
+            marker if marker is not None and is_done(task, marker) else None for task, marker in zip(tasks, markers)
+        ]
+
+    def is_intact(self, marker: Marker, sizes: Mapping[str, tuple[int, int]] | None = None) -> bool:
+        """Whether a marker's outputs are there as written. A file touched since is read and its digest compared; of an
+        object the size is, which `sizes` may hold from a listing."""
+        for name, summary in marker.outputs.items():
+            path = self.path(name)
+            if storage.is_remote(path):
+                if sizes is not None:
+                    n_bytes = sizes.get(path, (None, 0))[0]
+                else:
+                    n_bytes = storage.size(path) if storage.exists(path) else None
+                if n_bytes != summary["bytes"]:
+                    return False
+                continue
+            try:
+                status = os.stat(path)
+            except FileNotFoundError:
+                return False
+            if status.st_size != summary["bytes"]:
+                return False
+            is_touched = any(summary.get(key) != stamp for key, stamp in _stamps(status).items())
+            if is_touched and file_digest(path) != summary["blake2b"]:
+                return False
+        return True
+
+    def outputs(self, summaries: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Summaries of files by their path in DIR, with the time of writing where the disk keeps one."""
+        found = {}
+        for name, summary in summaries.items():
+            path = self.path(name)
+            found[name] = {**summary, **({} if storage.is_remote(path) else _stamps(os.stat(path)))}
+        return found
+
+    def write_manifest(self, kind: str, recipe: Recipe, markers: list[Marker], counts: dict[str, Any]) -> None:
+        """`<kind>/manifest.json`: every file below it with rows, bytes and digest, and counts."""
+        files = {
+            name[len(kind) + 1 :]: {key: summary[key] for key in ("rows", "bytes", "blake2b")}
+            for marker in markers
+            for name, summary in marker.outputs.items()
+            if name.startswith(f"{kind}/")
+        }
+        manifest = {
+            "kind": kind,
+            "schema": "1",
+            "recipe": recipe.digest(),
+            "seed": recipe.seed,
+            "counts": counts,
+            "files": dict(sorted(files.items())),
+        }
+        data = (json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+        path = self.path(kind, "manifest.json")
+        if not storage.exists(path) or storage.read_bytes(path) != data:
+            storage.write_bytes(path, data)
+        # What a changed recipe or a vanished source left behind is no part of this output.
+        for name in storage.list_files(self.path(kind)):
+            below = name[len(self.path(kind)) + 1 :]
+            if below.endswith(".parquet") and below not in files:
+                storage.remove(name)
+
+
+def _stamps(status: os.stat_result) -> dict[str, int]:
+    """Times that tell a file that was written to since; the second one cannot be set back."""
+    return {"mtime_ns": status.st_mtime_ns, "ctime_ns": status.st_ctime_ns}
+
+
+def _read_recipe(path: str) -> dict[str, Any]:
+    """What `adopt` wrote. Raises OutputError if it cannot be read, and so cannot say whose the folder is."""
+    try:
+        held = yaml.safe_load(storage.read_bytes(path))
+        return {"canonical": dict(held["canonical"]), "digest": held.get("digest"), "recipe": held.get("recipe") or {}}
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"{path}: is damaged, so it cannot be told whose output this is: {error}; if it is this recipe's, remove "
+            "that file and run again"
+        ) from error
+
+
+def _kind(name: str) -> str:
+    """`curated`, or `work/ledger`: the folder of a kind of output."""
+    names = name.split("/")
+    return "/".join(names[: 2 if names[0] == "work" else 1])
+
+
+def _take(stream: IO[str], root: str) -> None:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        stream.seek(0)
+        holder = stream.read().strip() or "another process"
+        raise OutputError(f"{root}: {holder} is at work in it; wait for it to end, or give another --output") from error
+    stream.truncate(0)
+    # Past the buffer, which would be written once more when the file is closed, and fail again on a full disk.
+    os.write(stream.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())

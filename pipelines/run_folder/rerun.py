@@ -1,0 +1,65 @@
+"""What a run of a folder that holds something already does again, and why: said before it is done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from pipelines.tasks import read_markers
+
+__all__ = ["first_stage", "redone", "why"]
+
+_BANDING = ("threshold", "recall")
+
+
+def first_stage(key: str) -> tuple[str | None, str | None]:
+    """The first stage that a key of the recipe shapes (None: only what the run says of itself), and the subset that
+    it is limited to, if it is."""
+    names = key.partition(":")[0].split(".")
+    subset = None
+    if names[0] == "subsets" and len(names) > 1:
+        subset, names = names[1], names[2:] or ["sources"]
+    block, rest = names[0], names[1:]
+    if block == "max_failed":
+        return None, subset
+    if block == "mixture":
+        return "mix", subset
+    if block == "seed":
+        return "deduplicate", subset
+    if block == "contamination":
+        return "decontaminate", subset
+    if block == "deduplication" and rest and rest[0] not in _BANDING:
+        return "deduplicate", subset
+    return "curate", subset
+
+
+def redone(changed: Sequence[str]) -> list[str]:
+    """Lines that say, for each stage, which changes of the recipe (`key: old -> new`) make it be done again.
+
+    The stages after one that is done again follow where what they read has changed, and not elsewhere.
+    """
+    lines: dict[str, list[str]] = {}
+    for change in changed:
+        stage, subset = first_stage(change)
+        place = "no stage" if stage is None else f"{stage} of {subset}" if subset and stage != "mix" else stage
+        lines.setdefault(place, []).append(change)
+    return [f"{place}, for {change}" for place, found in sorted(lines.items()) for change in found]
+
+
+def why(stage: str, tasks: Sequence[Any], left: Sequence[Any]) -> str | None:
+    """`curate: 3 of 10 parts: 2 new, 1 changed`, or None where nothing was there before, or all of it stands."""
+    found: Counter[str] = Counter()
+    for task, marker in zip(left, read_markers([task.marker for task in left])):
+        if marker is None:
+            found["new"] += 1
+        elif marker.fingerprint != task.fingerprint:
+            found["changed, or read by other rules"] += 1
+        elif marker.failures:
+            found["failed before"] += 1
+        else:
+            found["with output lost or damaged"] += 1
+    if not left or found["new"] == len(tasks):
+        return None
+    reasons = ", ".join(f"{n:,} {name}" for name, n in found.items())
+    return f"{stage}: {len(left):,} of {len(tasks):,} parts: {reasons}; the others stand"

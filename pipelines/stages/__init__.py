@@ -1,0 +1,48 @@
+"""The stages of a recipe: one class each, and the registry that everything else loops over.
+
+A stage of a package of its own is an entry point of the group `massivetext.stages` whose name is the stage's and whose
+value is a subclass of `Stage`.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from pipelines.stages.contamination import Contamination, testset_index
+from pipelines.stages.deduplication import Deduplication
+from pipelines.stages.extraction import Extraction
+from pipelines.stages.families import C4, FineWeb, Quality, Repetition
+from pipelines.stages.language import Language
+from pipelines.stages.licence import Licence
+from pipelines.stages.pii import Pii
+from pipelines.stages.safe_search import SafeSearch
+from pipelines.stages.stage import Context, RuleFamily, Stage
+from pipelines.stages.user_rules import UserRules
+
+__all__ = ["STAGES", "Context", "RuleFamily", "Stage", "rule_families", "testset_index"]
+
+
+def _registry() -> dict[str, type[Stage]]:
+    """Every stage by name, in the order of verdicts: the first that removes a document is the ledger's `reason`."""
+    own: list[type[Stage]] = [
+        Licence,
+        Language,
+        SafeSearch,
+        Extraction,
+        Quality,
+        Repetition,
+        C4,
+        FineWeb,
+        Pii,
+        UserRules,
+    ]
+    others = [point.load() for point in sorted(entry_points(group="massivetext.stages"), key=lambda point: point.name)]
+    return {stage.name: stage for stage in [*own, *others, Deduplication, Contamination]}
+
+
+STAGES = _registry()
+
+
+def rule_families() -> dict[str, type[RuleFamily]]:
+    """Return the stages whose block is `signal: {min, max}`, by name."""
+    return {name: stage for name, stage in STAGES.items() if issubclass(stage, RuleFamily)}

@@ -1,0 +1,102 @@
+"""Extraction: from the page of a record to its text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+from pydantic import field_validator
+
+from massivetext import extraction, isolation
+from massivetext.batches import with_columns
+from massivetext.errors import LimitError, RecordError, TimeLimitError
+from massivetext.extraction import ENGINES
+from pipelines.stages.functions import function_fingerprint, is_function, load_function
+from pipelines.stages.stage import Block, Function, Stage
+
+__all__ = ["Extraction"]
+
+
+class ExtractionBlock(Block):
+    """`engine`: salient, trafilatura, or a function of one's own (`package.module:function`, `./mine.py:function`);
+    `fast`: trafilatura's fast mode."""
+
+    engine: Function = "salient"
+    fast: bool = False
+
+    @field_validator("engine")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if is_function(value):
+            load_function(value)
+        elif value not in ENGINES:
+            raise ValueError(f"unknown engine; expected one of {', '.join(ENGINES)}, or package.module:function")
+        return value
+
+
+class Extraction(Stage):
+    """Turn web pages into text by the tree of their markup (paper, appendix A.1.1, "Text Extraction")."""
+
+    name = "extraction"
+    version = getattr(extraction, "VERSION", 1)
+    block, default = ExtractionBlock, ExtractionBlock()
+    needs_texts = "pages would have to be extracted again"
+
+    def load(self) -> None:
+        if self.settings.engine in ENGINES:
+            self._extract(b"<p>A page.</p>", None, None)
+
+    def _extract(self, page: bytes, url: str | None, content_type: str | None) -> str:
+        engine = self.settings.engine
+        own = load_function(engine) if is_function(engine) else None
+        if own is not None:
+            return str(own(page, url=url, content_type=content_type))
+        return extraction.extract(page, engine=engine, url=url, content_type=content_type, fast=self.settings.fast)
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the batch with the text of each page, and without the pages.
+
+        A page that cannot be extracted is a failed record and takes no other with it.
+        """
+        if "page" not in batch.schema.names:
+            return batch
+        pages = batch.column("page")
+        if pages.null_count < batch.num_rows:
+            texts, outcomes, reasons = (batch.column(name).to_pylist() for name in ("text", "outcome", "reason"))
+            urls, types, offsets = (batch.column(name).to_pylist() for name in ("url", "content_type", "offset"))
+            for i in range(batch.num_rows):
+                if outcomes[i] is None and pages[i].is_valid:
+                    texts[i], reasons[i] = self._one(pages[i].as_py(), offsets[i], urls[i], types[i])
+                    if reasons[i] is not None:
+                        outcomes[i] = reasons[i].partition(".")[0]
+            batch = with_columns(
+                batch,
+                {
+                    "text": pa.array(texts, pa.large_string()),
+                    "outcome": pa.array(outcomes, pa.string()),
+                    "reason": pa.array(reasons, pa.string()),
+                },
+            )
+        return batch.drop_columns(["page"])
+
+    def _one(
+        self, page: bytes, offset: int, url: str | None, content_type: str | None
+    ) -> tuple[str | None, str | None]:
+        """(text, None), or (None, why there is none)."""
+        isolation.begin("extraction", offset, len(page))
+        try:
+            return self._extract(page, url, content_type), None
+        except RecordError as error:
+            return None, error.reason if error.reason.startswith("skipped.") else f"failed.{error.reason}"
+        except TimeLimitError:
+            return None, "failed.timeout in extraction"
+        except LimitError:
+            return None, "failed.limit in extraction"
+        except Exception as error:  # an engine's own fault with one page
+            return None, f"failed.{type(error).__name__} in extraction"
+
+    def settings_in_words(self) -> list[tuple[str, str]]:
+        return [("extraction.engine", self.settings.engine)]
+
+    def fingerprint(self) -> Any:
+        return [super().fingerprint(), function_fingerprint(self.settings.engine)]

@@ -1,0 +1,349 @@
+"""What a stage is: everything that the program knows of one stage of a recipe, in one class."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+from abc import ABC
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+
+from filters.limits import Limit, violations
+from massivetext import storage
+from massivetext.batches import with_measures
+
+__all__ = [
+    "Block",
+    "Context",
+    "Function",
+    "LimitBlock",
+    "Path",
+    "RuleFamily",
+    "Share",
+    "Stage",
+    "Switch",
+    "canonical",
+    "columns_of",
+    "content_digest",
+    "family_block",
+    "limit_in_words",
+    "path_mark",
+    "range_in_words",
+]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class PathMark:
+    """Marks a string of a recipe as a path: relative to the recipe's folder, its content shapes the output."""
+
+
+Path = Annotated[str, PathMark()]
+
+
+class FunctionMark(PathMark):
+    """Marks a word that may name a function: `package.module:function`, or with a path, `./mine.py:function`."""
+
+
+Function = Annotated[str, FunctionMark()]
+
+
+def _switch(value: Any) -> Any:
+    """YAML 1.1's words for booleans, which elsewhere in a recipe are words (`no` is Norwegian)."""
+    return (
+        {"yes": True, "on": True, "no": False, "off": False}.get(value.lower(), value)
+        if isinstance(value, str)
+        else value
+    )
+
+
+Switch = Annotated[bool | Path, BeforeValidator(_switch)]
+"""A file of one's own, true for the packaged one, false for none."""
+
+
+class Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LimitBlock(Block):
+    """`min` and `max` of one signal, both inclusive."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> LimitBlock:
+        for value in (self.min, self.max):
+            if value is not None and math.isnan(value):
+                raise ValueError("a limit must be a number, not NaN")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"impossible limit: min {self.min:g} is greater than max {self.max:g}")
+        return self
+
+    def limit(self) -> Limit:
+        return Limit(self.min, self.max)
+
+
+def _no_limit(value: Any) -> Any:
+    """A null switches a rule off, and must still say so where a recipe is written out: as a limit without ends."""
+    return {} if value is None else value
+
+
+OptionalLimit = Annotated[LimitBlock | None, BeforeValidator(_no_limit)]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stage may know beside its own block.
+
+    Attributes:
+        subset: the subset that it is bound to.
+        options: the recipe's keys that are no stage's block, such as `count_duplicates` and `testsets`.
+        folder: the output folder, for what a run prepares there; empty outside a run.
+    """
+
+    subset: str = ""
+    options: Mapping[str, Any] = ()  # type: ignore[assignment]
+    folder: str = ""
+
+    def option(self, name: str, default: Any = None) -> Any:
+        return dict(self.options).get(name, default)
+
+
+class Stage(ABC):
+    """One stage of a recipe, bound to its block for one subset. Subclasses say what differs.
+
+    Class attributes:
+        name: the stage in `stages` of a recipe, and the first half of its reasons.
+        version: of the definition of what it measures. A higher one is measured anew in every folder.
+        block: type of its block in a recipe (`name: ...`), with its default; None for a stage without settings.
+        is_required: whether a recipe must have its block.
+        is_subset_block: whether a subset may have a block of its own.
+        is_later: whether it comes after the pass over the text.
+        judges: whether it judges a document by itself, from columns of the ledger.
+        rewrites_text: whether it changes the text, and so comes before all that measures.
+        needs_texts: why another setting of its block, but for limits, is beyond what a ledger can answer.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    block: ClassVar[Any] = None
+    default: ClassVar[Any] = None
+    is_required: ClassVar[bool] = False
+    is_subset_block: ClassVar[bool] = True
+    is_later: ClassVar[bool] = False
+    rewrites_text: ClassVar[bool] = False
+    judges: ClassVar[bool] = False
+    needs_texts: ClassVar[str] = "it would have to be measured again"
+
+    def __init__(self, settings: Any = None, context: Context = Context()) -> None:
+        self.settings = self.default if settings is None else settings
+        self.context = context
+
+    # What it does.
+
+    def load(self) -> None:  # noqa: B027  most stages have nothing to load
+        """Load models and compile kernels: once a process, and in no document's time."""
+
+    def measure(self, batch: pa.RecordBatch) -> Mapping[str, pa.Array]:
+        """Return the columns that the stage adds, one row each of the batch's. Needs `text`."""
+        return {}
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the batch with what the stage adds or changes."""
+        return with_measures(batch, self.measure)
+
+    def judged_columns(self) -> list[str]:
+        """Return the columns that `verdict` reads."""
+        return []
+
+    def verdict(self, columns: pa.RecordBatch) -> dict[str, np.ndarray]:
+        """Return for each of the stage's rules (the second half of a reason) bool[n]: who breaks it."""
+        return {}
+
+    # What it says of itself.
+
+    @classmethod
+    def columns(cls, options: Mapping[str, Any]) -> list[pa.Field]:
+        """Return the columns that the stage has in a ledger."""
+        return []
+
+    def limit_in_words(self, signal: str) -> str:
+        """Return the limit of a rule in words; `no limit` where there is none."""
+        return "no limit"
+
+    @classmethod
+    def value_in_words(cls, row: Mapping[str, Any], signal: str) -> Any:
+        """Return what a row of the ledger holds of a rule's signal."""
+        return row.get(signal)
+
+    def settings_in_words(self) -> list[tuple[str, str]]:
+        """Return what the stage keeps, for the data card: (rule or key, its limit or setting in words)."""
+        return []
+
+    @classmethod
+    def signals(cls) -> list[str]:
+        """Return the columns that the stage limits by `min` and `max`, in its order; none if it judges otherwise."""
+        return []
+
+    # How it is told apart from another.
+
+    def fingerprint(self) -> Any:
+        """Return what shapes the stage's columns and verdict, as JSON: version, settings, contents of files."""
+        return [self.version, canonical(self.settings)]
+
+    @classmethod
+    def is_limit(cls, names: list[str]) -> bool:
+        """Return whether a key of the block is a limit, which is applied to columns that are already there."""
+        return False
+
+
+def canonical(value: Any, *, is_override: bool = False) -> Any:
+    """Return settings as JSON, with the contents of the files that they name in place of paths.
+
+    A key with its default value is left out: it is no part of a recipe's identity, so that a program that learns new
+    keys knows its older folders. is_override: the settings lie over others, so every key that is set counts.
+    """
+    if isinstance(value, BaseModel):
+        fields = {}
+        for name, field in type(value).model_fields.items():
+            own = getattr(value, name)
+            is_set = is_override and name in value.model_fields_set
+            if is_set or own != field.get_default(call_default_factory=True):
+                fields[name] = canonical_field(field, own, is_override=is_override)
+        return fields
+    if isinstance(value, Mapping):
+        return {str(key): canonical(item, is_override=is_override) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [canonical(item, is_override=is_override) for item in value]
+    return value
+
+
+def canonical_field(field: Any, value: Any, *, is_override: bool) -> Any:
+    """Return the value of a pydantic field as JSON, files and functions by their contents."""
+    mark = path_mark(field)
+    if mark is None:
+        return canonical(value, is_override=is_override)
+    if isinstance(mark, FunctionMark):
+        from pipelines.stages.functions import function_fingerprint
+
+        return [value.rpartition(":")[2], function_fingerprint(value)] if ":" in value else value
+    return canonical_path(value)
+
+
+def path_mark(field: Any) -> PathMark | None:
+    """Return what marks a pydantic field as one of paths, or functions, or lists of them; None for another field."""
+    return _mark(field.annotation, field.metadata)
+
+
+def _mark(annotation: Any, metadata: Any = ()) -> PathMark | None:
+    for mark in (*metadata, *getattr(annotation, "__metadata__", ())):
+        if isinstance(mark, PathMark):
+            return mark
+    marks = (_mark(one) for one in getattr(annotation, "__args__", ()))
+    return next((mark for mark in marks if mark is not None), None)
+
+
+def canonical_path(value: Any) -> Any:
+    """Return the digests of the files of a path, a pattern or a list of them; other values as they are."""
+    if isinstance(value, str):
+        return [content_digest(path) for path in storage.find(value)] or content_digest(value)
+    return [canonical_path(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def content_digest(path: str) -> str:
+    """Return BLAKE2b-128 (hex) of a file's bytes."""
+    return _content_digest(path, storage.modified(path), storage.size(path))
+
+
+@functools.lru_cache(maxsize=4096)
+def _content_digest(path: str, modified: int, size: int) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    with storage.open_input(path) as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def limit_in_words(limit: Any) -> str:
+    """Return `50 to 100,000` for anything with `min` and `max`; None is no limit."""
+    low, high = (None, None) if limit is None else (limit.min, limit.max)
+    if low is not None and high is not None:
+        return f"{low:,g} to {high:,g}"
+    if low is not None:
+        return f"{low:,g} or more"
+    return "no limit" if high is None else f"{high:,g} or less"
+
+
+def range_in_words(limit: Any) -> str:
+    """Return `50 to 100,000`, `>= 50` or `<= 0.3` for anything with `min` and `max`."""
+    low, high = limit.min, limit.max
+    if low is not None and high is not None:
+        return f"{low:g} to {high:,g}"
+    return f">= {low:g}" if low is not None else f"<= {high:g}" if high is not None else "anything"
+
+
+def family_block(name: str, module: str, limits: Any, **options: Any) -> type[Block]:
+    """Return the type of a rule family's block: `signal: {min, max}` for each of its limits, and its options.
+
+    name, module: the name that the type is given to in that module, by which it is pickled.
+    """
+    signals: dict[str, Any] = dict.fromkeys(limits.__dataclass_fields__, (OptionalLimit, None))
+    return create_model(name, __base__=Block, __module__=module, **options, **signals)
+
+
+class RuleFamily(Stage):
+    """A stage whose block is `signal: {min, max}`, and which removes a document for a signal outside its limits.
+
+    Class attributes:
+        limits: dataclass of `filters.limits.Limit`, whose fields name the signals in the order of verdicts.
+        measure_texts: from texts to a RecordBatch with those columns.
+    """
+
+    judges = True
+    limits: ClassVar[Any]
+    always_in_ledger: ClassVar[bool] = False
+
+    @classmethod
+    def signals(cls) -> list[str]:
+        return list(cls.limits.__dataclass_fields__)
+
+    @classmethod
+    def columns(cls, options: Mapping[str, Any]) -> list[pa.Field]:
+        return [pa.field(name, pa.int64() if name.endswith("_count") else pa.float64()) for name in cls.signals()]
+
+    def own_limits(self) -> dict[str, Limit]:
+        """Return the limits of the block, in the family's order; a rule without ends has none."""
+        blocks = {name: getattr(self.settings, name, None) for name in self.signals()}
+        return {
+            name: block.limit()
+            for name, block in blocks.items()
+            if block is not None and (block.min is not None or block.max is not None)
+        }
+
+    def judged_columns(self) -> list[str]:
+        return list(self.own_limits())
+
+    def verdict(self, columns: pa.RecordBatch) -> dict[str, np.ndarray]:
+        return violations(columns, self.own_limits())
+
+    def limit_in_words(self, signal: str) -> str:
+        return limit_in_words(self.own_limits().get(signal))
+
+    def settings_in_words(self) -> list[tuple[str, str]]:
+        return [(f"{self.name}.{signal}", range_in_words(limit)) for signal, limit in self.own_limits().items()]
+
+    @classmethod
+    def is_limit(cls, names: list[str]) -> bool:
+        return names[0] in cls.limits.__dataclass_fields__
+
+
+def columns_of(batch: pa.RecordBatch) -> dict[str, pa.Array]:
+    """Return the columns of a batch by name."""
+    return dict(zip(batch.schema.names, batch.columns))

@@ -1,0 +1,1 @@
+"""Transforms: PTransforms over batches of documents, each a pure function and a counter of its own."""

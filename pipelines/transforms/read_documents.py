@@ -1,0 +1,159 @@
+"""From files of any format to batches of documents."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+
+from massivetext import isolation, readers
+from massivetext.batches import Place, empty_batch, from_records
+from massivetext.documents import Record, document_id
+from massivetext.errors import SourceError
+from massivetext.removed import held_removed
+from pipelines.input_splits import split_files
+from pipelines.tasks import PartTask, task_begins
+from pipelines.transforms.base import Counters
+
+__all__ = ["BATCH_BYTES", "BATCH_RECORDS", "ReadDocuments", "read_documents"]
+
+BATCH_BYTES = 8 << 20
+BATCH_RECORDS = 2048
+"""A batch is closed by whichever comes first; both depend on the input alone, so batches are the same in every run."""
+
+
+class ReadDocuments(beam.PTransform):  # type: ignore[misc]
+    """Read documents as batches (`massivetext.batches.BATCH_SCHEMA`), each of one part, in the part's order.
+
+    Applied to a pipeline it reads the files that it names; applied to a PCollection of part tasks it reads those. The
+    last batch of a part has no rows, and says what was counted while reading.
+    """
+
+    def __init__(
+        self,
+        path: str = "",
+        *,
+        format: str = "",
+        subset: str = "documents",
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
+        """
+        Args:
+            path: a file, a folder or a pattern, local or a URL; empty where part tasks come in.
+            format: one of `massivetext.readers.FORMATS`, or a reader of one's own.
+            subset: what the documents' subset is called.
+            fields: which fields of a record hold `text`, `url` and so on, for formats of records.
+        """
+        super().__init__()
+        self.path, self.format, self.subset, self.fields = path, format, subset, dict(fields or {})
+
+    def expand(self, source: Any) -> beam.PCollection[pa.RecordBatch]:
+        if self.path:
+            tasks = [
+                PartTask(part, "", "", "") for part in split_files(self.path, self.format, self.subset, self.fields)
+            ]
+            source = source | "Parts" >> beam.Create(tasks) | "Spread" >> beam.Reshuffle()
+        return source | "Read" >> beam.ParDo(_Read()).with_output_types(pa.RecordBatch)
+
+
+class _Read(beam.DoFn):  # type: ignore[misc]
+    def setup(self) -> None:
+        self.counters = Counters("ReadDocuments")
+
+    def process(self, task: PartTask) -> Iterator[pa.RecordBatch]:
+        task_begins(task.marker)
+        # What comes after is done within each `yield`, and so within these limits.
+        with isolation.limited(task.seconds, task.memory, task.blamed):
+            batches = read_documents(task)
+            while True:
+                started = time.process_time()
+                batch = next(batches, None)
+                isolation.end()
+                self.counters.time(started)
+                if batch is None:
+                    break
+                self.counters.add(parts=int(batch.num_rows == 0), documents_out=batch.num_rows, bytes=batch.nbytes)
+                yield batch
+
+
+def read_documents(task: PartTask) -> Iterator[pa.RecordBatch]:
+    """Return the batches of a part, and last one without rows."""
+    part = task.part
+    counts: Counter[str] = Counter()
+    failures: list[str] = [task.message] if task.message else []
+    place = Place(part.subset, part.source, part.name, fingerprint=task.fingerprint)
+    try:
+        for records in _batches(_records(task, counts)):
+            counts["records"] += len(records)
+            counts["undecodable"] += sum(record.n_replaced for record in records)
+            yield from_records(records, place)
+            place = place.next(len(records))
+    except SourceError as error:
+        # What was read before the fault stays; the fault is the part's, and the run's to report.
+        failures.append(str(error))
+        if not counts["records"]:
+            counts["records"] = 1
+            yield from_records([Record(part.start, outcome="failed", reason="failed.unreadable")], place)
+            place = place.next(1)
+    yield empty_batch(replace(place, is_last=True, counts=dict(counts), failures=tuple(failures)))
+
+
+def _records(task: PartTask, counts: Counter[str]) -> Iterator[Record]:
+    """The records of a part, without the text of those that were removed, or known to end the process that works on
+    them. Where reading itself does, it stops there."""
+    part, n, offset = task.part, 0, task.part.start - 1
+    if task.message:
+        yield Record(part.start, outcome="failed", reason="failed.part")
+        return
+    records = readers.read_part(
+        part.path, part.format, start=part.start, stop=part.stop, options=part.fields, counts=counts
+    )
+    removed = held_removed(task.root) if task.root else None
+    while True:
+        reason = isolation.reading_ends(n)
+        if reason is not None:
+            yield Record(offset + 1, outcome="failed", reason=reason)
+            raise SourceError(f"{part.path}: {reason}: nothing is read after record {n}; the next run tries it again")
+        isolation.begin("reading", n, part.n_bytes, isolation.READING)
+        record = next(records, None)
+        if record is None:
+            return
+        n, offset = n + 1, record.offset
+        reason = isolation.failure(record.offset)
+        if reason is not None:
+            record = replace(record, text=None, page=None, outcome="failed", reason=reason)
+        if removed:
+            reason = removed.reason(document_id(part.subset, part.source, record.offset), record.url)
+            if reason is not None:
+                record = replace(record, text=None, page=None, outcome="rejected", reason=reason)
+        yield record
+
+
+def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """Records in lists of at most BATCH_RECORDS and about BATCH_BYTES of content. What a reader raises is passed on
+    after the records that came before it."""
+    batch: list[Record] = []
+    size = 0
+    fault: SourceError | None = None
+    while True:
+        try:
+            record = next(records)
+        except StopIteration:
+            break
+        except SourceError as error:
+            fault = error
+            break
+        batch.append(record)
+        size += len(record.page or b"") + len(record.text or "")
+        if size >= BATCH_BYTES or len(batch) >= BATCH_RECORDS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+    if fault is not None:
+        raise fault

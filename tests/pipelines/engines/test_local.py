@@ -1,0 +1,84 @@
+"""Tasks in supervised worker processes: done, raising, dying, and the bystanders of one that dies."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from massivetext import storage
+from pipelines.engines.engine import ATTEMPTS, Execution
+from pipelines.engines.local import LocalEngine
+from pipelines.tasks import Marker, TaskError
+from pipelines.transforms.run_steps import RunSteps
+
+
+@dataclass(frozen=True)
+class Count:
+    """A task that notes each attempt, and does what its name says."""
+
+    folder: str
+    name: str
+    weight: int = 1
+    fingerprint: str = "f"
+
+    @property
+    def marker(self) -> str:
+        return f"{self.folder}/{self.name}.json"
+
+    def __call__(self) -> None:
+        with open(f"{self.folder}/{self.name}.attempts", "a", encoding="utf-8") as stream:
+            stream.write("x")
+        attempt = os.path.getsize(f"{self.folder}/{self.name}.attempts")
+        if self.name.startswith("raises") or (self.name.startswith("once") and attempt == 1):
+            raise ValueError("told to")
+        if self.name.startswith("dies") or (self.name.startswith("killed") and attempt == 1):
+            os._exit(9)
+        Marker("f", counts={"attempt": attempt}).write(self.marker)
+
+
+def attempts(folder: Path) -> dict[str, int]:
+    return {path.stem: path.stat().st_size for path in sorted(folder.glob("*.attempts"))}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_task_is_done_once(tmp_path: Path, workers: int) -> None:
+    done: list[str] = []
+    with LocalEngine(Execution(workers=workers)) as engine:
+        engine.run(
+            RunSteps(),
+            [Count(str(tmp_path), f"t{i}", i) for i in range(9)],
+            on_done=lambda task: done.append(task.marker),
+        )
+
+    assert {f"t{i}": 1 for i in range(9)} == attempts(tmp_path)
+    assert sorted(str(path) for path in tmp_path.glob("*.json")) == sorted(done)
+
+
+def test_a_task_that_fails_takes_no_other_with_it(tmp_path: Path) -> None:
+    names = ["raises", "dies", "once", "killed", *(f"t{i}" for i in range(12))]
+    with pytest.raises(TaskError) as raised, LocalEngine(Execution(workers=2)) as engine:
+        engine.run(RunSteps(), [Count(str(tmp_path), name) for name in names])
+    tried = attempts(tmp_path)
+    lines = str(raised.value).splitlines()[1:]
+
+    assert {"raises.json", "dies.json"} == {line.partition(":")[0].rpartition("/")[2] for line in lines}
+    assert any("ValueError: told to" in line for line in lines)
+    assert any("exit code 9" in line for line in lines)
+    assert (ATTEMPTS, ATTEMPTS, 2, 2) == (tried["raises"], tried["dies"], tried["once"], tried["killed"])
+    assert all(storage.exists(f"{tmp_path}/{name}.json") for name in names if name not in ("raises", "dies"))
+
+
+def test_a_pipeline_that_fails_names_the_error(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match="told to"), LocalEngine(Execution()) as engine:
+        engine.run(RunSteps(), [Count(str(tmp_path), "raises")])
+
+
+def test_a_marker_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    path = str(tmp_path / "m.json")
+    storage.write_bytes(path, b'{"fingerprint": "f"')
+
+    assert Marker.read(path) is None
+    assert Marker.read(str(tmp_path / "none.json")) is None
