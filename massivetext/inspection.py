@@ -102,10 +102,10 @@ def find_files(path: str) -> list[str]:
     """
     is_there = storage.exists(path)
     # A name that is there is that, also with a `[` in it.
-    found = (storage.list_files(path) or [path]) if is_there and not storage.is_remote(path) else storage.find(path)
-    files = [name for name in found if name.endswith(".parquet")]
-    if not files and len(found) == 1 and found[0] == path:
-        files = found  # a file by another name
+    paths = (storage.list_files(path) or [path]) if is_there and not storage.is_remote(path) else storage.find(path)
+    files = [name for name in paths if name.endswith(".parquet")]
+    if not files and paths == [path]:
+        files = paths  # a file by another name
     if not files:
         there = "no Parquet file there" if is_there else "no such file or folder"
         raise SourceError(f"{path}: {there}; give a .parquet file, a folder of them, or the --output of a run")
@@ -181,16 +181,16 @@ def select_with_paths(files: Files, selection: Selection) -> Iterator[tuple[str,
     if selection.sort:
         yield from _sorted(files, places, selection, shown)
         return
-    left = selection.limit if selection.limit is not None else -1
+    remaining = selection.limit if selection.limit is not None else -1
     with _Opened(files) as opened:
         for number, group, rows in places:
-            if left > 0:
-                rows = rows[:left]
-                left -= len(rows)
+            if remaining > 0:
+                rows = rows[:remaining]
+                remaining -= len(rows)
             if len(rows):
                 for row in _read(opened.file(number), group, shown, rows):
                     yield files.paths[number], row
-            if left == 0:
+            if remaining == 0:
                 return
 
 
@@ -276,14 +276,14 @@ def _places(files: Files, selection: Selection, condition: _Condition | None) ->
 
 def _by_id(file: pq.ParquetFile, group: int, ids: Sequence[str]) -> np.ndarray:
     column = file.read_row_group(group, columns=["id"]).column("id")
-    found = np.zeros(len(column), bool)
+    is_named = np.zeros(len(column), bool)
     for name in ids:
         if pa.types.is_binary(column.type) or pa.types.is_fixed_size_binary(column.type):
             hits = pc.starts_with(pc.cast(column, pa.binary()), bytes.fromhex(name[: len(name) // 2 * 2]))
         else:
             hits = pc.starts_with(column, name)
-        found |= np.asarray(pc.fill_null(hits, False).to_numpy(zero_copy_only=False), bool)
-    return np.flatnonzero(found)
+        is_named |= np.asarray(pc.fill_null(hits, False).to_numpy(zero_copy_only=False), bool)
+    return np.flatnonzero(is_named)
 
 
 class _Condition:
@@ -316,13 +316,13 @@ class _Condition:
         whole = pa.table([*arrays, pa.array(np.arange(n))], names=[*self.columns, place])
         self.connection.register("rows", whole)
         try:
-            found = self.connection.execute(f'SELECT "{place}" FROM rows WHERE ({self.where}\n)').fetchnumpy()
+            matches = self.connection.execute(f'SELECT "{place}" FROM rows WHERE ({self.where}\n)').fetchnumpy()
         except duckdb.Error as error:
-            said = str(error).partition("\n")[0]
+            fault = str(error).partition("\n")[0]
             raise ConditionError(
-                f"{self.where!r} is no condition on these rows: {said}; {_names(self.files)}"
+                f"{self.where!r} is no condition on these rows: {fault}; {_names(self.files)}"
             ) from error
-        return np.sort(np.asarray(found[place], np.int64))
+        return np.sort(np.asarray(matches[place], np.int64))
 
 
 def _sample(places: Iterator[Place], n: int, seed: int) -> Iterator[Place]:
@@ -333,8 +333,8 @@ def _sample(places: Iterator[Place], n: int, seed: int) -> Iterator[Place]:
         at = np.arange(start, start + len(rows), dtype=np.uint64)
         start += len(rows)
         fixed = np.full(len(rows), number, np.uint64), np.full(len(rows), group, np.uint64)
-        found = np.stack([_mixed(at, seed), *fixed, rows.astype(np.uint64)], axis=1)
-        best = np.concatenate([best, found])
+        drawn = np.stack([_mixed(at, seed), *fixed, rows.astype(np.uint64)], axis=1)
+        best = np.concatenate([best, drawn])
         if len(best) > n:
             best = best[np.argsort(best[:, 0], kind="stable")[:n]]
     order = np.lexsort((best[:, 3], best[:, 2], best[:, 1]))
@@ -365,15 +365,15 @@ class _Opened:
 
     def __exit__(self, *_: object) -> None:
         if self.number >= 0:
-            self.held.close()
+            self.parquet.close()
             self.stream.close()
 
     def file(self, number: int) -> pq.ParquetFile:
         if number != self.number:
             self.__exit__()
             self.number, self.stream = number, storage.open_input(self.files.paths[number])
-            self.held = open_parquet(self.stream)
-        return self.held
+            self.parquet = open_parquet(self.stream)
+        return self.parquet
 
 
 def _read(file: pq.ParquetFile, group: int, shown: Sequence[str], rows: np.ndarray) -> Iterator[dict[str, Any]]:
@@ -407,7 +407,7 @@ def as_json_line(row: dict[str, Any], schema: pa.Schema, *, ascii_only: bool = F
     """A row as JSON, without what some readers of lines take for the end of one (U+0085, U+2028, U+2029)."""
     data = {name: as_json(value, schema.field(name).type) for name, value in row.items()}
     text = json.dumps(data, ensure_ascii=ascii_only, allow_nan=False)
-    return _LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _LINE_ENDS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _is_pairs(kind: pa.DataType) -> bool:

@@ -27,36 +27,36 @@ def diff(first: str, second: str, examples: int, as_json: bool) -> None:
     from massivetext.cli._tables import in_order, side_by_side
     from massivetext.looking.diff import diff as compare
 
-    found = compare(first, second, (run_recipe(first), run_recipe(second)), examples=examples)
+    comparison = compare(first, second, (run_recipe(first), run_recipe(second)), examples=examples)
     if as_json:
-        echo_json(found)
+        echo_json(comparison)
         return
     echo(f"first    {visible_name(first)}\nsecond   {visible_name(second)}\n")
     for title in ("recipe", "versions"):
-        echo(f"{title}: " + ("the same" if not found[title] else ""))
-        for line in found[title]:
+        echo(f"{title}: " + ("the same" if not comparison[title] else ""))
+        for line in comparison[title]:
             echo(f"  {visible_name(line)}")
     rows = []
-    for subset in dict.fromkeys(row["subset"] for row in found["funnel"]):
-        own = [row for row in found["funnel"] if row["subset"] == subset]
+    for subset in dict.fromkeys(row["subset"] for row in comparison["funnel"]):
+        own = [row for row in comparison["funnel"] if row["subset"] == subset]
         sums = {side: [sum(row[side][k] for row in own) for k in range(3)] for side in ("first", "second")}
         rows += [
             {"subset": subset, "outcome": "records", "reason": None, **sums, "style": "bold"},
             *in_order(own, "first"),
         ]
     side_by_side(rows, ("first", "second"), ((0, "documents"), (1, "bytes"), (2, "tokens")))
-    for subset, n in found["measured_otherwise"].items():
+    for subset, n in comparison["measured_otherwise"].items():
         documents = counted(n, "document")
         echo(f"{subset}: {documents} of both measured differently: another text, or another way to measure")
-    if not found["moves"] and not found["only"]:
+    if not comparison["moves"] and not comparison["only"]:
         echo("every document has the same outcome and reason in both")
-    for move in found["moves"]:
+    for move in comparison["moves"]:
         sums_ = f"{counted(move['documents'], 'document')}, {counted(move['tokens'], 'token')}"
         echo(f"{move['subset']}: {move['from']} -> {move['to']}: {sums_}")
-    for only in found["only"]:
+    for only in comparison["only"]:
         echo(f"{only['subset']}: only in {only['side']}: {only['outcome']}: {counted(only['documents'], 'document')}")
     last = None
-    for example in found["examples"]:
+    for example in comparison["examples"]:
         if last != (example["from"], example["to"]):
             echo(f"\n{example['from']} -> {example['to']}")
             last = (example["from"], example["to"])

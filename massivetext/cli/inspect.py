@@ -120,9 +120,9 @@ def _with_texts(path: str, files: Any, selection: Any) -> Iterator[dict[str, Any
             {**{key: row[key] for key in keys}, "part": name.rpartition("/")[2].removesuffix(".parquet")}
             for name, row in chunk
         ]
-        found = texts(path, places)
+        texts_by_id = texts(path, places)
         for _, row in chunk:
-            yield {**{name: row[name] for name in shown}, "text": found.get(row["id"])}
+            yield {**{name: row[name] for name in shown}, "text": texts_by_id.get(row["id"])}
 
 
 def _print_json(selected: Iterator[dict[str, Any]], files: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from massivetext.cli._output import echo
+
 __all__ = ["pack"]
 
 
@@ -81,5 +83,5 @@ def pack(
         scratch=scratch,
         bos=bos,
         eos=eos,
-        say=(lambda line: None) if quiet else click.echo,
+        say=(lambda line: None) if quiet else echo,
     )

@@ -36,30 +36,30 @@ def plan(recipe: str, sample: int, workers: int, memory: int, settings: tuple[st
 
     progress = _Sampling(quiet=as_json, as_json=False)
     try:
-        found = forecast(
+        prediction = forecast(
             recipes.read(recipe, settings), Execution(workers=workers, memory=memory << 20), progress, sample=sample
         )
     finally:
         progress.close()
     if as_json:
-        echo_json(found)
+        echo_json(prediction)
         return
-    show(found)
+    show(prediction)
 
 
-def show(found: dict[str, Any]) -> None:
+def show(prediction: dict[str, Any]) -> None:
     """A forecast as tables for people."""
-    drawn = found["sample"]
+    drawn = prediction["sample"]
     share = drawn["bytes"] / drawn["of_bytes"] if drawn["of_bytes"] else 1.0
     echo(
         f"read {drawn['parts']:,} of {drawn['of_parts']:,} parts, {share:.1%} of {_size(drawn['of_bytes'])}; "
         "ranges are 95 % intervals between parts"
     )
-    _subsets(found["subsets"])
+    _subsets(prediction["subsets"])
     echo("duplicates and test items are not taken off: these are the most that can be kept")
-    _mixture(found["mixture"])
-    _costs(found)
-    for line in found["failures"]:
+    _mixture(prediction["mixture"])
+    _costs(prediction)
+    for line in prediction["failures"]:
         echo(f"failed: {line}", err=True)
 
 
@@ -77,17 +77,17 @@ def _subsets(subsets: dict[str, Any]) -> None:
     table = Table("subset", "parts", "documents", "pass the rules", "share", "tokens", "from", "to")
     for column in table.columns[1:]:
         column.justify = "right"
-    for name, found in subsets.items():
-        share, tokens = found["share"], found["tokens"]
+    for name, of_subset in subsets.items():
+        share, tokens = of_subset["share"], of_subset["tokens"]
         ends = [_count(tokens["low"]), _count(tokens["high"])]
         spread = "one part" if share["low"] is None else f"{share['low']:.1%} to {share['high']:.1%}"
-        if found["sampled"] == found["parts"]:
+        if of_subset["sampled"] == of_subset["parts"]:
             spread, ends = "all parts", ["", ""]
         table.add_row(
             name,
-            f"{found['sampled']} of {found['parts']}",
-            _count(found["documents"]["expected"]),
-            _count(found["passing"]["expected"]),
+            f"{of_subset['sampled']} of {of_subset['parts']}",
+            _count(of_subset["documents"]["expected"]),
+            _count(of_subset["passing"]["expected"]),
             f"{share['expected']:.1%}\n{spread}",
             _count(tokens["expected"]),
             *ends,
@@ -107,11 +107,11 @@ def _mixture(mixture: dict[str, Any]) -> None:
         echo(f"largest budget under {mixture['max_epochs']:g} epochs: {_count(mixture['largest'])} tokens")
 
 
-def _costs(found: dict[str, Any]) -> None:
-    disk, time = found["disk"], found["time"]
+def _costs(prediction: dict[str, Any]) -> None:
+    disk, time = prediction["disk"], prediction["time"]
     echo("\ndisk      " + ", ".join(f"{kind} {_size(n)}" for kind, n in disk.items() if kind != "all"))
     echo(f"          {_size(disk['all'])} in all; the scratch of deduplication comes and goes")
-    process = found["memory"]["process"]
+    process = prediction["memory"]["process"]
     echo(f"memory    {_size(process)} a process at most in the sample, {_size(process * time['workers'])} all workers")
     stages = ", ".join(f"{stage} {_seconds(n)}" for stage, n in time["cpu_seconds"].items())
     echo(f"CPU time  {stages}")

@@ -51,8 +51,7 @@ def remove(
             text = storage.read_bytes(path).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise click.UsageError(f"{path}: expected UTF-8 text, one entry a line: {error}") from error
-        found = [line.strip() for line in text.split("\n")]
-        return [line for line in found if line]
+        return [line for line in map(str.strip, text.split("\n")) if line]
 
     if not (ids or urls) and not storage.exists(storage.join(folder, "removed.json")):
         raise click.UsageError("nothing is named: give --ids FILE or --urls FILE")

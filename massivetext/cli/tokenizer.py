@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from massivetext.cli._groups import Group
-from massivetext.cli._output import echo
+from massivetext.cli._output import echo, echo_json
 
 __all__ = ["tokenizer"]
 
@@ -27,6 +27,7 @@ def tokenizer() -> None:
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--mixture", metavar="NAME", help="the mixture, where DIR has several")
 @click.option("--quiet", is_flag=True, help="say nothing but errors")
+@click.option("--json", "as_json", is_flag=True, help="what was trained as JSON")
 def train(
     directory: str,
     output: str,
@@ -35,6 +36,7 @@ def train(
     seed: int,
     mixture: str | None,
     quiet: bool,
+    as_json: bool,
 ) -> None:
     """Train a SentencePiece model (BPE, byte fallback) on a seeded sample of the mixture in DIR, with its weights.
 
@@ -50,7 +52,9 @@ def train(
         sample_bytes=sample_bytes,
         seed=seed,
         mixture=mixture,
-        say=(lambda line: None) if quiet else click.echo,
+        say=(lambda line: None) if quiet or as_json else echo,
     )
-    if not quiet:
+    if as_json:
+        echo_json(found)
+    elif not quiet:
         echo(f"{found['pieces']:,} pieces in {output}")

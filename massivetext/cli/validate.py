@@ -27,23 +27,23 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
     from pipelines import recipe as recipes
     from pipelines.input_splits import find_parts
 
-    found = recipes.read(recipe, settings)
-    check_testsets(found)
-    parts = find_parts(found)
-    told = recipe_warnings(found)
+    whole = recipes.read(recipe, settings)
+    check_testsets(whole)
+    parts = find_parts(whole)
+    warnings = recipe_warnings(whole)
     subsets: dict[str, dict[str, Any]] = {}
-    for name, subset in found.subsets.items():
+    for name, subset in whole.subsets.items():
         own = [part for part in parts if part.subset == name]
         subsets[name] = {
-            "weight": found.mixture.weights.get(name, 0),
+            "weight": whole.mixture.weights.get(name, 0),
             "files": len({part.source for part in own}),
             "parts": len(own),
             "bytes": sum(part.n_bytes for part in own),
             "stages": list(subset.stages),
         }
-    digest = found.digest()
+    digest = whole.digest()
     if as_json:
-        echo_json({"digest": digest, "subsets": subsets, "warnings": told})
+        echo_json({"digest": digest, "subsets": subsets, "warnings": warnings})
         return
     if not quiet:
         for name, data in subsets.items():
@@ -51,8 +51,8 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
                 f"{name:<12} weight {data['weight']:<6g} {data['files']:,} files, {data['bytes']:,} bytes, "
                 f"{data['parts']:,} parts; stages: {', '.join(data['stages'])}"
             )
-        for testset in found.testsets:
+        for testset in whole.testsets:
             echo(f"test set     {testset.name}")
         echo(f"digest {digest}")
-    for line in told:
+    for line in warnings:
         echo(f"warning: {line}", err=True)

@@ -37,23 +37,23 @@ def what_if(folder: str, settings: tuple[str, ...], recipe: str | None, examples
     if not settings and recipe is None:
         raise RecipeError("nothing is changed: give --set quality.word_count.min=30, say, or --recipe other.yaml")
     other = changed_recipe(folder, recipe, settings)
-    found = judging.what_if(folder, run_recipe(folder), other, examples=examples).as_data()
+    result = judging.what_if(folder, run_recipe(folder), other, examples=examples).as_data()
     changed = [word for setting in settings for word in ("--set", setting)]
     update = ["massivetext", "run", recipe or f"{folder}/recipe.yaml", "--output", folder, "--update", *changed]
-    found["update"] = shlex.join(update)
+    result["update"] = shlex.join(update)
     if as_json:
-        echo_json(found)
+        echo_json(result)
         return
-    if not found["changes"]:
+    if not result["changes"]:
         echo("no rule that documents of this run are judged by is changed")
         return
-    for change in found["changes"]:
+    for change in result["changes"]:
         echo(change)
-    _table(found["subsets"])
-    _moves(found)
-    for note in _notes(found["subsets"], found["moves"]):
+    _table(result["subsets"])
+    _moves(result)
+    for note in _notes(result["subsets"], result["moves"]):
         echo(note)
-    echo(f"to make it real:\n  {found['update']}")
+    echo(f"to make it real:\n  {result['update']}")
 
 
 def _table(subsets: dict[str, Any]) -> None:
@@ -61,23 +61,23 @@ def _table(subsets: dict[str, Any]) -> None:
     from massivetext.cli._tables import in_order, side_by_side
 
     rows = []
-    for subset, found in subsets.items():
+    for subset, counts in subsets.items():
         rows.append(
-            {"subset": subset, "outcome": "pass the rules", "reason": None, **found["passing"], "style": "bold"}
+            {"subset": subset, "outcome": "pass the rules", "reason": None, **counts["passing"], "style": "bold"}
         )
-        shown = [row for row in found["outcomes"] if row["before"] != row["after"] or row["outcome"] == "kept"]
+        shown = [row for row in counts["outcomes"] if row["before"] != row["after"] or row["outcome"] == "kept"]
         rows += [{"subset": subset, **row} for row in in_order(shown, "before")]
     side_by_side(rows, ("before", "after"), ((0, "documents"), (2, "tokens")))
 
 
-def _moves(found: dict[str, Any]) -> None:
+def _moves(result: dict[str, Any]) -> None:
     """Documents that change sides, with examples and what decides on them."""
     sums: dict[tuple[str, str], int] = {}
-    for move in found["moves"]:
+    for move in result["moves"]:
         key = (move["from"], move["to"])
         sums[key] = sums.get(key, 0) + move["documents"]
     examples: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for example in found["examples"]:
+    for example in result["examples"]:
         examples.setdefault((example["from"], example["to"]), []).append(example)
     for key in sorted(examples, key=lambda key: (-sums[key], key)):
         after = "passes the rules, later stages unknown" if key[1] == "unknown" else key[1]
@@ -108,9 +108,9 @@ def _notes(subsets: dict[str, Any], moves: list[dict[str, Any]]) -> list[str]:
         return [""]
     n = sum(move["documents"] for move in unknown)
     names = {"deduplication": "deduplication", "contamination": "test-set filtering"}
-    stages = [name for name in names if any(name in found["later_stages"] for found in subsets.values())]
-    said = " and ".join(names[name] for name in stages)
-    notes = [f"\nunknown: {n:,} documents that {said} would still have to judge"]
+    stages = [name for name in names if any(name in counts["later_stages"] for counts in subsets.values())]
+    later = " and ".join(names[name] for name in stages)
+    notes = [f"\nunknown: {n:,} documents that {later} would still have to judge"]
     if "deduplication" in stages:
         notes.append("each may turn out a duplicate, or be kept in place of one that is kept now")
     return notes
