@@ -77,7 +77,7 @@ docs: setup ## the site of the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 requirements: setup ## requirements-workers.txt: what an engine's workers install, in the versions found here
-	$(BIN)/python -c "import shutil; from pipelines.staging import requirements; shutil.copy(requirements(), 'requirements-workers.txt')"
+	$(BIN)/python -c "import shutil; from pipelines.engines.worker_package import requirements; shutil.copy(requirements(), 'requirements-workers.txt')"
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .venv-loaders build dist *.egg-info

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import staging
+from pipelines.engines import worker_package
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -57,7 +57,7 @@ def test_the_base_is_numpy_and_pyarrow() -> None:
 
 def test_workers_get_what_the_extra_names() -> None:
     """Beam comes with a worker's image; all else is pinned within the bounds of setup.cfg."""
-    pinned = dict(line.split("==") for line in Path(staging.requirements()).read_text("utf-8").splitlines())
+    pinned = dict(line.split("==") for line in Path(worker_package.requirements()).read_text("utf-8").splitlines())
 
     declared = {_name(requirement): requirement for requirement in (*_extras()["base"], *_extras()["pipeline"])}
     assert set(declared) - {"apache-beam"} == {name.lower() for name in pinned}

@@ -12,7 +12,7 @@ def packaged_recipes() -> list[str]:
     """Return the names of the recipes that ship with the package."""
     from importlib.resources import files
 
-    entries = files("pipelines").joinpath("recipes").iterdir()
+    entries = files("pipelines").joinpath("recipe/packaged").iterdir()
     return sorted(entry.name.removesuffix(".yaml") for entry in entries if entry.name.endswith(".yaml"))
 
 
@@ -20,7 +20,7 @@ def packaged_text(name: str) -> str:
     """Return the YAML of a packaged recipe, with its comments."""
     from importlib.resources import files
 
-    return files("pipelines").joinpath(f"recipes/{name}.yaml").read_text("utf-8")
+    return files("pipelines").joinpath(f"recipe/packaged/{name}.yaml").read_text("utf-8")
 
 
 def run_recipe(folder: str) -> Any:
