@@ -70,10 +70,13 @@ class DamagedError(SourceError):
 
 class Block(NamedTuple):
     """Bytes of a stream. start: where they lie (plain) or their member starts (compressed) in the file as stored.
-    data is None where bytes are missing: what comes next does not follow on what came before."""
+    data is None where bytes are missing: what comes next does not follow on what came before. is_plain: the bytes are
+    as stored. reason: why bytes are missing."""
 
     start: int
     data: bytes | None
+    is_plain: bool = False
+    reason: str = "corrupt"
 
 
 def detect(head: bytes) -> str | None:
@@ -85,23 +88,35 @@ def detect(head: bytes) -> str | None:
 
 
 def blocks(
-    stream: IO[bytes], *, source: str, recover: bool = False, counts: MutableMapping[str, int] | None = None
+    stream: IO[bytes],
+    *,
+    source: str,
+    recover: bool = False,
+    counts: MutableMapping[str, int] | None = None,
+    start: int = 0,
 ) -> Iterator[Block]:
-    """The decompressed content of a whole file, in blocks of at most 1 MiB (zstd: 128 MiB).
+    """The decompressed content of a file, in blocks of at most 1 MiB (zstd: 128 MiB).
 
-    Raises DamagedError after all that can be read. With `recover`, a corrupt member is a gap (a Block without data) and
-    reading goes on at the next member.
+    Args:
+        stream: the file as stored.
+        source: its name, for messages.
+        recover: a member that is corrupt, or a bomb, is a gap (a Block without data), and reading goes on at the next.
+        counts: gains `garbage_bytes`, and with `recover` `corrupt_members` and `bombs`.
+        start: the byte to begin at, where a member or plain content begins.
+
+    Raises:
+        DamagedError: after all that can be read.
     """
-    stream.seek(0)
+    stream.seek(start)
     kind = detect(stream.read(_LONGEST_MAGIC))
-    stream.seek(0)
+    stream.seek(start)
     if kind is None:
-        position = 0
+        position = start
         while data := _input(stream, source):
-            yield Block(position, data)
+            yield Block(position, data, is_plain=True)
             position += len(data)
         return
-    yield from _Members(stream, kind, source, recover, {} if counts is None else counts).blocks()
+    yield from _Members(stream, kind, source, recover, {} if counts is None else counts, start).blocks()
 
 
 def _input(stream: IO[bytes], source: str) -> bytes:
@@ -116,10 +131,17 @@ class _Members:
     of the last corrupt member everything was given, and only its checksum is wrong."""
 
     def __init__(
-        self, stream: IO[bytes], kind: str, source: str, recover: bool, counts: MutableMapping[str, int]
+        self,
+        stream: IO[bytes],
+        kind: str,
+        source: str,
+        recover: bool,
+        counts: MutableMapping[str, int],
+        position: int = 0,
     ) -> None:
         self.stream, self.kind, self.source, self.recover, self.counts = stream, kind, source, recover, counts
-        self.pending, self.position, self.given = b"", 0, 0
+        self.pending, self.position, self.given = b"", position, 0
+        self.origin = position
         self.dictionary: Any = None
         self.is_whole = False
 
@@ -136,7 +158,7 @@ class _Members:
             try:
                 for data in self._member():
                     self.given += len(data)
-                    if self.given > BOMB_BYTES and self.given > BOMB_RATIO * (self.position + _READ):
+                    if self.given > BOMB_BYTES and self.given > BOMB_RATIO * (self.position - self.origin + _READ):
                         raise DamagedError(
                             "bomb",
                             f"{self.source}: decompression bomb: {self.given} bytes out of {self.position}; beyond "
@@ -145,17 +167,21 @@ class _Members:
                     if data:
                         yield Block(start, data)
             except DamagedError as damage:
-                if damage.reason != "corrupt" or not self.recover:
+                if damage.reason not in ("corrupt", "bomb") or not self.recover:
                     raise
-                self.counts["corrupt_members"] = self.counts.get("corrupt_members", 0) + 1
-                if not self.is_whole:
-                    yield Block(start, None)
+                is_bomb = damage.reason == "bomb"
+                key = "bombs" if is_bomb else "corrupt_members"
+                self.counts[key] = self.counts.get(key, 0) + 1
+                if is_bomb or not self.is_whole:
+                    yield Block(start, None, reason=damage.reason)
+                if is_bomb:  # what follows it is measured by itself
+                    self.given, self.origin = 0, self.position
                 self._drop(1)
 
     def _rest(self) -> Iterator[Block]:
         """Records that someone appended without compressing them."""
         while self.pending or self._fill(1):
-            yield Block(self.position, self.pending)
+            yield Block(self.position, self.pending, is_plain=True)
             self._drop(len(self.pending))
 
     def _fill(self, n: int) -> bool:
@@ -271,7 +297,7 @@ class _Members:
         import zstandard
 
         self._fill(8)
-        is_dictionary = self.pending[:4] == _DICTIONARY and self.position == 0
+        is_dictionary = self.pending[:4] == _DICTIONARY and self.position == self.origin
         left = int.from_bytes(self.pending[4:8], "little")
         self._drop(8)
         if is_dictionary and left <= _MEMORY:

@@ -19,10 +19,15 @@ __all__ = ["Response", "is_html", "main_type", "parse"]
 _END = re.compile(rb"\r?\n[ \t]*\r?\n")
 _STATUS = re.compile(rb"\s*HTTP/?\d*(?:\.\d+)?[ \t]+(\d{3})\b", re.IGNORECASE)
 _SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
-_MARKUP = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<!--(?:(?!-->).)*-->\s*)*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|body)\b",
-    re.I | re.S,
+_BEFORE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*(?:<\?xml[^>]*>\s*)?", re.S)
+"""What may stand before the first tag: a byte order mark, an XML declaration, comments."""
+_SNIFFED = re.compile(
+    rb"<(?:!doctype\s+html|html|head|script|iframe|h[1-6]|div|font|table|a|style|title|b|body|br|p|meta|link|base|"
+    rb"center|ul|ol|dl|img|form|span|section|article|main|header|nav|noscript|frameset|pre|blockquote|hr|i|em|strong)"
+    rb"(?=[\s>/])",
+    re.I,
 )
+"""First tags of a page: those of the WHATWG MIME Sniffing Standard, and others that no XML vocabulary begins with."""
 _HTML = frozenset(("text/html", "application/xhtml+xml", "application/xhtml", "application/vnd.wap.xhtml+xml"))
 _UNTYPED = frozenset(("", "unknown", "no-type", "unknown/unknown", "application/unknown", "content/unknown", "*/*"))
 _ENCODINGS = 4
@@ -67,10 +72,29 @@ def main_type(content_type: str | None) -> str:
     return re.split(r"[;,\s]", (content_type or "").strip().strip("\"'").lower(), maxsplit=1)[0].strip("\"'")
 
 
-def is_html(content_type: str | None, payload: bytes) -> bool:
-    """Whether this is a page: by its declared type, or by its first tags if no type is declared."""
+def is_html(content_type: str | None, payload: bytes, identified: str | None = None) -> bool:
+    """Whether this is a page: by its declared type, or by the one that a crawler identified, or by its first tags.
+
+    Args:
+        content_type: the Content-Type header, if there is one.
+        payload: the body.
+        identified: WARC-Identified-Payload-Type, which counts where no type is declared.
+    """
     kind = main_type(content_type)
-    return kind in _HTML or (kind in _UNTYPED and _MARKUP.match(payload[:4096]) is not None)
+    if kind in _UNTYPED and identified:
+        kind = main_type(identified)
+    return kind in _HTML or (kind in _UNTYPED and _begins_as_page(payload))
+
+
+def _begins_as_page(payload: bytes) -> bool:
+    """Whether the first tag is one of HTML's, or a comment stands before text without a tag."""
+    head = payload[:4096]
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        head = head[: len(head) & ~1].decode("utf-16", "replace").encode()
+    rest = head[_BEFORE.match(head).end() :]  # type: ignore[union-attr]
+    if rest.startswith(b"<"):
+        return _SNIFFED.match(rest) is not None
+    return b"<!--" in head[: len(head) - len(rest)] and rest != b""
 
 
 def _headers(head: bytes) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import replace
 from typing import IO
@@ -46,14 +47,18 @@ def read(
             if member.reason:
                 yield member_record(member)
                 continue
+            of_archive: Counter[str] = Counter()
+            where = f"{source}/{member.name}"
             try:
                 for record in warc.read(
-                    member.stream, start=0, stop=0, source=f"{source}/{member.name}", options=options, counts=counts
+                    member.stream, start=0, stop=0, source=where, options=options, counts=of_archive
                 ):
                     last = max(last + 1, member.base + record.offset)
                     yield replace(record, offset=last)
             except DamagedError as fault:
                 damage = fault
+            for name, n in of_archive.items():
+                counts[name] = counts.get(name, 0) + n
     except DamagedError as fault:
         yield Record(last + 1, outcome="failed", reason=f"failed.{fault.reason}")
         raise

@@ -39,6 +39,9 @@ _RESUME = re.compile(rb"(?<=\n)(?=WARC/\d{1,3}\.\d{1,3}[ \t]{0,9}\r?\n)", re.IGN
 _UNLISTED = frozenset(("warcinfo", "request", "metadata", "continuation"))
 _LONGEST = 128
 """Bytes looked at to see whether a record begins here."""
+WAITING_BYTES = 64 << 20
+"""Bytes of records that wait for the continuation of one before them."""
+_GZIP = b"\x1f\x8b\x08"
 
 
 def read(
@@ -54,11 +57,24 @@ def read(
 
     offset: the byte of the file at which the record, or its compressed member, starts; further records of one member
     count on by one. Reasons: `skipped.http_status`, `skipped.content_type`, `skipped.revisit`, `failed.too_large`,
-    `failed.truncated`, `failed.corrupt`. Raises DamagedError for a file that is cut short or has corrupt members, after
-    all else, and SourceError for one that is no archive.
+    `failed.truncated`, `failed.corrupt`, `failed.bomb`. Raises DamagedError for a file that is cut short or has corrupt
+    members, after all else, and SourceError for one that is no archive.
     """
+    segments = _Segments(counts)
+    for offset, entry, damage in _entries(stream, source, counts):
+        yield from segments.add(offset, entry, damage)
+    yield from segments.rest()
+    if segments.error is not None:
+        raise segments.error
+
+
+def _entries(
+    stream: IO[bytes], source: str, counts: MutableMapping[str, int]
+) -> Iterator[tuple[int, _Entry | SourceError | None, str | None]]:
+    """(offset, entry, damage) of each record; the entry is None for one that cannot be read, and damage says why. What
+    is wrong with the file comes last, as an error in place of an entry."""
     archive = _Archive(stream, source, counts)
-    offset, seen = -1, 0
+    offset, n_entries = -1, 0
     while True:
         is_at_end = archive.skip_blank()
         offset = max(offset + 1, archive.offset())
@@ -66,7 +82,7 @@ def read(
             if archive.gap is None:
                 break
             offset = max(offset, archive.gap)
-            yield Record(offset, outcome="failed", reason="failed.corrupt")
+            yield offset, None, archive.gap_reason
             archive.resume()
             continue
         n_corrupt = counts.get("corrupt_members", 0)
@@ -74,35 +90,44 @@ def read(
         if entry is None:
             archive.skip_garbage()
             continue
-        seen += 1
+        n_entries += 1
         damage = None
         if entry.is_cut:
             if archive.gap is None and archive.fault is None:
                 message = f"{source}: truncated: ends inside the record at byte {offset}"
                 archive.fault = DamagedError("truncated", message)
-            damage = archive.fault.reason if archive.fault else "corrupt"
+            damage = archive.fault.reason if archive.fault else archive.gap_reason
             if entry.body is None:
-                yield Record(offset, url=entry.url, timestamp=entry.date, outcome="failed", reason=f"failed.{damage}")
+                yield offset, entry._replace(is_lost=True), damage
                 if archive.fault:
-                    raise archive.fault
+                    yield offset, archive.fault, None
+                    return
                 archive.resume()
                 continue
         elif counts.get("corrupt_members", 0) > n_corrupt and archive.gap is None:
             damage = "corrupt"  # by the checksum of its member
-        record = _record(offset, entry, counts)
-        if record is not None:
-            yield record if damage is None else replace(record, metadata={"damage": damage})
+        yield offset, entry, damage
     if archive.fault is not None:
-        yield Record(offset, outcome="failed", reason=f"failed.{archive.fault.reason}")
-        raise archive.fault
-    if not seen and counts.get("garbage_bytes"):
-        raise SourceError(f"{source}: no record in it; expected a WARC, WET or ARC file, plain or compressed")
-    if counts.get("corrupt_members"):
-        raise DamagedError("corrupt", f"{source}: {counts['corrupt_members']} compressed members are corrupt")
+        yield offset, None, archive.fault.reason
+        yield offset, archive.fault, None
+    elif not n_entries and counts.get("garbage_bytes"):
+        yield (
+            offset,
+            SourceError(f"{source}: no record in it; expected a WARC, WET or ARC file, plain or compressed"),
+            None,
+        )
+    elif counts.get("corrupt_members"):
+        error = DamagedError("corrupt", f"{source}: {counts['corrupt_members']} compressed members are corrupt")
+        yield offset, error, None
 
 
 class _Entry(NamedTuple):
-    """One record of an archive. body is None if it is longer than any page may be; is_cut: the file ends inside it."""
+    """One record of an archive.
+
+    body is None if it is longer than any page may be; is_cut: the file ends inside it; is_lost: nothing of it is there.
+    identified: the type that a crawler told by the bytes. segment: its number, if it is one of several; origin: the id
+    of the first segment, whose own id `name` is; is_last: it says how long all segments are together.
+    """
 
     kind: str
     url: str | None
@@ -110,6 +135,92 @@ class _Entry(NamedTuple):
     content_type: str | None
     body: bytes | None
     is_cut: bool = False
+    is_lost: bool = False
+    identified: str | None = None
+    segment: int = 0
+    name: str = ""
+    origin: str = ""
+    is_last: bool = False
+
+
+class _Segments:
+    """Puts records together that an archive holds in segments, and keeps the order of the file.
+
+    The first segment waits for its continuations, and what follows it waits too, up to WAITING_BYTES; a record of which
+    a segment is missing is given as far as it goes, marked `damage: segmented`.
+    """
+
+    def __init__(self, counts: MutableMapping[str, int]) -> None:
+        self.counts = counts
+        self.error: SourceError | None = None
+        self.waiting: deque[tuple[int, _Entry | None, str | None]] = deque()
+        self.open: dict[str, tuple[int, list[bytes], int]] = {}
+        self.n_bytes = 0
+
+    def add(self, offset: int, entry: _Entry | SourceError | None, damage: str | None) -> Iterator[Record]:
+        """Take what an archive gives next. Gives the records that need not wait."""
+        if isinstance(entry, SourceError):
+            self.error = entry
+            return
+        if entry is not None and entry.kind == "continuation" and entry.origin in self.open:
+            yield from self._continue(entry)
+            return
+        if entry is not None and entry.segment == 1 and entry.name and not entry.is_last and entry.body is not None:
+            self.open[entry.name] = (1, [entry.body], len(entry.body))
+        elif not self.waiting:
+            yield from self._record(offset, entry, damage)
+            return
+        self.waiting.append((offset, entry, damage))
+        self.n_bytes += len(entry.body or b"") if entry is not None else 0
+        while self.n_bytes > WAITING_BYTES and self.waiting:
+            yield from self._first()
+
+    def _continue(self, entry: _Entry) -> Iterator[Record]:
+        number, bodies, size = self.open[entry.origin]
+        self.counts["warc.continuation"] = self.counts.get("warc.continuation", 0) + 1
+        if entry.segment == number + 1 and entry.body is not None and size + len(entry.body) <= _BODY:
+            bodies.append(entry.body)
+            self.open[entry.origin] = (entry.segment, bodies, size + len(entry.body))
+            self.n_bytes += len(entry.body)
+            if not entry.is_last:
+                return
+            self._close(entry.origin, is_whole=True)
+        else:
+            self._close(entry.origin, is_whole=False)
+        while self.waiting and not self._is_open(self.waiting[0][1]):
+            yield from self._first()
+
+    def _is_open(self, entry: _Entry | None) -> bool:
+        return entry is not None and entry.segment == 1 and entry.name in self.open
+
+    def _close(self, name: str, *, is_whole: bool) -> None:
+        """Put the segments that there are in the place of the first."""
+        _, bodies, _ = self.open.pop(name)
+        for i, (offset, entry, damage) in enumerate(self.waiting):
+            if entry is not None and entry.name == name and entry.segment == 1:
+                whole = entry._replace(body=b"".join(bodies), segment=0)
+                self.waiting[i] = (offset, whole, damage or (None if is_whole else "segmented"))
+
+    def _first(self) -> Iterator[Record]:
+        """Give the first of what waits, whether it is whole or not."""
+        if self._is_open(entry := self.waiting[0][1]):
+            self._close(entry.name if entry is not None else "", is_whole=False)
+        offset, entry, damage = self.waiting.popleft()
+        self.n_bytes -= len(entry.body or b"") if entry is not None else 0
+        yield from self._record(offset, entry, damage)
+
+    def rest(self) -> Iterator[Record]:
+        while self.waiting:
+            yield from self._first()
+
+    def _record(self, offset: int, entry: _Entry | None, damage: str | None) -> Iterator[Record]:
+        if entry is None or entry.is_lost:
+            url, date = (entry.url, entry.date) if entry is not None else (None, None)
+            yield Record(offset, url=url, timestamp=date, outcome="failed", reason=f"failed.{damage}")
+            return
+        record = _record(offset, entry, self.counts)
+        if record is not None:
+            yield record if damage is None else replace(record, metadata={"damage": damage})
 
 
 class _Archive:
@@ -117,9 +228,12 @@ class _Archive:
 
     def __init__(self, stream: IO[bytes], source: str, counts: MutableMapping[str, int]) -> None:
         stream.seek(0)
+        self.stream, self.source = stream, source
         self.is_plain = compression.detect(stream.read(16)) is None
         self.blocks = compression.blocks(stream, source=source, recover=True, counts=counts)
         self.counts = counts
+        self.gap_reason = "corrupt"
+        self.plain_from: int | None = 0 if self.is_plain else None
         self.data, self.at, self.origin = b"", 0, 0
         self.members: deque[tuple[int, int]] = deque()
         self.gap: int | None = None
@@ -141,8 +255,10 @@ class _Archive:
         if block is None:
             return False
         if block.data is None:
-            self.gap = block.start
+            self.gap, self.gap_reason = block.start, block.reason
             return False
+        if block.is_plain != (self.plain_from is not None):
+            self.plain_from = self.origin + len(self.data) if block.is_plain else None
         end = self.origin + len(self.data)
         if not self.members or self.members[-1][1] != block.start:
             self.members.append((end, block.start))
@@ -246,12 +362,30 @@ class _Archive:
     def entry(self) -> _Entry | None:
         """The record that begins here, or None if none does."""
         head = self.peek(_LONGEST)
+        if head.startswith(_GZIP) and self._switch():
+            head = self.peek(_LONGEST)
         if self.origin == self.at == 0 and head.startswith(codecs.BOM_UTF8):
             self.at += len(codecs.BOM_UTF8)
             head = self.peek(_LONGEST)
         if _FIRST.match(head):
             return self._warc()
         return None if self.is_arc is False else self._arc()
+
+    def _switch(self) -> bool:
+        """Read on as compressed members from the cursor, at which one begins after records that are not compressed."""
+        position = self.origin + self.at
+        if self.plain_from is None or position < self.plain_from:
+            return False
+        while len(self.members) > 1 and self.members[1][0] <= position:
+            self.members.popleft()
+        begin, start = self.members[0]
+        self.blocks = compression.blocks(
+            self.stream, source=self.source, recover=True, counts=self.counts, start=start + position - begin
+        )
+        self.is_plain, self.plain_from = False, None
+        self.origin, self.data, self.at = position, b"", 0
+        self.members.clear()
+        return True
 
     def skip_garbage(self) -> None:
         """Skip to the next place where a record may begin: in an ARC file any line, else a line `WARC/1.0`."""
@@ -357,7 +491,20 @@ class _Archive:
         url = _word(headers.get("warc-target-uri"))
         if url and url.startswith("<") and url.endswith(">"):
             url = url[1:-1]
-        return _Entry(kind, url, _word(headers.get("warc-date")), content_type, body, is_cut)
+        segment = headers.get("warc-segment-number", "")
+        return _Entry(
+            kind,
+            url,
+            _word(headers.get("warc-date")),
+            content_type,
+            body,
+            is_cut,
+            identified=headers.get("warc-identified-payload-type"),
+            segment=int(segment) if segment.isascii() and segment.isdigit() and len(segment) < 9 else 0,
+            name=headers.get("warc-record-id", ""),
+            origin=headers.get("warc-segment-origin-id", ""),
+            is_last="warc-segment-total-length" in headers,
+        )
 
     def _arc(self) -> _Entry | None:
         line = self.line()
@@ -434,7 +581,7 @@ def _record(offset: int, entry: _Entry, counts: MutableMapping[str, int]) -> Rec
         elif http.main_type(content_type) == "application/http":
             content_type = None
         payload = response.payload
-    if not http.is_html(content_type, payload):
+    if not http.is_html(content_type, payload, entry.identified):
         return without("skipped.content_type")
     if len(payload) > MAX_PAGE:
         return without("failed.too_large")
