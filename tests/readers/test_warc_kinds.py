@@ -11,8 +11,8 @@ import pytest
 import zstandard
 
 from massivetext.readers import compression, http, warc
-from tests.readers.archives import members, page, record, records
 from tests.readers.archives import http as response
+from tests.readers.archives import members, page, record, records
 from tests.readers.reading import read, reasons
 
 PAGES = [page(i) for i in range(10)]
