@@ -9,6 +9,10 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from massivetext.shadowing import check_packages
+
+check_packages("filters")
+
 # Beam says at every import that a Google client is missing, which nothing here needs.
 logging.getLogger().addFilter(lambda record: "apitools not found" not in record.getMessage())
 

@@ -10,7 +10,6 @@ import contextlib
 import io
 import os
 import sys
-from importlib.util import find_spec
 from typing import NoReturn
 
 try:
@@ -22,6 +21,7 @@ from massivetext import __version__
 from massivetext.cli._groups import Commands
 from massivetext.cli._output import echo
 from massivetext.errors import MassiveTextError
+from massivetext.shadowing import check_packages
 
 __all__ = ["commands", "main"]
 
@@ -37,7 +37,7 @@ def commands() -> None:
 
 def main() -> NoReturn:
     """Entry point: exit 0 done, 1 a fault in data or folder, 2 wrong usage or recipe, 3 our error, 130 interrupted."""
-    status = _shadowed() or _status()
+    status = _status()
     # The interpreter is not torn down: a thread of Arrow that still holds a Python stream then would abort the process,
     # with status 134 after all work is done.
     atexit._run_exitfuncs()
@@ -53,6 +53,7 @@ def _status() -> int:
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
     try:
+        check_packages("filters", "pipelines")
         commands.main(prog_name="massivetext", standalone_mode=False)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -75,29 +76,4 @@ def _status() -> int:
         echo(traceback.format_exc().rstrip("\n"), err=True)
         echo("this is an error of massivetext itself; please report it with the lines above", err=True)
         return 3
-    return 0
-
-
-def _shadowed() -> int:
-    """Return 2, with a message, if Python's path has a module of the user's before `filters` or `pipelines`, else 0.
-
-    Such a module, `filters.py` in the folder of `python -m massivetext` for example, would be imported in their place.
-    """
-    home = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    for name in ("filters", "pipelines"):
-        try:
-            spec = find_spec(name)
-        except (ImportError, ValueError):
-            continue
-        origin = spec.origin if spec is not None else None
-        if origin is None or not os.path.isfile(os.path.join(home, name, "__init__.py")):
-            continue
-        if os.path.realpath(origin) != os.path.realpath(os.path.join(home, name, "__init__.py")):
-            folder = os.path.dirname(os.path.dirname(origin) if origin.endswith("__init__.py") else origin)
-            echo(
-                f"error: {origin} comes before MassiveText's own package `{name}` on Python's path; rename it, or take "
-                f"{folder} off the path (PYTHONPATH, or the folder that you start in)",
-                err=True,
-            )
-            return 2
     return 0

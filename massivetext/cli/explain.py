@@ -70,7 +70,7 @@ def _stage(stage: str, row: dict[str, Any], recipe: Any, folder: str) -> None:
     echo(f"\n{stage}")
     if recipe.signals(stage):
         for name in recipe.signals(stage):
-            _signal(f"{stage}.{name}", name, row[name], row, recipe)
+            _signal(f"{stage}.{name}", name, row.get(name), row, recipe)
     elif stage == "licence":
         is_broken = "licence.licence" in row["reasons"]
         kept = recipe.limit_in_words(row["subset"], "licence.licence")
@@ -91,6 +91,13 @@ def _stage(stage: str, row: dict[str, Any], recipe: Any, folder: str) -> None:
         echo("    compared with no test set")
     elif stage == "contamination":
         _tests(row, recipe)
+    else:
+        # A stage that this command has no words of its own for: what it removed the document by.
+        for reason in row["reasons"]:
+            if reason.startswith(f"{stage}."):
+                limit = recipe.limit_in_words(row["subset"], reason)
+                value = visible_name(recipe.value_of(row, reason))
+                echo(f"  {_mark(True)} {reason.partition('.')[2]} {value}; kept: {visible_name(limit)}")
 
 
 def _evidence(evidence: str | None) -> list[str]:

@@ -91,6 +91,14 @@ def test_a_module_of_ones_own_is_named_in_one_line(tmp_path: Path, name: str) ->
     assert f"take {tmp_path} " in done.stderr
 
 
+def test_the_transforms_name_it_too(tmp_path: Path) -> None:
+    (tmp_path / "filters.py").write_text("", "utf-8")
+    command = [sys.executable, "-c", "from pipelines import MeasureQuality"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert f"DependencyError: {tmp_path}/filters.py comes before MassiveText's own package `filters`" in done.stderr
+
+
 def test_packaged_recipes_are_listed_and_shown() -> None:
     listed = json.loads(invoke("recipe", "list", "--json").output)
     written = invoke("recipe", "show", "gopher").output
