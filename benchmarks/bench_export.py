@@ -48,9 +48,8 @@ def main() -> None:
             manifest = export(f"{folder}/in", format=name, output=f"{folder}/{name}")
             seconds = time.process_time() - begin
             size = sum(one["bytes"] for one in manifest["files"].values())
-            print(
-                f"{name:<20}{n_bytes / seconds / 1e6:8.0f} MB/s   {alone / seconds:.2f} of decoding alone   {size / n_bytes:.2f} of its size"
-            )
+            ratio = f"{alone / seconds:.2f} of decoding alone   {size / n_bytes:.2f} of its size"
+            print(f"{name:<20}{n_bytes / seconds / 1e6:8.0f} MB/s   {ratio}")
 
 
 if __name__ == "__main__":

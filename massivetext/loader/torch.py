@@ -103,8 +103,9 @@ class TorchLoader:
 
     @property
     def epoch(self) -> int:
-        """The epoch in which the readers stand."""
-        return max(int(one.get("epoch", 0)) for one in self.state_dict()["readers"])
+        """The epoch in which the readers stand, or that has just ended."""
+        states = self._states.values() if self._has_ended and self._states else self.state_dict()["readers"]
+        return max(int(one.get("epoch", 0)) for one in states)
 
     def set_epoch(self, epoch: int) -> None:
         """Stand at the beginning of an epoch; within it already, nothing changes, so that a resumed one goes on."""

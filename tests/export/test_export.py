@@ -131,6 +131,8 @@ def test_mds_as_described_and_by_mosaicml(folder: str, documents: list[dict[str,
     assert rows == [found[i] for i in range(len(rows))]
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # webdataset leaves the tar for the collector to close
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_webdataset_is_a_tar(folder: str, documents: list[dict[str, Any]], tmp_path: Path) -> None:
     export(folder, format="webdataset", output=tmp_path / "o")
 

@@ -14,6 +14,7 @@ import pytest
 
 import massivetext
 from massivetext.errors import OutputError
+from massivetext.mixture import front_matter
 from tests.loader.conftest import document
 
 HOW = "is not installed here: `make test-loaders` runs this"
@@ -112,6 +113,78 @@ def test_a_torch_loader_gives_the_same_again(torch, out: str) -> None:
         TorchLoader(TorchDataset(massivetext.load, out, seed=1), num_workers=2).load_state_dict(before.state_dict())
 
 
+def passes(loader: object, n: int) -> list[list[str]]:
+    return [take(loader) for _ in range(n)]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["one loader", "a loader an epoch", "workers that persist"])
+def test_epochs_the_usual_way(torch, out: str, ids: list[str], workers: int, kind: str) -> None:
+    """for epoch in range(3): for batch in DataLoader(...): all rows each time, in another order."""
+    from massivetext.loader.torch import TorchDataset
+
+    dataset = TorchDataset(massivetext.load, out, seed=1, batch_size=8)
+    options = {
+        "batch_size": None,
+        "num_workers": workers,
+        "persistent_workers": kind.endswith("persist") and workers > 0,
+    }
+    loader = torch.utils.data.DataLoader(dataset, **options)
+    given = []
+    for _ in range(3):
+        if kind == "a loader an epoch":
+            torch.manual_seed(0)  # what tells passes apart is not the seed alone
+            loader = torch.utils.data.DataLoader(dataset, **options)
+        given.append(take(loader))
+
+    assert [ids] * 3 == [sorted(one) for one in given]
+    assert 3 == len({*map(tuple, given)})
+    # An epoch that is chosen is the same again.
+    dataset.set_epoch(1)
+    if workers == 0:
+        assert given[1] == take(loader)
+    else:
+        assert sorted(given[1]) == sorted(take(loader))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_epochs_of_a_torch_loader(torch, out: str, ids: list[str], workers: int) -> None:
+    from massivetext.loader.torch import TorchDataset, TorchLoader
+
+    def loader() -> TorchLoader:
+        return TorchLoader(TorchDataset(massivetext.load, out, batch_size=16), num_workers=workers)
+
+    whole = loader()
+    given = passes(whole, 3)
+    assert [ids] * 3 == [sorted(one) for one in given]
+    assert 3 == len({*map(tuple, given)})
+    # Resumed in the middle of the second, and at its end.
+    before = loader()
+    assert given[0] == take(before)
+    first = take(before, 6)
+    after = loader()
+    after.load_state_dict(json.loads(json.dumps(before.state_dict())))
+    after.set_epoch(1)
+    assert sorted(given[1]) == sorted(first + take(after))
+    last = loader()
+    last.load_state_dict(json.loads(json.dumps(after.state_dict())))
+    assert given[2] == take(last)
+    assert 2 == last.epoch
+
+
+def test_sequences_go_into_an_embedding(torch, model: str, out: str) -> None:
+    from massivetext.loader.torch import TorchDataset
+
+    dataset = TorchDataset(massivetext.sequences, out, tokenizer=model, length=32, batch_size=4)
+    loader = torch.utils.data.DataLoader(dataset, batch_size=None, num_workers=1)
+    first, second = (list(loader) for _ in range(2))
+
+    assert torch.int32 == first[0].dtype
+    assert (4, 32, 8) == tuple(torch.nn.Embedding(70_000, 8)(first[0]).shape)
+    assert len(first) == len(second)
+    assert not torch.equal(first[0], second[0])
+
+
 @pytest.mark.filterwarnings("ignore:'set_vital' is deprecated:UserWarning")  # torchdata 0.11 with torch 2.15
 @pytest.mark.parametrize("workers", [0, 2])
 def test_torchdata_keeps_the_state_of_a_dataset(torch, out: str, workers: int) -> None:
@@ -135,7 +208,7 @@ def test_torchdata_keeps_the_state_of_a_dataset(torch, out: str, workers: int) -
 def test_sequences_are_tensors_in_torch(torch, model: str, out: str) -> None:
     from massivetext.loader.torch import TorchDataset, TorchLoader
 
-    options = {"tokenizer": model, "length": 32, "weights": {"c4": 1.0}}
+    options = {"tokenizer": model, "length": 32, "weights": {"c4": 1.0}, "epochs": 1}
     batches = list(TorchLoader(TorchDataset(massivetext.sequences, out, batch_size=4, **options), num_workers=2))
 
     assert {torch.Tensor} == set(map(type, batches))
@@ -147,6 +220,13 @@ def test_sequences_are_tensors_in_torch(torch, model: str, out: str) -> None:
 def test_hugging_face_loads_the_shards_as_they_are(out: str, ids: list[str], tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets", reason=f"datasets {HOW}")
 
+    (tmp_path / "main").mkdir()
+    for path in Path(f"{out}/mixture/main").iterdir():
+        (tmp_path / "main" / path.name).write_bytes(path.read_bytes())
+    counts = json.loads((tmp_path / "main" / "manifest.json").read_text())
+    (tmp_path / "main" / "README.md").write_text(front_matter("main", counts) + "# Card\n")
+    as_it_is = datasets.load_dataset(str(tmp_path / "main"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert ids == sorted(as_it_is["id"])
     files = f"{out}/mixture/main/*.parquet"
     found = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path))
     expected = next(massivetext.load(out, shuffle=0))
