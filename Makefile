@@ -46,11 +46,14 @@ test-long: setup ## every test that `make test` leaves out for its length
 .venv-loaders/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv-loaders
 	.venv-loaders/bin/python -m pip install --quiet --editable . 'datasets>=4,<6' 'grain>=0.2.12,<0.3' 'hypothesis>=6.100,<7' \
-		'pytest>=8,<10' 'sentencepiece>=0.2,<0.3' 'torch>=2.6,<3' 'torchdata>=0.11,<0.12'
+		'pytest>=8,<10' 'sentencepiece>=0.2,<0.3' 'torch>=2.6,<3' 'torchdata>=0.11,<0.12' \
+		'click>=8.1,<9' 'numba>=0.61,<0.69' 'tokenizers>=0.20,<0.24' 'zstandard>=0.23,<0.26'
+	.venv-loaders/bin/python -m pip install --quiet 'mosaicml-streaming>=0.11,<0.14' 'tiktoken>=0.7,<1' 'transformers>=4.50,<6' 'webdataset>=1,<2'
+	.venv-loaders/bin/python -m pip install --quiet --no-deps 'megatron-core>=0.12,<0.17'
 	touch $@
 
-test-loaders: .venv-loaders/.installed ## the loader in PyTorch, Hugging Face datasets and grain, in their own environment
-	.venv-loaders/bin/python -m pytest tests/loader/test_adapters.py tests/docs/test_loading.py
+test-loaders: .venv-loaders/.installed ## the loader and the exports read by the trainers' own libraries, in an environment of their own
+	.venv-loaders/bin/python -m pytest tests/loader/test_adapters.py tests/docs/test_loading.py tests/export tests/packing/test_tokenizers.py
 
 fuzz: setup ## mutated input for FUZZ_SECONDS a target: readers, archives, text and pages, recipes
 	for file in tests/fuzz/fuzz_*.py; do FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python $$file || exit 1; done
