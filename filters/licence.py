@@ -34,15 +34,63 @@ _NAMES = {
     "Artistic-2.0": "artistic 2|artistic 2.0|artistic version 2.0|perl artistic 2.0",
 }
 _ALIASES = {alias: name for name, aliases in _NAMES.items() for alias in aliases.split("|")}
+_TROVE_NAMES = {
+    "mit license": "MIT",
+    "isc license (iscl)": "ISC",
+    "isc license": "ISC",
+    "the unlicense (unlicense)": "Unlicense",
+    "the unlicense": "Unlicense",
+    "cc0 1.0 universal (cc0 1.0) public domain dedication": "CC0-1.0",
+    "cc0 1.0 universal public domain dedication": "CC0-1.0",
+    "mit": "MIT",
+    "apache software license 2.0": "Apache-2.0",
+    "apache-2.0": "Apache-2.0",
+    "bsd-3-clause": "BSD-3-Clause",
+    "bsd-2-clause": "BSD-2-Clause",
+    "artistic-2.0": "Artistic-2.0",
+}
+"""What the classifiers of PyPI mean that name one licence, also without their brackets; the last six are not PyPI's, but
+are written."""
 _FILLING = re.compile(
     r"\b(?:the|licen[cs]e|general public)\b|licen[cs]e\b|,|\((?:the )?[^()]*licen[cs]e[^()]*\)|\((?:mit|isc|expat)\)"
 )
 _OPERATOR = re.compile(r"\s*(?<![\w-])(AND|OR|WITH|and|or|with)(?![\w-])\s*|\s*([;,()|])\s*|(?<=[\w.])/(?=[A-Z])")
 
 
+_TROVE = re.compile(r"License\s*::\s*(?:OSI Approved\s*::\s*)?((?:(?! (?:AND|OR|WITH) )[^;,|])+)", re.IGNORECASE)
+_ADDRESSES = {
+    "Apache-2.0": r"apache\.org/licenses/license-2\.0|opensource\.org/licen[cs]es?/apache-2\.0",
+    "MIT": r"opensource\.org/licen[cs]es?/mit(?:-license)?|mit-license\.org",
+    "BSD-3-Clause": r"opensource\.org/licen[cs]es?/bsd-3-clause",
+    "BSD-2-Clause": r"opensource\.org/licen[cs]es?/bsd-2-clause",
+    "Unlicense": r"unlicense\.org|opensource\.org/licen[cs]es?/unlicense",
+    "CC0-1.0": r"creativecommons\.org/publicdomain/zero/1\.0(?:/(?:legalcode|deed)(?:\.\w+)?)?",
+    "ISC": r"opensource\.org/licen[cs]es?/isc(?:-license)?",
+    "Artistic-2.0": r"opensource\.org/licen[cs]es?/artistic(?:-license)?-2\.0",
+}
+_ADDRESS = re.compile(
+    r"https?://(?:www\.)?(?:spdx\.org/licen[cs]es/(?P<spdx>[\w.+-]+?)"
+    + "".join(rf"|(?P<a{i}>{address})" for i, address in enumerate(_ADDRESSES.values()))
+    + r")(?:\.(?:html?|txt|php|json))?/?\Z",
+    re.IGNORECASE,
+)
+
+
 @functools.lru_cache(maxsize=4096)
 def canonical(name: str) -> str:
-    """The SPDX id that a name of one licence means, or the name itself (stripped) if it is none of the eight."""
+    """The SPDX id that a name of one licence means, or the name itself (stripped) if it is none of the eight.
+
+    A name may be a trove classifier (`License :: OSI Approved :: MIT License`) or the address of a licence's page. The
+    classifiers that leave the version open (Apache, BSD, Artistic) mean none of the eight.
+    """
+    if trove := _TROVE.fullmatch(name.strip()):
+        name_of = _TROVE_NAMES.get(" ".join(trove[1].lower().split()))
+        return name_of or name.strip()
+    if "://" in name and (address := _ADDRESS.fullmatch(name.strip())):
+        if address["spdx"]:
+            name = address["spdx"]
+        else:
+            return next(spdx for i, spdx in enumerate(_ADDRESSES) if address[f"a{i}"])
     word = _FILLING.sub(" ", name.strip().lower())
     word = " ".join(word.replace("-", " ").replace("_", " ").split())
     return _ALIASES.get(word, name.strip())
@@ -56,7 +104,7 @@ def is_allowed(expression: str, allowed: Collection[str] = ALLOWED) -> tuple[str
     canonical expression that is judged, so that a ledger, which holds that one, gives the same verdict.
     """
     written = _written(expression)
-    if written is None or written in _NAMES:
+    if written is None or written in _NAMES or _is_one_name(written):
         return written, written in allowed
     try:
         verdict, rest = _either(_tokens(written), allowed)
@@ -65,13 +113,18 @@ def is_allowed(expression: str, allowed: Collection[str] = ALLOWED) -> tuple[str
     return written, verdict and not rest
 
 
+def _is_one_name(expression: str) -> bool:
+    """Whether an expression is one classifier or one address, in which brackets and slashes are no operators."""
+    return bool(_TROVE.fullmatch(expression.strip()) or re.fullmatch(r"\s*\w+://\S+\s*", expression))
+
+
 def _written(expression: str) -> str | None:
     """The expression in the form that stays as it is when it is read again; None for nothing, or what has no such."""
     for _ in range(8):
         if len(expression) > 4096:
             return None
         written = canonical(expression)
-        if written not in _NAMES:
+        if written not in _NAMES and not _is_one_name(expression):
             written = " ".join(_tokens(expression)).replace("( ", "(").replace(" )", ")")
         if written == expression:
             return written or None

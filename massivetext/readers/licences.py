@@ -6,15 +6,24 @@ Knows the eight licences of the code subset; every other text is None.
 
 from __future__ import annotations
 
+import html
 import re
 
-__all__ = ["identify", "is_licence_file"]
+__all__ = ["identify", "is_licence_file", "is_notice", "is_of_reuse"]
 
 _LICENCE_NAME = re.compile(
     r"(?:[\w+-]+[-_.])?(?:un)?licen[cs]es?(?:[-_.][\w.+-]+)?\Z|copying(?:[-_.][\w.+-]+)?\Z", re.IGNORECASE
 )
-_NO_TEXT = (".py", ".c", ".h", ".js", ".ts", ".java", ".go", ".rs", ".rb", ".json", ".xml", ".html", ".yml", ".yaml")
+_NO_TEXT = (".py", ".c", ".h", ".js", ".ts", ".java", ".go", ".rs", ".rb", ".json", ".xml", ".yml", ".yaml")
 _LONGEST = 1 << 16
+_COPYRIGHT_NAME = re.compile(r"copyrights?(?:[-_.][\w.+-]+)?\Z|notice(?:\.(?:txt|md))?\Z", re.IGNORECASE)
+_REUSE = re.compile(r"(?:.*/)?licen[cs]es/[^/]+?(?:\.(?:txt|md|rst|html?))?\Z", re.IGNORECASE)
+_PAGE = re.compile(
+    r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s|\?xml|html|head|body|pre|h[1-6]|p|div)\b", re.IGNORECASE | re.DOTALL
+)
+_TAG = re.compile(
+    r"<(?:script|style|title)\b.*?</(?:script|style|title)>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL
+)
 
 _NOTICE = re.compile(
     r"^[^\w\n]*(?:(?:portions? )?copyright\b[^\n]*?(?:\(c\)|©|\d{4}|[<\[{])[^\n]*"
@@ -217,14 +226,30 @@ _MORE_INFORMATION = re.compile(r"(?:for more information )?please refer to https
 
 
 def is_licence_file(name: str) -> bool:
-    """Whether a file of this name (without folders) holds a licence: LICENSE, LICENCE.txt, COPYING, MIT-LICENSE, ..."""
-    return _LICENCE_NAME.match(name) is not None and not name.lower().endswith(_NO_TEXT)
+    """Whether a file of this name (without folders) holds a licence: LICENSE, LICENCE.txt, LICENSE.html, COPYING,
+    COPYRIGHT, MIT-LICENSE, ..."""
+    is_named = _LICENCE_NAME.match(name) or _COPYRIGHT_NAME.match(name)
+    return is_named is not None and not name.lower().endswith(_NO_TEXT)
+
+
+def is_of_reuse(path: str) -> bool:
+    """Whether a path is a licence in the folder that the REUSE specification keeps them in: LICENSES/MIT.txt."""
+    return _REUSE.match(path) is not None
+
+
+def is_notice(name: str, text: str) -> bool:
+    """Whether a file called COPYRIGHT or NOTICE says who holds the rights, and adds no condition: it is no licence."""
+    words = " ".join(_WORD.findall(_NOTICE.sub(" ", text).lower()))
+    return _COPYRIGHT_NAME.match(name) is not None and _is_idle(words)
 
 
 def identify(text: str) -> str | None:
-    """The SPDX id of a licence file's text, or None if it is not, or not only, one of the eight."""
+    """The SPDX id of a licence file's text, or None if it is not, or not only, one of the eight. A page counts as the
+    text that it shows."""
     if len(text) > _LONGEST:
         return None
+    if _PAGE.match(text):
+        text = html.unescape(_TAG.sub(" ", text))
     words = " ".join(_WORD.findall(_NOTICE.sub(" ", text).lower())) + " "
     for name, pattern in _PATTERNS.items():
         found = pattern.search(words)

@@ -21,13 +21,13 @@ from typing import IO, NamedTuple, cast
 from massivetext import globs, storage
 from massivetext.documents import Record
 from massivetext.errors import SourceError
-from massivetext.readers import compression, encodings, licences
+from massivetext.readers import compression, declarations, encodings, licences
 from massivetext.readers.compression import BOMB_BYTES, BOMB_RATIO, DamagedError
 from massivetext.readers.containers import ERRORS, is_tar, is_zip
 from massivetext.readers.fields import option
 from massivetext.readers.kinds import HEAD, kind_of
 from massivetext.readers.reader import Reader
-from massivetext.text import clean, decode
+from massivetext.text import clean
 
 __all__ = ["MAX_FILE", "READER", "find", "is_folder", "read", "size", "stamp"]
 
@@ -36,6 +36,7 @@ MAX_FILE = 64 << 20
 
 MAX_MEMBERS = 5_000_000
 _LICENCE = 1 << 16
+_DECLARATION = 1 << 18
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|tbz2?|txz|tar\.\w+|zip|whl)\Z", re.IGNORECASE)
 _IGNORED = frozenset((".git", ".hg", ".svn"))
 """Folders that hold a repository's history, not its files."""
@@ -140,7 +141,8 @@ def _archive_records(
     tops = set()
     try:
         for member in members():
-            if "/" not in member.path and licences.is_licence_file(member.path):
+            is_at_top = "/" not in member.path and licences.is_licence_file(member.path)
+            if is_at_top or re.fullmatch(r"LICENSES/[^/]+", member.path):
                 yield from _records(members, source, lambda path: (archive, path), counts, encoding)
                 return
             tops.add(member.path.partition("/")[0])
@@ -178,37 +180,80 @@ def _records(
         raise
 
 
+class _Licences:
+    """What is known of one repository's licences: by path, of the files nearest to its top, for each way to say it."""
+
+    def __init__(self) -> None:
+        self.depth: dict[str, int] = {}
+        self.names: dict[str, dict[str, str]] = {}
+
+    def wants(self, way: str, depth: int) -> bool:
+        """Whether a file at this depth is as near to the top as those that were read."""
+        return depth <= self.depth.get(way, depth)
+
+    def add(self, way: str, depth: int, path: str, name: str) -> None:
+        if depth < self.depth.get(way, depth + 1):
+            self.depth[way], self.names[way] = depth, {}
+        self.names[way][path] = name
+
+    def expression(self) -> str | None:
+        """All licences of licence files; else of package metadata; else of READMEs."""
+        for way in ("file", "metadata", "readme"):
+            if names := sorted(set(self.names.get(way, {}).values())):
+                is_several = len(names) > 1
+                return " AND ".join(f"({name})" if is_several and " OR " in name else name for name in names)
+        return None
+
+
 def _licences(
     members: Callable[[], Iterator[_Member]], place: Callable[[str], tuple[str, str]]
 ) -> dict[str, dict[str, str]]:
     """Repository -> {"license": ids}. The licence files nearest to a repository's top decide, all of them; a file that
-    is not recognised counts as a licence that is not allowed."""
-    nearest: dict[str, int] = {}
-    names: dict[str, dict[str, str | None]] = {}
+    is not recognised counts as a licence that is not allowed. Where there is none, declarations do."""
+    by_repository: dict[str, _Licences] = {}
     try:
         for member in members():
             repository, path = place(member.path)
-            if member.reason or not licences.is_licence_file(path.rpartition("/")[2]):
+            found = None if member.reason else _way(path)
+            if found is None:
                 continue
-            depth = path.count("/")
-            if depth > nearest.get(repository, depth):
+            way, depth = found
+            known = by_repository.setdefault(repository, _Licences())
+            if not known.wants(way, depth):
                 continue
-            if depth < nearest.get(repository, depth + 1):
-                nearest[repository], names[repository] = depth, {}
             try:
-                data = member.read() if member.size <= _LICENCE else None
+                data = member.read() if member.size <= (_LICENCE if way == "file" else _DECLARATION) else None
             except DamagedError:
                 raise
             except (*ERRORS, SourceError):
                 data = None  # a licence file that cannot be read is one that is not recognised
-            names[repository][path] = licences.identify(decode(data or b"")[0])
+            name = path.rpartition("/")[2]
+            text = encodings.decode_any(data or b"")[0]
+            if way != "file":
+                licence = declarations.declared_licence(name, text)
+                if licence is not None:
+                    known.add(way, depth, path, licence)
+            elif not licences.is_notice(name, text):
+                known.add(way, depth, path, licences.identify(text) or "NOASSERTION")
     except DamagedError:
         pass  # reading the files will say so
-    joined = {}
-    for repository, by_path in names.items():
-        ids = sorted({name or "NOASSERTION" for name in by_path.values()})
-        joined[repository] = {"license": " AND ".join(ids)}
-    return joined
+    return {
+        repository: {"license": expression}
+        for repository, known in by_repository.items()
+        if (expression := known.expression()) is not None
+    }
+
+
+def _way(path: str) -> tuple[str, int] | None:
+    """(how a file of this path names a licence, its depth): by being one, as metadata, or in a README; None if not."""
+    name, depth = path.rpartition("/")[2], path.count("/")
+    if licences.is_of_reuse(path):
+        return "file", depth - 1
+    if licences.is_licence_file(name):
+        return "file", depth
+    if declarations.is_metadata_file(name):
+        return "metadata", depth
+    return ("readme", depth) if declarations.is_readme(name) else None
 
 
 def _record(ordinal: int, member: _Member, metadata: Mapping[str, str], encoding: str | None) -> Record:

@@ -32,7 +32,16 @@ from massivetext import readers
 from massivetext.errors import SourceError
 from massivetext.readers import compression, licences
 from tests.fuzz.driver import DATA, Target, main, mutated
-from tests.readers import archives, test_mediawiki, test_repositories, test_text
+from tests.readers import (
+    archives,
+    test_epub,
+    test_json,
+    test_mediawiki,
+    test_repositories,
+    test_tables,
+    test_text,
+    test_warc_kinds,
+)
 
 _TEMPORARY = tempfile.TemporaryDirectory(prefix="fuzz-")
 atexit.register(_TEMPORARY.cleanup)
@@ -59,6 +68,7 @@ TOKENS = [
         b"PK\x03\x04",
         b"PK\x05\x06",
     ),
+    *(b'[{"text": "a"},', b"]}", b'"', b"\xe9", b"coding: gbk", b"ARROW1", b"%PDF-1.4", b"WARC-Segment-Number: 1\r\n"),
     *(b"-1", b"0", b"18446744073709551616", b"\n", b"\xed\xa0\x80", b"filedesc://a 0 20080101000000 a 9\n"),
 ]
 
@@ -111,6 +121,21 @@ def seeds() -> dict[str, list[bytes]]:
         *(gzip.compress(plain), gzip.compress(plain) * 3, bz2.compress(plain), lzma.compress(plain)),
         *(zstandard.compress(plain), lz4.frame.compress(plain), plain, zstandard.compress(plain) * 2 + b"WARC/1.0\r\n"),
     ]
+    array = json.dumps([json.loads(row) for row in rows.splitlines()], indent=1).encode()
+    found["jsonl"] += [
+        array,
+        gzip.compress(array),
+        test_json.zipped(test_json.FILES),
+        test_json.tarred(test_json.FILES),
+    ]
+    content = b'text,url\n"a ""b""\nc, d",u\ncaf\xe9,v\n' * 3
+    found["csv"] = [content, gzip.compress(content), content.replace(b",", b"\t"), test_json.zipped({"a.csv": content})]
+    tables = [test_tables.arrow(test_tables.TABLE), test_tables.arrow_stream(test_tables.TABLE)]
+    found["arrow"] = [*tables, test_tables.feather(test_tables.TABLE)]
+    found["html"] = [archives.page(3), gzip.compress(archives.page(4)), b"<!-- saved from url=(0009)http://a/ --><p>x"]
+    found["wacz"] = [test_warc_kinds.wacz({"archive/a.warc.gz": packed, "archive/b.warc": records})]
+    found["warc"] += [b"".join(test_warc_kinds.segment(i, b"HTTP/1.1 200 OK\r\n\r\n<p>" * 9) for i in (1, 2, 3))]
+    found["text"] += [test_epub.epub(test_epub.BOOKS[name]) for name in ("plain", "raw & in the package", "fallback")]
     found["repositories"] += [gzip.compress(found["repositories"][0]), test_repositories.hostile_tar()]
     if DATA.is_dir():
         for target, pattern in (("warc", "warc/w*.warc*"), ("mediawiki", "wikipedia/*"), ("text", "books/On*")):
