@@ -7,9 +7,12 @@ from importlib import import_module
 from massivetext.errors import RecordError
 from massivetext.text import clean
 
-__all__ = ["ENGINES", "extract"]
+__all__ = ["ENGINES", "VERSION", "extract"]
 
 ENGINES = ("salient", "trafilatura")
+
+VERSION = 2
+"""Of the definition of extraction: the text of a page may change with it."""
 
 MAX_REPLACED = 0.02
 """A text of which more than this share of the characters is U+FFFD was read in a wrong encoding."""

@@ -37,15 +37,14 @@ _PLAIN = re.compile(r"\s*text/(?:plain|markdown|x-[a-z.+-]+)\b", re.IGNORECASE)
 
 
 class ContentError(RecordError):
-    """A record that is no web page, by its beginning. It is skipped, not failed: its `reason` is the ledger's word
-    after `skipped.`."""
+    """A record that is no web page, by its beginning. Its `reason` is `skipped.content`: it is skipped, not failed."""
 
 
 def check_content(page: bytes, url: str | None = None) -> None:
-    """Raise ContentError(`content`) for bytes that begin as a PDF, JSON, an image or another format that is no page."""
+    """Raise ContentError for bytes that begin as a PDF, JSON, an image or another format that is no page."""
     head = page[:SNIFF_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(_BEGINNINGS) or any(pattern.match(head) for pattern in _PATTERNS) or _is_json(page, head):
-        raise ContentError("content", f"page {url or ''} is no web page: it begins with {head[:20]!r}")
+        raise ContentError("skipped.content", f"page {url or ''} is no web page: it begins with {head[:20]!r}")
 
 
 def _is_json(page: bytes, head: bytes) -> bool:

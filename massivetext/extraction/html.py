@@ -82,7 +82,9 @@ from massivetext.extraction.state import (
     N_BLOCKS,
     N_NODES,
     N_STATE,
+    NO_END,
     OPEN_PRE,
+    OPEN_TAGS,
     READING,
     SHOWS_HIDDEN,
     TITLE_END,
@@ -109,7 +111,6 @@ from massivetext.extraction.tags import (
     LI,
     LISTING,
     MATH,
-    N_TAGS,
     OL,
     PLAINTEXT,
     PRE,
@@ -191,9 +192,9 @@ PART_SHARE = 0.1
 MIN_HIDDEN = 200
 """Text in hidden inline elements is kept, where it is most of the page's, from this many characters."""
 
-# Columns of a row of nodes while the page is read.
-TAG, PARENT, HINTS, ORDINAL, FIRST, LAST, BEGIN, FINISH, CHILDREN, EXTRA, IS_HIDDEN = range(11)
-N_NODE_COLUMNS = 11
+# Columns of a row of nodes while the page is read. STACK is the open element at the depth of the row's number.
+TAG, PARENT, HINTS, ORDINAL, FIRST, LAST, BEGIN, FINISH, CHILDREN, EXTRA, IS_HIDDEN, STACK = range(12)
+N_NODE_COLUMNS = 12
 
 REVERSED, ROWSPAN = 1, 1
 """EXTRA of an ol: 1 if it counts down from its last item; of a cell: how many rows it takes."""
@@ -334,13 +335,13 @@ def _read_block_tag(page, i, tag):
 
 
 @njit(cache=True, nogil=True)
-def _in_reach(stack, depth, nodes, tag):
+def _in_reach(nodes, depth, tag):
     """The stack position of the element that an end tag closes, or -1: not beyond a table's cell or the table itself,
     unless the tag is a table's own."""
     of_table = (tag >= TD and tag <= CAPTION) or tag == TABLE
     stop = max(0, depth - MAX_SEARCH)
     while depth > stop:
-        other = nodes[stack[depth], TAG]
+        other = nodes[nodes[depth, STACK], TAG]
         if other == tag:
             return depth
         if other == TABLE or (not of_table and (other == TD or other == TH or other == CAPTION)):
@@ -350,13 +351,13 @@ def _in_reach(stack, depth, nodes, tag):
 
 
 @njit(cache=True, nogil=True)
-def _implied_end(stack, depth, nodes, tag):
+def _implied_end(nodes, depth, tag):
     """How deep the stack stays open when `tag` opens."""
     stop = max(0, depth - MAX_SEARCH)
     d = depth
     if tag == LI or tag == DT or tag == DD:
         while d > stop:
-            other = nodes[stack[d], TAG]
+            other = nodes[nodes[d, STACK], TAG]
             if (other == LI and tag == LI) or ((other == DT or other == DD) and tag != LI):
                 return d - 1
             if other != DIV and other != P and other != ADDRESS:
@@ -365,7 +366,7 @@ def _implied_end(stack, depth, nodes, tag):
     elif tag == TD or tag == TH or tag == TR or (tag >= THEAD and tag <= CAPTION):
         best = depth
         while d > stop:
-            other = nodes[stack[d], TAG]
+            other = nodes[nodes[d, STACK], TAG]
             if other == TABLE:
                 return best
             ends_row = other == TR and tag != TD and tag != TH
@@ -374,22 +375,22 @@ def _implied_end(stack, depth, nodes, tag):
                 best = d - 1
             d -= 1
         return depth
-    here = nodes[stack[depth], TAG]
+    here = nodes[nodes[depth, STACK], TAG]
     if here == P or (here >= H1 and here <= H6 and tag >= H1 and tag <= H6):
         return depth - 1
     return depth
 
 
 @njit(cache=True, nogil=True)
-def _close(nodes, stack, is_open, state, keep, at):
+def _close(nodes, state, keep, at):
     """Close the open elements above the stack position `keep`; the page is at `at`."""
     depth = state[DEPTH]
     while depth > keep:
-        node = stack[depth]
+        node = nodes[depth, STACK]
         nodes[node, LAST] = state[N_BLOCKS]
         nodes[node, FINISH] = at
         tag = nodes[node, TAG]
-        is_open[tag] -= 1
+        state[OPEN_TAGS + tag] -= 1
         if tag == PRE or tag == LISTING:
             state[OPEN_PRE] -= 1
         depth -= 1
@@ -424,13 +425,13 @@ def _number_node(nodes, node, above, tag, number, more):
 
 
 @njit(cache=True, nogil=True)
-def _open_block(page, at, i, tag, name, nodes, template, stack, is_open, state):
+def _open_block(page, at, i, tag, name, nodes, template, state):
     """Open the block-level element whose tag starts at `at` and whose attributes start at i; returns the position
     after the tag."""
     i, bits, signs, kind, number, more, empty = _read_block_tag(page, i, tag)
-    if tag == HTML or (tag == BODY and is_open[tag]):
+    if tag == HTML or (tag == BODY and state[OPEN_TAGS + tag]):
         return i
-    _close(nodes, stack, is_open, state, _implied_end(stack, state[DEPTH], nodes, tag), at)
+    _close(nodes, state, _implied_end(nodes, state[DEPTH], tag), at)
     if tag == HR:
         return i
     node = state[N_NODES]
@@ -438,7 +439,7 @@ def _open_block(page, at, i, tag, name, nodes, template, stack, is_open, state):
         state[CUT] = 1
         return i
     state[N_NODES] += 1
-    above = stack[state[DEPTH]]
+    above = nodes[state[DEPTH], STACK]
     nodes[node, TAG] = tag
     nodes[node, PARENT] = above
     nodes[node, FIRST] = state[N_BLOCKS]
@@ -455,26 +456,26 @@ def _open_block(page, at, i, tag, name, nodes, template, stack, is_open, state):
         nodes[node, FINISH] = i
         return i
     state[DEPTH] += 1
-    stack[state[DEPTH]] = node
-    is_open[tag] += 1
+    nodes[state[DEPTH], STACK] = node
+    state[OPEN_TAGS + tag] += 1
     if tag == PRE or tag == LISTING:
         state[OPEN_PRE] += 1
     return i
 
 
 @njit(cache=True, nogil=True)
-def _block_tag(page, at, i, tag, name, closing, nodes, template, stack, is_open, state):
+def _block_tag(page, at, i, tag, name, closing, nodes, template, state):
     """A block-level tag, which ends the block that is being read; returns the position after it."""
     end_block(state)
     state[BREAKS_SEEN] = 0
     state[IN_WORD] = 0
     if not closing:
-        return _open_block(page, at, i, tag, name, nodes, template, stack, is_open, state)
+        return _open_block(page, at, i, tag, name, nodes, template, state)
     i, _ = skip_tag(page, i)
-    if tag != BODY and tag != HTML and is_open[tag]:
-        position = _in_reach(stack, state[DEPTH], nodes, tag)
+    if tag != BODY and tag != HTML and state[OPEN_TAGS + tag]:
+        position = _in_reach(nodes, state[DEPTH], tag)
         if position >= 0:
-            _close(nodes, stack, is_open, state, position - 1, at)
+            _close(nodes, state, position - 1, at)
     return i
 
 
@@ -568,7 +569,7 @@ def _is_math_script(page, i):
 
 
 @njit(cache=True, nogil=True)
-def _raw_tag(page, i, tag, closing, no_end, state):
+def _raw_tag(page, i, tag, closing, state):
     """A tag whose content is no markup, or holds no text; returns the position of its end tag, or after the tag."""
     begin = i
     i, empty = skip_tag(page, i)
@@ -584,7 +585,7 @@ def _raw_tag(page, i, tag, closing, no_end, state):
         state[FLAGS] |= HAS_PLAIN
     if tag == PLAINTEXT:
         return len(page)
-    if no_end[tag] or (empty and (state[EMPTY_TAGS] or tag == SVG or tag == MATH)):
+    if state[NO_END + tag] or (empty and (state[EMPTY_TAGS] or tag == SVG or tag == MATH)):
         return i
     if tag == SVG or tag == MATH or tag == TEMPLATE or tag >= SELECT:
         end = skip_container(page, i, tag)
@@ -593,7 +594,7 @@ def _raw_tag(page, i, tag, closing, no_end, state):
     if end < 0:
         if tag == SCRIPT or tag == STYLE:
             return len(page)
-        no_end[tag] = True
+        state[NO_END + tag] = True
         return i
     if tag == TITLE and state[TITLE_END] == 0:
         state[TITLE_START], state[TITLE_END] = i, end
@@ -601,7 +602,7 @@ def _raw_tag(page, i, tag, closing, no_end, state):
 
 
 @njit(cache=True, nogil=True)
-def _read_tag(page, at, nodes, template, stack, is_open, no_end, blocks, state):
+def _read_tag(page, at, nodes, template, blocks, state):
     """The tag, comment or declaration that starts with the `<` at `at`; returns the position after it."""
     following = page[at + 1]
     if following == 33 or following == 63:
@@ -613,8 +614,8 @@ def _read_tag(page, at, nodes, template, stack, is_open, no_end, blocks, state):
     if tag == 0 or tag >= FIRST_INLINE:
         return _inline_tag(page, i, tag, name, closing, blocks, state)
     if tag >= FIRST_RAW:
-        return _raw_tag(page, i, tag, closing, no_end, state)
-    return _block_tag(page, at, i, tag, name, closing, nodes, template, stack, is_open, state)
+        return _raw_tag(page, i, tag, closing, state)
+    return _block_tag(page, at, i, tag, name, closing, nodes, template, state)
 
 
 @njit(cache=True, nogil=True)
@@ -635,9 +636,6 @@ def _parse(page, capacity, empty_tags, hide):
     nodes = np.zeros((capacity, N_NODE_COLUMNS), np.int32)
     template = np.zeros(capacity, np.uint64)
     blocks = np.zeros((capacity, N_COLUMNS), np.int32)
-    stack = np.zeros(capacity + 1, np.int32)
-    is_open = np.zeros(N_TAGS, np.int32)
-    no_end = np.zeros(N_TAGS, np.bool_)
     state = np.zeros(N_STATE, np.int64)
     state[N_NODES] = 1
     state[EMPTY_TAGS] = empty_tags
@@ -647,13 +645,13 @@ def _parse(page, capacity, empty_tags, hide):
         i = 3
     while i < n and not state[CUT]:
         if page[i] == 60 and starts_markup(page, i):
-            i = _read_tag(page, i, nodes, template, stack, is_open, no_end, blocks, state)
+            i = _read_tag(page, i, nodes, template, blocks, state)
         elif state[HIDING] and state[DEPTH] == state[HIDING_DEPTH]:
             i = _skip_hidden_text(page, i, state)
         else:
-            i = read_text(page, i, blocks, state, stack[state[DEPTH]])
+            i = read_text(page, i, blocks, state, nodes[state[DEPTH], STACK])
     end_block(state)
-    _close(nodes, stack, is_open, state, -1, n)
+    _close(nodes, state, -1, n)
     return nodes[: state[N_NODES]], template[: state[N_NODES]], blocks[: state[N_BLOCKS]], state
 
 

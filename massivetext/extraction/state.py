@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from massivetext.extraction.tags import N_TAGS
+
 (
     DEPTH,  # of the stack of open elements
     N_NODES,
@@ -26,7 +28,11 @@ from __future__ import annotations
     CUT,
     FLAGS,
 ) = range(22)
-N_STATE = 22
+OPEN_TAGS = 22
+"""From this slot on, how many elements of each tag are open."""
+NO_END = OPEN_TAGS + N_TAGS
+"""From this slot on, whether a raw element of each tag has no end tag from here on."""
+N_STATE = NO_END + N_TAGS
 
 HAS_MATH, HAS_PLAIN, SHOWS_HIDDEN, IS_XHTML = 1, 2, 4, 8
 """FLAGS: formulas; text after <plaintext>, or in <xmp>; a page whose hidden inline elements are kept; empty tags."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 from pydantic import field_validator
@@ -11,6 +11,7 @@ from massivetext import extraction, isolation
 from massivetext.batches import with_columns
 from massivetext.errors import LimitError, RecordError, TimeLimitError
 from massivetext.extraction import ENGINES
+from massivetext.extraction.options import CHOICES
 from pipelines.stages.functions import function_fingerprint, is_function, load_function
 from pipelines.stages.stage import Block, Function, Stage
 
@@ -19,10 +20,16 @@ __all__ = ["Extraction"]
 
 class ExtractionBlock(Block):
     """`engine`: salient, trafilatura, or a function of one's own (`package.module:function`, `./mine.py:function`);
-    `fast`: trafilatura's fast mode."""
+    `fast`: trafilatura's fast mode. The others are what the text contains and its format: see
+    massivetext.extraction.extract."""
 
     engine: Function = "salient"
     fast: bool = False
+    comments: Literal["auto", "keep", "drop"] = "auto"
+    tables: Literal["keep", "drop"] = "keep"
+    headings: Literal["keep", "drop"] = "keep"
+    captions: Literal["auto", "keep", "drop"] = "auto"
+    format: Literal["text", "markdown"] = "text"
 
     @field_validator("engine")
     @classmethod
@@ -51,7 +58,8 @@ class Extraction(Stage):
         own = load_function(engine) if is_function(engine) else None
         if own is not None:
             return str(own(page, url=url, content_type=content_type))
-        return extraction.extract(page, engine=engine, url=url, content_type=content_type, fast=self.settings.fast)
+        options = self.settings.model_dump(exclude={"engine"})
+        return extraction.extract(page, engine=engine, url=url, content_type=content_type, **options)
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch with the text of each page, and without the pages.
@@ -96,7 +104,11 @@ class Extraction(Stage):
             return None, f"failed.{type(error).__name__} in extraction"
 
     def settings_in_words(self) -> list[tuple[str, str]]:
-        return [("extraction.engine", self.settings.engine)]
+        words = [("extraction.engine", self.settings.engine)]
+        for name, choices in CHOICES.items():
+            if (value := getattr(self.settings, name)) != choices[0]:
+                words.append((f"extraction.{name}", value))
+        return words
 
     def fingerprint(self) -> Any:
         return [super().fingerprint(), function_fingerprint(self.settings.engine)]

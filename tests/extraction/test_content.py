@@ -37,7 +37,7 @@ def test_what_is_no_page_is_skipped(page):
     with pytest.raises(ContentError) as caught:
         extract(page, url="http://a/")
 
-    assert caught.value.reason == "content"
+    assert caught.value.reason == "skipped.content"
 
 
 @pytest.mark.parametrize(
