@@ -49,8 +49,8 @@ _TROVE_NAMES = {
     "bsd-2-clause": "BSD-2-Clause",
     "artistic-2.0": "Artistic-2.0",
 }
-"""What the classifiers of PyPI mean that name one licence, also without their brackets; the last six are not PyPI's, but
-are written."""
+"""What the classifiers of PyPI mean that name one licence, also without their brackets; the last six are not PyPI's,
+but are written."""
 _FILLING = re.compile(
     r"\b(?:the|licen[cs]e|general public)\b|licen[cs]e\b|,|\((?:the )?[^()]*licen[cs]e[^()]*\)|\((?:mit|isc|expat)\)"
 )

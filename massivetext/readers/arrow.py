@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import IO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from massivetext import storage
 from massivetext.documents import Record
@@ -22,7 +23,7 @@ __all__ = ["MAGIC", "READER", "read", "split"]
 
 MAGIC = b"ARROW1"
 _BATCH_BITS = 32
-_ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError, EOFError, UnicodeDecodeError)
+_ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError, EOFError, MemoryError)
 
 
 def read(
@@ -49,6 +50,8 @@ def read(
         offset = number << _BATCH_BITS
         try:
             batch = file.get_batch(number) if is_file else file.read_next_batch()
+            for column in batch.columns:
+                _validate(column)
             for row, values in enumerate(columns.rows(batch, file.schema)):
                 offset = (number << _BATCH_BITS) + row
                 yield columns.fields.record(offset, values)
@@ -63,6 +66,28 @@ def read(
         number += 1
     if damage is not None:
         raise damage
+
+
+def _validate(column: pa.Array) -> None:
+    """Raise ArrowInvalid for offsets or indices that lead out of their buffers, which would end the process. Text that is
+    not UTF-8 is no fault here."""
+    kind = column.type
+    column.validate()
+    if pa.types.is_dictionary(kind):
+        column.indices.validate(full=True)
+        largest = pc.max(column.indices).as_py()
+        if largest is not None and (largest >= len(column.dictionary) or pc.min(column.indices).as_py() < 0):
+            raise pa.ArrowInvalid(f"index {largest} of a dictionary of {len(column.dictionary)} values")
+        _validate(column.dictionary)
+        return
+    binary = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
+    if kind in binary:
+        column = pa.Array.from_buffers(binary[kind], len(column), column.buffers(), offset=column.offset)
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid as error:
+        if "UTF8" not in str(error):
+            raise
 
 
 def split(path: str, size: int, target_bytes: int) -> list[tuple[int, int]]:
