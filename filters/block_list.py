@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
-import numba
 import numpy as np
 import pyarrow as pa
 
 from massivetext import storage
 from massivetext.errors import RecipeError
+from massivetext.kernels import njit
 from massivetext.readers import compression
 
 __all__ = ["BlockList"]
@@ -24,12 +24,12 @@ NAMES = ("domains", "urls")
 """The files of a UT1 folder that hold entries; beside them are expressions and usage, which hold none."""
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _lower(b):
     return b + 32 if 65 <= b <= 90 else b
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _finish(h):
     h ^= h >> np.uint64(33)
     h *= np.uint64(0xFF51AFD7ED558CCD)
@@ -37,7 +37,7 @@ def _finish(h):
     return h if h != np.uint64(0) else np.uint64(1)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _parts(data, start, end):
     """Start of the host without scheme, user and `www.`, end of the host without port, start and end of what follows
     it up to a fragment, trailing slashes removed."""
@@ -79,14 +79,14 @@ def _parts(data, start, end):
     return start, stop, rest, last
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _hash(data, start, end, h):
     for i in range(start, end):
         h = (h ^ np.uint64(_lower(data[i]))) * np.uint64(0x100000001B3)
     return h
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _entries(data, out):
     """Hashes of the entries of whole lines: plain, hosts format (the address goes), comments behind `#`. Returns how
     many, and how many of them have a path."""
@@ -137,7 +137,7 @@ def _entries(data, out):
     return n, n_paths
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _insert(table, hashes):
     mask = np.uint64(len(table) - 1)
     n = 0
@@ -151,7 +151,7 @@ def _insert(table, hashes):
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _holds(table, h):
     h = _finish(h)
     mask = np.uint64(len(table) - 1)
@@ -163,7 +163,7 @@ def _holds(table, h):
     return False
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _find(data, start, end, table, has_paths, found):
     """found: host start, host end, rest start, rest end of the entry that covers the URL; False if there is none."""
     host, stop, rest, last = _parts(data, start, end)
@@ -190,7 +190,7 @@ def _find(data, start, end, table, has_paths, found):
     return False
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _find_all(data, offsets, table, has_paths, found):
     for row in range(len(offsets) - 1):
         if not _find(data, offsets[row], offsets[row + 1], table, has_paths, found[row]):

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
 from massivetext import fasttext
 from massivetext.errors import RecipeError
 from massivetext.fasttext.kernels import make_scratch, mean_row, top_labels
 from massivetext.fasttext.sample import make_buffers, sample
+from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.letters import cased_letters
 from massivetext.text.unicode import tables

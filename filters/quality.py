@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from filters.limits import Limit
+from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.scan import (
     N_ALPHA_WORDS,

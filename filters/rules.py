@@ -6,12 +6,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from filters import quality, repetition
 from filters.repetition import make_table
 from massivetext.dedup.shingles import hash_shingles
 from massivetext.dedup.signatures import permutations, sign
+from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.scan import N_COUNTS, make_scratch, normalised_words, scan, unicode_tables, words_at_most
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from massivetext.contamination.index import (
     ALIGNED_WORDS,
@@ -19,6 +18,7 @@ from massivetext.contamination.index import (
     sequence_hash,
 )
 from massivetext.dedup.shingles import distinct
+from massivetext.kernels import njit
 from massivetext.text.scan import fmix
 
 __all__ = ["aligned_words", "best_alignments", "make_common", "most_seeds", "shared_seeds"]

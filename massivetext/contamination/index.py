@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from massivetext.dedup.shingles import SHINGLE_WORDS
+from massivetext.kernels import njit
 from massivetext.text.scan import BASE, fmix
 
 __all__ = ["ALIGNED_WORDS", "LEAST_WORDS", "PASSAGE_WORDS", "Arrays", "build"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from massivetext.contamination.align import best_alignments, make_common, most_seeds, shared_seeds
 from massivetext.contamination.index import (
@@ -16,6 +15,7 @@ from massivetext.contamination.index import (
     sequence_hash,
 )
 from massivetext.dedup.shingles import SHINGLE_WORDS, distinct, hash_shingles
+from massivetext.kernels import njit
 from massivetext.text.scan import BASE, fmix
 
 __all__ = ["covered_words", "hits_of", "match"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from massivetext.contamination.wikitext import UNKNOWN
+from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.normal import decode_point, nfc
 from massivetext.text.scan import N_COUNTS as _N_COUNTS

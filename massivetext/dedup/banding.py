@@ -14,9 +14,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from massivetext.errors import RecipeError
+from massivetext.kernels import njit
 from massivetext.text.scan import fmix
 
 __all__ = ["Banding", "band_hashes", "plan"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.normal import decode_point, nfc
 from massivetext.text.scan import fmix, unicode_tables

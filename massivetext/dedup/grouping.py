@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from numba import njit
+
+from massivetext.kernels import njit
 
 __all__ = ["ALONE", "connect", "find_roots", "star_edges", "stars"]
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from massivetext.dedup.banding import band_hashes, plan
 from massivetext.dedup.digests import exact_digests, set_digests
@@ -15,6 +14,7 @@ from massivetext.dedup.evidence import SIGNATURE_SEED
 from massivetext.dedup.grouping import ALONE, connect, find_roots, star_edges
 from massivetext.dedup.removal import decide, exact_threshold
 from massivetext.dedup.sets import shingle_sets, signed_sets
+from massivetext.kernels import njit
 from massivetext.text import Texts
 
 __all__ = ["near_duplicates", "random_ranks", "take_sets"]

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 from massivetext.errors import RecipeError
+from massivetext.kernels import njit
 from massivetext.text.scan import fmix
 
 __all__ = ["Removals", "decide", "exact_threshold"]

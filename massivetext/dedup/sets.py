@@ -7,11 +7,11 @@ in order by their leading bits, as hashes are uniform.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from massivetext.dedup.digests import digest_set
 from massivetext.dedup.shingles import hash_shingles
 from massivetext.dedup.signatures import permutations, sign
+from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.normal import decode_point, nfc
 from massivetext.text.scan import fmix, unicode_tables, words_at_most

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
+from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.scan import (
     BASE,

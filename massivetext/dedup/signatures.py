@@ -10,9 +10,9 @@ from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from massivetext.dedup.shingles import SHINGLE_WORDS, hash_shingles
+from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.scan import (
     HASH_VERSION,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from massivetext.extraction.markup import starts_markup
 from massivetext.extraction.state import (
@@ -17,6 +16,7 @@ from massivetext.extraction.state import (
     OPEN_PRE,
     READING,
 )
+from massivetext.kernels import njit
 
 __all__ = ["N_COLUMNS", "begin_block", "end_block", "read_text"]
 

@@ -8,7 +8,6 @@ siblings; its weight is theirs, passed up by DECAY a level, so that groups are c
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from massivetext.extraction.html import (
     BARS,
@@ -51,6 +50,7 @@ from massivetext.extraction.vocabulary import (
     P,
     tag_id,
 )
+from massivetext.kernels import njit
 
 __all__ = ["FEATURES", "measure"]
 

@@ -8,7 +8,6 @@ html.py: if they contain most of a page's text, a script shows it, and it is kep
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from massivetext.extraction.markup import is_space, next_attribute, read_name, skip_declaration, skip_tag, starts_markup
 from massivetext.extraction.tags import (
@@ -19,6 +18,7 @@ from massivetext.extraction.tags import (
     hash_word,
     look_up,
 )
+from massivetext.kernels import njit
 
 __all__ = [
     "COLLAPSED",

@@ -15,7 +15,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from massivetext.extraction.blocks import (
     BARS,
@@ -153,6 +152,7 @@ from massivetext.extraction.vocabulary import (
     NAME_STYLE,
     WHOLE,
 )
+from massivetext.kernels import njit
 
 __all__ = [
     "BARS",

@@ -7,7 +7,6 @@ but for the searches of `find_end` and `skip_container`, which their callers do 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from massivetext.extraction.tags import (
     DIV,
@@ -26,6 +25,7 @@ from massivetext.extraction.tags import (
     look_up,
     tag_id,
 )
+from massivetext.kernels import njit
 
 __all__ = [
     "find_attribute",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from massivetext.extraction.html import CHARS, LINK_CHARS, NODE, WORDS, Tree
 from massivetext.extraction.options import DEFAULT, Options
 from massivetext.extraction.render import CELL_BLOCKS, IN_CELL, IN_TABLE, contexts
 from massivetext.extraction.tags import CAPTION, FIGCAPTION, FIGURE, H1, H6, SUMMARY
 from massivetext.extraction.vocabulary import HINT_NAMES
+from massivetext.kernels import njit
 
 __all__ = ["apply_options"]
 

@@ -6,7 +6,6 @@ import re
 from html import unescape
 
 import numpy as np
-from numba import njit
 
 from massivetext.extraction.content import without_format_characters
 from massivetext.extraction.hidden import GUTTER, is_gutter, read_inline
@@ -58,6 +57,7 @@ from massivetext.extraction.tags import (
     VOID,
     P,
 )
+from massivetext.kernels import njit
 
 __all__ = ["columns", "contexts", "finish", "render", "resolve", "write_blocks"]
 

@@ -14,7 +14,6 @@ from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from massivetext.errors import LimitError
 from massivetext.extraction import features
@@ -33,6 +32,7 @@ from massivetext.extraction.vocabulary import (
     H1,
     H6,
 )
+from massivetext.kernels import njit
 
 __all__ = ["MAX_BYTES", "Model", "choose", "extract", "load_model", "probabilities"]
 

@@ -7,7 +7,8 @@ has the number 0: it makes no difference to blocks.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from massivetext.kernels import njit
 
 __all__ = ["TAGS", "hash_table", "hash_word", "look_up", "tag_id"]
 

@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 from massivetext.fasttext.model import HIERARCHICAL, SOFTMAX, Network
+from massivetext.kernels import njit
 
 __all__ = ["Scratch", "fill_slots", "make_scratch", "mean_row", "top_labels", "word_rows"]
 
@@ -366,7 +367,8 @@ def mean_row(data, start, end, network, scratch, hashes):
     has_ngrams = maxn > 0 and network.has_buckets != 0
     word_ngrams = network.word_ngrams if network.has_buckets else 1
     full = len(rows) - scratch.step
-    mean[:] = 0
+    for k in range(len(mean)):
+        mean[k] = 0
     n = count = n_hashes = np.int64(0)
     # i: where the next word is looked for; part: where the next slice of a word's n-grams begins, `i` if none is left.
     i = part = first = start
@@ -507,7 +509,9 @@ def _probabilities(network, mean, result):
     for label in range(len(output)):
         result[label] = _dot(output, label, mean)
     if network.loss == SOFTMAX:
-        largest, total = result.max(), np.float32(0)
+        largest, total = result[0], np.float32(0)
+        for label in range(len(output)):
+            largest = max(largest, result[label])
         for label in range(len(output)):
             result[label] = math.exp(result[label] - largest)
             total += result[label]
@@ -563,14 +567,16 @@ def _word_rows(network, scratch, text, offsets, out):
         rows[0] = word
         n, part, end = np.int64(1), np.int64(0), starts[word + 1] - starts[word] + 2
         text[0], text[end - 1] = _OPEN, _CLOSE
-        text[1 : end - 1] = vocabulary[starts[word] : starts[word + 1]]
+        for k in range(starts[word], starts[word + 1]):
+            text[k - starts[word] + 1] = vocabulary[k]
         while has_ngrams and word != network.end_word and part < end:
             part, n = _gather_ngrams(
                 text, part, np.int64(0), end, minn, maxn, divider, buckets, rolling, grams, rows, n
             )
         _resolve(rows, n, network.n_words, buckets, ranks)
         if total + n <= len(out):
-            out[total : total + n] = rows[:n]
+            for k in range(n):
+                out[total + k] = rows[k]
         total += n
     offsets[network.n_words] = total
     return total

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from massivetext.fasttext.kernels import make_scratch, mean_row, top_labels
 from massivetext.fasttext.model import Model
+from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 
 __all__ = ["predict"]
@@ -21,11 +21,12 @@ def _predict(data, offsets, network, k, scratch, ids, scores):
     hashes = np.empty(longest // 2 + 2 if network.word_ngrams > 1 else 0, np.int32)
     for i in range(len(offsets) - 1):
         size = offsets[i + 1] - offsets[i]
-        text[1 : size + 1] = data[offsets[i] : offsets[i + 1]]
+        for j in range(size):
+            text[j + 1] = data[offsets[i] + j]
         if mean_row(text, np.int64(1), size + 1, network, scratch, hashes):
             count = top_labels(network, scratch, k)
-            ids[i, :count] = scratch.ids[:count]
-            scores[i, :count] = scratch.scores[:count]
+            for j in range(count):
+                ids[i, j], scores[i, j] = scratch.ids[j], scratch.scores[j]
 
 
 def predict(texts: Texts, model: Model, k: int = 1) -> tuple[np.ndarray, np.ndarray]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from massivetext.kernels import njit
 from massivetext.text.letters import CASED, UPPER
 
 __all__ = ["MARK", "PIECE", "SAMPLE", "Buffers", "make_buffers", "sample"]

@@ -67,13 +67,18 @@ def buffers(texts: Any) -> tuple[np.ndarray, np.ndarray]:
     if texts.null_count:
         texts = texts.fill_null("")
     if len(texts) == 0:
-        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+        none = np.zeros(0, np.uint8)
+        none.flags.writeable = False
+        return none, np.zeros(1, np.int64)
     _, offset_buffer, data_buffer = texts.buffers()
     offsets = np.frombuffer(offset_buffer, width)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
     data = (
         np.frombuffer(data_buffer, np.uint8) if data_buffer is not None and data_buffer.size else np.zeros(0, np.uint8)
     )
-    return data[offsets[0] : offsets[-1]], offsets - offsets[0]
+    data = data[offsets[0] : offsets[-1]]
+    # A column that was read from a stream can be written to: to a kernel that would be another type.
+    data.flags.writeable = False
+    return data, offsets - offsets[0]
 
 
 def _is_text_like(kind: pa.DataType) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from massivetext.kernels import njit
 from massivetext.text.unicode import Tables
 
 __all__ = ["decode_point", "nfc"]

@@ -17,8 +17,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from massivetext.kernels import njit
 from massivetext.text.normal import decode_point, nfc
 from massivetext.text.unicode import ALNUM, ALPHA, DELETED, NFC_MAYBE, SPACE, Tables, tables
 

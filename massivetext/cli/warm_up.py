@@ -1,0 +1,33 @@
+"""`massivetext warm-up`: compile all kernels now, so that no run waits for it."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["warm_up"]
+
+
+@click.command()
+@click.option("--processes", type=click.IntRange(min=1), help="How many compile at once; as many as there are cores.")
+@click.argument("names", nargs=-1)
+def warm_up(names: tuple[str, ...], processes: int | None) -> None:
+    """Compile the kernels that a first run would compile, in parallel, and keep them on disk.
+
+    NAMES: some of extraction, "test sets", near-duplicates, language, rules; all of them by default. For images and
+    new machines; takes no time where it is done already. NUMBA_CACHE_DIR names the folder to keep them in, if it is
+    not to be the package's own.
+    """
+    from massivetext import warm_up as compiling
+
+    unknown = [name for name in names if name not in compiling.JOBS]
+    if unknown:
+        raise click.UsageError(f"unknown: {', '.join(unknown)}; expected some of {', '.join(compiling.JOBS)}")
+    total = len(names or compiling.JOBS)
+    done: list[str] = []
+
+    def report(name: str, seconds: float) -> None:
+        done.append(name)
+        click.echo(f"compiled {name} ({len(done)} of {total}, {seconds:.0f} s)")
+
+    spent = compiling.warm_up(names or None, processes=processes, report=report)
+    click.echo(f"all kernels are compiled: {spent:.0f} CPU s")

@@ -1,0 +1,162 @@
+"""The decorator of all kernels: each is compiled once, whoever calls it with what, and cached wherever it is installed.
+
+numba by itself compiles a function again for every type that it meets. Two differences of type mean nothing here: a
+constant against an integer (`f(data, 0, n)`), and an array that may be written against one that may not, where the
+function only reads it. A kernel of this package takes both as one type.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import logging
+import os
+import tempfile
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba import types
+from numba.core.registry import CPUDispatcher
+
+__all__ = ["Kernel", "njit"]
+
+# numba's types say less than it has: private attributes, options that it reads from the environment.
+_numba: Any = numba
+_LOG = logging.getLogger("massivetext")
+_PURE = frozenset({"len", "min", "max", "range"})
+
+
+_Dispatcher: Any = CPUDispatcher
+
+
+class Kernel(_Dispatcher):
+    """A compiled function that has one specialisation for types that differ in nothing that matters."""
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """What numba asks when another kernel calls this one."""
+        if kws:
+            return super().get_call_template(args, kws)
+        return super().get_call_template(self._plain(args), kws)
+
+    def _compile_for_args(self, *args: Any, **kws: Any) -> Any:
+        """What numba asks when Python calls this one with types that it has not seen."""
+        kinds: list[Any] = [self.typeof_pyval(value) for value in args]
+        plain = self._plain(kinds)
+        if kws or plain == kinds:
+            return super()._compile_for_args(*args, **kws)
+        entry = self.compile(tuple(plain))
+        # The next call with these types finds the same code at once.
+        self._insert([kind._code for kind in kinds], entry, False)
+        return entry
+
+    def _plain(self, kinds: Sequence[Any]) -> list[Any]:
+        """The types without what means nothing: constants as their type, arrays that are only read as read-only."""
+        plain = [types.unliteral(kind) for kind in kinds]
+        if any(isinstance(kind, types.Array) and kind.mutable for kind in plain):
+            dimensions = read_dimensions(self.py_func)
+            for i, kind in enumerate(plain[: len(dimensions)]):
+                if isinstance(kind, types.Array) and kind.mutable and dimensions[i] in (0, kind.ndim):
+                    plain[i] = kind.copy(readonly=True)
+        return plain
+
+
+@functools.cache
+def read_dimensions(function: Callable[..., Any]) -> tuple[int, ...]:
+    """For each parameter of a kernel its number of indices, if all that it does with it is to read single elements.
+
+    -1 for a parameter that it writes to, takes a part of, or hands to anything but a kernel that only reads it; so an
+    array of as many dimensions is never changed through this parameter. 0 for one that is never indexed.
+    """
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    except (OSError, SyntaxError, IndexError):
+        return ()  # there is no source: its types are taken as they come
+    if not isinstance(tree, ast.FunctionDef) or tree.name != function.__name__:
+        return ()  # the file was changed since it was imported
+    names = [argument.arg for argument in tree.args.args]
+    dimensions = dict.fromkeys(names, 0)
+
+    def note(name: str, count: int) -> None:
+        known = dimensions[name]
+        dimensions[name] = count if known in (0, count) else -1
+
+    allowed: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in dimensions:
+            parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            single = isinstance(node.ctx, ast.Load) and not any(isinstance(part, ast.Slice) for part in parts)
+            note(node.value.id, len(parts) if single else -1)
+            allowed.add(id(node.value))
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr in ("shape", "size"):
+            allowed.add(id(node.value))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            callee = function.__globals__.get(node.func.id)
+            inner: tuple[int, ...] = ()
+            if isinstance(callee, Kernel) and callee.py_func is not function:
+                inner = read_dimensions(callee.py_func)
+            for i, value in enumerate(node.args):
+                if not isinstance(value, ast.Name) or value.id not in dimensions:
+                    continue
+                if node.func.id in _PURE:
+                    allowed.add(id(value))
+                elif i < len(inner) and inner[i] >= 0:
+                    if inner[i]:
+                        note(value.id, inner[i])
+                    allowed.add(id(value))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in dimensions and id(node) not in allowed:
+            dimensions[node.id] = -1
+    return tuple(dimensions[name] for name in names)
+
+
+@functools.cache
+def _own_folder() -> str | None:
+    """A folder for compiled kernels where the package's own and the user's cannot be written; None if none can."""
+    folder = Path(tempfile.gettempdir()) / f"massivetext-kernels-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        state = folder.lstat()
+        # Another user's folder, or a link, could hold anybody's code.
+        usable = not folder.is_symlink() and state.st_uid == os.getuid() and state.st_mode & 0o077 == 0
+        usable = usable and os.access(folder, os.W_OK)
+    except OSError:
+        usable = False
+    if usable:
+        _LOG.warning("compiled kernels are kept in %s: the package's folder cannot be written", folder)
+        return str(folder)
+    _LOG.warning("compiled kernels are not kept: no folder can be written; set NUMBA_CACHE_DIR to one")
+    return None
+
+
+def _enable_caching(kernel: Any) -> None:
+    try:
+        kernel.enable_caching()
+        return
+    except RuntimeError:  # numba has no place to write to
+        folder = _own_folder()
+    if folder is not None:
+        config = _numba.config
+        before, config.CACHE_DIR = config.CACHE_DIR, folder
+        try:
+            kernel.enable_caching()
+        finally:
+            config.CACHE_DIR = before
+
+
+def njit(*, cache: bool = True, nogil: bool = True) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.njit` for kernels of this package: see `Kernel`. They cannot be used as C callbacks."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        kernel = _numba.njit(nogil=nogil, no_cfunc_wrapper=True)(function)
+        if not isinstance(kernel, CPUDispatcher):  # NUMBA_DISABLE_JIT
+            return kernel
+        kernel.__class__ = Kernel
+        if cache:
+            _enable_caching(kernel)
+        return kernel
+
+    return decorate

@@ -1,0 +1,116 @@
+"""Compile all kernels before they are needed: for images, for `make setup`, and while a run reads its first files.
+
+Each job calls public functions on a few lines of text, so that every kernel behind them is compiled and cached. Jobs
+run in processes of their own, side by side; the cache on disk is what they leave.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+__all__ = ["JOBS", "warm_up"]
+
+JOBS = {
+    "extraction": "massivetext.warm_up:compile_extraction",
+    "test sets": "massivetext.warm_up:compile_test_sets",
+    "near-duplicates": "massivetext.warm_up:compile_near_duplicates",
+    "language": "filters.warm_up:compile_language",
+    "rules": "filters.warm_up:compile_rules",
+}
+"""What is compiled, longest first, by import path."""
+
+TEXT = "The quick brown fox jumps over the lazy dog near the bank of the river, and they do that every day.\n"
+PAGE = (
+    "<html><head><title>A page</title></head><body><main><h1>News of the day</h1>"
+    "<p>The committee met on Tuesday to talk about the new library and the road that leads to it.</p>"
+    "<ul><li>one</li><li>two</li></ul><pre>a = 1\n  b</pre></main><footer>Contact</footer></body></html>"
+)
+
+
+def warm_up(
+    names: Iterable[str] | None = None,
+    *,
+    processes: int | None = None,
+    report: Callable[[str, float], None] | None = None,
+) -> float:
+    """Compile the kernels of the named jobs in parallel processes.
+
+    Args:
+        names: keys of JOBS; all of them for None.
+        processes: how many at once; as many as this process may use cores for None.
+        report: called with the name of each job that is done and the seconds since the start.
+
+    Returns:
+        CPU seconds taken in all; near 0 where everything was compiled before.
+
+    Raises:
+        KeyError: a name that JOBS does not have.
+    """
+    paths = {name: JOBS[name] for name in (JOBS if names is None else names)}
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    start, spent = time.monotonic(), 0.0
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes or cores, mp_context=context) as pool:
+        tasks = {pool.submit(run_job, path): name for name, path in paths.items()}
+        for task in as_completed(tasks):
+            spent += task.result()
+            if report is not None:
+                report(tasks[task], time.monotonic() - start)
+    return spent
+
+
+def run_job(path: str) -> float:
+    """Run one job in this process; return its CPU seconds."""
+    start = time.process_time()
+    module, _, name = path.partition(":")
+    getattr(importlib.import_module(module), name)()
+    return time.process_time() - start
+
+
+def texts() -> Iterator[str]:
+    """A handful of texts, some of which are near-duplicates and one of which has combining marks."""
+    for i in range(4):
+        yield TEXT * 3 + f"Number {i} of the lines that differ.\n\n" + "Cafe\u0301 — a line of its own\n" * 2
+
+
+def compile_extraction() -> None:
+    from massivetext.extraction import extract
+
+    extract(PAGE.encode())
+
+
+def compile_test_sets() -> None:
+    import pyarrow as pa
+
+    from massivetext.contamination import TestSet, TestSets
+    from massivetext.contamination.rare import evidence
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "items.jsonl")
+        path.write_text("".join(json.dumps({"text": text}) + "\n" for text in (TEXT, TEXT * 2)), "utf-8")
+        sets = TestSets.read([TestSet("warm-up", str(path), "{text}")])
+        column = pa.array(list(texts()), pa.large_string())
+        for align in (False, True):
+            sets.measure(column, align=align)
+        evidence(sets, column)
+
+
+def compile_near_duplicates() -> None:
+    import pyarrow as pa
+
+    from massivetext import dedup
+
+    column = pa.array(list(texts()), pa.large_string())
+    ids = [f"{i:032x}" for i in range(len(column))]
+    dedup.near_duplicates(column, ids)
+    dedup.shingles(column)
+    dedup.signatures(column, num_hashes=128, seed=1)
+    dedup.evidence(column, ids, source="warm-up", banding=dedup.plan(0.8, 0.99))
