@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
+
+from massivetext.kernels import njit
 
 __all__ = ["escaped"]
 
