@@ -13,8 +13,11 @@ import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
+from massivetext import fasttext
 from massivetext.errors import RecipeError
 
 __all__ = ["MODEL", "PIECE", "PIECES", "SAFE", "measure", "pieces", "words"]
@@ -88,22 +91,20 @@ def pieces(text: str) -> list[str]:
     return [text[int(i * step) : int(i * step) + PIECE] for i in range(PIECES)]
 
 
-@functools.lru_cache(maxsize=4)
-def _load(path: str) -> Any:
-    import fasttext
-
-    if not Path(path).is_file():
+def _load(path: str) -> fasttext.Model:
+    try:
+        model = fasttext.load(path)
+    except FileNotFoundError:
         raise RecipeError(
             f"safe_search.model: no file at {path!r}; expected a model of `massivetext safesearch train`, "
             "true for the packaged one, false for none"
-        )
-    try:
-        model = fasttext.load_model(path)
-    except (ValueError, RuntimeError, MemoryError) as error:
+        ) from None
+    except (ValueError, OSError) as error:
         raise RecipeError(f"safe_search.model: {path}: not a fastText model ({error})") from error
-    labels = [label.removeprefix("__label__") for label in model.labels]
-    if SAFE not in labels:
-        raise RecipeError(f"safe_search.model: {path}: has no label {SAFE!r} for ordinary text, only {labels}")
+    if SAFE not in model.labels:
+        raise RecipeError(
+            f"safe_search.model: {path}: has no label {SAFE!r} for ordinary text, only {list(model.labels)}"
+        )
     return model
 
 
@@ -119,26 +120,29 @@ def measure(texts: Sequence[str], *, model: str | Path | None = None) -> list[di
     owners: list[int] = []
     for i, text in enumerate(texts):
         for piece in pieces(text):
-            found = words(piece)
-            if found:
-                seen.append(found)
+            content = words(piece)
+            if content:
+                seen.append(content)
                 owners.append(i)
-    sums: list[dict[str, float]] = [{} for _ in texts]
-    counts, sizes = [0] * len(texts), [0] * len(texts)
-    if seen:
-        for i, found, labels, values in zip(owners, seen, *loaded.predict(seen, k=-1)):
-            counts[i] += 1
-            sizes[i] += found.count(" ") + 1
-            for label, value in zip(labels, values):
-                name = label.removeprefix("__label__")
-                sums[i][name] = sums[i].get(name, 0.0) + min(float(value), 1.0)
-    result = []
-    for sum_of, count, size in zip(sums, counts, sizes):
+    n_labels = len(loaded.labels)
+    ids, scores = fasttext.predict(pa.array(seen, pa.large_string()), loaded, n_labels)
+    # A label that fastText leaves out has a probability of about 0.
+    probabilities = np.zeros((len(seen), n_labels))
+    rows, places = np.nonzero(ids >= 0)
+    probabilities[rows, ids[rows, places]] = np.minimum(scores[rows, places], 1.0)
+    sums, counts, sizes = np.zeros((len(texts), n_labels)), np.zeros(len(texts)), np.zeros(len(texts))
+    np.add.at(sums, owners, probabilities)
+    np.add.at(counts, owners, 1)
+    np.add.at(sizes, owners, [content.count(" ") + 1 for content in seen])
+    result: list[dict[str, float]] = []
+    for total, count, size in zip(sums.tolist(), counts.tolist(), sizes.tolist()):
         weight = size / (size + SHORT)
         result.append(
             {
                 name: 1 - weight * (1 - value / count) if name == SAFE else weight * value / count
-                for name, value in sum_of.items()
+                for name, value in zip(loaded.labels, total)
             }
+            if count
+            else {}
         )
     return result

@@ -50,7 +50,10 @@ HEADINGS: dict[str, dict[str, str]] = {
         "classifier": "train a document classifier from labelled files",
         "safesearch": "train a classifier of unsafe text; list unsafe hosts",
     },
-    "Other": {"completion": "print the completion script of a shell"},
+    "Other": {
+        "warm-up": "compile all kernels now, so that no run waits for it",
+        "completion": "print the completion script of a shell",
+    },
 }
 """Commands by heading, each with its line in `massivetext --help`, of at most 61 characters: 80 columns hold it."""
 
