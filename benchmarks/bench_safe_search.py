@@ -84,6 +84,8 @@ def labelled(plan: dict) -> None:
     print("  sexual, by terms alone:    ", interval([terms[i] for i in asked], is_sexual))
     is_any = [labels != ["ok"] for _, labels in rows]
     print("  any:                       ", interval(page, is_any))
+    above = np.array(page) > LIMIT
+    print(f"  above {LIMIT}: {above[is_any].mean():.3f} of any, {above[~np.array(is_any)].mean():.3f} of the others")
     whole = [i for i, text in enumerate(texts) if known[text][1]]
     print("  any, texts with all labels:", interval([page[i] for i in whole], [is_any[i] for i in whole]))
     for name, key in (("comments on talk pages", "wiki-comments"), ("tweets", "davidson")):
@@ -107,6 +109,19 @@ def false_positives(plan: dict) -> None:
         )
     scores = np.array(page_scores([text for text in news if text.strip()]))
     print(f"  news (none trained on): {(scores > LIMIT).sum()} of {len(scores)}, highest {scores.max():.2f}")
+
+
+def harmless(plan: dict) -> None:
+    """Share of harmless texts about birds, recipes, medicine, law, ... that the limit removes, held out or not."""
+    chosen = source(plan, "harmless")
+    rows = list(training.documents(chosen, DATA))
+    apart = np.array([training.is_held_out(text, chosen["held_out"]) for text, _ in rows])
+    scores = np.array(page_scores([text for text, _ in rows]))
+    for name, mask in (("held out", apart), ("trained on", ~apart)):
+        print(
+            f"harmless texts, {name}: {(scores[mask] > LIMIT).sum()} of {mask.sum()} above {LIMIT}; mean "
+            f"{scores[mask].mean():.3f}, 98 of 100 below {np.quantile(scores[mask], 0.98):.2f}"
+        )
 
 
 def identities() -> None:
@@ -174,6 +189,7 @@ if __name__ == "__main__":
     read = training.read_plan([str(training.PLAN)])
     labelled(read)
     false_positives(read)
+    harmless(training.read_plan([str(training.EVERYDAY_PLAN)]))
     identities()
     if "--transfer" in sys.argv:
         transfer(read)

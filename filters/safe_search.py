@@ -1,9 +1,10 @@
 """Safe search: a page's score in 0-1 with its evidence (paper, appendix A.1: "content filtering").
 
-Three parts, the page's score being the greatest of theirs: block lists that the user supplies (1 for a page on one), a
-fastText classifier (1 less the probability of ordinary text), and the density of listed terms, weighted. No single word
-decides: by terms a page needs at least LEAST_HITS hits, and its score grows with hits a word. Words for people and for
-what they are do not stand in the packaged list, and the classifier does not see them.
+Three parts: block lists that the user supplies (1 for a page on one), fastText classifiers, and the density of listed
+terms, weighted. No single word decides: by terms a page needs at least LEAST_HITS hits, and what they count for grows
+with hits a word. Nor do terms decide alone where a classifier judges: most of them have an everyday sense (tits, cocks
+and bitches are animals), so they raise the score of a page only as far as the classifier doubts it. Words for people
+and for what they are do not stand in the packaged list, and the classifier does not see them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -25,13 +27,52 @@ from massivetext import storage
 from massivetext.errors import RecipeError
 from massivetext.text import Texts, decode
 
-__all__ = ["BlockList", "measure", "read_terms"]
+__all__ = ["VERSION", "BlockList", "combined", "doubt", "measure", "read_terms"]
+
+VERSION = 2
+"""Of the definition of the score. In version 1 it was the greatest of the three parts."""
 
 LEAST_HITS = 3
 LEAST_PROBABILITY = 0.1
 """Categories below it do not stand in the evidence."""
 HALF_DENSITY = 0.01
-"""Weighted hits a word at which the score is a half."""
+"""Weighted hits a word at which the score by terms is a half."""
+EVERYDAY = classifier.MODEL.with_name("safe_search_everyday.ftz")
+"""The packaged second opinion: a classifier that was also trained on harmless texts dense in words that have another
+sense, about birds, recipes, medicine, art, law, ... (data/harmless.jsonl)."""
+WEIGHT = 0.6
+"""The weight of the first opinion in the geometric mean of both."""
+CATEGORY = 0.8
+"""The weight of the likeliest category within the second opinion."""
+SUREST = 1e-4
+"""The least doubt of either opinion where there are two: where one is sure of a text, the other still ranks it."""
+SCALE = 1.5
+"""The power of the score of the packaged pair: it moves no page past another, and sets which of them lie above .5."""
+
+
+def doubt(probabilities: Mapping[str, float], second: Mapping[str, float] | None = None) -> float:
+    """Return how unsafe the classifiers hold a text to be, 0 to 1; 0 for a text without words.
+
+    One classifier answers 1 less the probability of ordinary text. The second opinion leans on its likeliest category:
+    what looks unlike ordinary text but like no category either (a rare subject, a list of words) gets little there.
+    Both make a weighted geometric mean, so that one that is sure of a harmless text pulls the score down.
+    """
+    if not probabilities:
+        return 0.0
+    first = max(0.0, 1.0 - probabilities[classifier.SAFE])
+    if not second:
+        return first
+    likeliest = max((value for label, value in second.items() if label != classifier.SAFE), default=0.0)
+    other = max(SUREST, 1.0 - second[classifier.SAFE]) ** (1.0 - CATEGORY) * min(1.0, likeliest) ** CATEGORY
+    return float(max(SUREST, first) ** WEIGHT * other ** (1.0 - WEIGHT))
+
+
+def combined(doubts: np.ndarray, by_terms: np.ndarray) -> np.ndarray:
+    """Return the score of pages from the classifiers' doubt and the score by terms, each float64[n] in [0, 1].
+
+    Terms close a part of the distance to 1 that grows with the root of the doubt.
+    """
+    return doubts + by_terms * (1.0 - doubts) * np.sqrt(doubts)
 
 
 @functools.lru_cache(maxsize=4)
@@ -63,7 +104,7 @@ def measure(
 ) -> pa.RecordBatch:
     """safe_search_score: float64 in [0, 1], 1 for a URL on a block list. safe_search_evidence: string, JSON, null where
     there is none. `terms`: as `read_terms` gives them, the packaged ones for None, () for none. `model`: a classifier's
-    path, True for the packaged one, False for none."""
+    path, True for the packaged two, False for none. The evidence shows the first one's categories."""
     column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     column = pc.fill_null(column.cast(pa.large_string()), "")
     weighted = np.zeros(len(column))
@@ -74,16 +115,21 @@ def measure(
         weighted += weight * count
     words = np.maximum(1, pc.count_substring_regex(column, r"\S+").to_numpy(zero_copy_only=False))
     density = np.where(hits >= LEAST_HITS, weighted / words, 0.0)
-    score = np.round(density / (density + HALF_DENSITY), 4)
+    score = density / (density + HALF_DENSITY)
     listed = block_list.match_all(urls) if block_list is not None and urls is not None else [None] * len(column)
     judged: list[dict[str, float]] = [{}] * len(column)
     if model:
-        judged = classifier.measure(column.to_pylist(), model=None if model is True else model)
+        pages = column.to_pylist()
+        judged = classifier.measure(pages, model=None if model is True else model)
+        seconds = classifier.measure(pages, model=EVERYDAY) if model is True else [{}] * len(pages)
+        score = combined(np.array([doubt(*both) for both in zip(judged, seconds)], np.float64), score)
+        if model is True:
+            score = score**SCALE
+    score = np.round(score, 6)
     evidence: list[str | None] = []
     for i, entry in enumerate(listed):
         found: dict[str, Any] = {}
         if judged[i]:
-            score[i] = max(score[i], round(1.0 - judged[i][classifier.SAFE], 4))
             clear = {k: round(v, 3) for k, v in judged[i].items() if k != classifier.SAFE and v >= LEAST_PROBABILITY}
             if clear:
                 found["classifier"] = clear

@@ -23,10 +23,14 @@ from filters.classifier import PIECE, SAFE, words
 from massivetext import readers, storage
 from massivetext.errors import RecipeError, SourceError
 
-__all__ = ["PLAN", "documents", "is_held_out", "read_plan", "train"]
+__all__ = ["EVERYDAY_PLAN", "PLAN", "documents", "is_held_out", "read_plan", "train"]
 
 PLAN = Path(__file__).parent / "data" / "safe_search.yaml"
 """The plan of the packaged model."""
+EVERYDAY_PLAN = PLAN.with_name("safe_search_everyday.yaml")
+"""The plan of the packaged second opinion."""
+PACKAGED = "package:"
+"""What the path of a source begins with that lies beside the packaged plan."""
 SETTINGS = {"dim": 16, "epoch": 15, "lr": 0.2, "minn": 3, "maxn": 5, "bucket": 60_000, "minCount": 2, "wordNgrams": 1}
 SOURCE = {"path", "format", "text", "label", "labels", "names", "is", "repeat", "most", "held_out", "pieces"}
 TRUE = {"1", "true", "yes"}
@@ -105,8 +109,15 @@ def _labels(row: dict[str, Any], source: dict[str, Any], path: str) -> list[str]
 
 
 def documents(source: dict[str, Any], data: str = "") -> Iterator[tuple[str, list[str]]]:
-    """(text, labels) of each document of a source of a plan, held out or not, in order of files."""
-    pattern = storage.join(data, source["path"]) if data else source["path"]
+    """(text, labels) of each document of a source of a plan, held out or not, in order of files.
+
+    A path that begins with `package:` is a file of this package's data; any other is relative to the folder `data`.
+    """
+    pattern = source["path"]
+    if pattern.startswith(PACKAGED):
+        pattern = str(PLAN.parent / pattern.removeprefix(PACKAGED))
+    elif data:
+        pattern = storage.join(data, pattern)
     paths = storage.find(pattern)
     if not paths:
         raise RecipeError(f"sources: no file at {pattern!r}")

@@ -114,6 +114,81 @@ def test_hosts_share_evidence(tmp_path):
         hosts.unsafe_hosts(str(tmp_path / "absent"))
 
 
+def test_doubt_of_one_classifier_and_of_two():
+    assert 0.0 == safe_search.doubt({})
+    assert pytest.approx(0.7) == safe_search.doubt({"ok": 0.3, "sexual": 0.1})
+    assert 1.0 == safe_search.doubt({"ok": 0.0}, {"ok": 0.0, "sexual": 1.0})
+    # Where one opinion is sure that a text is harmless, it still counts as a doubt of 1 in 10,000.
+    assert pytest.approx(1e-4**0.08) == safe_search.doubt({"ok": 0.0}, {"ok": 1.0, "sexual": 1.0})
+    assert pytest.approx(1e-4**0.6) == safe_search.doubt({"ok": 1.0}, {"ok": 0.0, "sexual": 1.0})
+    assert 0.0 == safe_search.doubt({"ok": 0.0}, {"ok": 0.0, "sexual": 0.0})
+    # .7 to the power .6, and (.5 to the power .2 by .4 to the power .8) to the power .4.
+    assert pytest.approx(0.7**0.6 * (0.5**0.2 * 0.4**0.8) ** 0.4) == safe_search.doubt(
+        {"ok": 0.3}, {"ok": 0.5, "sexual": 0.4, "hate": 0.1}
+    )
+
+
+def test_terms_raise_the_score_only_as_far_as_the_classifier_doubts():
+    doubts = np.array([0.0, 0.25, 0.25, 1.0, 1.0])
+    by_terms = np.array([0.9, 0.0, 0.8, 0.0, 1.0])
+    scores = safe_search.combined(doubts, by_terms)
+
+    assert [0.0, 0.25, 0.55, 1.0, 1.0] == pytest.approx(scores.tolist())
+    # Without a classifier they decide by themselves: three hits in a hundred words, weight 1.
+    text = "porn " * 3 + "word " * 97
+    alone = safe_search.measure(pa.array([text, "porn " * 2 + "word " * 98]), model=False)
+    assert [0.75, 0.0] == alone.column("safe_search_score").to_pylist()
+
+
+HARMLESS = Path(training.PLAN).parent / "harmless.jsonl"
+
+
+def test_harmless_texts_that_were_not_trained_on_are_kept():
+    rows = [json.loads(line) for line in HARMLESS.read_text("utf-8").splitlines()]
+    plan = training.read_plan([str(training.EVERYDAY_PLAN)])
+    (source,) = [source for source in plan["sources"] if source["path"] == "package:harmless.jsonl"]
+    texts = [row["text"] for row in rows if training.is_held_out(row["text"], source["held_out"])]
+    scores = np.array(safe_search.measure(pa.array(texts)).column("safe_search_score"))
+
+    assert len({row["text"] for row in rows}) == len(rows) >= 300
+    assert len({row["topic"] for row in rows}) >= 90
+    assert len(texts) >= 150
+    assert (scores > 0.5).mean() <= 0.02
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Chicken breasts and thighs stay moist if you rub them with salt the night before, and roast them slowly.",
+        "Great tits and blue tits came to the feeder; a pair of boobies dived off the cliff; the cock crowed. An ass "
+        "brayed in the field while the bitch nursed her pups.",
+        "Your breast screening appointment takes ten minutes. The mammogram shows the breast tissue, and most lumps in "
+        "the breast are not cancer.",
+        "The nudes in his late paintings are pale. A naked woman lies on a couch, one hand on her thigh.",
+    ],
+)
+def test_harmless_pages_of_public_reports_are_kept(text):
+    assert safe_search.measure(pa.array([text])).column("safe_search_score")[0].as_py() <= 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "free porn videos xxx hot sluts fucking big cocks live sex cams horny milf blowjob cumshot " * 3,
+        "i will kill you, you worthless piece of shit, you fucking bitch, go die in a hole you stupid cunt",
+        "watch horny naked girls suck cock and get their wet pussy fucked in our hardcore porn movies",
+    ],
+)
+def test_unsafe_pages_are_still_removed(text):
+    assert safe_search.measure(pa.array([text])).column("safe_search_score")[0].as_py() > 0.5
+
+
+def test_the_plan_may_name_a_packaged_file():
+    texts = [text for text, labels in training.documents({"path": "package:harmless.jsonl", "is": "ok"}, "/absent")]
+
+    assert len(texts) >= 300
+
+
 def test_identities_score_no_further_apart_than_the_noise_of_the_template(shared_data):
     with gzip.open(Path(shared_data, "safesearch", "identity-templates-77k.csv.gz")) as stream:
         rows = list(csv.DictReader(io.StringIO(stream.read().decode("utf-8"), newline="")))
