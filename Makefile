@@ -48,7 +48,8 @@ test-long: setup ## every test that `make test` leaves out for its length
 	.venv-loaders/bin/python -m pip install --quiet --editable . 'datasets>=4,<6' 'grain>=0.2.12,<0.3' 'hypothesis>=6.100,<7' \
 		'pytest>=8,<10' 'sentencepiece>=0.2,<0.3' 'torch>=2.6,<3' 'torchdata>=0.11,<0.12' \
 		'click>=8.1,<9' 'numba>=0.61,<0.69' 'tokenizers>=0.20,<0.24' 'zstandard>=0.23,<0.26'
-	.venv-loaders/bin/python -m pip install --quiet 'mosaicml-streaming>=0.11,<0.14' 'tiktoken>=0.7,<1' 'transformers>=4.50,<6' 'webdataset>=1,<2'
+	.venv-loaders/bin/python -m pip install --quiet 'mosaicml-streaming>=0.11,<0.14' 'numpy<2.2' 'tiktoken>=0.7,<1' \
+		'transformers>=4.50,<5' 'webdataset>=1,<2'
 	.venv-loaders/bin/python -m pip install --quiet --no-deps 'megatron-core>=0.12,<0.17'
 	touch $@
 

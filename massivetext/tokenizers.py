@@ -21,7 +21,16 @@ import pyarrow as pa
 from massivetext import storage
 from massivetext.errors import DependencyError, RecipeError
 
-__all__ = ["BYTES_A_TOKEN", "TOKENS_VERSION", "Tokenizer", "counter", "library", "read_tokenizer", "tokenizer_file"]
+__all__ = [
+    "BYTES_A_TOKEN",
+    "TOKENS_VERSION",
+    "Tokenizer",
+    "counter",
+    "library",
+    "read_tokenizer",
+    "tokenizer_file",
+    "tokens_mark",
+]
 
 BYTES_A_TOKEN = 4
 """For estimates. The paper's table 2 has 3.75 to 4.12 for prose."""
@@ -84,6 +93,20 @@ def tokenizer_file(path: str | os.PathLike[str]) -> str:
         "Face), a SentencePiece model, a .tiktoken file, or a folder with one of them; `massivetext tokenizer train` "
         "trains one"
     )
+
+
+def tokens_mark(path: str | os.PathLike[str]) -> str:
+    """What counts of tokens by a tokenizer are a function of: the digest of its file, BLAKE2b-128 (hex), and of a
+    `tokenizers` JSON file TOKENS_VERSION."""
+    file = tokenizer_file(path)
+    return _mark(file, storage.modified(file), storage.size(file))
+
+
+@lru_cache(maxsize=64)
+def _mark(file: str, modified: int, size: int) -> str:
+    data = storage.read_bytes(file)
+    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+    return f"{digest} tokens-{TOKENS_VERSION}" if data.lstrip()[:1] == b"{" else digest
 
 
 def read_tokenizer(path: str | os.PathLike[str], *, bos: str | None = None, eos: str | None = None) -> Tokenizer:

@@ -24,6 +24,7 @@ from massivetext.contamination import TestSets
 from massivetext.errors import OutputError
 from massivetext.parquet import file_digest
 from massivetext.removed import refuse_unfinished
+from massivetext.tokenizers import read_tokenizer, tokens_mark
 from pipelines.curate import Curate
 from pipelines.decontaminate import Decontaminate
 from pipelines.deduplicate import deduplicate
@@ -82,6 +83,10 @@ def run(
     """Run the stages up to and including `through`. What DIR holds already, for the same recipe and input, is kept."""
     if not recipe.filled:
         raise OutputError("the recipe has no subset with sources; give at least one under subsets.<name>.sources")
+    if recipe.tokenizer is not None:
+        # Raises RecipeError, before anything is written, for a name that is no file.
+        for note in read_tokenizer(recipe.tokenizer).notes:
+            reporter.say(note)
     check(recipe, output, execution)
     folder = Folder(output)
     parts = find_parts(recipe)
@@ -230,7 +235,7 @@ class CurateFingerprints:
         self.columns = ledger_schema(recipe).names
         self.stages = {subset: self._stages(subset) for subset in recipe.filled}
         self.common = {
-            "tokenizer": recipe.tokenizer and content_digest(recipe.tokenizer),
+            "tokenizer": recipe.tokenizer and tokens_mark(recipe.tokenizer),
             "rejected": recipe.rejected,
             "isolation": canonical(recipe.isolation),
             # Of the sample of rejected documents.

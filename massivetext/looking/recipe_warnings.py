@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from massivetext import storage
 from massivetext.errors import RecipeError
 from massivetext.looking.recipe_view import RecipeView
+from massivetext.tokenizers import read_tokenizer
 
 __all__ = ["check_testsets", "recipe_warnings"]
 
@@ -84,6 +85,9 @@ def _limits(recipe: RecipeView) -> Iterator[str]:
 
 
 def _mixture(recipe: RecipeView) -> Iterator[str]:
+    if recipe.tokenizer is not None:
+        # Raises RecipeError for a name that is no file, such as gpt2: nothing is downloaded.
+        yield from (f"tokenizer: {note}" for note in read_tokenizer(recipe.tokenizer).notes)
     if recipe.filled and recipe.tokenizer is None:
         yield "tokenizer: none is named, so tokens are estimated as a quarter of the bytes; name a model's file"
     if recipe.mixture.max_epochs > _EPOCHS:

@@ -18,10 +18,11 @@ from pydantic import Field, create_model, field_validator, model_validator
 from filters.limits import Limit
 from massivetext import isolation, storage
 from massivetext.readers import FORMATS
+from massivetext.tokenizers import tokens_mark
 from pipelines.recipe.ledger import taken_names
 from pipelines.stages import STAGES, Context, Stage, rule_families
 from pipelines.stages.functions import function_fingerprint, is_function, load_function
-from pipelines.stages.stage import Block, Function, Path, Share, Switch, canonical, content_digest
+from pipelines.stages.stage import Block, Function, Path, Share, Switch, canonical
 
 __all__ = ["Isolation", "Mixture", "Recipe", "Source", "Subset", "TestSet"]
 
@@ -286,7 +287,7 @@ class RecipeBase(Block):
 
     def tokens_by(self) -> str:
         """Return what counts tokens, in words."""
-        return "estimate: bytes / 4" if self.tokenizer is None else f"tokenizer {content_digest(self.tokenizer)}"
+        return "estimate: bytes / 4" if self.tokenizer is None else f"tokenizer {tokens_mark(self.tokenizer)}"
 
 
 def broken_rules(columns: pa.RecordBatch, stages: list[Stage]) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from massivetext.errors import RecipeError
 from massivetext.packing.blocks import check
-from massivetext.tokenizers import counter, read_tokenizer, tokenizer_file
+from massivetext.tokenizers import TOKENS_VERSION, counter, read_tokenizer, tokenizer_file, tokens_mark
 
 SPECIAL = ("<s>", "</s>", "<|endoftext|>", "[SEP]")
 TEXTS = [f"word{i} hello world endoftext | the end of s {i}" for i in range(300)]
@@ -132,3 +132,10 @@ def test_a_tiktoken_file(tmp_path: Path) -> None:
     assert [259, 260, *b"orld<|end|>"] == ids.tolist()
     assert ids.dtype == np.int32
     assert "cut as by cl100k_base" in found.notes[0]
+
+
+def test_counts_are_of_a_file_and_of_how_it_is_read(tmp_path: Path, model: str) -> None:
+    path = train(tmp_path / "a.json")
+
+    assert read_tokenizer(model).digest == tokens_mark(Path(model))
+    assert f"{read_tokenizer(path).digest} tokens-{TOKENS_VERSION}" == tokens_mark(path)
