@@ -81,8 +81,8 @@ class DigestStream:
 
 
 class ParquetOutput:
-    """Write rows to one Parquet file, zstd, pages with checksums, in row groups of about `row_group_bytes` of content or
-    `row_group_rows` rows.
+    """Write rows to one Parquet file, zstd, pages with checksums, in row groups of about `row_group_bytes` of
+    content or `row_group_rows` rows.
 
     Where a row group ends depends on the rows alone, not on how many come at a time: the same rows in the same order
     are the same bytes. A context manager; `summary` holds rows, bytes and digest once it has closed well.
