@@ -188,13 +188,10 @@ class Phases(beam.PTransform):  # type: ignore[misc]
     def expand(self, scopes_in: beam.PCollection[str]) -> beam.PCollection[str]:
         done: Any = scopes_in
         for phase in GRAPH:
-            waiting = scopes_in | f"After{phase.title()}" >> beam.Map(
-                _first, beam.pvalue.AsIter(done)
-            ).with_output_types(str)
-            if isinstance(phase, str) and exchange_of(phase) is not None:
-                done = waiting | phase.title() >> _Exchange(phase)
-            else:
-                done = waiting | phase.title() >> _Phase(phase)
+            name = phase.title()
+            waiting = beam.Map(_first, beam.pvalue.AsIter(done)).with_output_types(str)
+            work = _Phase(phase) if exchange_of(phase) is None else _Exchange(phase)
+            done = scopes_in | f"Before{name}" >> waiting | name >> work
         return scopes_in | "AfterPhases" >> beam.Map(_first, beam.pvalue.AsIter(done)).with_output_types(str)
 
 

@@ -38,6 +38,7 @@ from pipelines.transforms.base import Counters
 
 __all__ = ["WriteMixture", "WriteShards", "mix", "note_mixture", "plan_mixture", "put_manifest", "weights_of"]
 
+
 @dataclass(frozen=True)
 class ShardTask:
     """One shard. Its rows are in a file of the plan, so that the task itself is small."""

@@ -32,11 +32,11 @@ def plan(recipe: str, sample: int, workers: int, memory: int, settings: tuple[st
     """
     from pipelines import recipe as recipes
     from pipelines.engines import Execution
-    from pipelines.forecast import forecast
+    from pipelines.sampling import forecast_run
 
     progress = _Sampling(quiet=as_json, as_json=False)
     try:
-        prediction = forecast(
+        prediction = forecast_run(
             recipes.read(recipe, settings), Execution(workers=workers, memory=memory << 20), progress, sample=sample
         )
     finally:

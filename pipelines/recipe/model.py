@@ -20,7 +20,7 @@ from massivetext import isolation, storage
 from massivetext.readers import FORMATS
 from massivetext.tokenizers import tokens_mark
 from pipelines.recipe.ledger import taken_names
-from pipelines.stages import STAGES, Context, Stage, rule_families
+from pipelines.stages import STAGES, Context, RuleFamily, Stage, rule_families
 from pipelines.stages.functions import function_fingerprint, is_function, load_function
 from pipelines.stages.stage import Block, Function, Path, Share, Switch, canonical
 
@@ -126,6 +126,9 @@ class RecipeBase(Block):
         for name, subset in self.subsets.items():
             if subset.sources and not subset.stages:
                 raise ValueError(f"subsets.{name}.stages: has sources but no stages; list at least one")
+            for stage in subset.stages:
+                if STAGES[stage].block is not None and self.block(name, stage) is None:
+                    raise ValueError(f"{stage}: subsets.{name} goes through this stage, which has no settings here")
         taken = taken_names()
         for name in self.common("rules"):
             if name in taken:
@@ -315,14 +318,15 @@ def _stage_fields(*, of_subset: bool) -> dict[str, Any]:
     for name, stage in STAGES.items():
         if stage.block is None or (of_subset and not stage.is_subset_block):
             continue
-        fields[name] = (stage.block | None, None) if of_subset else (stage.block, _default(stage))
+        default = None if of_subset else _default(stage)
+        fields[name] = (stage.block if default is not None else stage.block | None, default)
     return fields
 
 
 def _default(stage: type[Stage]) -> Any:
     if stage.is_required:
         return ...
-    return stage.block() if stage.default is None and isinstance(stage.block, type) else stage.default
+    return stage.block() if issubclass(stage, RuleFamily) else stage.default
 
 
 if TYPE_CHECKING:

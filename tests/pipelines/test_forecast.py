@@ -16,8 +16,9 @@ from click.testing import CliRunner
 
 from massivetext.cli import commands
 from massivetext.cli.plan import show
-from pipelines.forecast import draw, interval, planned_mixture
+from massivetext.looking.forecast import draw, interval, planned_mixture
 from pipelines.input_splits import Part
+from pipelines.mix import weights_of
 from pipelines.recipe import read
 
 
@@ -73,7 +74,8 @@ def test_a_budget_is_planned_whether_or_not_the_cap_allows_it(tmp_path: Path) ->
 
     def planned(tokens: str) -> dict[str, Any]:
         settings = ["mixture.weights={c4: 0.5, news: 0.25, books: 0.25}", f"mixture.tokens={tokens}"]
-        return planned_mixture(read(str(tmp_path / "recipe.yaml"), settings), subsets)
+        recipe = read(str(tmp_path / "recipe.yaml"), settings)
+        return planned_mixture(recipe.mixture, weights_of(recipe), subsets)
 
     for tokens, refused, epochs in (
         ("max", False, [4.0, 4.0]),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import tempfile
+
 import apache_beam as beam
 import pyarrow as pa
 import pytest
@@ -27,31 +30,29 @@ def batch_of(*rows: dict) -> pa.RecordBatch:
 
 
 def run(transform: beam.PTransform, *batches: pa.RecordBatch) -> list[pa.RecordBatch]:
-    """The batches that come out of a transform, and the names of counters under its own name."""
-    collected: list[pa.RecordBatch] = []
+    """The batches that come out of a transform, which counts under its own name."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/batches"
 
-    def keep(found: list[pa.RecordBatch]) -> None:
-        for batch in found:
-            batch.validate(full=True)
-        sizes = [batch.num_rows for batch in found]
-        assert sorted(sizes) == sorted(batch.num_rows for batch in batches)
-        _collected.extend(found)
+        def keep(output: list[pa.RecordBatch]) -> None:
+            with open(path, "wb") as stream:
+                pickle.dump(output, stream)
 
-    _collected.clear()
-    pipeline = TestPipeline(runner="FnApiRunner")
-    out = pipeline | beam.Create(list(batches), reshuffle=False) | transform
-    assert_that(out, keep)
-    result = pipeline.run()
-    result.wait_until_finish()
-    names = {counter.key.metric.name for counter in result.metrics().query()["counters"]}
-    assert {"documents_in", "documents_out", "bytes"} <= names
-    spaces = {counter.key.metric.namespace for counter in result.metrics().query()["counters"]}
-    assert type(transform).__name__ in spaces
-    collected.extend(_collected)
-    return collected
+        pipeline = TestPipeline(runner="FnApiRunner")
+        assert_that(pipeline | beam.Create(list(batches), reshuffle=False) | transform, keep)
+        result = pipeline.run()
+        result.wait_until_finish()
+        with open(path, "rb") as stream:
+            output: list[pa.RecordBatch] = pickle.load(stream)
+    counters = result.metrics().query()["counters"]
+    own = {counter.key.metric.name for counter in counters if counter.key.metric.namespace == type(transform).__name__}
 
+    assert {"documents_in", "documents_out", "bytes"} <= own
+    assert sorted(batch.num_rows for batch in batches) == sorted(batch.num_rows for batch in output)
+    for batch in output:
+        batch.validate(full=True)
+    return output
 
-_collected: list[pa.RecordBatch] = []
 
 WITH_TEXT = batch_of({"text": STORY}, {"text": None, "outcome": "skipped", "reason": "skipped.redirect"}, {"text": ""})
 

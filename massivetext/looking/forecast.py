@@ -8,12 +8,9 @@ Duplicates over the whole corpus cannot be seen in a sample: what passes the per
 from __future__ import annotations
 
 import heapq
-import json
 import math
 import os
-import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,17 +22,10 @@ import pyarrow.parquet as pq
 from massivetext import storage
 from massivetext.documents import rank
 from massivetext.errors import RecipeError
+from massivetext.looking.recipe_view import RecipeView
 from massivetext.mixture import Available, plan
-from pipelines.engines.engine import Cost, Execution
-from pipelines.engines.local import LocalEngine
-from pipelines.input_splits import Part, find_parts
-from pipelines.main import Outcome, Reporter, run_stages
-from pipelines.mix import weights_of
-from pipelines.recipe import Recipe
-from pipelines.run_folder.folder import Folder
-from pipelines.stages import testset_index
 
-__all__ = ["draw", "forecast", "interval", "planned_mixture"]
+__all__ = ["Looked", "Sample", "draw", "forecast", "interval", "look", "planned_mixture"]
 
 LEAST = 3
 """Parts of each subset in a sample, where it has as many: one says nothing of how much parts differ, two next to
@@ -73,20 +63,20 @@ _T = (
 class Looked:
     """A part of the sample after the pass: what it holds (UNITS), and the bytes of its files (KINDS)."""
 
-    part: Part
+    part: Any
     holds: dict[str, int]
     files: dict[str, int]
     footers: dict[str, int]
 
 
-def draw(parts: Sequence[Part], n: int, seed: int) -> list[Part]:
+def draw(parts: Sequence[Any], n: int, seed: int) -> list[Any]:
     """About n parts: of each subset LEAST, the others by its share of all bytes; which ones is drawn by the seed."""
-    subsets: dict[str, list[Part]] = {}
+    subsets: dict[str, list[Any]] = {}
     for part in parts:
         subsets.setdefault(part.subset, []).append(part)
     total = sum(part.n_bytes for part in parts)
     spare = max(0, n - sum(min(LEAST, len(found)) for found in subsets.values()))
-    drawn: list[Part] = []
+    drawn: list[Any] = []
     for _, found in sorted(subsets.items()):
         share = sum(part.n_bytes for part in found) / total if total else 0.0
         many = min(len(found), LEAST + int(spare * share))
@@ -111,82 +101,68 @@ def interval(values: Sequence[float], sizes: Sequence[float], n_all: int) -> tup
     return ratio, t * math.sqrt(variance) / float(x.mean()) if x.mean() else 0.0
 
 
-def forecast(recipe: Recipe, execution: Execution, reporter: Reporter, *, sample: int = 18) -> dict[str, Any]:
-    """Forecast a run of the recipe with `execution.workers` workers, as plain data. sample: about how many parts are
-    read. The temporary folder is removed again, whatever happens."""
-    parts = find_parts(recipe)
-    drawn = draw(parts, sample, recipe.seed)
-    temporary = tempfile.mkdtemp(prefix="massivetext-plan-")
-    try:
-        folder = Folder(os.path.join(temporary, "out"))
-        width = min(execution.workers, os.cpu_count() or 1)
-        with LocalEngine(Execution(workers=width, memory=execution.memory)) as engine:
-            engine.keep_costs = True
-            outcome, mixed = _go_through(recipe, folder, drawn, engine, reporter)
-        looked = [_look(folder, part) for part in drawn]
-        index = testset_index(folder.root)
-        fixed = storage.size(index) if storage.exists(index) else 0
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+@dataclass(frozen=True)
+class Sample:
+    """A sample of parts after all stages.
+
+    Attributes:
+        drawn: its parts.
+        looked: what each of them came to.
+        costs: what each task took, by its marker.
+        outcome: counts and failures of the sample's run.
+        fixed: bytes of files that a run has once, such as the index of test sets.
+        mixed_tokens, mixed_bytes: tokens and stored bytes of the sample's own mixture; 0 where it has none.
+        marker_of: from a part to the marker of its task in the pass over the text.
+    """
+
+    drawn: Sequence[Any]
+    looked: Sequence[Looked]
+    costs: Mapping[str, Any]
+    outcome: Any
+    fixed: int
+    mixed_tokens: int
+    mixed_bytes: int
+    marker_of: Callable[[Any], str]
+
+
+def forecast(
+    recipe: RecipeView, parts: Sequence[Any], sample: Sample, *, weights: tuple[Mapping[str, float], bool], workers: int
+) -> dict[str, Any]:
+    """Return a forecast of a run, as plain data.
+
+    Args:
+        recipe: of the run.
+        parts: all parts of its sources.
+        sample: of them, gone through all stages.
+        weights: of the mixture, for subsets that have sources, and whether they were scaled.
+        workers: processes of the run.
+    """
     subsets = {
         name: _subset(
-            [part for part in parts if part.subset == name], [one for one in looked if one.part.subset == name]
+            [part for part in parts if part.subset == name], [one for one in sample.looked if one.part.subset == name]
         )
         for name in recipe.filled
     }
-    mixture = planned_mixture(recipe, subsets)
-    disk = {kind: sum(found["disk"][kind] for found in subsets.values()) for kind in KINDS}
-    disk["work"] += fixed
-    disk["mixture"] = round(mixture["tokens"] * mixed.n_bytes / mixed.tokens) if mixed.tokens else 0
-    read, whole = sum(part.n_bytes for part in drawn), sum(part.n_bytes for part in parts)
+    mixture = planned_mixture(recipe.mixture, weights, subsets)
+    disk = {kind: sum(subset["disk"][kind] for subset in subsets.values()) for kind in KINDS}
+    disk["work"] += sample.fixed
+    disk["mixture"] = round(mixture["tokens"] * sample.mixed_bytes / sample.mixed_tokens) if sample.mixed_tokens else 0
+    read, whole = sum(part.n_bytes for part in sample.drawn), sum(part.n_bytes for part in parts)
     return {
-        "sample": {"parts": len(drawn), "of_parts": len(parts), "bytes": read, "of_bytes": whole},
+        "sample": {"parts": len(sample.drawn), "of_parts": len(parts), "bytes": read, "of_bytes": whole},
         "subsets": subsets,
-        "in_sample": outcome.counts,
-        "failures": outcome.failures,
+        "in_sample": sample.outcome.counts,
+        "failures": sample.outcome.failures,
         "disk": {**disk, "all": sum(disk.values())},
-        "memory": {"process": max((cost.memory for cost in engine.costs.values()), default=0)},
-        "time": _time(engine.costs, parts, drawn, folder, execution.workers, mixture, mixed.tokens),
+        "memory": {"process": max((cost.memory for cost in sample.costs.values()), default=0)},
+        "time": _time(sample, parts, workers, mixture),
         "mixture": mixture,
     }
 
 
-@dataclass
-class _Mixed:
-    """Tokens and stored bytes of the sample's own mixture; 0 where it has none."""
-
-    tokens: int = 0
-    n_bytes: int = 0
-
-
-def _go_through(
-    recipe: Recipe, folder: Folder, drawn: Sequence[Part], engine: LocalEngine, reporter: Reporter
-) -> tuple[Outcome, _Mixed]:
-    """Run the sample through all stages; returns what it came to, and its mixture.
-
-    The later stages are run twice, and the second time counts: their first one in a process also loads kernels.
-    """
-    largest = recipe.mixture.model_copy(update={"tokens": "max"})
-    small = recipe.model_copy(update={"mixture": largest})
-    mixed = _Mixed()
-    folder.adopt(small, update=False)
-    for _ in range(2):
-        for name in ("work/dedup", "work/duplicates", "work/done/settle", "work/done/mix", "work/frequent"):
-            shutil.rmtree(folder.path(name), ignore_errors=True)
-        outcome = Outcome()
-        run_stages(small, folder, drawn, engine, reporter, outcome, "decontaminate")
-        try:
-            run_stages(small, folder, drawn, engine, reporter, Outcome(), "mix")
-        except RecipeError:
-            continue  # a subset of which the sample keeps nothing: there is no mixture to be written
-        manifest = json.loads(storage.read_bytes(folder.path("mixture", largest.name, "manifest.json")))
-        n_bytes = sum(summary["bytes"] for summary in manifest["files"].values())
-        mixed = _Mixed(sum(manifest["counts"]["tokens"].values()), n_bytes)
-    return outcome, mixed
-
-
-def _look(folder: Folder, part: Part) -> Looked:
-    with storage.open_input(folder.part("work/ledger", part.subset, part.name)) as stream:
+def look(root: str, part: Any) -> Looked:
+    """Return what a part of a run in a folder came to."""
+    with storage.open_input(_file(root, "work/ledger", part)) as stream:
         table = pq.read_table(stream, columns=["outcome", "n_bytes", "n_tokens"])
     passing = table.filter(pc.equal(table["outcome"], "kept"))
     has_text = pc.is_in(table["outcome"], value_set=_DOCUMENTS)
@@ -200,7 +176,7 @@ def _look(folder: Folder, part: Part) -> Looked:
     files: dict[str, int] = dict.fromkeys(KINDS, 0)
     footers: dict[str, int] = dict.fromkeys(KINDS, 0)
     for kind in ("curated", "rejected", "ledger", *_WORK):
-        path = folder.part(kind, part.subset, part.name)
+        path = _file(root, kind, part)
         if storage.exists(path):
             group = kind if kind in files else "work"
             files[group] += storage.size(path)
@@ -208,7 +184,11 @@ def _look(folder: Folder, part: Part) -> Looked:
     return Looked(part, holds, files, footers)
 
 
-def _subset(parts: Sequence[Part], looked: Sequence[Looked]) -> dict[str, Any]:
+def _file(root: str, kind: str, part: Any) -> str:
+    return storage.join(root, kind, part.subset, f"{part.name}.parquet")
+
+
+def _subset(parts: Sequence[Any], looked: Sequence[Looked]) -> dict[str, Any]:
     """Totals of a subset as {expected, low, high}, and the share of documents that pass; disk in bytes."""
     sizes = [one.part.n_bytes for one in looked]
     whole = sum(part.n_bytes for part in parts)
@@ -234,10 +214,11 @@ def _range(expected: float, half: float, most: float = math.inf) -> dict[str, fl
     return {"expected": expected, "low": max(0.0, expected - half), "high": min(most, expected + half)}
 
 
-def planned_mixture(recipe: Recipe, subsets: Mapping[str, Any]) -> dict[str, Any]:
+def planned_mixture(
+    block: Any, weights_and_scaled: tuple[Mapping[str, float], bool], subsets: Mapping[str, Any]
+) -> dict[str, Any]:
     """Epochs of each weighted subset if nothing that passes is removed later, and the largest budget under the cap."""
-    weights, is_scaled = weights_of(recipe)
-    block = recipe.mixture
+    weights, is_scaled = weights_and_scaled
     available = {
         name: Available(*(round(subsets[name][unit]["expected"]) for unit in ("passing", "tokens", "passing_bytes")))
         for name in weights
@@ -260,25 +241,18 @@ def planned_mixture(recipe: Recipe, subsets: Mapping[str, Any]) -> dict[str, Any
     return {**made.data(shard_bytes=block.shard_bytes), **found}
 
 
-def _time(
-    costs_by_marker: Mapping[str, Cost],
-    parts: Sequence[Part],
-    drawn: Sequence[Part],
-    folder: Folder,
-    workers: int,
-    mixture: Mapping[str, Any],
-    mixed: int,
-) -> dict[str, Any]:
+def _time(sample: Sample, parts: Sequence[Any], workers: int, mixture: Mapping[str, Any]) -> dict[str, Any]:
     """CPU seconds of each stage, and hours with that many workers, each with a core of its own as far as there are.
 
     Parts are not divided: the pass over the text is laid out over the workers, largest part first.
     """
     seconds: dict[str, float] = dict.fromkeys(_STAGES.values(), 0.0)
+    costs_by_marker, drawn, mixed = sample.costs, sample.drawn, sample.mixed_tokens
     for cost in costs_by_marker.values():
         seconds[_STAGES[cost.stage]] += cost.seconds
     rates: dict[str, list[float]] = {}
     for part in drawn:
-        marker = folder.marker("curate", part.subset, part.name)
+        marker = sample.marker_of(part)
         if marker in costs_by_marker:
             before = rates.setdefault(part.subset, [0.0, 0.0])
             rates[part.subset] = [before[0] + costs_by_marker[marker].seconds, before[1] + part.n_bytes]
