@@ -273,8 +273,15 @@ class RecipeBase(Block):
     # Identity.
 
     def resolved(self) -> dict[str, Any]:
-        """Return the recipe as plain data, as it is written to DIR."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """Return the recipe as plain data, as it is written to DIR. Read again it is the same recipe: a subset's own
+        blocks have only the keys that are set, because the others are the recipe's."""
+        data: dict[str, Any] = self.model_dump(mode="json", exclude_none=True)
+        for name, subset in self.subsets.items():
+            for stage in STAGES:
+                own = getattr(subset, stage, None)
+                if isinstance(own, Block):
+                    data["subsets"][name][stage] = own.model_dump(mode="json", exclude_unset=True)
+        return data
 
     def canonical(self) -> dict[str, Any]:
         """Return what shapes the output: sources sorted and without mount point or bucket, files by content, and no

@@ -73,6 +73,27 @@ def test_differences_are_leaves(old: object, new: object, lines: list[str]) -> N
     assert lines == recipe_differences(old, new)
 
 
+def test_a_recipe_that_is_written_and_read_is_the_same(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(
+        "deduplication: {keep: longest}\n"
+        "subsets:\n"
+        "  c4:\n"
+        "    sources: [{format: lines, path: x}]\n"
+        "    stages: [quality, deduplication]\n"
+        "    deduplication: {threshold: 0.9}\n"
+        "    quality: {word_count: null, hash_ratio: {max: 0.2}}\n"
+        "mixture: {weights: {c4: 1}}\n",
+        "utf-8",
+    )
+    recipe = read(str(tmp_path / "recipe.yaml"))
+    again = Recipe.model_validate(recipe.resolved())
+
+    assert recipe.digest() == again.digest()
+    assert ("longest", 0.9) == (again.block("c4", "deduplication").keep, again.block("c4", "deduplication").threshold)
+    assert recipe.limits("c4", "quality") == again.limits("c4", "quality")
+    assert "word_count" not in again.limits("c4", "quality")
+
+
 def test_nothing_that_looks_at_a_run_names_pipelines() -> None:
     folder = Path(inspect.getfile(RecipeView)).parent
     for path in [*folder.glob("*.py"), folder.parent / "removal.py", folder.parent / "demo.py"]:
