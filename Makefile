@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 FUZZ_SECONDS ?= 10
-.PHONY: help setup run test test-dataflow test-faults test-long test-flink flink-up flink-down fuzz test-loaders lint bench docs requirements clean
+.PHONY: help setup run test test-dataflow test-faults test-long fuzz test-loaders lint bench docs requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -58,16 +58,6 @@ test-loaders: .venv-loaders/.installed ## the loader and the exports read by the
 
 fuzz: setup ## mutated input for FUZZ_SECONDS a target: readers, archives, text and pages, recipes
 	for file in tests/fuzz/fuzz_*.py; do FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python $$file || exit 1; done
-
-flink-up: setup ## a Flink cluster on this machine, in .flink/: a job manager, two task managers; needs a JDK
-	engines/flink.sh up
-
-flink-down: ## stop it
-	engines/flink.sh down
-
-test-flink: setup ## the main job on that cluster: bytes of a local run, also with kill -9
-	options=$$(engines/flink.sh up) && { MASSIVETEXT_FLINK="$$options" $(BIN)/python -m pytest tests/engines; \
-	  status=$$?; engines/flink.sh down; exit $$status; }
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .

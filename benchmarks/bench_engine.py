@@ -3,7 +3,7 @@
     python benchmarks/bench_engine.py                                64 MB, a couple of minutes
     python benchmarks/bench_engine.py --bytes 2e9 --folder big       what docs/engines.md quotes
     python benchmarks/bench_engine.py --bytes 20e9 --folder big --runs two
-    MASSIVETEXT_FLINK="$(engines/flink.sh up)" python benchmarks/bench_engine.py --runs one,two,s3,flink
+    python benchmarks/bench_engine.py --runs one,two,s3
 
 Input is made from real text by seeded edits, half of it WARC, half JSON lines (corpus_engine.py), and goes through all
 stages of `massiveweb` and `c4` of the recipe `gopher`, a test set included. --bytes: of pages and texts, uncompressed.
@@ -14,8 +14,7 @@ ended, so it can be stopped at any time. Outputs of a run are removed once their
 
 MB/s are of content by the clock; where a machine is busy, see `CPU s` and `MB/s a CPU s`. `outside tasks` is the share
 of a run's CPU time that is not spent inside a task: Beam, imports, the client's own work. `Beam` is the part of it that
-worker processes spend after they have started. On Flink, CPU time is that of client and Python processes as seen four
-times a second, without the task managers' own. `s3` is two worker processes with sources and DIR on moto's S3 server, a
+worker processes spend after they have started.
 process of its own on this machine, whose time and memory are not counted, but whose work takes from the same cores.
 """
 
@@ -43,9 +42,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("MASSIVETEXT_DATA", REPOSITORY / ".." / "shared" / "data")).resolve()
 PROGRAM = [sys.executable, "-c", "from massivetext.cli import main; main()"]
 OUTPUTS = ("curated", "rejected", "ledger", "mixture")
-RUNS = ("one", "two", "pair", "s3", "flink")
-FLINK = os.environ.get("MASSIVETEXT_FLINK", "").split()
-"""Options of `massivetext run --runner flink --`."""
+RUNS = ("one", "two", "pair", "s3")
 
 RECIPE = """\
 extends: gopher
@@ -127,8 +124,7 @@ class Processes(threading.Thread):
             time.sleep(0.25)
 
     def _is_root(self, process: int) -> bool:
-        command = _read(f"/proc/{process}/cmdline").encode()
-        return process == self.client or (b"pipelines.harness" in command and self.words in command)
+        return process == self.client
 
 
 def _read(path: str) -> str:
@@ -170,8 +166,6 @@ class Run:
         recipe.write_text(RECIPE.format(input=f"{base}/input", half=half, data=DATA), encoding="utf-8")
         output = f"{base}/{self.output.name}"
         options = ["--output", output, "--workers", str(workers), "--memory", str(memory), "--quiet"]
-        if name == "flink":
-            options += ["--runner", "flink", "--", *FLINK]
         self.started = time.monotonic()
         self.process = subprocess.Popen([*PROGRAM, "run", str(recipe), *options])
         self.seen = Processes(self.process.pid, str(self.output).encode())
@@ -190,12 +184,9 @@ class Run:
         course = json.loads((self.output / "work" / "runs.json").read_text())[-1]
         spent = course["cpu_seconds"]
         peaks = self.seen.peaks
-        elsewhere = 0.0
-        if course["runner"] == "flink":
-            elsewhere = sum(seconds for process, seconds in self.seen.seconds.items() if process != self.process.pid)
         found = {
             "seconds": seconds,
-            "cpu": usage.ru_utime + usage.ru_stime + elsewhere,
+            "cpu": usage.ru_utime + usage.ru_stime,
             "cpu_in_tasks": spent["tasks"],
             "cpu_of_beam": spent["worker_processes"] - spent["starts"] - spent["tasks"],
             "stages": {stage["stage"]: stage["seconds"] for stage in course["stages"]},
@@ -248,7 +239,7 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for name, found in rows.items():
         size, cpu = found["bytes"] / 1e6, found["cpu"]
-        is_known = found["cpu_in_tasks"] > 0  # on Flink nobody has told the two apart
+        is_known = found["cpu_in_tasks"] > 0
         cells = [
             name,
             f"{found['seconds']:.1f}",
@@ -269,7 +260,7 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bytes", type=float, default=64e6, help="of content; default 64e6")
-    parser.add_argument("--runs", default="one,two,pair", help="of one, two, pair, s3, flink; default one,two,pair")
+    parser.add_argument("--runs", default="one,two,pair", help="of one, two, pair, s3; default one,two,pair")
     parser.add_argument("--memory", type=int, default=2048, help="MB, as of `massivetext run`; default 2048")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="keep inputs and figures here; default a temporary folder")
@@ -277,8 +268,6 @@ def main() -> None:
     names = chosen.runs.split(",")
     if not set(names) <= set(RUNS):
         parser.error(f"--runs {chosen.runs}: expected some of {', '.join(RUNS)}")
-    if "flink" in names and not FLINK:
-        parser.error("--runs flink: needs a cluster; MASSIVETEXT_FLINK is to hold its options")
     if not DATA.is_dir():
         print(f"no real data at {DATA}: set MASSIVETEXT_DATA")
         return
