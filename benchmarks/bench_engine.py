@@ -14,8 +14,8 @@ ended, so it can be stopped at any time. Outputs of a run are removed once their
 
 MB/s are of content by the clock; where a machine is busy, see `CPU s` and `MB/s a CPU s`. `outside tasks` is the share
 of a run's CPU time that is not spent inside a task: Beam, imports, the client's own work. `Beam` is the part of it that
-worker processes spend after they have started.
-process of its own on this machine, whose time and memory are not counted, but whose work takes from the same cores.
+worker processes spend after they have started. S3 is moto's server, a process of its own on this machine: its time and
+memory are not counted, but its work takes from the same cores.
 """
 
 from __future__ import annotations

@@ -37,8 +37,9 @@ def forecast_run(recipe: Recipe, execution: Execution, reporter: Reporter, *, sa
     try:
         folder = Folder(os.path.join(temporary, "out"))
         width = min(execution.workers, os.cpu_count() or 1)
-        with LocalEngine(Execution(workers=width, memory=execution.memory)) as engine:
-            engine.keep_costs = True
+        engine = LocalEngine(Execution(workers=width, memory=execution.memory))
+        engine.keep_costs = True
+        with engine:
             outcome, mixed_tokens, mixed_bytes = _go_through(recipe, folder, drawn, engine, reporter)
         looked = [look(folder.root, part) for part in drawn]
         index = testset_index(folder.root)

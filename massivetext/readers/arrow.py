@@ -69,8 +69,8 @@ def read(
 
 
 def _validate(column: pa.Array) -> None:
-    """Raise ArrowInvalid for offsets or indices that lead out of their buffers, which would end the process. Text that is
-    not UTF-8 is no fault here."""
+    """Raise ArrowInvalid for offsets or indices that lead out of their buffers, which would end the process. Text
+    that is not UTF-8 is no fault here."""
     kind = column.type
     column.validate()
     if pa.types.is_dictionary(kind):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
@@ -109,14 +110,17 @@ def _paths_of(block: BaseModel) -> Iterator[tuple[str, str, bool]]:
                     key = f"{name}.{number}" if isinstance(value, list) else name
                     yield key, path, name != "against"
             continue
-        inner = (
-            enumerate(value)
-            if isinstance(value, list)
-            else value.items()
-            if isinstance(value, dict)
-            else [(None, value)]
-        )
-        for key, one in inner:
-            if isinstance(one, BaseModel):
-                for below, path, may_be_in_image in _paths_of(one):
-                    yield f"{name}.{below}" if key is None else f"{name}.{key}.{below}", path, may_be_in_image
+        for key, one in _blocks_in(name, value):
+            for below, path, may_be_in_image in _paths_of(one):
+                yield f"{key}.{below}", path, may_be_in_image
+
+
+def _blocks_in(name: str, value: object) -> Iterator[tuple[str, BaseModel]]:
+    """The blocks that a field holds, each with its key."""
+    if isinstance(value, BaseModel):
+        yield name, value
+        return
+    items: Any = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
+    for key, one in items:
+        if isinstance(one, BaseModel):
+            yield f"{name}.{key}", one

@@ -137,8 +137,8 @@ class _Run:
             raise OutputError(message)
         if news.kind in ("RecipeError", "DependencyError"):
             raise RecipeError(message)  # a model or a function that cannot be loaded: the same for every task
-        blame = news.blame
-        if blame and isinstance(task, Isolating) and self.suspects.is_guilty(task.marker, blame, news.is_certain):
+        blame, marker = news.blame, task.marker
+        if blame and isinstance(task, Isolating) and self.suspects.is_guilty(marker, blame, news.is_certain):
             self.queue.append((task.without(blame), 1))
         elif news.attempt < ATTEMPTS:
             self.queue.append((task, news.attempt + 1))
@@ -146,7 +146,7 @@ class _Run:
             text = f"given up after {ATTEMPTS} attempts ({message}); the next run tries it again"
             self.queue.append((task.given_up(text), ATTEMPTS + 1))
         else:
-            self.failures.append(f"{task.marker}: {message}")
+            self.failures.append(f"{marker}: {message}")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import numpy as np
 import pyarrow as pa
@@ -264,11 +264,11 @@ class RecipeBase(Block):
             first[mask] = code
         return pa.DictionaryArray.from_arrays(pa.array(first, mask=first < 0), pa.array(list(broken), pa.string()))
 
-    def answerable_changes(self, other: Recipe) -> list[str]:
+    def answerable_changes(self, other: Any) -> list[str]:
         """Return the changes to another recipe that a ledger of this one can answer; raises RecipeError for others."""
         from pipelines.recipe.changes import answerable
 
-        return answerable(self, other)
+        return answerable(cast("Recipe", self), other)
 
     # Identity.
 

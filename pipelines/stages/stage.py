@@ -104,12 +104,13 @@ class Context:
 
     Attributes:
         subset: the subset that it is bound to.
-        options: the recipe's keys that are no stage's block, such as `count_duplicates` and `testsets`.
+        options: pairs of the recipe's keys that are no stage's block, such as `count_duplicates` and `testsets`, and
+            their values.
         folder: the output folder, for what a run prepares there; empty outside a run.
     """
 
     subset: str = ""
-    options: Mapping[str, Any] = ()  # type: ignore[assignment]
+    options: tuple[tuple[str, Any], ...] = ()
     folder: str = ""
 
     def option(self, name: str, default: Any = None) -> Any:

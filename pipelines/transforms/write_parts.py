@@ -174,7 +174,7 @@ class _WritePieces(beam.DoFn):  # type: ignore[misc]
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         for key, writer in self.open.items():
-            yield WindowedValue((key, writer.as_piece()), MIN_TIMESTAMP, [GlobalWindow()])
+            yield WindowedValue((key, writer.as_piece()), MIN_TIMESTAMP, (GlobalWindow(),))
         self.open.clear()
 
     def teardown(self) -> None:
