@@ -19,12 +19,11 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.dedup.index import write_index
 from massivetext.errors import MassiveTextError, OutputError
-from massivetext.parquet import file_digest
+from massivetext.parquet import file_digest, open_parquet, read_parquet
 from massivetext.removed import Removed, held_removed, is_in, read_removed, rewrite
 
 __all__ = ["Removal", "Rewrite", "Run", "remove"]
@@ -111,7 +110,7 @@ class Rewrite:
         if kind == "work/contamination":
             ledger = storage.join(self.root, "ledger", part, self.name.rpartition("/")[2])
             with storage.open_input(ledger) as stream:
-                rows = np.flatnonzero(removed.rows(pq.read_table(stream, columns=["id", "url"])))
+                rows = np.flatnonzero(removed.rows(read_parquet(stream, columns=["id", "url"])))
         summary = rewrite(path, removed, is_ledger=kind in _LEDGERS, rows=rows)
         outputs = {self.name: {**summary, **_times(path)}}
         _write_marker(self.marker, {"fingerprint": self.fingerprint, "outputs": outputs, "counts": {}, "failures": []})
@@ -233,7 +232,7 @@ def _rows(root: str, chosen: Callable[[pa.RecordBatch], np.ndarray]) -> Iterator
     for path in _parquet(root, "ledger"):
         rows: list[dict[str, Any]] = []
         with storage.open_input(path) as stream:
-            for batch in pq.ParquetFile(stream).iter_batches(1 << 16, columns=columns, use_threads=False):
+            for batch in open_parquet(stream).iter_batches(1 << 16, columns=columns, use_threads=False):
                 rows += batch.filter(pa.array(chosen(batch))).to_pylist()
         if rows:
             yield path[len(storage.join(root, "ledger")) + 1 :], rows
@@ -244,7 +243,7 @@ def _named_in_shards(root: str, wanted: Removed, ids: set[str], urls: set[str]) 
     seen: set[str] = set()
     for path in _parquet(root, ""):
         with storage.open_input(path) as stream:
-            table = pq.read_table(stream, columns=["id", "url"])
+            table = read_parquet(stream, columns=["id", "url"])
         for row in table.filter(pa.array(wanted.rows(table))).to_pylist():
             name = row["id"].partition("#")[0]
             if name in ids or row["url"] in urls:
@@ -283,7 +282,7 @@ def _files_of(root: str, parts: set[str], removed: Removed, result: Removal, has
 def _count(path: str, removed: Removed) -> int:
     """Return the number of rows of a file that are named. Only ids and addresses are read."""
     with storage.open_input(path) as stream:
-        file = pq.ParquetFile(stream)
+        file = open_parquet(stream)
         columns = [name for name in ("id", "url") if name in file.schema_arrow.names]
         return sum(int(removed.rows(file.read_row_group(k, columns=columns)).sum()) for k in range(file.num_row_groups))
 
@@ -291,7 +290,7 @@ def _count(path: str, removed: Removed) -> int:
 def _is_open(path: str, removed: Removed) -> bool:
     """Return whether a ledger contains what is named and does not record yet that it is removed."""
     with storage.open_input(path) as stream:
-        table = pq.read_table(stream, columns=["id", "url", "reason"])
+        table = read_parquet(stream, columns=["id", "url", "reason"])
     table = table.filter(pa.array(removed.rows(table)))
     is_recorded = pc.fill_null(pc.starts_with(table.column("reason"), "removed."), False)
     return bool(table.num_rows) and not pc.all(is_recorded).as_py()
@@ -395,7 +394,7 @@ def _outcomes(paths: Sequence[str]) -> dict[str, list[int]]:
     counts: dict[str, list[int]] = {}
     for path in paths:
         with storage.open_input(path) as stream:
-            table = pq.read_table(stream, columns=["outcome", "reason", "n_bytes", "n_tokens"])
+            table = read_parquet(stream, columns=["outcome", "reason", "n_bytes", "n_tokens"])
         sums = table.group_by(["outcome", "reason"]).aggregate(
             [([], "count_all"), ("n_bytes", "sum"), ("n_tokens", "sum")]
         )

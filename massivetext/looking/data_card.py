@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.dedup import plan as plan_bands
 from massivetext.looking.recipe_view import RecipeView
+from massivetext.parquet import read_parquet
 from massivetext.removed import read_removed
 from massivetext.report.course import recipe_of
 
@@ -105,7 +105,7 @@ def _kept_rows(root: str, subsets: Sequence[str]) -> list[dict[str, Any]]:
     for subset in subsets:
         for path in storage.list_files(storage.join(root, "ledger", subset)):
             with storage.open_input(path) as stream:
-                table = pq.read_table(stream, columns=columns, filters=[("outcome", "==", "kept")])
+                table = read_parquet(stream, columns=columns, filters=[("outcome", "==", "kept")])
             groups = table.group_by(["subset", "language", "licence"])
             sums.append(groups.aggregate([([], "count_all"), ("n_tokens", "sum")]))
     if not sums:

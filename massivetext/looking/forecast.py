@@ -24,6 +24,7 @@ from massivetext.documents import rank
 from massivetext.errors import RecipeError
 from massivetext.looking.recipe_view import RecipeView
 from massivetext.mixture import Available, plan
+from massivetext.parquet import read_parquet
 
 __all__ = ["Looked", "Sample", "draw", "forecast", "interval", "look", "planned_mixture"]
 
@@ -163,7 +164,7 @@ def forecast(
 def look(root: str, part: Any) -> Looked:
     """Return what a part of a run in a folder came to."""
     with storage.open_input(_file(root, "work/ledger", part)) as stream:
-        table = pq.read_table(stream, columns=["outcome", "n_bytes", "n_tokens"])
+        table = read_parquet(stream, columns=["outcome", "n_bytes", "n_tokens"])
     passing = table.filter(pc.equal(table["outcome"], "kept"))
     has_text = pc.is_in(table["outcome"], value_set=_DOCUMENTS)
     holds = {

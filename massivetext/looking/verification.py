@@ -6,13 +6,12 @@ import json
 from typing import Any
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.errors import OutputError
 from massivetext.mixture import verify_mixture
-from massivetext.parquet import file_digest
+from massivetext.parquet import file_digest, open_parquet, read_parquet
 from massivetext.removed import Removed, read_removed
 
 __all__ = ["verify"]
@@ -74,7 +73,7 @@ def _ledger(root: str, manifests: dict[str, dict[str, Any]]) -> list[str]:
     for name, summary in manifests["ledger"]["files"].items():
         path = storage.join(root, "ledger", name)
         with storage.open_input(path) as stream:
-            table = pq.read_table(stream, columns=["id", "subset", "offset", "outcome", "reason", "pieces"])
+            table = read_parquet(stream, columns=["id", "subset", "offset", "outcome", "reason", "pieces"])
         ids = table.column("id").to_pylist()
         if table.num_rows != summary["rows"]:
             faults.append(f"{path}: has {table.num_rows} rows, the manifest says {summary['rows']}")
@@ -117,7 +116,7 @@ def _rows(root: str, name: str, ledger: Any, manifests: dict[str, dict[str, Any]
             continue
         path = storage.join(root, kind, name)
         with storage.open_input(path) as stream:
-            file = pq.ParquetFile(stream)
+            file = open_parquet(stream)
             if not file.schema_arrow.equals(DOCUMENT_SCHEMA):
                 faults.append(f"{path}: has another schema")
             ids = file.read(columns=["id"]).column("id").to_pylist()
@@ -137,7 +136,7 @@ def _present(folder: str, removed: Removed) -> list[str]:
     for path in storage.list_files(folder) if removed else ():
         if path.endswith(".parquet"):
             with storage.open_input(path) as stream:
-                n = int(removed.rows(pq.read_table(stream, columns=["id", "url"])).sum())
+                n = int(removed.rows(read_parquet(stream, columns=["id", "url"])).sum())
             if n:
                 faults.append(f"{path}: holds {n} rows of documents that were taken out")
     return faults
@@ -151,7 +150,7 @@ def _pieces(root: str, name: str, ledger: Any, manifests: dict[str, dict[str, An
     if name not in manifests.get("pieces", {}).get("files", {}):
         return [f"{path}: is not there, the ledger counts {len(stated)} pieces"] if stated else []
     with storage.open_input(path) as stream:
-        file = pq.ParquetFile(stream)
+        file = open_parquet(stream)
         faults = [] if file.schema_arrow.equals(DOCUMENT_SCHEMA) else [f"{path}: has another schema"]
         if file.read(columns=["id"]).column("id").to_pylist() != stated:
             faults.append(f"{path}: holds other pieces than the {len(stated)} that the ledger counts")

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.errors import OutputError
 from massivetext.ledger import ledger_files
 from massivetext.looking.recipe_view import RecipeView
+from massivetext.parquet import open_parquet
 from massivetext.report.samples import texts, visible
 from massivetext.sql import Engine
 
@@ -134,7 +134,7 @@ def verdicts(
         if subset not in recipe.subsets:
             continue
         names = list(dict.fromkeys([*recipe.judged_columns(subset), "outcome", "reason", *columns]))
-        with storage.open_input(path) as stream, pq.ParquetFile(stream) as file:
+        with storage.open_input(path) as stream, open_parquet(stream) as file:
             missing = sorted(set(names) - set(file.schema_arrow.names))
             if missing:
                 raise OutputError(
@@ -277,7 +277,7 @@ def _examples(
             wanted.setdefault(place, set()).add(name)
     rows: dict[str, dict[str, Any]] = {}
     for place, names in sorted(wanted.items()):
-        with storage.open_input(place.path) as stream, pq.ParquetFile(stream) as file:
+        with storage.open_input(place.path) as stream, open_parquet(stream) as file:
             table = file.read_row_group(place.group)
         table = table.filter(pc.is_in(table.column("id"), value_set=pa.array(sorted(names)))).combine_chunks()
         for i, row in enumerate(table.to_pylist()):

@@ -14,12 +14,12 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.batches import Place, at_place, empty_batch, filled, place_of, with_columns
 from massivetext.contamination import verdict, with_decider
 from massivetext.documents import DOCUMENT_SCHEMA
+from massivetext.parquet import open_parquet
 from pipelines.recipe import Recipe, ledger_schema
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import task_begins
@@ -76,7 +76,7 @@ class _ReadMeasures(beam.DoFn):  # type: ignore[misc]
         task_begins(task.marker)
         place = Place(task.subset, "", task.name, fingerprint=task.fingerprint, stages=task.stages)
         with storage.open_input(task.folder.part("work/ledger", task.subset, task.name)) as stream:
-            for batch in pq.ParquetFile(stream).iter_batches(ROWS):
+            for batch in open_parquet(stream).iter_batches(ROWS):
                 self.counters.add(documents_out=batch.num_rows, bytes=batch.nbytes)
                 yield at_place(batch, place)
                 place = place.next(batch.num_rows)
@@ -176,7 +176,7 @@ def _duplicates(part: _Part) -> dict[str, tuple[str, str, float | None]]:
 def _tests(part: _Part) -> PartTests:
     place = part.place
     with storage.open_input(part.folder.part("work/ledger", place.subset, place.part)) as stream:
-        n_rows = pq.ParquetFile(stream).metadata.num_rows
+        n_rows = open_parquet(stream).metadata.num_rows
     return PartTests(part.folder, part.recipe, place.subset, place.part, n_rows)
 
 

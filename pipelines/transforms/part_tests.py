@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext import storage, tokenizers
 from massivetext.contamination import TestSets, pieces
 from massivetext.contamination.rare import containment_rare, frequent
 from massivetext.documents import DOCUMENT_SCHEMA
-from massivetext.parquet import ParquetOutput
+from massivetext.parquet import ParquetOutput, open_parquet, read_parquet
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
 from pipelines.stages import testset_index
@@ -38,7 +37,7 @@ def duplicates_of(folder: Folder, recipe: Recipe, subset: str, name: str) -> lis
     if not recipe.goes_through(subset, "deduplication") or not storage.exists(path):
         return []
     with storage.open_input(path) as stream:
-        found: list[dict[str, Any]] = pq.read_table(stream).to_pylist()
+        found: list[dict[str, Any]] = read_parquet(stream).to_pylist()
     return found
 
 
@@ -78,7 +77,7 @@ def _duplicate_rows(folder: Folder, recipe: Recipe, subset: str, name: str) -> n
     if not duplicates:
         return np.zeros(0, np.int64)
     with storage.open_input(folder.part("work/ledger", subset, name)) as stream:
-        ids = pq.read_table(stream, columns=["id"]).column("id").combine_chunks()
+        ids = read_parquet(stream, columns=["id"]).column("id").combine_chunks()
     return np.flatnonzero(pc.is_in(ids, value_set=pa.array(duplicates, pa.string())).to_numpy(zero_copy_only=False))
 
 
@@ -98,7 +97,7 @@ class PartTests:
         self._rare: pa.RecordBatch | None = None
         if self.block.max_documents is not None:
             with storage.open_input(frequent_path(self.folder, self.block.max_documents)) as stream:
-                self.dropped = pq.read_table(stream).column("shingle").to_numpy()
+                self.dropped = read_parquet(stream).column("shingle").to_numpy()
             evidence = self.folder.part("work/contamination", self.subset, self.name)
             self._rare = containment_rare(self.testsets, evidence, self.n_rows, self.dropped)
 
@@ -191,7 +190,7 @@ class PartTests:
             return found
         wanted = pa.array(ids, pa.string())
         with storage.open_input(self.folder.part("curated", self.subset, self.name)) as stream:
-            file = pq.ParquetFile(stream)
+            file = open_parquet(stream)
             for group in range(file.metadata.num_row_groups):
                 mask = pc.is_in(file.read_row_group(group, columns=["id"]).column("id"), value_set=wanted)
                 if pc.any(mask).as_py():

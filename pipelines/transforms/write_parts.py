@@ -21,7 +21,6 @@ from typing import Any, Protocol
 
 import apache_beam as beam
 import pyarrow as pa
-import pyarrow.parquet as pq
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
 from apache_beam.utils.windowed_value import WindowedValue
@@ -29,7 +28,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from massivetext import storage
 from massivetext.batches import Place, place_of
 from massivetext.errors import OutputError
-from massivetext.parquet import ParquetOutput
+from massivetext.parquet import ParquetOutput, open_parquet
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import Marker, task_ends
@@ -213,7 +212,7 @@ class _MergePieces(beam.DoFn):  # type: ignore[misc]
             with ParquetOutput(_path(self.folder, kind, end, ""), schema) as output:
                 for piece in pieces:
                     with storage.open_input(_path(self.folder, kind, end, piece.suffix)) as stream:
-                        for batch in pq.ParquetFile(stream).iter_batches(1 << 14):
+                        for batch in open_parquet(stream).iter_batches(1 << 14):
                             output.write(pa.Table.from_batches([batch]).cast(schema))
             summaries[_name(kind, end, "")] = output.summary
         _publish(self.folder, self.layout, end, summaries, counts)
