@@ -1,5 +1,5 @@
 """What the launcher of the Flex Template runs."""
 
-from pipelines.flex import main
+from pipelines.engines.flex import main
 
 main()

@@ -17,6 +17,7 @@ from massivetext.errors import MassiveTextError, OutputError
 from pipelines.deduplicate import Phases
 from pipelines.engines.dataflow import DATAFLOW, dataflow_options
 from pipelines.engines.engine import ATTEMPTS, Engine, OnDone, said_by_engine
+from pipelines.engines.task_files import read_tasks, write_tasks
 from pipelines.tasks import Task, TaskError
 
 __all__ = ["BeamEngine", "graph_of", "options_of"]
@@ -37,10 +38,11 @@ def options_of(runner: str, given: Sequence[str], memory: int) -> PipelineOption
     return PipelineOptions(options + (dataflow_options(given) if runner == DATAFLOW else []))
 
 
-def graph_of(work: beam.PTransform, tasks: Sequence[Any], options: PipelineOptions) -> beam.Pipeline:
-    """Return the job of a transform over tasks: spread over all workers, then chained."""
+def graph_of(work: beam.PTransform, files: Sequence[str], options: PipelineOptions) -> beam.Pipeline:
+    """Return the job of a transform over the tasks in some files: spread over all workers, then chained."""
     pipeline = beam.Pipeline(options=options)
-    _ = pipeline | "Tasks" >> beam.Create(tasks) | "Spread" >> beam.Reshuffle() | work
+    tasks = pipeline | "Files" >> beam.Create(files) | "Tasks" >> beam.FlatMap(read_tasks).with_output_types(Any)
+    _ = tasks | "Spread" >> beam.Reshuffle() | work
     return pipeline
 
 
@@ -55,7 +57,11 @@ class BeamEngine(Engine):
         pending = list(tasks)
 
         def job() -> None:
-            self._run(graph_of(work, pending, self._options()))
+            files = write_tasks(pending)
+            try:
+                self._run(graph_of(work, files, self._options()))
+            finally:
+                storage.each(storage.remove, files, remote=is_remote)
 
         def is_done() -> bool:
             there = storage.each(lambda task: storage.exists(task.marker), pending, remote=is_remote)

@@ -1,0 +1,120 @@
+"""The main job with each pipeline as one graph on a runner of Beam's: the bytes of the local engine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines.engines import Execution
+from pipelines.engines.beam_runner import BeamEngine
+from pipelines.engines.task_files import TASKS, read_tasks, write_tasks
+from pipelines.input_splits import find_parts
+from pipelines.main import Outcome, part_tasks, run, run_stages
+from pipelines.recipe import Recipe, read
+from pipelines.run_folder.folder import Folder
+from pipelines.tasks import TaskError
+from pipelines.transforms.final_ledger import LedgerTask
+
+OUTPUTS = ("curated", "rejected", "ledger", "mixture")
+
+
+class Silent:
+    def say(self, line: str) -> None:
+        pass
+
+    def stage(self, name, tasks):
+        return lambda task: None
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    """Two subsets that are deduplicated across each other, and a test set."""
+    item = "seven grey herons wait under the old bridge in silence for a ferryman who never comes again today"
+    (tmp_path / "items.txt").write_text(item + "\n", "utf-8")
+    for n in range(3):
+        texts = [
+            f"the tale of {i} and of what became of all the people of {i} in it " * 2 + f"{n // 2}" for i in range(9)
+        ]
+        texts.append(f"{item} {n}")
+        for name in ("c4", "news"):
+            rows = texts if name == "c4" else [*texts[:4], *(f"{name} {text} {n}" for text in texts[4:])]
+            path = tmp_path / f"{name}-{n}.jsonl"
+            path.write_text("".join(json.dumps({"text": text}) + "\n" for text in rows), "utf-8")
+    (tmp_path / "recipe.yaml").write_text(
+        "subsets:\n"
+        "  c4: {sources: [{format: jsonl, path: 'c4-*.jsonl'}], stages: [quality, deduplication, contamination]}\n"
+        "  news: {sources: [{format: jsonl, path: 'news-*.jsonl'}], stages: [quality, deduplication, contamination]}\n"
+        "quality: {word_count: {min: 5}, stop_word_count: {min: 0}, mean_word_length: {min: 1}}\n"
+        "deduplication: {across: [c4, news]}\n"
+        "testsets: [{name: own, path: items.txt, unit: line}]\n"
+        "mixture: {weights: {c4: 0.5, news: 0.5}}\n",
+        "utf-8",
+    )
+    return read(str(tmp_path / "recipe.yaml"))
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for kind in OUTPUTS
+        for path in sorted((folder / kind).rglob("*"))
+        if path.is_file()
+    }
+
+
+class Counting(BeamEngine):
+    """The engine of Beam's runners, on FnApiRunner, counting its jobs."""
+
+    jobs = 0
+
+    def _run(self, pipeline) -> None:
+        type(self).jobs += 1
+        pipeline.run().wait_until_finish()
+
+
+def test_four_jobs_give_the_bytes_of_the_local_engine(tmp_path: Path, recipe: Recipe) -> None:
+    outcome = run(recipe, str(tmp_path / "local"), Execution(), Silent())
+    folder = Folder(str(tmp_path / "graphs"))
+    folder.adopt(recipe, update=False)
+    again = Outcome()
+    run_stages(recipe, folder, find_parts(recipe), Counting(Execution()), Silent(), again, "mix")
+
+    assert outcome.counts == again.counts
+    assert {"duplicate", "contaminated", "kept"} <= {name.split(" ")[0] for name in outcome.counts["c4"]}
+    assert digests(tmp_path / "local") == digests(tmp_path / "graphs")
+    assert 4 == Counting.jobs
+    assert [] == list((tmp_path / "graphs").rglob("*.tasks-*"))
+
+
+def test_a_job_that_fails_ends_the_run_with_the_engines_words_and_fails_no_document(
+    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(BeamEngine):
+        attempts = 0
+
+        def _run(self, pipeline) -> None:
+            type(self).attempts += 1
+            raise OSError("the cluster has gone fishing")
+
+    monkeypatch.setattr("pipelines.engines.beam_runner.PAUSE", 0.0)
+    folder = Folder(str(tmp_path / "out"))
+    folder.adopt(recipe, update=False)
+    with pytest.raises(TaskError, match=r"6 of 6 tasks are not done after 3 jobs on FnApiRunner.*gone fishing"):
+        run_stages(recipe, folder, find_parts(recipe), Broken(Execution()), Silent(), Outcome(), "mix")
+
+    assert 3 == Broken.attempts
+    assert [] == list((tmp_path / "out").rglob("*.parquet"))
+
+
+def test_tasks_go_through_files(tmp_path: Path, recipe: Recipe) -> None:
+    folder = Folder(str(tmp_path / "out"))
+    parts = part_tasks(folder, recipe, find_parts(recipe))
+    ledgers = [LedgerTask(folder, "c4", f"part-{n}", ("deduplication",), "f", n) for n in range(TASKS + 3)]
+
+    for tasks, n_files in ((parts, 1), (ledgers, 2)):
+        paths = write_tasks(tasks)
+        assert n_files == len(paths)
+        assert tasks == [task for path in paths for task in read_tasks(path)]
