@@ -287,13 +287,16 @@ pieces = [
     b"</title>", b"<b>", b"&nbsp;", b"&#160;", b"&amp", b";", b"word ", b". ", b"\\n", b"'", b'"', b"=",
     "\\u4e2d\\u3002".encode(), b"\\xe4", b"\\xc2", b"\\xa0", b"\\xef\\xbc", b"\\xe3\\x80", b"<noscript>",
     b"<svg", b"<hr>", b"<dt>", b"<dd>", b"<blockquote>", b"<p style='display:no",
-    b"Some longer text that ends a sentence, with a comma. " * 5,
+    b"Some longer text that ends a sentence, with a comma. " * 5, b"<span hidden>", b"</span>", b"<ruby>", b"<rt>",
+    b"</ruby>", b"<math>", b"</math>", b"<mi>x</mi>", b"<td colspan=9 rowspan=3>", b"<ol reversed start=-7>", b"<svg>",
+    b"</svg>", b"<![CDATA[", b"]]>", b"<template>", b"<plaintext>", b"<xmp>", b"<img class=tex alt='a'>", b"<select>",
+    b"<p style='clip:rect(0", b"<div class='lineno cookie-bar d-md-block'>", b"12", b"<details><summary>", b"<!--->",
 ]
 for seed in range(int(sys.argv[1])):
     chance = random.Random(seed)
     page = b"".join(chance.choice(pieces) for _ in range(chance.randrange(120)))
     try:
-        text = extract(page)
+        text = extract(page, format=chance.choice(("text", "markdown")), comments="keep", captions="keep")
     except MassiveTextError:
         continue
     assert "\\0" not in text and "\\r" not in text
