@@ -20,7 +20,7 @@ from pydantic_core import PydanticUndefined
 from massivetext.cli import commands
 from massivetext.documents import DOCUMENT_SCHEMA
 from pipelines.recipe import PACKAGED, Recipe, Source, Subset, ledger_schema
-from pipelines.stages import STAGES
+from pipelines.stages import STAGES, rule_families
 
 __all__ = ["meanings", "pages", "tables"]
 
@@ -72,7 +72,7 @@ def recipe_page() -> str:
     lines = [
         "# Recipe",
         "",
-        "Made from the models in `pipelines/recipe.py`. A recipe without `extends` extends `gopher`; a key that is",
+        "Made from the models in `pipelines/recipe/model.py` and `pipelines/stages/`. A recipe without `extends` extends `gopher`; a key that is",
         "not listed here is refused. `--set key.sub=value` lays one value over the file's.",
         "",
         f"Stages, in the order of verdicts: {', '.join(f'`{stage}`' for stage in STAGES)}.",
@@ -89,7 +89,7 @@ def recipe_page() -> str:
         lines += ["| key | meaning | type | default | example |", "|---|---|---|---|---|"]
         for key, field in model.model_fields.items():
             default = "as in `gopher`, below" if model is Recipe and key in gopher else _default(field)
-            *meaning, example = meanings()[model.__name__][key]
+            *meaning, example = meaning_of(model, key)
             shown = yaml.safe_dump(example, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
             shown = shown.removesuffix("\n").removesuffix("...").strip().replace("|", "\\|")
             said = ", ".join(meaning).replace("|", "\\|")
@@ -107,6 +107,16 @@ def meanings() -> dict[str, dict[str, list[Any]]]:
     with open(path, encoding="utf-8") as stream:
         found: dict[str, dict[str, list[Any]]] = yaml.safe_load(stream)
     return found
+
+
+def meaning_of(model: type[BaseModel], key: str) -> list[Any]:
+    """What a key means, and last an example. The signals of a rule family have one meaning, that of a limit."""
+    known = meanings().get(model.__name__, {})
+    if key not in known and any(
+        family.block is model and key in family.signals() for family in rule_families().values()
+    ):
+        return ["limits of this signal, as docs/rules.md defines it; null takes them off", {"max": 0.5}]
+    return known[key]
 
 
 def _packaged(name: str) -> str:
