@@ -18,6 +18,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
 import itertools
 import os
 import sys
@@ -41,6 +42,7 @@ __all__ = [
     "read",
     "read_part",
     "size",
+    "source_file",
     "split",
     "stamp",
 ]
@@ -127,6 +129,12 @@ def _as_reader(value: Any, format: str) -> Reader:
     if callable(value):
         return Reader(name=format, read=value)
     raise RecipeError(f"format {format!r} is {value!r}; expected a massivetext.readers.Reader or a function")
+
+
+def source_file(format: str) -> str | None:
+    """Path of the file that a format's code is in; None if it is in none. A changed file is another format."""
+    path = inspect.getsourcefile(inspect.unwrap(get(format).read))
+    return path if path and os.path.exists(path) else None
 
 
 def find(pattern: str, format: str) -> list[str]:

@@ -78,18 +78,27 @@ def members(
         counts: gains `members_left_out`.
 
     Raises:
-        DamagedError: for a container that cannot be read to its end, after the members before the damage.
+        DamagedError: for a container that cannot be read to its end, after the members before the damage and one that
+            stands for what is lost.
     """
     stream.seek(0)
     head = stream.read(512)
     if is_zip(head):
-        yield from _zip_members(stream, source, extensions, counts)
+        inner = _zip_members(stream, source, extensions, counts)
+    elif is_tar(_decompressed_head(stream, head, source)):
+        inner = _tar_members(stream, source, extensions, counts)
+    else:
+        stream.seek(0)
+        yield Member(stream)
         return
-    if is_tar(_decompressed_head(stream, head, source)):
-        yield from _tar_members(stream, source, extensions, counts)
-        return
-    stream.seek(0)
-    yield Member(stream)
+    after = 0
+    try:
+        for member, size in inner:
+            yield member
+            after = member.base + size + 1
+    except DamagedError as fault:
+        yield Member(io.BytesIO(), "", after, f"failed.{fault.reason}")
+        raise
 
 
 def _decompressed_head(stream: IO[bytes], head: bytes, source: str) -> bytes:
@@ -120,7 +129,7 @@ def is_named(name: str, extensions: tuple[str, ...]) -> bool:
 
 def _zip_members(
     stream: IO[bytes], source: str, extensions: tuple[str, ...], counts: MutableMapping[str, int]
-) -> Iterator[Member]:
+) -> Iterator[tuple[Member, int]]:
     packed = stream.seek(0, io.SEEK_END)
     try:
         archive = zipfile.ZipFile(stream)
@@ -138,7 +147,7 @@ def _zip_members(
             if unpacked > BOMB_BYTES and unpacked > BOMB_RATIO * packed:
                 raise DamagedError("bomb", f"{source}: decompression bomb: {unpacked} bytes out of {packed}")
             if info.flag_bits & 1:
-                yield Member(io.BytesIO(), info.filename, base, "failed.encrypted")
+                yield Member(io.BytesIO(), info.filename, base, "failed.encrypted"), info.file_size
             else:
                 where = f"{source}: member {info.filename!r}"
                 try:
@@ -146,13 +155,13 @@ def _zip_members(
                 except ERRORS as error:
                     raise DamagedError("corrupt", f"{where}: cannot be read: {error}") from error
                 with _Content(file, where, info.file_size) as content:
-                    yield Member(cast("IO[bytes]", content), info.filename, base)
+                    yield Member(cast("IO[bytes]", content), info.filename, base), info.file_size
             base += info.file_size + 1
 
 
 def _tar_members(
     stream: IO[bytes], source: str, extensions: tuple[str, ...], counts: MutableMapping[str, int]
-) -> Iterator[Member]:
+) -> Iterator[tuple[Member, int]]:
     names = [info.name for info, _ in _tar_infos(stream, source, is_quiet=True) if info.isfile()]
     chosen = _chosen(names, extensions)
     base = 0
@@ -166,7 +175,7 @@ def _tar_members(
         file = archive.extractfile(info) if info.issparse() else cast("IO[bytes]", span)
         if file is not None:
             with _Content(file, f"{source}: member {info.name!r}", info.size) as content:
-                yield Member(cast("IO[bytes]", content), info.name, base)
+                yield Member(cast("IO[bytes]", content), info.name, base), info.size
         base += info.size + 1
 
 

@@ -72,7 +72,8 @@ def read(
             continue
         first = head(member.stream, source)
         if kind := kind_of(first):
-            yield skipped(kind, member.base)
+            if member.name or start == 0:
+                yield skipped(kind, member.base)
             continue
         if is_stream(first):
             items = values(content(member.stream, source, counts), source=source)

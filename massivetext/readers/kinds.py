@@ -81,6 +81,8 @@ def kind_of(head: bytes) -> Kind | None:
             return kind
     if _ZSTD.match(head):
         return _TWICE
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+        return None  # JSON, of which a part may be damaged
     n_controls = len(head) - len(head.translate(None, CONTROLS))
     is_wide = bom(head)[0] or unmarked_utf16(head)
     return _UNKNOWN if n_controls > max(32, len(head) // 10) and not is_wide else None

@@ -17,7 +17,7 @@ from massivetext.readers.fields import MAX_TEXT, option
 from massivetext.readers.kinds import HEAD, kind_of, skipped
 from massivetext.readers.reader import Reader
 from massivetext.readers.splitting import by_lines
-from massivetext.text import decode
+from massivetext.text import clean, decode
 
 __all__ = [
     "READER",
@@ -97,7 +97,8 @@ def read(
             continue
         first = head(member.stream, source, 1 << 16)
         if kind := kind_of(first[:HEAD]):
-            yield skipped(kind, member.base)
+            if member.name or start == 0:
+                yield skipped(kind, member.base)
             continue
         fallback = None if encoding else _encoding_of_head(first)
         begin, end = member.range(start, stop)
@@ -114,7 +115,8 @@ def read(
 def member_record(member: containers.Member) -> Record:
     """The record of a member that cannot be read."""
     reason = member.reason or "failed.corrupt"
-    return Record(member.base, outcome="failed", reason=reason, metadata={"member": decode(member.name.encode())[0]})
+    name = member.name.encode("utf-8", "replace").decode()
+    return Record(member.base, outcome="failed", reason=reason, metadata={"member": clean(name)} if name else {})
 
 
 def _encoding_of_head(first: bytes) -> str | None:

@@ -39,29 +39,25 @@ def read(
         raise SourceError(f"{source}: not a WACZ file; expected a zip file with WARC files in its archive/")
     damage: DamagedError | None = None
     n_archives, last = 0, -1
-    try:
-        for member in containers.members(stream, source=source, extensions=_WARC, counts=counts):
-            if not containers.is_named(member.name, _WARC):
-                continue
+    for member in containers.members(stream, source=source, extensions=_WARC, counts=counts):
+        if member.reason:
             n_archives += 1
-            if member.reason:
-                yield member_record(member)
-                continue
-            of_archive: Counter[str] = Counter()
-            where = f"{source}/{member.name}"
-            try:
-                for record in warc.read(
-                    member.stream, start=0, stop=0, source=where, options=options, counts=of_archive
-                ):
-                    last = max(last + 1, member.base + record.offset)
-                    yield replace(record, offset=last)
-            except DamagedError as fault:
-                damage = fault
-            for name, n in of_archive.items():
-                counts[name] = counts.get(name, 0) + n
-    except DamagedError as fault:
-        yield Record(last + 1, outcome="failed", reason=f"failed.{fault.reason}")
-        raise
+            last = max(last + 1, member.base)
+            yield replace(member_record(member), offset=last)
+            continue
+        if not containers.is_named(member.name, _WARC):
+            continue
+        n_archives += 1
+        of_archive: Counter[str] = Counter()
+        where = f"{source}/{member.name}"
+        try:
+            for record in warc.read(member.stream, start=0, stop=0, source=where, options=options, counts=of_archive):
+                last = max(last + 1, member.base + record.offset)
+                yield replace(record, offset=last)
+        except DamagedError as fault:
+            damage = fault
+        for name, n in of_archive.items():
+            counts[name] = counts.get(name, 0) + n
     if damage is not None:
         raise damage
     if not n_archives:
