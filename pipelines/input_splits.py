@@ -10,7 +10,7 @@ from massivetext import readers, storage
 from massivetext.errors import RecipeError, SourceError
 from pipelines.recipe.model import Recipe
 
-__all__ = ["Part", "find_parts", "split_files"]
+__all__ = ["Part", "find_parts", "source_warnings", "split_files"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,20 @@ def find_parts(recipe: Recipe) -> list[Part]:
                         Part(subset, source.format, path, name, split, start, stop, share, source.fields, stamp)
                     )
     return sorted(parts, key=lambda part: (part.subset, part.source, part.split))
+
+
+def source_warnings(parts: Sequence[Part]) -> list[str]:
+    """Return what is probably wrong with the sources' `fields`, a sentence each: names that mean nothing for a format,
+    and records of which none has text under the name given. The first file of each kind of source is looked at."""
+    firsts: dict[tuple[str, str, str], Part] = {}
+    for part in parts:
+        firsts.setdefault((part.subset, part.format, repr(sorted(part.fields.items()))), part)
+    sentences = []
+    for part in firsts.values():
+        sentences += [f"subsets.{part.subset}: {fault}" for fault in readers.faults(part.format, part.fields)]
+        if wrong := readers.look(part.path, part.format, part.fields):
+            sentences.append(f"subsets.{part.subset}: {wrong}")
+    return sentences
 
 
 def split_files(path: str, format: str, subset: str, fields: Mapping[str, str]) -> list[Part]:

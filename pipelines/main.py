@@ -30,7 +30,7 @@ from pipelines.decontaminate import Decontaminate
 from pipelines.deduplicate import deduplicate
 from pipelines.engines import check, open_engine
 from pipelines.engines.engine import Engine, Execution
-from pipelines.input_splits import Part, find_parts
+from pipelines.input_splits import Part, find_parts, source_warnings
 from pipelines.mix import mix
 from pipelines.recipe import Isolation, Recipe, ledger_schema
 from pipelines.run_folder.folder import Folder
@@ -91,6 +91,8 @@ def run(
     folder = Folder(output)
     parts = find_parts(recipe)
     outcome = Outcome()
+    for sentence in source_warnings(parts):
+        reporter.say(f"warning: {sentence}")
     with folder.lock():
         refuse_unfinished(output)
         changed = folder.adopt(recipe, update=update)

@@ -25,12 +25,12 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
     """
     from massivetext.looking.recipe_warnings import check_testsets, recipe_warnings
     from pipelines import recipe as recipes
-    from pipelines.input_splits import find_parts
+    from pipelines.input_splits import find_parts, source_warnings
 
     whole = recipes.read(recipe, settings)
     check_testsets(whole)
     parts = find_parts(whole)
-    warnings = recipe_warnings(whole)
+    warnings = [*recipe_warnings(whole), *source_warnings(parts)]
     subsets: dict[str, dict[str, Any]] = {}
     for name, subset in whole.subsets.items():
         own = [part for part in parts if part.subset == name]

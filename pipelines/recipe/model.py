@@ -16,13 +16,13 @@ import pyarrow as pa
 from pydantic import Field, create_model, field_validator, model_validator
 
 from filters.limits import Limit
-from massivetext import isolation, storage
-from massivetext.readers import FORMATS
+from massivetext import isolation, readers, storage
+from massivetext.errors import RecipeError
 from massivetext.tokenizers import tokens_mark
 from pipelines.recipe.ledger import taken_names
 from pipelines.stages import STAGES, Context, RuleFamily, Stage, rule_families
-from pipelines.stages.functions import function_fingerprint, is_function, load_function
-from pipelines.stages.stage import Block, Function, Path, Share, Switch, canonical
+from pipelines.stages.functions import is_function
+from pipelines.stages.stage import Block, Function, Path, Share, Switch, canonical, content_digest
 
 __all__ = ["Isolation", "Mixture", "Recipe", "Source", "Subset", "TestSet"]
 
@@ -39,16 +39,23 @@ class Source(Block):
     @field_validator("format")
     @classmethod
     def _known(cls, value: str) -> str:
-        if is_function(value):
-            load_function(value)
-        elif value not in FORMATS:
-            raise ValueError(f"unknown format; expected one of {', '.join(FORMATS)}, or package.module:function")
+        try:
+            readers.get(value)
+        except RecipeError as error:
+            raise ValueError(str(error)) from error
         return value
 
     @field_validator("path")
     @classmethod
     def _local(cls, value: str) -> str:
-        return value.removeprefix("file://")
+        return storage.local_path(value)
+
+    @model_validator(mode="after")
+    def _options(self) -> Source:
+        sentences = [sentence for sentence in readers.faults(self.format, self.fields) if "has no option" in sentence]
+        if sentences:
+            raise ValueError("; ".join(sentences))
+        return self
 
 
 class TestSet(Block):
@@ -313,7 +320,8 @@ def canonical_subset(subset: Any) -> dict[str, Any]:
     for source in subset.sources:
         one = {"format": source.format, "path": storage.below_prefix(source.path)}
         if is_function(source.format):
-            one["format"] = f"{source.format.rpartition(':')[2]} {function_fingerprint(source.format)}"
+            file = readers.source_file(source.format)
+            one["format"] = f"{source.format.rpartition(':')[2]} {content_digest(file) if file else None}"
         sources.append({**one, **{key: value for key in ("name", "fields") if (value := getattr(source, key))}})
     data["sources"] = sorted(sources, key=lambda source: json.dumps(source, sort_keys=True))
     return data
