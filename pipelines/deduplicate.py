@@ -148,7 +148,8 @@ def run_scope(scope: Scope, engine: Engine, *, on_done: OnDone = lambda task: No
     held = is_finished(scope)
     if held is None:
         engine.deduplicate_all([scope], on_done=on_done)
-        return finish(scope)
+        counts = is_finished(scope)
+        return finish(scope) if counts is None else counts
     clear(scope)
     return held
 

@@ -16,6 +16,10 @@ def warm_up(names: tuple[str, ...], processes: int | None) -> None:
     NAMES: some of extraction, "test sets", near-duplicates, language, rules; all of them by default. For images and
     new machines; takes no time where it is done already. NUMBA_CACHE_DIR names the folder to keep them in, if it is
     not to be the package's own.
+
+    \b
+    massivetext warm-up
+    massivetext warm-up extraction near-duplicates
     """
     from massivetext import warm_up as compiling
 

@@ -40,7 +40,6 @@ SETTINGS = [
     ["language.keep={de: 0.5}"],
     ["language.keep={en: 0.985, de: 0.2}", "quality={}"],
     ["safe_search.safe_search_score.max=0.02"],
-    ["safe_search.safe_search_score=null"],
     ["rules.size.max=300"],
     ["rules.size.max=null", "rules.size.min=400"],
     ["licence=[WTFPL, MIT]"],

@@ -89,7 +89,7 @@ def test_the_plan_is_said_and_stored_before_the_first_shard(corpus: Path) -> Non
     assert sums == manifest["counts"]["tokens"]
     assert abs(sums["news"] / sum(sums.values()) - 0.4) < 0.004
     assert max(times.values()) == 2
-    assert ("document-1", 0, planned["recipe"]) == (manifest["schema"], manifest["seed"], manifest["recipe"])
+    assert ("mixture-1", 0, planned["recipe"]) == (manifest["schema"], manifest["seed"], manifest["recipe"])
 
 
 def test_tokens_are_the_tokenizers_and_are_counted_once(corpus: Path) -> None:

@@ -32,7 +32,7 @@ def recipe_of(tmp_path: Path, more: str = "", source: str = "gs://bucket/in/*.js
         ("testsets: [{name: own, path: items.jsonl}]\n", "testsets.0.path"),
         ("tokenizer: pieces.model\n", "tokenizer"),
         ("language: {keep: {en: 0.5}, model: lid.bin}\n", "language.model"),
-        ("safe_search: {block_lists: [hosts.txt]}\n", "safe_search.block_lists"),
+        ("safe_search: {block_lists: [hosts.txt]}\n", "safe_search.block_lists.0"),
         ("deduplication: {against: [first]}\n", "deduplication.against.0"),
     ],
 )
