@@ -142,7 +142,7 @@ class ParquetOutput:
 
     def _flush(self) -> None:
         if self._held_rows:
-            table = pa.concat_tables(self._held)
+            table = pa.concat_tables(self._held).combine_chunks()
             self._writer.write_table(table, row_group_size=max(1, table.num_rows))
         self._held, self._held_bytes, self._held_rows = [], 0, 0
 

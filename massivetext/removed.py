@@ -185,6 +185,8 @@ def rewrite(path: str, removed: Removed, *, is_ledger: bool = False, rows: np.nd
         schema = file.schema_arrow
         if rows is None:
             holes = _holes(path, file, removed, is_ledger=is_ledger)
+            if holes is None and not is_ledger:
+                return _as_it_is(path, file)  # nothing of it is named: the file stays, and so does its digest
             schema = schema if holes is None else schema.with_metadata(holes.metadata(schema.metadata))
         with ParquetOutput(path, schema) as output:
             for group in range(file.metadata.num_row_groups):
@@ -202,6 +204,18 @@ def rewrite(path: str, removed: Removed, *, is_ledger: bool = False, rows: np.nd
                     for row in sums:
                         tokens[row["subset"]] = tokens.get(row["subset"], 0) + (row["n_tokens_sum"] or 0)
     return {**output.summary, "tokens": dict(sorted(tokens.items()))}
+
+
+def _as_it_is(path: str, file: pq.ParquetFile) -> dict[str, Any]:
+    """The summary of a file that is not written anew, as `rewrite` returns it."""
+    tokens: dict[str, int] = {}
+    if "n_tokens" in file.schema_arrow.names:
+        for group in range(file.metadata.num_row_groups):
+            table = file.read_row_group(group, columns=["subset", "n_tokens"])
+            for row in table.group_by("subset").aggregate([("n_tokens", "sum")]).to_pylist():
+                tokens[row["subset"]] = tokens.get(row["subset"], 0) + (row["n_tokens_sum"] or 0)
+    summary = {"rows": file.metadata.num_rows, "bytes": storage.size(path), "blake2b": file_digest(path)}
+    return {**summary, "tokens": dict(sorted(tokens.items()))}
 
 
 def _holes(path: str, file: pq.ParquetFile, removed: Removed, *, is_ledger: bool) -> Holes | None:

@@ -71,7 +71,7 @@ class Source:
 
     def empty(self, columns: Sequence[str]) -> pa.RecordBatch:
         """No rows, with these columns."""
-        return self._empty(self.files[0][0], columns).combine_chunks().to_batches()[0]
+        return pa.RecordBatch.from_pylist([], schema=self._empty(self.files[0][0], columns).schema)
 
     def places(self, unit: int) -> np.ndarray:
         """What `read` returns second, without reading texts."""
