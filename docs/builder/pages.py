@@ -72,7 +72,8 @@ def recipe_page() -> str:
     lines = [
         "# Recipe",
         "",
-        "Made from the models in `pipelines/recipe/model.py` and `pipelines/stages/`. A recipe without `extends` extends `gopher`; a key that is",
+        "Made from the models in `pipelines/recipe/model.py` and `pipelines/stages/`.",
+        "A recipe without `extends` extends `gopher`; a key that is",
         "not listed here is refused. `--set key.sub=value` lays one value over the file's.",
         "",
         f"Stages, in the order of verdicts: {', '.join(f'`{stage}`' for stage in STAGES)}.",
