@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
+from pydantic import Field
 
 from filters import c4, fineweb, quality, repetition
-from pipelines.stages.stage import RuleFamily, columns_of, family_block
+from massivetext.batches import with_columns, with_measures
+from pipelines.stages.stage import Block, RuleFamily, columns_of, family_block
 
 __all__ = ["C4", "FineWeb", "Quality", "Repetition"]
 
 
 QualityBlock = family_block("QualityBlock", __name__, quality.Limits)
 RepetitionBlock = family_block("RepetitionBlock", __name__, repetition.Limits)
-C4Block = family_block("C4Block", __name__, c4.Limits)
+
+
+class LinesBlock(Block):
+    """Which lines are removed before anything is measured (`filters.c4.LineRules`)."""
+
+    terminal_punctuation: bool = True
+    min_words: Annotated[int, Field(ge=0)] = 5
+    max_word_length: Annotated[int, Field(ge=0)] = 1000
+    javascript: bool = True
+    policy: bool = True
+    citations: bool = True
+
+
+C4Block = family_block("C4Block", __name__, c4.Limits, lines=(LinesBlock | Literal[False], False))
 FineWebBlock = family_block("FineWebBlock", __name__, fineweb.Limits)
 
 
@@ -50,13 +65,31 @@ class Repetition(RuleFamily):
 
 
 class C4(RuleFamily):
-    """What C4 removes a page for."""
+    """What C4 removes a page for, and with `lines`, which of its lines.
 
-    name, limits = "c4", c4.Limits
+    Lines go before the other stages measure the text. The page's signals are then those of the published code, which
+    counts them among the lines that are left.
+    """
+
+    name, limits, rewrites_text = "c4", c4.Limits, True
+    version = c4.LINES_VERSION
     block = C4Block
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        lines = self.settings.lines
+        if not lines:
+            return super().apply(batch)
+        cleaned = c4.remove_lines(batch.column("text"), c4.LineRules(**lines.model_dump()))
+        counts = {f"c4_{name}": column for name, column in columns_of(cleaned.counts).items()}
+        columns = with_measures(batch, lambda _: columns_of(cleaned.page) | counts)
+        return with_columns(columns, {"text": cleaned.texts})
 
     def measure(self, batch: pa.RecordBatch) -> Mapping[str, pa.Array]:
         return columns_of(c4.measure(batch.column("text")))
+
+    @classmethod
+    def columns(cls, options: Mapping[str, Any]) -> list[pa.Field]:
+        return [*super().columns(options), *(pa.field(f"c4_{name}", pa.int64()) for name in c4.LINE_COUNTS)]
 
 
 class FineWeb(RuleFamily):
