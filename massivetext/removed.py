@@ -185,8 +185,8 @@ def rewrite(path: str, removed: Removed, *, is_ledger: bool = False, rows: np.nd
         schema = file.schema_arrow
         if rows is None:
             holes = _holes(path, file, removed, is_ledger=is_ledger)
-            if holes is None and not is_ledger:
-                return _as_it_is(path, file)  # nothing of it is named: the file stays, and so does its digest
+            if not is_ledger and not _is_named(file, removed):
+                return _as_it_is(path, file)  # the file stays, and so does its digest
             schema = schema if holes is None else schema.with_metadata(holes.metadata(schema.metadata))
         with ParquetOutput(path, schema) as output:
             for group in range(file.metadata.num_row_groups):
@@ -204,6 +204,13 @@ def rewrite(path: str, removed: Removed, *, is_ledger: bool = False, rows: np.nd
                     for row in sums:
                         tokens[row["subset"]] = tokens.get(row["subset"], 0) + (row["n_tokens_sum"] or 0)
     return {**output.summary, "tokens": dict(sorted(tokens.items()))}
+
+
+def _is_named(file: pq.ParquetFile, removed: Removed) -> bool:
+    """Whether a file has a row of a document that is named."""
+    columns = [name for name in ("id", "url") if name in file.schema_arrow.names]
+    groups = range(file.metadata.num_row_groups)
+    return any(bool(removed.rows(file.read_row_group(group, columns=columns)).any()) for group in groups)
 
 
 def _as_it_is(path: str, file: pq.ParquetFile) -> dict[str, Any]:

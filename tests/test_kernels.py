@@ -54,7 +54,8 @@ def test_constants_and_read_only_arrays_are_no_types_of_their_own():
     fixed.flags.writeable = False
 
     assert [10, 10, 10] == [total(np.arange(5), 0, 5), total(fixed, 0, 5), total(fixed, np.int64(0), 5)]
-    assert (1, 1) == (len(total.overloads), len(fill.overloads))
+    # What `both` calls is not compiled where an earlier run has left `both` in the cache.
+    assert 1 == len(total.overloads) >= len(fill.overloads)
     with pytest.raises(Exception, match="read"):
         fill(fixed, 1)
 

@@ -157,13 +157,13 @@ def test_ten_thousand_parts_are_found_with_few_requests(store: int) -> None:
     for n in range(10_000):
         put(f"many/{n // 1000}/{n:05d}.jsonl", b'{"text": "a"}\n')
     look = (
-        "from pipelines import recipe, parts\n"
+        "from pipelines import input_splits, recipe\n"
         "import json, tempfile\n"
         "source = [{'format': 'jsonl', 'path': 's3://%s/many/**/*.jsonl'}]\n"
         "with tempfile.NamedTemporaryFile('w', suffix='.yaml') as stream:\n"
         "    json.dump({'subsets': {'c4': {'sources': source, 'stages': ['quality']}}}, stream)\n"
         "    stream.flush()\n"
-        "    found = parts.find_parts(recipe.read(stream.name))\n"
+        "    found = input_splits.find_parts(recipe.read(stream.name))\n"
         "print(len(found), len({part.name for part in found}), {part.n_bytes for part in found})\n"
     )
     with Proxy(store) as proxy:
