@@ -226,7 +226,7 @@ def _as_it_is(path: str, file: pq.ParquetFile) -> dict[str, Any]:
 
 
 def _holes(path: str, file: pq.ParquetFile, removed: Removed, *, is_ledger: bool) -> Holes | None:
-    """What the new file has to tell of the rows that go; None where none goes and none went before."""
+    """What the new file has to tell of the rows that go, now and before; None for evidence, which no loader reads."""
     names = file.schema_arrow.names
     if not pa.types.is_string(file.schema_arrow.field("id").type):
         return None
@@ -250,8 +250,7 @@ def _holes(path: str, file: pq.ParquetFile, removed: Removed, *, is_ledger: bool
         of = rows[removed.rows(table)].tolist()
         subsets = gone.column("subset").to_pylist() if "subset" in names else [""] * gone.num_rows
         taken += [(then, row, name, subset) for row, name, subset in zip(of, gone.column("id").to_pylist(), subsets)]
-    if not taken and not kept:
-        return known
+    # Also where no row goes: bytes written anew may differ, and readers know a file by its first ones.
     return (known or Holes(file_digest(path), first)).more(taken, kept)
 
 

@@ -327,7 +327,8 @@ class Loader:
         own = own_state(states, rank=self.rank, world_size=self.world_size)
         self._reading.close()
         if own is not None:
-            self._restore(int(own.get("epoch", 0)), bool(own.get("ended", False)))
+            # Among the states of all ranks, one that has ended waits for the others: its next pass begins with theirs.
+            self._restore(int(own.get("epoch", 0)), all(one.get("ended", False) for one in states))
             self._stand(own["subsets"])
             self._schedule.before, self._schedule.left = float(own.get("before", 0)), own.get("left")
             return

@@ -47,7 +47,8 @@ class TorchDataset(IterableDataset):
     def states(self, states: list[State]) -> None:
         self._states, self._states_at = states, self._passes.count()
         if states:
-            self.set_epoch(max(int(one.get("epoch", 0)) + bool(one.get("ended", False)) for one in states))
+            has_ended = all(one.get("ended", False) for one in states)
+            self.set_epoch(max(int(one.get("epoch", 0)) for one in states) + has_ended)
 
     def set_epoch(self, epoch: int) -> None:
         """Have the next iteration be `epoch`, from 0 on, and those behind it count on from there."""
@@ -70,7 +71,9 @@ class TorchDataset(IterableDataset):
         number = self._passes.count() if number is None else number
         own = [state for state in self.states if (state["rank"], state["world_size"]) == (rank, size)]
         if self.states and number == self._states_at:
-            reader.load_state_dict(own[:1] or self.states)
+            # A worker that has ended, while others have not, has nothing more to give in this epoch.
+            has_ended = all(state.get("ended", False) for state in self.states)
+            reader.load_state_dict([{**own[0], "ended": has_ended}] if own else self.states)
         reader.set_epoch(self._passes.epoch(number))
         return reader
 

@@ -323,7 +323,8 @@ class Sequences:
         compare_states(states, self._mark)
         own = own_state(states, rank=self.rank, world_size=self.world_size)
         if own is not None:
-            epoch, begun, has_ended = int(own.get("epoch", 0)), [own], bool(own.get("ended", False))
+            # Among the states of all ranks, one that has ended waits for the others: its next pass begins with theirs.
+            epoch, begun, has_ended = int(own.get("epoch", 0)), [own], all(one.get("ended", False) for one in states)
         else:
             epoch, begun, has_ended = same_epoch(states)
         self._begin(epoch)
