@@ -6,6 +6,7 @@ A document without words has 0 in every signal, and fails.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +31,7 @@ from massivetext.text.scan import (
     words_at_most,
 )
 
-__all__ = ["Limits", "measure"]
+__all__ = ["Limits", "cuts_written", "measure"]
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,15 @@ class Limits:
     stop_word_count: Limit = Limit(min=2)
 
 
+def cuts_written(words: str) -> bool:
+    """Return whether the option `words` asks for written words. Raises ValueError for an unknown value."""
+    if words not in ("spaces", "written"):
+        raise ValueError(f"words: {words!r}; expected 'spaces' or 'written'")
+    return words == "written"
+
+
 @njit(cache=True, nogil=True)
-def _counts(data, offsets, t):
+def _counts(data, offsets, t, written):
     n_texts = len(offsets) - 1
     most = 1
     for i in range(n_texts):
@@ -61,7 +69,7 @@ def _counts(data, offsets, t):
     s = make_scratch(most)
     counts = np.zeros((n_texts, N_COUNTS), np.int64)
     for i in range(n_texts):
-        scan(data, offsets[i], offsets[i + 1], t, s, counts[i])
+        scan(data, offsets[i], offsets[i + 1], t, s, counts[i], written)
     return counts
 
 
@@ -86,6 +94,18 @@ def from_counts(counts: np.ndarray) -> pa.RecordBatch:
     )
 
 
-def measure(texts: Texts) -> pa.RecordBatch:
-    """One row per text; columns named as in `Limits`, counts int64, the others float64."""
-    return from_counts(_counts(*buffers(texts), unicode_tables()))
+def measure(texts: Texts, *, words: Literal["spaces", "written"] = "spaces") -> pa.RecordBatch:
+    """Measure the quality signals of each text.
+
+    Args:
+        texts: Arrow array of strings; a null counts as empty.
+        words: What a word is. "spaces": what stands between whitespace, as in the paper. "written": in scripts that are
+            written without spaces (Han, Thai and others) each code point with its combining marks.
+
+    Returns:
+        One row per text; columns named as in `Limits`, counts int64, the others float64.
+
+    Raises:
+        ValueError: for another value of `words`.
+    """
+    return from_counts(_counts(*buffers(texts), unicode_tables(), cuts_written(words)))

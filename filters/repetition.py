@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from filters.limits import Limit
+from filters.quality import cuts_written
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.scan import (
@@ -187,7 +188,7 @@ def repetition(s, counts, table, grams, places, salt, repeats, out):
 
 
 @njit(cache=True, nogil=True)
-def _measure(data, offsets, t, salt, repeats):
+def _measure(data, offsets, t, salt, repeats, written):
     n_texts = len(offsets) - 1
     most = 1
     for i in range(n_texts):
@@ -199,7 +200,7 @@ def _measure(data, offsets, t, salt, repeats):
     counts = np.zeros(N_COUNTS, np.int64)
     out = np.empty((n_texts, 13), np.float64)
     for i in range(n_texts):
-        scan(data, offsets[i], offsets[i + 1], t, s, counts)
+        scan(data, offsets[i], offsets[i + 1], t, s, counts, written)
         repetition(s, counts, table, grams, places, salt, repeats, out[i])
     return out
 
@@ -209,8 +210,26 @@ def from_values(values: np.ndarray) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict({name: values[:, k].copy() for k, name in enumerate(NAMES)})
 
 
-def measure(texts: Texts, *, count_duplicates: Literal["all", "repeats"] = "all") -> pa.RecordBatch:
-    """One row per text; float64 columns named as in `Limits`, each in [0, 1]."""
+def measure(
+    texts: Texts,
+    *,
+    count_duplicates: Literal["all", "repeats"] = "all",
+    words: Literal["spaces", "written"] = "spaces",
+) -> pa.RecordBatch:
+    """Measure the repetition signals of each text.
+
+    Args:
+        texts: Arrow array of strings; a null counts as empty.
+        count_duplicates: Whether every occurrence of a duplicate counts ("all"), or all but the first ("repeats").
+        words: What a word of an n-gram is; see `filters.quality.measure`. Lines and paragraphs do not depend on it.
+
+    Returns:
+        One row per text; float64 columns named as in `Limits`, each in [0, 1].
+
+    Raises:
+        ValueError: for another value of an option.
+    """
     if count_duplicates not in ("all", "repeats"):
         raise ValueError(f"count_duplicates: {count_duplicates!r}; expected 'all' or 'repeats'")
-    return from_values(_measure(*buffers(texts), unicode_tables(), SALT, count_duplicates == "repeats"))
+    written = cuts_written(words)
+    return from_values(_measure(*buffers(texts), unicode_tables(), SALT, count_duplicates == "repeats", written))

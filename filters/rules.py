@@ -29,7 +29,7 @@ class Rules(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _measure(data, offsets, t, salt, repeats, a, b):
+def _measure(data, offsets, t, salt, repeats, written, a, b):
     n_texts = len(offsets) - 1
     most = 1
     for i in range(n_texts):
@@ -44,7 +44,7 @@ def _measure(data, offsets, t, salt, repeats, a, b):
     signed = np.empty((n_texts, len(a)), np.uint32)
     n_shingles = np.empty(n_texts, np.int64)
     for i in range(n_texts):
-        scan(data, offsets[i], offsets[i + 1], t, s, counts[i])
+        scan(data, offsets[i], offsets[i + 1], t, s, counts[i], written)
         repetition.repetition(s, counts[i], table, grams, places, salt, repeats, values[i])
         n = normalised_words(data, offsets[i], offsets[i + 1], t, s, counts[i])
         n_shingles[i] = hash_shingles(s.normal, n, grams)
@@ -53,13 +53,29 @@ def _measure(data, offsets, t, salt, repeats, a, b):
 
 
 def measure(
-    texts: Texts, *, count_duplicates: Literal["all", "repeats"] = "all", num_hashes: int = 128, seed: int = 1
+    texts: Texts,
+    *,
+    count_duplicates: Literal["all", "repeats"] = "all",
+    words: Literal["spaces", "written"] = "spaces",
+    num_hashes: int = 128,
+    seed: int = 1,
 ) -> Rules:
-    """What `quality.measure`, `repetition.measure` and `signatures` give for the same texts, decoded once."""
+    """Measure what `quality.measure`, `repetition.measure` and `signatures` do for the same texts, decoded once.
+
+    Args:
+        texts: Arrow array of strings; a null counts as empty.
+        count_duplicates: As in `repetition.measure`.
+        words: As in `quality.measure`; shingles always have written words.
+        num_hashes, seed: As in `massivetext.dedup.signatures`.
+
+    Raises:
+        ValueError: for another value of an option.
+    """
     if count_duplicates not in ("all", "repeats"):
         raise ValueError(f"count_duplicates: {count_duplicates!r}; expected 'all' or 'repeats'")
     a, b = permutations(num_hashes, seed)
+    written = quality.cuts_written(words)
     counts, values, signed, n_shingles = _measure(
-        *buffers(texts), unicode_tables(), repetition.SALT, count_duplicates == "repeats", a, b
+        *buffers(texts), unicode_tables(), repetition.SALT, count_duplicates == "repeats", written, a, b
     )
     return Rules(quality.from_counts(counts), repetition.from_values(values), signed, n_shingles)

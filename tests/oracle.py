@@ -34,8 +34,43 @@ def _is_bullet(line: str) -> bool:
     return line.startswith(BULLETS) or (len(line) > 1 and line[0] in "-*+–" and line[1].isspace())
 
 
-def quality(text: str) -> dict[str, float]:
-    words, all_lines = text.split(), lines(text)
+_RANGES = (
+    "[\u2e80-\u2e99\u2e9b-\u2ef3\u2f00-\u2fd5\u3005\u3007\u3021-\u3029\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufa6d"
+    "\ufa70-\ufad9\U00016fe2-\U00016fe3\U00016ff0-\U00016ff1\U00020000-\U0002a6df\U0002a700-\U0002b738"
+    "\U0002b740-\U0002b81d\U0002b820-\U0002cea1\U0002ceb0-\U0002ebe0\U0002f800-\U0002fa1d\U00030000-\U0003134a"
+    "\u3041-\u3096\u309d-\u309f\U0001b001-\U0001b11f\U0001b150-\U0001b152\U0001f200"
+    "\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u32d0-\u32fe\u3300-\u3357\uff66-\uff9f\U0001aff0-\U0001aff3"
+    "\U0001aff5-\U0001affb\U0001affd-\U0001affe\U0001b000\U0001b120-\U0001b122\U0001b164-\U0001b167"
+    "\u02ea-\u02eb\u3105-\u312f\u31a0-\u31bf\u0e01-\u0e3a\u0e40-\u0e5b"
+    "\u0e81-\u0e82\u0e84\u0e86-\u0e8a\u0e8c-\u0ea3\u0ea5\u0ea7-\u0ebd\u0ec0-\u0ec4\u0ec6\u0ec8-\u0ecd\u0ed0-\u0ed9"
+    "\u0edc-\u0edf\u1780-\u17dd\u17e0-\u17e9\u17f0-\u17f9\u19e0-\u19ff\u1000-\u109f\ua9e0-\ua9fe\uaa60-\uaa7f"
+    "\u0f00-\u0f47\u0f49-\u0f6c\u0f71-\u0f97\u0f99-\u0fbc\u0fbe-\u0fcc\u0fce-\u0fd4\u0fd9-\u0fda"
+    "\u1a20-\u1a5e\u1a60-\u1a7c\u1a7f-\u1a89\u1a90-\u1a99\u1aa0-\u1aad\u1980-\u19ab\u19b0-\u19c9\u19d0-\u19da"
+    "\u19de-\u19df\ua000-\ua48c\ua490-\ua4c6]"
+)
+_UNSPACED = re.compile(_RANGES)
+
+
+def is_unspaced(c: str) -> bool:
+    return _UNSPACED.match(c) is not None
+
+
+def written_words(text: str) -> list[str]:
+    """Words, but each code point of a script without spaces is one, with the marks after it."""
+    words: list[str] = []
+    for run in text.split():
+        new = True
+        for c in run:
+            marks = unicodedata.category(c).startswith("M")
+            if new or (is_unspaced(words[-1][0]) and not marks) or (is_unspaced(c) and not is_unspaced(words[-1][0])):
+                words.append("")
+            words[-1] += c
+            new = False
+    return words
+
+
+def quality(text: str, written: bool = False) -> dict[str, float]:
+    words, all_lines = written_words(text) if written else text.split(), lines(text)
     n, m = max(1, len(words)), max(1, len(all_lines))
     return {
         "word_count": len(words),
@@ -70,8 +105,8 @@ def _covered(words: list[str], n: int, chosen: set[tuple[str, ...]], repeats: bo
     return sum(len(words[i]) for i in marked) / max(1, sum(map(len, words)))
 
 
-def repetition(text: str, repeats: bool = False) -> dict[str, float]:
-    words = text.split()
+def repetition(text: str, repeats: bool = False, written: bool = False) -> dict[str, float]:
+    words = written_words(text) if written else text.split()
     line, line_chars = _duplicates(lines(text), repeats)
     paragraph, paragraph_chars = _duplicates(paragraphs(text), repeats)
     values = {
@@ -95,7 +130,9 @@ def repetition(text: str, repeats: bool = False) -> dict[str, float]:
 
 def normalised_words(text: str) -> list[str]:
     text = lower(unicodedata.normalize("NFC", text))
-    return "".join(c for c in text if unicodedata.category(c)[0] not in "PS").split()
+    return written_words(
+        "".join(c for c in text if unicodedata.category(c)[0] not in "PS" and unicodedata.category(c) != "Cf")
+    )
 
 
 def shingles(text: str) -> set[tuple[str, ...]]:

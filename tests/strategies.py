@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 WHITESPACE = "".join(chr(c) for c in range(0x110000) if chr(c).isspace())
 PIECES = ["the", "To", "of.", "a", "b", "c", "aa", "#", "...", "....", "…", "-", "*", "+", "–", "•", "1", "é", "e\u0301",
-          "İ", "ΑΣ", "\u1112\u1161\u11ab", "한", "\ufeff", "\0", "(that)", "WITH", "𝔘", "q\u0323\u0307", "❤️", "日本語"]  # fmt: skip
+          "İ", "ΑΣ", "\u1112\u1161\u11ab", "한", "\ufeff", "\0", "(that)", "WITH", "𝔘", "q\u0323\u0307", "❤️", "日本語",
+          "日本", "本", "a本b", "本。", "か\u3099ー", "ｶﾞ", "ก\u0e34\u0e48น", "\u0e34", "a\u0e34\u0301", "ཀ\u0f72", "so\u00adft",
+          "ze\u200bro", "本\u200d\u0301", "\u02ea\u02eb", "\uf900", "-本", "..本..", "\u2adc"]  # fmt: skip
 GAPS = [" ", " ", " ", "\n", "\n", "\n\n", "\n \n", "\r\n", "\t", "\u2028", "\x1c", "\x85", "\u3000", "  "]
 
 words = st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(GAPS)), max_size=60)

@@ -19,7 +19,7 @@ from massivetext.contamination.index import (
 )
 from massivetext.dedup.shingles import distinct
 from massivetext.kernels import njit
-from massivetext.text.scan import fmix
+from massivetext.text.hashing import fmix
 
 __all__ = ["aligned_words", "best_alignments", "make_common", "most_seeds", "shared_seeds"]
 

@@ -1,7 +1,7 @@
 """The inverted index over test items: arrays that kernels search, built once, mapped into memory by every worker.
 
 Per posting (one distinct shingle of one item) 10 bytes, per seed 14, per aligned word 4, plus filters of about 8 to 16
-bits a shingle. Hash definitions: massivetext/text/scan.py.
+bits a shingle. Hash definitions: massivetext/text/hashing.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from massivetext.dedup.shingles import SHINGLE_WORDS
 from massivetext.kernels import njit
-from massivetext.text.scan import BASE, fmix
+from massivetext.text.hashing import BASE, fmix
 
 __all__ = ["ALIGNED_WORDS", "LEAST_WORDS", "PASSAGE_WORDS", "Arrays", "build"]
 

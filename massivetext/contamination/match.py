@@ -16,7 +16,7 @@ from massivetext.contamination.index import (
 )
 from massivetext.dedup.shingles import SHINGLE_WORDS, distinct, hash_shingles
 from massivetext.kernels import njit
-from massivetext.text.scan import BASE, fmix
+from massivetext.text.hashing import BASE, fmix
 
 __all__ = ["covered_words", "hits_of", "match"]
 

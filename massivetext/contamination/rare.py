@@ -25,6 +25,7 @@ from massivetext.dedup.shingles import SHINGLE_WORDS, hash_shingles
 from massivetext.errors import SourceError
 from massivetext.parquet import open_parquet
 from massivetext.text import Texts
+from massivetext.text.hashing import HASH_VERSION
 
 __all__ = [
     "EVIDENCE_SCHEMA",
@@ -37,7 +38,7 @@ __all__ = [
 
 EVIDENCE_SCHEMA = pa.schema(
     [pa.field("row", pa.int64(), nullable=False), pa.field("shingle", pa.uint64(), nullable=False)],
-    metadata={"massivetext.schema": "contamination-evidence-1"},
+    metadata={"massivetext.schema": f"contamination-evidence-1, hashes {HASH_VERSION}"},
 )
 """One row for each shingle of an item in a document: `row` is the document's number within its part, from 0."""
 
@@ -110,7 +111,7 @@ def described(
 
 def _text_of(text: str, shingle: int) -> str:
     """The stretch of an item that is a shingle."""
-    hashes, _, starts, ends = located_words(text)
+    hashes, _, starts, ends, _ = located_words(text)
     found = np.empty(max(1, len(hashes)), np.uint64)
     n = hash_shingles(hashes, len(hashes), found)
     place = int(np.flatnonzero(found[:n] == np.uint64(shingle))[0])
@@ -173,7 +174,14 @@ def _judge(
 def _read(path: str) -> Iterable[pa.RecordBatch]:
     with storage.open_input(path) as stream:
         try:
-            yield from open_parquet(stream).iter_batches(_ROWS)
+            file = open_parquet(stream)
+            schema = (file.schema_arrow.metadata or {}).get(b"massivetext.schema", b"").decode()
+            expected = EVIDENCE_SCHEMA.metadata[b"massivetext.schema"].decode()
+            if schema != expected:
+                raise SourceError(
+                    f"{path}: has evidence {schema!r}, this release compares {expected!r}; run the stage again"
+                )
+            yield from file.iter_batches(_ROWS)
         except (pa.ArrowInvalid, OSError) as error:
             raise SourceError(f"{path}: not evidence of contamination ({error}); run the stage again") from error
 

@@ -21,7 +21,7 @@ from massivetext.contamination.words import Words, located_words
 from massivetext.contamination.words import words as words_of
 from massivetext.errors import OutputError
 from massivetext.text import Texts
-from massivetext.text.scan import HASH_VERSION
+from massivetext.text.hashing import HASH_VERSION
 
 __all__ = ["Members", "TestSets"]
 
@@ -122,7 +122,8 @@ class TestSets:
         header = json.loads(data[start:end])
         if header["hash_version"] != HASH_VERSION:
             raise OutputError(
-                f"{path}: made with hash version {header['hash_version']}, now {HASH_VERSION}; make it again"
+                f"{path}: this index of test sets has version {header['hash_version']} of the hashes, this release has "
+                f"{HASH_VERSION}; delete the file and run the command again, which makes it anew"
             )
         found = {}
         for name, dtype, n, offset in header["arrays"]:
@@ -207,7 +208,7 @@ class TestSets:
         """Where the items of containment, alignment and passage stand."""
         spans: list[list[str | None]] = [[None] * len(which) for _ in range(3)]
         for i in np.flatnonzero((which[:, 1:] >= 0).any(axis=1)):
-            hashes, _, starts, ends = located_words(texts[int(i)].as_py())
+            hashes, _, starts, ends, _ = located_words(texts[int(i)].as_py())
             if which[i, 1] >= 0:
                 spans[0][i] = _joined(match.covered_words(hashes, self.arrays, which[i, 1:2]), starts, ends)
             if which[i, 2] >= 0:
@@ -219,7 +220,7 @@ class TestSets:
     def spans(self, text: str, *, containment: float = 0.8, dropped: np.ndarray | None = None) -> list[tuple[int, int]]:
         """Where shingles of any item stand of which the text holds at least that share: (start, end) in characters,
         ascending, apart. What removal of spans cuts. dropped: shingles that count for nothing (uint64, ascending)."""
-        hashes, _, starts, ends = located_words(text)
+        hashes, _, starts, ends, _ = located_words(text)
         _, shingles = match.hits_of(hashes, np.array([0, len(hashes)]), self.arrays)
         n_shingles = self.arrays.n_shingles
         if dropped is not None and len(dropped):
@@ -252,7 +253,7 @@ class TestSets:
 
     def matched(self, text: str, item: int) -> str:
         """`start:end` in characters of each stretch of the text that shingles of one item cover, joined by commas."""
-        hashes, _, starts, ends = located_words(text)
+        hashes, _, starts, ends, _ = located_words(text)
         return _joined(match.covered_words(hashes, self.arrays, np.array([item])), starts, ends)
 
 

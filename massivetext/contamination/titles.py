@@ -14,22 +14,29 @@ from massivetext.contamination.wikitext import UNKNOWN, untokenised
 from massivetext.errors import RecipeError
 from massivetext.text import Texts, decode
 from massivetext.text.normal import normalise
-from massivetext.text.unicode import DELETED, SPACE, tables
+from massivetext.text.unicode import ALONE, DELETED, MARK, SPACE, tables
 
 __all__ = ["Titles", "normalised_title"]
 
 
 def normalised_title(title: str) -> str:
-    """The words of a title by the rules for shingles, underscores as spaces, joined by one space."""
+    """Return the written words of a title by the rules for shingles, underscores as spaces, joined by one space."""
     t = tables()
-    kept = []
+    kept: list[str] = []
+    alone = False
     for char in normalise(title.replace("_", " "), t):
         point = ord(char)
         flags = t.flags[point]
+        if flags & DELETED:
+            continue
         if flags & SPACE:
             kept.append(" ")
-        elif not flags & DELETED:
-            kept.append("i\u0307" if point == 0x130 else chr(t.lower[point]))
+            alone = False
+            continue
+        if (not flags & MARK) if alone else flags & ALONE:
+            kept.append(" ")
+            alone = bool(flags & ALONE)
+        kept.append("i\u0307" if point == 0x130 else chr(t.lower[point]))
     return " ".join(filter(None, "".join(kept).split(" ")))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from massivetext.errors import RecipeError
 from massivetext.kernels import njit
-from massivetext.text.scan import fmix
+from massivetext.text.hashing import fmix
 
 __all__ = ["Banding", "band_hashes", "plan"]
 

@@ -18,7 +18,7 @@ from massivetext.dedup.banding import Banding, band_hashes
 from massivetext.dedup.digests import exact_digests
 from massivetext.dedup.sets import signed_sets
 from massivetext.text import Texts
-from massivetext.text.scan import HASH_VERSION
+from massivetext.text.hashing import HASH_VERSION
 from massivetext.timestamps import parse as parse_timestamp
 
 __all__ = ["EVIDENCE_SCHEMA", "SIGNATURE_SEED", "canonical_url", "evidence", "evidence_schema", "pack_ids"]

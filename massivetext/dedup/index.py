@@ -17,10 +17,13 @@ from massivetext.dedup.evidence import EVIDENCE_SCHEMA
 from massivetext.dedup.scope import Part
 from massivetext.errors import OutputError
 from massivetext.parquet import ParquetOutput, open_parquet, read_parquet
+from massivetext.text.hashing import HASH_VERSION
 
 __all__ = ["index_manifest", "read_index", "write_index"]
 
 FORMAT = "massivetext-index-1"
+FIRST_HASH_VERSION = 1
+"""Of an index whose manifest does not name the version of its hashes."""
 
 
 def write_index(root: str, parts: Sequence[Part]) -> dict[str, int]:
@@ -59,7 +62,12 @@ def write_index(root: str, parts: Sequence[Part]) -> dict[str, int]:
         file_ = {"subset": part.subset, "name": part.name, "evidence": name, "texts": texts, "blake2b": digest}
         files.append({**file_, **captures})
         counts[part.subset] = counts.get(part.subset, 0) + output.n_rows
-    manifest = {"format": FORMAT, "documents": counts, "files": sorted(files, key=lambda file: file["evidence"])}
+    manifest = {
+        "format": FORMAT,
+        "hash_version": HASH_VERSION,
+        "documents": counts,
+        "files": sorted(files, key=lambda file: file["evidence"]),
+    }
     storage.write_bytes(
         storage.join(root, "index/manifest.json"), json.dumps(manifest, sort_keys=True, indent=1).encode()
     )
@@ -105,7 +113,7 @@ def read_index(path: str, subsets: Iterable[str], *, captures: bool = False) -> 
     """The parts of an index for these subsets, as kept already; with `captures` those of removed captures too.
     `path` is a run's folder or its index/.
 
-    Raises OutputError if there is no index of ours there.
+    Raises OutputError if there is no index of ours there, or one with another version of the hashes.
     """
     manifest_path = index_manifest(path)
     root = manifest_path.rpartition("/")[0]
@@ -114,9 +122,16 @@ def read_index(path: str, subsets: Iterable[str], *, captures: bool = False) -> 
         if manifest["format"] != FORMAT:
             raise ValueError(f"format {manifest['format']!r}")
         files = manifest["files"]
+        version = manifest.get("hash_version", FIRST_HASH_VERSION)
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{manifest_path}: is no index that can be read ({error}); make it again") from error
     folder = root.rpartition("/")[0] or "."
+    if version != HASH_VERSION:
+        raise OutputError(
+            f"{manifest_path}: this index has version {version} of the hashes, this release has {HASH_VERSION}, and "
+            f"the two cannot be compared (docs/hashes.md); run that folder's recipe again with this release, then "
+            f"`massivetext index {folder}`"
+        )
     wanted = set(subsets)
     parts = [
         Part(

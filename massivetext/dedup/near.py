@@ -16,6 +16,7 @@ from massivetext.dedup.removal import decide, exact_threshold
 from massivetext.dedup.sets import shingle_sets, signed_sets
 from massivetext.kernels import njit
 from massivetext.text import Texts
+from massivetext.text.hashing import HASH_VERSION
 
 __all__ = ["near_duplicates", "random_ranks", "take_sets"]
 
@@ -25,7 +26,8 @@ RESULT = pa.schema(
         pa.field("kept", pa.bool_(), nullable=False),
         pa.field("partner_id", pa.string()),
         pa.field("jaccard", pa.float64()),
-    ]
+    ],
+    metadata={"massivetext.hash_version": str(HASH_VERSION)},
 )
 
 

@@ -1,7 +1,6 @@
 """Sets of shingles at full speed, for texts of which nothing else is asked; hashes as in massivetext.dedup.shingles.
 
-The scan that serves all rules also finds lines, paragraphs and counts. Here it is word hashes alone, and sets are put
-in order by their leading bits, as hashes are uniform.
+Sets are put in order by the leading bits of their hashes, which are uniform.
 """
 
 from __future__ import annotations
@@ -13,69 +12,9 @@ from massivetext.dedup.shingles import hash_shingles
 from massivetext.dedup.signatures import permutations, sign
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
-from massivetext.text.normal import decode_point, nfc
-from massivetext.text.scan import fmix, unicode_tables, words_at_most
-from massivetext.text.unicode import DELETED, NFC_MAYBE, SPACE
+from massivetext.text.words import normal_words, unicode_tables, words_at_most
 
 __all__ = ["shingle_sets", "signed_sets"]
-
-# Of the word hash, as massivetext.text.scan defines it.
-_OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x9E3779B97F4A7C15)
-
-
-@njit(cache=True, nogil=True)
-def _words(data, start, end, t, out):
-    """(words, whether NFC may change the text): hashes of the normalised words of data[start:end] into out."""
-    flags, lower = t.flags, t.lower
-    maybe = False
-    n = 0
-    points = 0
-    h = _OFFSET
-    i = start
-    while i < end:
-        b = data[i]
-        if b < 0x80:
-            flag = flags[b]
-            if flag & SPACE:
-                out[n] = fmix(h)
-                n += points > 0
-                points = 0
-                h = _OFFSET
-            elif not flag & DELETED:
-                h = (h ^ np.uint64(lower[b])) * _PRIME
-                points += 1
-            i += 1
-            continue
-        point, size = decode_point(data, i, end)
-        i += size
-        flag = flags[point]
-        if flag & SPACE:
-            out[n] = fmix(h)
-            n += points > 0
-            points = 0
-            h = _OFFSET
-            continue
-        maybe |= (flag & NFC_MAYBE) != 0
-        if flag & DELETED:
-            continue
-        points += 1
-        if point == 0x130:  # the one code point whose lower case is two
-            h = ((h ^ np.uint64(0x69)) * _PRIME ^ np.uint64(0x307)) * _PRIME
-        else:
-            h = (h ^ np.uint64(lower[point])) * _PRIME
-    if points:
-        out[n] = fmix(h)
-        n += 1
-    return n, maybe
-
-
-@njit(cache=True, nogil=True)
-def _normal_words(data, start, end, t, out):
-    n, maybe = _words(data, start, end, t, out)
-    if maybe:
-        text = nfc(data, start, end, t)
-        n, _ = _words(text, 0, len(text), t, out)
-    return n
 
 
 @njit(cache=True, nogil=True)
@@ -137,7 +76,7 @@ def _sets(data, offsets, t):
     bounds = np.zeros(n_texts + 1, np.int64)
     size = 0
     for i in range(n_texts):
-        n = hash_shingles(words, _normal_words(data, offsets[i], offsets[i + 1], t, words), hashes)
+        n = hash_shingles(words, normal_words(data, offsets[i], offsets[i + 1], t, words), hashes)
         size += _ascend(hashes, n, out[size:], count)
         bounds[i + 1] = size
     return out[:size], bounds
@@ -159,7 +98,7 @@ def _sign(data, offsets, t, a, b):
     digests = np.empty((n_texts, 2), np.uint64)
     sizes = np.empty(n_texts, np.int64)
     for i in range(n_texts):
-        n = hash_shingles(words, _normal_words(data, offsets[i], offsets[i + 1], t, words), hashes)
+        n = hash_shingles(words, normal_words(data, offsets[i], offsets[i + 1], t, words), hashes)
         sign(hashes, n, mixed, a, b, signed[i])
         digest_set(hashes, 0, n, digests[i])
         sizes[i] = n

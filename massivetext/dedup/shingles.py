@@ -1,7 +1,7 @@
-"""Shingles: the set of 13-grams of a text's normalised words, as 64-bit hashes (paper, appendix A.1).
+"""Shingles: the set of 13-grams of a text's written words, as 64-bit hashes (paper, appendix A.1).
 
 A text of 1 to 12 words has one shingle, all of it; a text without words has none. Hash definition and version:
-massivetext/text/scan.py.
+massivetext/text/hashing.py.
 """
 
 from __future__ import annotations
@@ -11,16 +11,8 @@ import pyarrow as pa
 
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
-from massivetext.text.scan import (
-    BASE,
-    N_COUNTS,
-    fmix,
-    make_scratch,
-    normalised_words,
-    scan,
-    unicode_tables,
-    words_at_most,
-)
+from massivetext.text.hashing import BASE, fmix
+from massivetext.text.words import normal_words, unicode_tables, words_at_most
 
 __all__ = ["SHINGLE_WORDS", "shingles"]
 
@@ -69,13 +61,11 @@ def _shingles(data, offsets, t):
         most = max(most, n)
         total += n
     out = np.empty(total, np.uint64)
-    s = make_scratch(most)
-    counts = np.zeros(N_COUNTS, np.int64)
+    words = np.empty(most + 1, np.uint64)
     size = 0
     for i in range(n_texts):
-        scan(data, offsets[i], offsets[i + 1], t, s, counts)
-        n = normalised_words(data, offsets[i], offsets[i + 1], t, s, counts)
-        m = hash_shingles(s.normal, n, out[size:])
+        n = normal_words(data, offsets[i], offsets[i + 1], t, words)
+        m = hash_shingles(words, n, out[size:])
         size += distinct(out[size : size + m])
         bounds[i + 1] = size
     return out[:size], bounds

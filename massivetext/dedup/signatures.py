@@ -14,16 +14,9 @@ import pyarrow as pa
 from massivetext.dedup.shingles import SHINGLE_WORDS, hash_shingles
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
-from massivetext.text.scan import (
-    HASH_VERSION,
-    N_COUNTS,
-    make_scratch,
-    normalised_words,
-    scan,
-    unicode_tables,
-    words_at_most,
-)
+from massivetext.text.hashing import HASH_VERSION
 from massivetext.text.unicode import UNICODE_VERSION
+from massivetext.text.words import normal_words, unicode_tables, words_at_most
 
 __all__ = ["permutations", "signatures", "to_arrow"]
 
@@ -61,15 +54,13 @@ def _signatures(data, offsets, t, a, b):
     most = 1
     for i in range(n_texts):
         most = max(most, words_at_most(data, offsets[i], offsets[i + 1]))
-    s = make_scratch(most)
-    counts = np.zeros(N_COUNTS, np.int64)
+    words = np.empty(most + 1, np.uint64)
     hashes = np.empty(most, np.uint64)
     mixed = np.empty(most, np.uint32)
     out = np.empty((n_texts, len(a)), np.uint32)
     for i in range(n_texts):
-        scan(data, offsets[i], offsets[i + 1], t, s, counts)
-        n = normalised_words(data, offsets[i], offsets[i + 1], t, s, counts)
-        sign(hashes, hash_shingles(s.normal, n, hashes), mixed, a, b, out[i])
+        n = normal_words(data, offsets[i], offsets[i + 1], t, words)
+        sign(hashes, hash_shingles(words, n, hashes), mixed, a, b, out[i])
     return out
 
 

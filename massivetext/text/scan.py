@@ -1,26 +1,20 @@
 """One pass over the bytes of a document: its words, lines and paragraphs as hashes and lengths, and all counts.
 
-Definitions of hashes, version 1. All arithmetic is modulo 2^64; fmix is the 64-bit finaliser of MurmurHash3.
-
-    word hash          h = 0xCBF29CE484222325; h = (h ^ code point) * 0x9E3779B97F4A7C15 for each; fmix(h)
-    sequence hash      g = g * 0xD1342543DE82EF95 + word hash, over the words in order, from 0
-    shingle hash       fmix(g) over 13 normalised words, or over all words of a text of 1 to 12
-
-A line or paragraph is hashed as the sequence of its words with what stands between them, so that equal hashes mean
-equal text. Hashes are not secret: a page can be made to collide with itself, which changes that page's own values and
-nothing else. The slots of hash tables are salted per process instead, so that no page can make a table slow.
+Hashes are those of massivetext/text/hashing.py. A line or paragraph is hashed as the sequence of its words with what
+stands between them, so that equal hashes mean equal text.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from massivetext.kernels import njit
-from massivetext.text.normal import decode_point, nfc
-from massivetext.text.unicode import ALNUM, ALPHA, DELETED, NFC_MAYBE, SPACE, Tables, tables
+from massivetext.text.hashing import BASE, HASH_VERSION, OFFSET, PRIME, fmix
+from massivetext.text.normal import decode_point
+from massivetext.text.unicode import ALNUM, ALONE, ALPHA, DELETED, MARK, NFC_MAYBE, SPACE
+from massivetext.text.words import add_point, normal_words, unicode_tables, words_at_most
 
 __all__ = [
     "BASE",
@@ -34,18 +28,13 @@ __all__ = [
     "words_at_most",
 ]
 
-HASH_VERSION = 1
-_OFFSET = np.uint64(0xCBF29CE484222325)
-_PRIME = np.uint64(0x9E3779B97F4A7C15)
-BASE = np.uint64(0xD1342543DE82EF95)
-
 # Counts that a scan returns, by index.
 N_WORDS, N_CHARS, N_HASHES, N_ELLIPSES, N_LINES, N_BULLETS, N_ELLIPSIS_LINES, N_ALPHA_WORDS = range(8)
-STOP_WORDS, N_LINE_CHARS, N_PARAGRAPHS, N_PARAGRAPH_CHARS, N_NORMAL, MAYBE_NOT_NFC, N_COUNTS = range(8, 15)
+STOP_WORDS, N_LINE_CHARS, N_PARAGRAPHS, N_PARAGRAPH_CHARS, N_NORMAL, NOT_NORMAL, N_COUNTS = range(8, 15)
 
 _STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 _BULLETS = "•‣⁃◦●○■□▪▫▶►◀·"
-_SPACED_BULLETS = "-*+–"
+HASH_SIGN, DOT, NEWLINE = 35, 46, 10
 
 
 def _key(word: str) -> int:
@@ -54,69 +43,50 @@ def _key(word: str) -> int:
 
 _S0, _S1, _S2, _S3, _S4, _S5, _S6, _S7 = map(_key, _STOP_WORDS)
 _B0, _B1, _B2, _B3, _B4, _B5, _B6, _B7, _B8, _B9, _B10, _B11, _B12, _B13 = map(ord, _BULLETS)
-_EN_DASH, _ELLIPSIS = 0x2013, 0x2026
+_HYPHEN, _ASTERISK, _PLUS, _EN_DASH, _ELLIPSIS = 45, 42, 43, 0x2013, 0x2026
 
 
 class Scratch(NamedTuple):
     """Where a scan leaves its words: arrays of one document's size, used again for the next.
 
-    words: uint64, hash of each word; word_chars: int32, its code points; word_start, word_end: uint32, its bytes,
-    counted from the start of the text (of at most 4 GiB).
+    words: uint64, hash of each word; word_chars: int32, its code points; word_starts, word_ends: uint32, its bytes,
+    counted from the start of the text (of at most 4 GiB); word_index: int64, the code points before it; gaps: uint64,
+    hash of the whitespace before it; newlines: int32, how many newlines are in that.
     lines, paragraphs: uint64 hashes; line_chars, paragraph_chars: int64, code points, stripped.
-    normal: uint64, hashes of normalised words; normal_word: int32, the word that each came from.
+    normal: uint64, hashes of written words by the rules for shingles.
     """
 
     words: np.ndarray
     word_chars: np.ndarray
-    word_start: np.ndarray
-    word_end: np.ndarray
+    word_starts: np.ndarray
+    word_ends: np.ndarray
+    word_index: np.ndarray
+    gaps: np.ndarray
+    newlines: np.ndarray
     lines: np.ndarray
     line_chars: np.ndarray
     paragraphs: np.ndarray
     paragraph_chars: np.ndarray
     normal: np.ndarray
-    normal_word: np.ndarray
-
-
-@lru_cache(maxsize=1)
-def unicode_tables() -> Tables:
-    return tables()
-
-
-@njit(cache=True, nogil=True)
-def fmix(h):
-    h ^= h >> np.uint64(33)
-    h *= np.uint64(0xFF51AFD7ED558CCD)
-    h ^= h >> np.uint64(33)
-    h *= np.uint64(0xC4CEB9FE1A85EC53)
-    return h ^ (h >> np.uint64(33))
-
-
-@njit(cache=True, nogil=True)
-def words_at_most(data, start, end):
-    """No fewer than the words of data[start:end], counted from bytes that can begin or be whitespace."""
-    n = 1
-    for i in range(start, end):
-        b = data[i]
-        n += (b <= 32) | (b == 0xC2) | (b == 0xE1) | (b == 0xE2) | (b == 0xE3)
-    return min(n, (end - start + 1) // 2 + 1)
 
 
 @njit(cache=True, nogil=True)
 def make_scratch(n):
-    """Scratch for a document of at most n words."""
+    """Return scratch for a document of at most n words (`words_at_most`)."""
+    # As many lines as words is rare, and memory that is not touched costs nothing.
     return Scratch(
         np.empty(n, np.uint64),
         np.empty(n, np.int32),
         np.empty(n, np.uint32),
         np.empty(n, np.uint32),
-        # As many lines as words is rare, and memory that is not touched costs nothing.
-        np.empty(n, np.uint64),
-        np.empty(n, np.int64),
-        np.empty(n, np.uint64),
         np.empty(n, np.int64),
         np.empty(n, np.uint64),
         np.empty(n, np.int32),
+        np.empty(n, np.uint64),
+        np.empty(n, np.int64),
+        np.empty(n, np.uint64),
+        np.empty(n, np.int64),
+        np.empty(n + 1, np.uint64),
     )
 
 
@@ -169,27 +139,15 @@ def _ends_in_ellipsis(data, first, end):
 
 
 @njit(cache=True, nogil=True)
-def scan(data, start, end, t, s, counts):
-    """Scan data[start:end] into scratch `s` and `counts` (int64[N_COUNTS]).
-
-    Normalised words are right only if counts[MAYBE_NOT_NFC] is 0: see `normalised_words`.
-    """
+def _read_words(data, start, end, t, s, counts, written):
+    """Read the words of data[start:end] into scratch, each with the whitespace before it; count words and symbols."""
     flags, lower = t.flags, t.lower
-    counts[:] = 0
-    n_words = n_chars = n_hashes = n_ellipses = n_bullets = n_ellipsis_lines = n_alpha = n_normal = 0
-    n_lines = n_paragraphs = n_line_chars = n_paragraph_chars = 0
-    stops = 0
-    maybe = 0
-    newlines = 2  # what stands before the first word begins both a line and a paragraph
+    n_words = n_chars = n_alphabetic = n_normal = n_hashes = n_ellipses = 0
+    stop_words = 0
+    classes = 0
+    newlines = 0
     separator = np.uint64(0)
-    line = paragraph = np.uint64(0)
-    line_first = paragraph_first = 0  # index of the code point that they begin with
-    line_start = 0  # byte
-    last_end = start  # byte after the last word
-    last_point = 0  # index of the code point after the last word
-    spaced_bullet = False  # the line's only word so far is one of those that whitespace must follow
-    first_point = np.int64(0)
-    index = 0
+    index = 0  # of the code point
     i = start
     while i < end:
         b = data[i]
@@ -199,63 +157,37 @@ def scan(data, start, end, t, s, counts):
             point, size = decode_point(data, i, end)
         f = flags[point]
         if f & SPACE:
-            newlines += point == 10
+            newlines += point == NEWLINE
             separator = separator * np.uint64(31) + np.uint64(point)
             i += size
             index += 1
             continue
-        if newlines:
-            if n_words:
-                s.lines[n_lines] = line
-                s.line_chars[n_lines] = last_point - line_first
-                n_line_chars += last_point - line_first
-                n_lines += 1
-                n_ellipsis_lines += _ends_in_ellipsis(data, line_start, last_end)
-            line = np.uint64(0)
-            line_first, line_start = index, i
-            n_bullets += _is_bullet(point)
-            spaced_bullet = True
-            first_point = point
-        else:
-            line = line * BASE + fmix(separator)
-            if spaced_bullet and s.word_chars[n_words - 1] == 1:
-                c = first_point
-                n_bullets += (c == 45) | (c == 42) | (c == 43) | (c == _EN_DASH)
-            spaced_bullet = False
-        if newlines >= 2:
-            if n_words:
-                s.paragraphs[n_paragraphs] = paragraph
-                s.paragraph_chars[n_paragraphs] = last_point - paragraph_first
-                n_paragraph_chars += last_point - paragraph_first
-                n_paragraphs += 1
-            paragraph = np.uint64(0)
-            paragraph_first = index
-        else:
-            paragraph = paragraph * BASE + fmix(separator)
-        word_start = i
-        word = normal = _OFFSET
+        alone = written and (f & ALONE) != 0
+        stops = SPACE | ALONE if written and not alone else SPACE
+        s.gaps[n_words] = fmix(separator)
+        s.newlines[n_words] = newlines
+        s.word_starts[n_words] = i - start
+        s.word_index[n_words] = index
+        word = normal = OFFSET
         word_points = normal_points = 0
         first_alnum = last_alnum = -1
         seen = np.uint8(0)
         dots = 0
         while True:
-            word = (word ^ np.uint64(point)) * _PRIME
+            word = (word ^ np.uint64(point)) * PRIME
             word_points += 1
             seen |= f
             if not f & DELETED:
-                if point != 0x130:
-                    normal = (normal ^ np.uint64(lower[point])) * _PRIME
-                else:
-                    normal = ((normal ^ np.uint64(0x69)) * _PRIME ^ np.uint64(0x307)) * _PRIME
+                normal = add_point(normal, point, lower)
                 normal_points += 1
                 dots = 0
-            elif point == 46:
+            elif point == DOT:
                 dots += 1
                 n_ellipses += dots == 3
                 dots -= 3 * (dots == 3)
             else:
                 dots = 0
-                n_hashes += point == 35
+                n_hashes += point == HASH_SIGN
                 n_ellipses += point == _ELLIPSIS
             if f & ALNUM:
                 if first_alnum < 0:
@@ -270,101 +202,125 @@ def scan(data, start, end, t, s, counts):
             else:
                 point, size = decode_point(data, i, end)
             f = flags[point]
-            if f & SPACE:
+            if f & stops or (alone and not f & MARK):
                 break
         index += word_points
-        h = fmix(word)
-        s.words[n_words] = h
+        s.words[n_words] = fmix(word)
         s.word_chars[n_words] = word_points
-        s.word_start[n_words] = word_start - start
-        s.word_end[n_words] = i - start
-        if normal_points:
-            s.normal[n_normal] = fmix(normal)
-            s.normal_word[n_normal] = n_words
-            n_normal += 1
+        s.word_ends[n_words] = i - start
+        s.normal[n_normal] = fmix(normal)
+        n_normal += normal_points > 0
         n_words += 1
         n_chars += word_points
-        n_alpha += (seen & ALPHA) != 0
-        maybe |= seen & NFC_MAYBE
+        n_alphabetic += (seen & ALPHA) != 0
+        classes |= seen
         if last_alnum > first_alnum:
-            stops |= _stop_word(data, first_alnum, last_alnum)
-        line = line * BASE + h
-        paragraph = paragraph * BASE + h
-        last_end, last_point = i, index
+            stop_words |= _stop_word(data, first_alnum, last_alnum)
         newlines = 0
         separator = np.uint64(0)
-    if n_words:
-        s.lines[n_lines] = line
-        s.line_chars[n_lines] = last_point - line_first
-        n_line_chars += last_point - line_first
-        n_lines += 1
-        n_ellipsis_lines += _ends_in_ellipsis(data, line_start, last_end)
-        s.paragraphs[n_paragraphs] = paragraph
-        s.paragraph_chars[n_paragraphs] = last_point - paragraph_first
-        n_paragraph_chars += last_point - paragraph_first
-        n_paragraphs += 1
-    n_stops = 0
-    while stops:
-        n_stops += stops & 1
-        stops >>= 1
     counts[N_WORDS] = n_words
     counts[N_CHARS] = n_chars
+    counts[N_ALPHA_WORDS] = n_alphabetic
     counts[N_HASHES] = n_hashes
     counts[N_ELLIPSES] = n_ellipses
+    counts[STOP_WORDS] = _n_bits(stop_words)
+    counts[N_NORMAL] = n_normal
+    counts[NOT_NORMAL] = classes & (NFC_MAYBE | ALONE)
+
+
+@njit(cache=True, nogil=True)
+def _begins_with_bullet(data, start, end, s, k, n_words):
+    """Whether the line whose first word is word k is a bullet line."""
+    first = start + np.int64(s.word_starts[k])
+    point, _size = decode_point(data, first, end)
+    if _is_bullet(point):
+        return True
+    if not (point == _HYPHEN or point == _ASTERISK or point == _PLUS or point == _EN_DASH):
+        return False
+    # These need whitespace after them within the line; a written word of another script may follow without any.
+    if s.word_chars[k] > 1 or k + 1 == n_words or s.newlines[k + 1]:
+        return False
+    return s.word_index[k + 1] > s.word_index[k] + 1
+
+
+@njit(cache=True, nogil=True)
+def _read_lines(data, start, end, s, counts):
+    """Make lines and paragraphs of the words in scratch."""
+    n_words = counts[N_WORDS]
+    n_lines = n_paragraphs = n_line_chars = n_paragraph_chars = n_bullets = n_ellipsis_lines = 0
+    line = paragraph = np.uint64(0)
+    line_word = paragraph_word = 0  # the word that each begins with
+    for k in range(n_words):
+        if k == 0 or s.newlines[k]:
+            line = np.uint64(0)
+            line_word = k
+            n_bullets += _begins_with_bullet(data, start, end, s, k, n_words)
+        else:
+            line = line * BASE + s.gaps[k]
+        if k == 0 or s.newlines[k] >= 2:
+            paragraph = np.uint64(0)
+            paragraph_word = k
+        else:
+            paragraph = paragraph * BASE + s.gaps[k]
+        h = s.words[k]
+        line = line * BASE + h
+        paragraph = paragraph * BASE + h
+        newlines = s.newlines[k + 1] if k + 1 < n_words else 2
+        if newlines:
+            last = s.word_index[k] + s.word_chars[k]
+            s.lines[n_lines] = line
+            s.line_chars[n_lines] = last - s.word_index[line_word]
+            n_line_chars += s.line_chars[n_lines]
+            n_lines += 1
+            first_byte, last_byte = np.int64(s.word_starts[line_word]), np.int64(s.word_ends[k])
+            n_ellipsis_lines += _ends_in_ellipsis(data, start + first_byte, start + last_byte)
+            if newlines >= 2:
+                s.paragraphs[n_paragraphs] = paragraph
+                s.paragraph_chars[n_paragraphs] = last - s.word_index[paragraph_word]
+                n_paragraph_chars += s.paragraph_chars[n_paragraphs]
+                n_paragraphs += 1
     counts[N_LINES] = n_lines
+    counts[N_LINE_CHARS] = n_line_chars
     counts[N_BULLETS] = n_bullets
     counts[N_ELLIPSIS_LINES] = n_ellipsis_lines
-    counts[N_ALPHA_WORDS] = n_alpha
-    counts[STOP_WORDS] = n_stops
-    counts[N_LINE_CHARS] = n_line_chars
     counts[N_PARAGRAPHS] = n_paragraphs
     counts[N_PARAGRAPH_CHARS] = n_paragraph_chars
-    counts[N_NORMAL] = n_normal
-    counts[MAYBE_NOT_NFC] = maybe
+
+
+@njit(cache=True, nogil=True)
+def _n_bits(bits):
+    n = 0
+    while bits:
+        n += bits & 1
+        bits >>= 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def scan(data, start, end, t, s, counts, written):
+    """Scan data[start:end] into scratch `s` and `counts`.
+
+    Args:
+        data: uint8 array of UTF-8.
+        start, end: Bytes of the document.
+        t: Unicode tables.
+        s: Scratch for at least `words_at_most` words.
+        counts: int64[N_COUNTS], overwritten.
+        written: Whether words are written words: each code point of a script without spaces, with the combining marks
+            that follow it, is a word. Otherwise words are what stands between whitespace.
+
+    Written words as shingles have them are in s.normal only if counts[NOT_NORMAL] is 0: see `normalised_words`.
+    """
+    _read_words(data, start, end, t, s, counts, written)
+    _read_lines(data, start, end, s, counts)
 
 
 @njit(cache=True, nogil=True)
 def normalised_words(data, start, end, t, s, counts):
-    """Hashes of the normalised words of data[start:end], after `scan` of the same text: NFC first where it is needed.
+    """Return the number of written words of data[start:end] by the rules for shingles, after `scan` of the same text.
 
-    Returns the number of words, left in s.normal with the words they came from in s.normal_word. NFC keeps the number
-    and order of words, so the latter stays right.
+    Their hashes are left in s.normal. Text that may not be in NFC, or holds scripts without spaces, is read again.
     """
-    if not counts[MAYBE_NOT_NFC]:
+    if not counts[NOT_NORMAL]:
         return counts[N_NORMAL]
-    composed = nfc(data, start, end, t)
-    flags, lower = t.flags, t.lower
-    n = 0
-    n_words = 0
-    in_word = False
-    points = 0
-    h = _OFFSET
-    i = 0
-    stop = len(composed)
-    while i <= stop:
-        if i < stop:
-            point, size = decode_point(composed, i, stop)
-            f = flags[point]
-        else:
-            point, size, f = np.int64(32), 1, np.uint8(SPACE)
-        if f & SPACE:
-            if in_word:
-                if points:
-                    s.normal[n] = fmix(h)
-                    s.normal_word[n] = n_words
-                    n += 1
-                n_words += 1
-                in_word = False
-        else:
-            if not in_word:
-                in_word = True
-                points = 0
-                h = _OFFSET
-            if not f & DELETED:
-                if point != 0x130:
-                    h = (h ^ np.uint64(lower[point])) * _PRIME
-                else:
-                    h = ((h ^ np.uint64(0x69)) * _PRIME ^ np.uint64(0x307)) * _PRIME
-                points += 1
-        i += size
-    return n
+    return normal_words(data, start, end, t, s.normal)

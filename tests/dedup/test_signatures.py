@@ -80,6 +80,6 @@ def test_stored_signatures_say_how_they_were_made() -> None:
     metadata = stored.schema.field("signature").metadata
 
     np.testing.assert_array_equal(signed, np.array(stored["signature"].to_pylist(), np.uint32))
-    assert (b"1", b"14.0.0", b"9") == tuple(
+    assert (b"2", b"14.0.0", b"9") == tuple(
         metadata[b"massivetext." + k] for k in (b"hash_version", b"unicode", b"seed")
     )

@@ -23,11 +23,32 @@ def broken(text: str) -> set[str]:
 
 
 @needs_unicode_14
-@given(texts)
-def test_equals_the_oracle(text: str) -> None:
-    measured = quality.measure(pa.array([text], pa.large_string())).to_pylist()[0]
+@pytest.mark.parametrize("words", ["spaces", "written"])
+@given(text=texts)
+def test_equals_the_oracle(text: str, words: str) -> None:
+    measured = quality.measure(pa.array([text], pa.large_string()), words=words).to_pylist()[0]
 
-    assert oracle.quality(text) == measured
+    assert oracle.quality(text, words == "written") == measured
+
+
+def test_written_words_by_hand() -> None:
+    # Words: 漢 字 。the か゚ - 本 ..., of 1, 1, 4, 2, 1, 1 and 3 code points.
+    text = pa.array(["漢字。the か\u309a\n-本..."])
+    spaces = quality.measure(text).to_pylist()[0]
+    written = quality.measure(text, words="written").to_pylist()[0]
+
+    assert (3, 13 / 3) == (spaces["word_count"], spaces["mean_word_length"])
+    assert (7, 13 / 7) == (written["word_count"], written["mean_word_length"])
+    assert (0, 1) == (spaces["stop_word_count"], written["stop_word_count"])
+    assert 5 / 7 == written["alphabetic_word_fraction"]
+    assert 1 / 7 == written["ellipsis_ratio"]
+    # A hyphen is a bullet only where whitespace follows it.
+    assert 0 == written["bullet_line_fraction"] == spaces["bullet_line_fraction"]
+
+
+def test_another_kind_of_word_is_refused() -> None:
+    with pytest.raises(ValueError, match="words: 'characters'; expected 'spaces' or 'written'"):
+        quality.measure(pa.array(["a"]), words="characters")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

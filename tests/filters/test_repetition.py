@@ -17,12 +17,13 @@ needs_unicode_14 = pytest.mark.skipif(
 
 
 @needs_unicode_14
+@pytest.mark.parametrize("words", ["spaces", "written"])
 @pytest.mark.parametrize("mode", ["all", "repeats"])
 @given(text=texts)
-def test_equals_the_oracle(text: str, mode: str) -> None:
-    measured = repetition.measure(pa.array([text]), count_duplicates=mode).to_pylist()[0]
+def test_equals_the_oracle(text: str, mode: str, words: str) -> None:
+    measured = repetition.measure(pa.array([text]), count_duplicates=mode, words=words).to_pylist()[0]
 
-    assert oracle.repetition(text, mode == "repeats") == measured
+    assert oracle.repetition(text, mode == "repeats", words == "written") == measured
     assert all(0 <= value <= 1 for value in measured.values())
 
 

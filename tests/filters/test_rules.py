@@ -15,13 +15,13 @@ from massivetext.dedup.signatures import signatures
 from tests.strategies import texts
 
 
-@given(st.lists(texts, max_size=5), st.sampled_from(["all", "repeats"]))
-def test_one_pass_gives_what_each_family_gives(rows: list[str], mode: str) -> None:
+@given(st.lists(texts, max_size=5), st.sampled_from(["all", "repeats"]), st.sampled_from(["spaces", "written"]))
+def test_one_pass_gives_what_each_family_gives(rows: list[str], mode: str, words: str) -> None:
     column = pa.array(rows, pa.string())
-    measured = rules.measure(column, count_duplicates=mode, num_hashes=16, seed=3)
+    measured = rules.measure(column, count_duplicates=mode, words=words, num_hashes=16, seed=3)
 
-    assert quality.measure(column) == measured.quality
-    assert repetition.measure(column, count_duplicates=mode) == measured.repetition
+    assert quality.measure(column, words=words) == measured.quality
+    assert repetition.measure(column, count_duplicates=mode, words=words) == measured.repetition
     np.testing.assert_array_equal(signatures(column, num_hashes=16, seed=3), measured.signatures)
 
 

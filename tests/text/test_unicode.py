@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from massivetext.text import clean, decode
 from massivetext.text.normal import normalise
-from massivetext.text.unicode import ALNUM, ALPHA, DELETED, NFC_MAYBE, SPACE, tables
+from massivetext.text.unicode import ALNUM, ALONE, ALPHA, DELETED, MARK, NFC_MAYBE, SPACE, tables
+from tests import oracle
 
 needs_unicode_14 = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="needs Unicode 14.0: Python 3.11")
 POINTS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
@@ -28,7 +29,10 @@ def test_classes_and_case_of_every_code_point() -> None:
         if (t.flags[c] & SPACE > 0) != chr(c).isspace()
         or (t.flags[c] & ALPHA > 0) != chr(c).isalpha()
         or (t.flags[c] & ALNUM > 0) != chr(c).isalnum()
-        or (t.flags[c] & DELETED > 0) != (unicodedata.category(chr(c))[0] in "PS")
+        or (t.flags[c] & DELETED > 0)
+        != (unicodedata.category(chr(c))[0] in "PS" or unicodedata.category(chr(c)) == "Cf")
+        or (t.flags[c] & MARK > 0) != (unicodedata.category(chr(c))[0] == "M")
+        or (t.flags[c] & ALONE > 0) != oracle.is_unspaced(chr(c))
         or chr(t.lower[c]) != chr(c).lower()[0]
     ]
 
@@ -57,6 +61,40 @@ def test_nfc_of_sequences(text: str) -> None:
 def test_a_text_without_marked_code_points_is_in_nfc(text: str) -> None:
     if not any(tables().flags[ord(c)] & NFC_MAYBE for c in text):
         assert unicodedata.is_normalized("NFC", text)
+
+
+@needs_unicode_14
+@pytest.mark.parametrize(
+    ("name", "n_named_otherwise"),
+    # Names of Unicode are an independent source; what is named otherwise is listed by hand in the comment.
+    [
+        ("THAI ", 1),  # U+0E3F, the currency symbol
+        ("LAO ", 0),
+        ("KHMER ", 0),
+        ("MYANMAR ", 0),
+        ("TIBETAN ", 0),
+        ("TAI THAM ", 0),
+        ("NEW TAI LUE ", 0),
+        ("YI ", 0),
+        ("HIRAGANA LETTER ", 0),
+        ("KATAKANA LETTER ", 0),
+        ("HALFWIDTH KATAKANA ", 1),  # U+FF65, the middle dot
+        ("BOPOMOFO ", 0),
+        ("CJK UNIFIED IDEOGRAPH", 0),
+        ("CJK COMPATIBILITY IDEOGRAPH", 0),
+    ],
+)
+def test_scripts_without_spaces_by_their_names(name: str, n_named_otherwise: int) -> None:
+    named = [c for c in POINTS if unicodedata.name(chr(c), "").startswith(name)]
+    others = [hex(c) for c in named if not tables().flags[c] & ALONE]
+
+    assert named
+    assert n_named_otherwise == len(others), others
+
+
+@pytest.mark.parametrize("char", "a1é한ㄱαя�،אहა\u3001\u3002\u30fb\u0e3f\u1950")
+def test_other_scripts_have_spaces(char: str) -> None:
+    assert 0 == tables().flags[ord(char)] & ALONE
 
 
 def test_tables_do_not_depend_on_the_interpreter() -> None:
