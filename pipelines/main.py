@@ -24,6 +24,7 @@ from massivetext.contamination import TestSets
 from massivetext.errors import OutputError
 from massivetext.parquet import file_digest
 from massivetext.removed import refuse_unfinished
+from massivetext.text.hashing import HASH_VERSION
 from massivetext.tokenizers import read_tokenizer, tokens_mark
 from pipelines.curate import Curate
 from pipelines.decontaminate import Decontaminate
@@ -313,7 +314,7 @@ def _prepare_testsets(recipe: Recipe, folder: Folder) -> None:
     path = testset_index(folder.root)
     if not recipe.testsets:
         return
-    fingerprint = _digest(canonical(recipe.testsets))
+    fingerprint = _digest(STAGES["contamination"].version, HASH_VERSION, canonical(recipe.testsets))
     marker = folder.marker("testsets", "index")
     if not folder.is_done(marker, fingerprint):
         TestSets.read([testset.model_dump() for testset in recipe.testsets]).save(path)

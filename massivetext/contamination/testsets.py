@@ -263,14 +263,25 @@ def _item_words(testsets: list[TestSet], counts: list[int]) -> Iterator[tuple[np
         items = read_items(testset)
         n = 0
         while batch := list(islice(items, _BATCH)):
-            located = [located_words(item.text) for item in batch]
+            located = [_searched_words(item.text) for item in batch]
             yield (
-                np.concatenate([hashes for hashes, *_ in located]),
-                np.concatenate([unknown for _, unknown, *_ in located]),
-                np.cumsum([0, *(len(hashes) for hashes, *_ in located)]),
+                np.concatenate([hashes for hashes, _ in located]),
+                np.concatenate([unknown for _, unknown in located]),
+                np.cumsum([0, *(len(hashes) for hashes, _ in located)]),
             )
             n += len(batch)
         counts.append(n)
+
+
+def _searched_words(text: str) -> tuple[np.ndarray, np.ndarray]:
+    """Hashes of an item's words, and which of them are unknown; none of an item that is left out of the search.
+
+    Left out are items with fewer than LEAST_WORDS telling words: those of two letters and more, or of a script without
+    spaces. Rows of numbers and single letters occur everywhere, and would remove documents that hold no test item.
+    """
+    words = located_words(text)
+    n = len(words.hashes) if np.count_nonzero(words.telling) >= LEAST_WORDS else 0
+    return words.hashes[:n], words.unknown[:n]
 
 
 def _joined(covered: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> str:

@@ -18,6 +18,7 @@ from massivetext.contamination.match import hits_of
 from massivetext.contamination.words import Words
 from massivetext.contamination.words import words as words_of
 from massivetext.looking.data_card import inline_code
+from massivetext.text.hashing import HASH_VERSION
 from pipelines.stages.stage import Block, Share, Stage, canonical, columns_of
 
 __all__ = ["SHINGLES", "Contamination", "testset_index"]
@@ -41,7 +42,7 @@ class ContaminationBlock(Block):
 class Contamination(Stage):
     """Find test items in documents, and remove the documents once all parts have been read."""
 
-    name, is_later = "contamination", True
+    name, is_later, version = "contamination", True, 2
     block, default = ContaminationBlock, ContaminationBlock()
     needs_texts = "test-set filtering comes after the per-document rules, from what the texts were compared with"
 
@@ -111,7 +112,7 @@ class Contamination(Stage):
     def fingerprint(self) -> Any:
         """Of what is measured; the block's limits are applied later."""
         titles = bool(self.context.option("titles", {}).get(self.context.subset))
-        return ["contamination-evidence-1", canonical(self.testsets), titles] if self.testsets else None
+        return [self.version, HASH_VERSION, canonical(self.testsets), titles] if self.testsets else None
 
 
 def testset_index(folder: str) -> str:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from massivetext.dedup import plan
+from massivetext.text.hashing import HASH_VERSION
 from pipelines.stages.stage import Block, Path, Stage
 
 __all__ = ["Deduplication"]
@@ -63,4 +64,4 @@ class Deduplication(Stage):
     def fingerprint(self) -> Any:
         """Of the evidence, which is all that the pass over the text makes of it."""
         banding = plan(self.settings.threshold, self.settings.recall)
-        return [self.version, banding.bands, banding.rows]
+        return [self.version, banding.bands, banding.rows, HASH_VERSION]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import pyarrow as pa
 from pydantic import Field
@@ -15,8 +15,11 @@ from pipelines.stages.stage import Block, RuleFamily, columns_of, family_block
 __all__ = ["C4", "FineWeb", "Quality", "Repetition"]
 
 
-QualityBlock = family_block("QualityBlock", __name__, quality.Limits)
-RepetitionBlock = family_block("RepetitionBlock", __name__, repetition.Limits)
+Words = Literal["spaces", "written"]
+"""How text is cut into words: at spaces, or with each code point of a script without spaces as a word of its own."""
+
+QualityBlock = family_block("QualityBlock", __name__, quality.Limits, words=(Words, "spaces"))
+RepetitionBlock = family_block("RepetitionBlock", __name__, repetition.Limits, words=(Words, "spaces"))
 
 
 class LinesBlock(Block):
@@ -39,10 +42,13 @@ class Quality(RuleFamily):
 
     name, limits, always_in_ledger, is_required = "quality", quality.Limits, True, True
     block = QualityBlock
-    words = "spaces"
+
+    @property
+    def words(self) -> Words:
+        return cast(Words, self.settings.words)
 
     def measure(self, batch: pa.RecordBatch) -> Mapping[str, pa.Array]:
-        return columns_of(quality.measure(batch.column("text")))
+        return columns_of(quality.measure(batch.column("text"), words=self.words))
 
 
 class Repetition(RuleFamily):
@@ -51,11 +57,13 @@ class Repetition(RuleFamily):
     name, limits, always_in_ledger, is_required = "repetition", repetition.Limits, True, True
     block = RepetitionBlock
 
-    words = "spaces"
+    @property
+    def words(self) -> Words:
+        return cast(Words, self.settings.words)
 
     def measure_options(self) -> dict[str, Any]:
         """Return the options of `filters.repetition.measure`."""
-        return {"count_duplicates": self.context.option("count_duplicates", "all")}
+        return {"count_duplicates": self.context.option("count_duplicates", "all"), "words": self.words}
 
     def measure(self, batch: pa.RecordBatch) -> Mapping[str, pa.Array]:
         return columns_of(repetition.measure(batch.column("text"), **self.measure_options()))

@@ -12,6 +12,12 @@ def _stands_in(sequence: list[str], words: list[str]) -> bool:
     return any(words[i : i + len(sequence)] == sequence for i in range(len(words) - len(sequence) + 1))
 
 
+def telling(item: str) -> int:
+    """How many words of an item have two letters, or are of a script without spaces."""
+    words = oracle.normalised_words(item)
+    return sum(sum(c.isalpha() for c in word) >= 2 or oracle.is_unspaced(word[0]) for word in words)
+
+
 def jaccard(document: str, item: str) -> Fraction:
     a, b = oracle.shingles(document), oracle.shingles(item)
     return Fraction(len(a & b), len(a | b)) if a | b else Fraction(0)
@@ -32,7 +38,7 @@ def _best(values: Sequence[Fraction]) -> tuple[float, int | None]:
 
 
 def measure(document: str, items: Sequence[str]) -> dict[str, object]:
-    searched = [len(oracle.normalised_words(item)) >= 8 for item in items]
+    searched = [telling(item) >= 8 for item in items]
     j = [jaccard(document, item) if ok else Fraction(0) for item, ok in zip(items, searched)]
     c = [containment(document, item) if ok else Fraction(0) for item, ok in zip(items, searched)]
     values: dict[str, object] = {}
@@ -71,7 +77,7 @@ def _aligned(document: str, items: Sequence[str], parts: Callable[[int], list[tu
     for item in items:
         sequence = oracle.normalised_words(item)
         m = len(sequence)
-        if not 8 <= m <= 64:
+        if not 8 <= m <= 64 or telling(item) < 8:
             continue
         width = 5 if m <= 31 else 8
         for p in range(len(words) - width + 1):

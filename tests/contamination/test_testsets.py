@@ -30,7 +30,7 @@ def index(folder: Path, *sets: list[str]) -> TestSets:
 
 
 def numbers(first: int, n: int) -> str:
-    return " ".join(f"w{i}" for i in range(first, first + n))
+    return " ".join(f"wo{i}" for i in range(first, first + n))
 
 
 def row(testsets: TestSets, text: str, **options: bool) -> dict[str, object]:
@@ -53,7 +53,7 @@ def test_an_item_of_twelve_words_stands_or_does_not(tmp_path):
     assert row(testsets, f"x y {numbers(0, 12)} z")["contamination_containment"] == 1.0
     assert row(testsets, f"x y {numbers(0, 12)} z")["contamination_jaccard"] == 0.0
     assert row(testsets, numbers(0, 12))["contamination_jaccard"] == 1.0
-    assert row(testsets, f"x {numbers(0, 11)} y w11")["contamination_containment"] == 0.0
+    assert row(testsets, f"x {numbers(0, 11)} y wo11")["contamination_containment"] == 0.0
 
 
 def test_items_of_seven_words_are_left_out_and_counted(tmp_path):
@@ -138,7 +138,7 @@ def test_one_edit_in_an_item_is_aligned(tmp_path, place):
 def test_a_page_that_quotes_a_third_of_an_item(tmp_path):
     # Words 40 to 89 of 150, one changed in ten: the passage of words 48 to 79 stands in it but for four of its words.
     testsets = index(tmp_path, [numbers(1000, 60), numbers(0, 150)])
-    quote = [f"x{i}" if i % 10 == 9 else f"w{i}" for i in range(40, 90)]
+    quote = [f"x{i}" if i % 10 == 9 else f"wo{i}" for i in range(40, 90)]
     text = f"{numbers(2000, 300)} “{' '.join(quote)}” {numbers(3000, 300)}"
     found = row(testsets, text)
 
@@ -149,7 +149,7 @@ def test_a_page_that_quotes_a_third_of_an_item(tmp_path):
     assert (found["contamination_passage_set"], found["contamination_passage_item"]) == ("set0", 1)
     start, end = map(int, str(found["contamination_passage_span"]).split(":"))
     # The passages beside it reach .5 too: from word 32, and to word 95.
-    assert (start, end) == (text.index("“") - 8 * len("w2000 "), text.index("”") + 1 + 6 * len(" w3000"))
+    assert (start, end) == (text.index("“") - 8 * len("wo2000 "), text.index("”") + 1 + 6 * len(" wo3000"))
 
 
 def test_a_passage_that_ends_with_its_item(tmp_path):
@@ -259,3 +259,23 @@ def test_no_items_at_all(tmp_path):
 
     assert row(testsets, numbers(0, 30))["contamination_containment"] == 0.0
     assert TestSets.read([]).measure(pa.array(["a b c d e f g h i j"])).to_pylist()[0]["test_set"] is None
+
+
+@pytest.mark.parametrize(
+    ("item", "is_searched"),
+    [
+        ("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15", False),
+        ("a b c d e f g h i j k l m n o p q r s t u v w x y z", False),
+        ("one two three four five six seven 8", False),  # seven telling words
+        ("one two three four five six seven eight", True),
+        ("\u4e00\u4e01\u4e02\u4e03\u4e04\u4e05\u4e06", False),
+        ("\u4e00\u4e01\u4e02\u4e03\u4e04\u4e05\u4e06\u4e07", True),
+    ],
+)
+def test_items_need_eight_telling_words(tmp_path, item, is_searched):
+    (tmp_path / "items.txt").write_text(item + "\n", "utf-8")
+    testsets = TestSets.read([{"name": "own", "path": str(tmp_path / "items.txt"), "unit": "line"}])
+    measured = testsets.measure(pa.array([f"before it {item} after it"]))
+
+    assert [float(is_searched)] == measured.column("contamination_containment").to_pylist()
+    assert [int(not is_searched)] == [members.n_short for members in testsets.members]
