@@ -136,6 +136,9 @@ def judge_test_items(batch: pa.RecordBatch, place: Place, folder: Folder, recipe
     batch = with_decider(batch, broken)
     if block.max_documents is not None:
         batch = _with_rare_decider(batch, broken, tests)
+        for signal in ("alignment", "passage"):
+            if (mask := broken.get(f"contamination.{signal}")) is not None:
+                mask &= ~tests.of_frequent_items(batch, signal)
     broken["contamination.title"] = batch.column("test_title").is_valid().to_numpy(zero_copy_only=False)
     outcomes, reasons = batch.column("outcome").to_pylist(), batch.column("reasons").to_pylist()
     for reason, mask in broken.items():

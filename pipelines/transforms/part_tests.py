@@ -118,6 +118,24 @@ class PartTests:
             batch = batch.set_column(at, batch.schema.field(at), values)
         return batch
 
+    def of_frequent_items(self, batch: pa.RecordBatch, signal: str) -> np.ndarray:
+        """bool[rows]: whether the item of a row's alignment or passage has half of its shingles or more among those that
+        max_documents drops. Such an item (a licence, say) convicts nobody by these signals, which weigh every word."""
+        sets, items = (batch.column(f"contamination_{signal}_{of}").to_pylist() for of in ("set", "item"))
+        firsts = {members.name: members.first for members in self.testsets.members}
+        found = np.zeros(batch.num_rows, bool)
+        for i, (name, item) in enumerate(zip(sets, items)):
+            found[i] = name is not None and self._are_frequent[firsts[name] + item]
+        return found
+
+    @cached_property
+    def _are_frequent(self) -> np.ndarray:
+        total = self.testsets.arrays.n_shingles.astype(np.int64)
+        dropped = np.zeros(len(total), np.int64)
+        items, _ = self.testsets.items_of(np.asarray(self.dropped, np.uint64))
+        np.add.at(dropped, items, 1)
+        return (dropped > 0) & (2 * dropped >= total)
+
     def matched(self, rows: Sequence[Mapping[str, Any]]) -> list[str | None]:
         """test_span of rows whose item is that of the rare containment: where its shingles stand in the document."""
         firsts = {members.name: members.first for members in self.testsets.members}

@@ -70,7 +70,7 @@ def test_the_digest_does_not_know_the_disk(tmp_path: Path) -> None:
         ("qualty: {}", "qualty: unknown key"),
         ("quality: {word_count: {min: many}}", "quality.word_count.min"),
         ("quality: {word_count: {min: 9, max: 3}}", "impossible limit: min 9 is greater than max 3"),
-        ("quality: {words: {min: 9}}", "quality.words: unknown key"),
+        ("quality: {wordz: {min: 9}}", "quality.wordz: unknown key"),
         ("subsets: {news: {stages: [spelling]}}", "unknown stage 'spelling'"),
         ("subsets: {news: {sources: [{format: doc, path: x}]}}", "unknown format"),
         ("mixture: {weights: {news: 0.5}}", "weights must sum to 1, these sum to 0.5"),
