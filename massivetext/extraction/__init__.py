@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import NamedTuple
 
 from massivetext.errors import RecordError
+from massivetext.extraction.options import DEFAULT, Options
 from massivetext.text import clean
 
-__all__ = ["ENGINES", "VERSION", "extract"]
+__all__ = ["ENGINES", "VERSION", "Extracted", "extract", "extract_page"]
 
 ENGINES = ("salient", "trafilatura")
 
-VERSION = 2
+VERSION = 3
 """Of the definition of extraction: the text of a page may change with it."""
 
 MAX_REPLACED = 0.02
 """A text of which more than this share of the characters is U+FFFD was read in a wrong encoding."""
+
+
+class Extracted(NamedTuple):
+    """A page's main text, and what type of page it is: one of salient.PAGE_TYPES, "" if that is unknown (another
+    engine, text that is no web page, a page without blocks)."""
+
+    text: str
+    page_type: str
 
 
 def extract(
@@ -30,6 +40,7 @@ def extract(
     headings: str = "keep",
     captions: str = "auto",
     format: str = "text",
+    favour: str = "balance",
 ) -> str:
     """Return the main text of a web page, "" if it has none.
 
@@ -48,6 +59,8 @@ def extract(
         headings: `keep` or `drop` headings.
         captions: `auto`, `keep` or `drop` the captions of figures.
         format: `text` or `markdown`.
+        favour: `balance`, `precision` (rather lose text than keep foreign pieces) or `recall` (rather keep them than
+            have holes); of `salient`.
 
     Raises:
         ContentError: the bytes are no web page (`skipped.content` in the ledger).
@@ -61,14 +74,28 @@ def extract(
         >>> extract(b"<h1>Tea</h1><p>Pour boiling water over the leaves, and wait for three minutes.</p>")
         'Tea\\n\\nPour boiling water over the leaves, and wait for three minutes.'
     """
+    options = Options(comments, tables, headings, captions, format, favour)
+    return extract_page(page, engine=engine, url=url, content_type=content_type, fast=fast, options=options).text
+
+
+def extract_page(
+    page: bytes,
+    *,
+    engine: str = "salient",
+    url: str | None = None,
+    content_type: str | None = None,
+    fast: bool = False,
+    options: Options = DEFAULT,
+) -> Extracted:
+    """Return the main text of a web page and what type of page it is. Arguments and errors are those of `extract`."""
     from massivetext.extraction.content import check_content, is_plain_text, without_format_characters
     from massivetext.extraction.encoding import decode_page, is_binary
-    from massivetext.extraction.options import Options
 
-    options = Options(comments, tables, headings, captions, format).check()
+    options.check()
     check_content(page, url)
     if is_binary(page, content_type):
         raise RecordError("binary", f"page {url or ''} is not text: it has control bytes that no encoding uses")
+    page_type = ""
     module, colon, name = engine.partition(":")
     if colon:
         text = getattr(import_module(module), name)(page, url=url, content_type=content_type)
@@ -80,7 +107,7 @@ def extract(
     elif engine == "salient":
         from massivetext.extraction import salient
 
-        text = salient.extract(page, url=url, content_type=content_type, options=options)
+        text, page_type = salient.extract_page(page, url=url, content_type=content_type, options=options)
     else:
         from massivetext.extraction import trafilatura
 
@@ -90,4 +117,4 @@ def extract(
     if replaced > MAX_REPLACED * len(text):
         share = f"{replaced:,} of the {len(text):,} characters of its text cannot be read"
         raise RecordError("encoding", f"page {url or ''} is in an unknown encoding: {share}")
-    return text
+    return Extracted(text, page_type)

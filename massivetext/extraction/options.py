@@ -12,6 +12,7 @@ CHOICES = {
     "headings": ("keep", "drop"),
     "captions": ("auto", "keep", "drop"),
     "format": ("text", "markdown"),
+    "favour": ("balance", "precision", "recall"),
 }
 """The values of each option, the default first."""
 
@@ -26,6 +27,7 @@ class Options(NamedTuple):
         headings: `drop` leaves out headings.
         captions: captions of figures. `auto`: as the model decides; `keep`: of all figures within the text; `drop`.
         format: `text` or `markdown`.
+        favour: what the model prefers where the two conflict: `precision`, no foreign pieces; `recall`, no holes.
     """
 
     comments: str = "auto"
@@ -33,6 +35,7 @@ class Options(NamedTuple):
     headings: str = "keep"
     captions: str = "auto"
     format: str = "text"
+    favour: str = "balance"
 
     def check(self) -> Options:
         """Return the options, or raise ValueError for a value that is not one of CHOICES."""

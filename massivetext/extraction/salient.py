@@ -1,14 +1,14 @@
 """Engine `salient`: blocks of text stand in groups at one level of the page's tree; the salient groups are its text.
 
 This is the method of the paper that MassiveText comes from (arXiv 2112.11446, appendix A: "self-contained coherent
-blocks of salient text tend to occur in groups of semantic tags at the same level of the tree", paraphrased), with a
-logistic regression over features of block and group in place of rules. Its weights are data/salient.json, made by
+blocks of salient text tend to occur in groups of semantic tags at the same level of the tree", paraphrased). Trees over
+features of block, group and page say how likely a block is text; a second stage sees what the first thinks of the
+blocks around; one threshold a page is chosen by expected F1. The trees are data/salient.npz, made by
 benchmarks/fit_extraction.py. Nothing depends on a language or a site.
 """
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -16,128 +16,195 @@ from typing import NamedTuple
 import numpy as np
 
 from massivetext.errors import LimitError
-from massivetext.extraction import features
+from massivetext.extraction import Extracted, features
+from massivetext.extraction.choice import HIGHEST, LOWEST, choose, expected_threshold, join_wholes
+from massivetext.extraction.context import N_CONTEXT, measure_context
 from massivetext.extraction.encoding import as_utf8
-from massivetext.extraction.html import (
-    CHARS,
-    NODE,
-    Tree,
-)
+from massivetext.extraction.html import CHARS, NODE, WORDS, Tree
 from massivetext.extraction.modes import apply_options
 from massivetext.extraction.options import DEFAULT, Options
 from massivetext.extraction.prepare import is_xhtml, read
 from massivetext.extraction.render import finish, render
 from massivetext.extraction.structured import structured_text
-from massivetext.extraction.vocabulary import (
-    H1,
-    H6,
-)
+from massivetext.extraction.tags import H1, H6
+from massivetext.extraction.trees import Forest, evaluate
 from massivetext.kernels import njit
 
-__all__ = ["MAX_BYTES", "Model", "choose", "extract", "load_model", "probabilities"]
+__all__ = [
+    "MAX_BYTES",
+    "PAGE_TYPES",
+    "Chosen",
+    "Model",
+    "choose_blocks",
+    "extract",
+    "extract_page",
+    "load_model",
+]
 
 MAX_BYTES = 1 << 30
 
 SHORT = 200
-"""Characters: of a page with less text than this the JSON-LD is looked at; if it has no article, the threshold goes
-down to LENIENT of itself."""
+"""Characters: of a page with less text than this the JSON-LD is looked at, then blocks that are less likely."""
 
 LENIENT = 1 / 3
-_HEADING_REACH = 3
-_TITLE_REACH = 20
+"""The threshold of a page with little text, as a share of itself or of the likeliest block."""
+
+PAGE_TYPES = ("article", "forum", "documentation", "listing", "collection", "product", "service")
+"""What a page is taken for: one story; a thread of posts; reference or instructions; a list of stories, jobs or events;
+a shop's category; one thing for sale; what a company offers, and any other page of prose."""
+
+PROSE = (PAGE_TYPES.index("article"), PAGE_TYPES.index("forum"))
+"""Types of pages on which a heading without text below it is not the page's text."""
+
+FAVOURS = {"precision": 0.5, "balance": 1.0, "recall": 2.0}
+"""The beta of the expected F-measure, by what the caller favours."""
 
 
 class Model(NamedTuple):
-    """weights: float32[features.FEATURES]; a block whose sum of weights and `bias` makes a probability over `threshold`
-    is text of the page."""
+    """first, second: the stages' trees, one sum; types: one sum for each of PAGE_TYPES. article_floor: the lowest
+    threshold of a page that is an article, in full if that is certain."""
 
-    weights: np.ndarray
-    bias: float
+    first: Forest
+    second: Forest
+    types: Forest
+    article_floor: float
+
+
+class Chosen(NamedTuple):
+    """keep: bool[blocks]; p: float32[blocks], how likely a block is text; threshold: of the page; page_type: one of
+    PAGE_TYPES; is_sure: whether SHORT characters were over the threshold; if not, it was lowered to LENIENT of
+    itself."""
+
+    keep: np.ndarray
+    p: np.ndarray
     threshold: float
+    page_type: str
+    is_sure: bool
 
 
 @lru_cache(maxsize=1)
 def load_model() -> Model:
-    """The model that ships with the package."""
-    stored = json.loads(files("massivetext").joinpath("data/salient.json").read_text("utf-8"))
-    weights = np.array([stored["weights"][name] for name in features.FEATURES], np.float32)
-    return Model(weights, stored["bias"], stored["threshold"])
+    """Return the model that ships with the package."""
+    with files("massivetext").joinpath("data/salient.npz").open("rb") as file, np.load(file) as stored:
+        forests = [Forest(*(stored[f"{stage}_{name}"] for name in Forest._fields)) for stage in Model._fields[:3]]
+        return Model(forests[0], forests[1], forests[2], float(stored["article_floor"]))
 
 
-def extract(page: bytes, *, url: str | None = None, content_type: str | None = None, options: Options = DEFAULT) -> str:
-    """Return the main text of a page, "" if it has none.
+def extract(
+    page: bytes,
+    *,
+    url: str | None = None,
+    content_type: str | None = None,
+    options: Options = DEFAULT,
+) -> str:
+    """Return the main text of a page, "" if it has none: the text of `extract_page`, which see."""
+    return extract_page(page, url=url, content_type=content_type, options=options).text
+
+
+def extract_page(
+    page: bytes,
+    *,
+    url: str | None = None,
+    content_type: str | None = None,
+    options: Options = DEFAULT,
+) -> Extracted:
+    """Extract the main text of a page and say what type of page it is.
 
     Args:
         page: the bytes as they came.
-        url: names the page in errors.
+        url: the page's address; it names the page in errors and is evidence of its type.
         content_type: the Content-Type header, for its charset and for XHTML.
         options: see Options.
 
     Raises:
-        LimitError: beyond MAX_BYTES.
+        LimitError: the page has more than MAX_BYTES.
     """
     if len(page) > MAX_BYTES:
         raise LimitError(f"page {url or ''} has {len(page):,} bytes, more than {MAX_BYTES:,}")
     xhtml = is_xhtml(content_type)
     for data in as_utf8(page, content_type):
-        text = _main_text(data, options, xhtml)
-        if text is not None:
-            return text
-    return ""
+        extracted = _main_text(data, url, options, xhtml)
+        if extracted is not None:
+            return extracted
+    return Extracted("", "")
 
 
-def _main_text(page: bytes, options: Options, xhtml: bool) -> str | None:
-    """The main text of a page in UTF-8, or None if it contains bytes that are not."""
+def _main_text(page: bytes, url: str | None, options: Options, xhtml: bool) -> Extracted | None:
+    """Extract from a page in UTF-8; None if the text contains bytes that are not."""
     page, tree = read(page, xhtml=xhtml)
-    model = load_model()
-    probability = probabilities(page, tree, model)
-    if b"ld+json" in page and tree.blocks[probability > model.threshold, CHARS].sum() < SHORT:
+    chosen = choose_blocks(page, tree, load_model(), url=url, favour=options.favour)
+    if not chosen.is_sure and b"ld+json" in page:
         body = structured_text(page)
         if len(body) >= SHORT:
-            return finish(body, options)
-    keep = choose(probability, tree.tag, tree.blocks, model.threshold)
-    keep = apply_options(page, tree, keep, options)
+            return Extracted(finish(body, options), chosen.page_type)
+    keep = apply_options(page, tree, chosen.keep, options)
     try:
-        return finish(render(page, tree, keep, options).decode(), options)
+        return Extracted(finish(render(page, tree, keep, options).decode(), options), chosen.page_type)
     except UnicodeDecodeError:
         return None
 
 
-def probabilities(page: bytes, tree: Tree, model: Model) -> np.ndarray:
-    """float64[blocks]: how likely each block is text of the page, by the model."""
-    measured = features.measure(page, tree)
-    return 1 / (1 + np.exp(-(measured @ model.weights + model.bias).astype(np.float64)))
+def choose_blocks(page: bytes, tree: Tree, model: Model, *, url: str | None = None, favour: str = "balance") -> Chosen:
+    """Choose the blocks of a page that are its main text.
+
+    Args:
+        page: the page's bytes, in an encoding that contains ASCII.
+        tree: what `parse` gave for it.
+        model: the trees.
+        url: the page's address, if known.
+        favour: one of FAVOURS.
+    """
+    if not len(tree.blocks):
+        return Chosen(np.zeros(0, np.bool_), np.zeros(0, np.float32), HIGHEST, "", False)
+    measured = features.measure(page, tree, url)
+    kinds = page_types(measured.values, model)
+    words = np.maximum(tree.blocks[:, WORDS], 1).astype(np.float64)
+    p = np.empty(len(words), np.float32)
+    beta = FAVOURS[favour]
+    _two_stages(measured.values, measured.keys, words, tree.tag, tree.blocks, model.first, model.second, p)
+    join_wholes(p, words, tree.tag, tree.parent, tree.first, tree.last, tree.blocks)
+    floor = LOWEST + (model.article_floor - LOWEST) * float(kinds[0])
+    threshold = expected_threshold(p, words, floor * min(1.0, 1 / beta), min(0.9, HIGHEST * max(1.0, 1 / beta)), beta)
+    is_prose = bool(kinds[list(PROSE)].sum() >= 0.5)
+    keep = choose(p, threshold, tree.tag, tree.parent, tree.blocks, measured.hashes, is_prose)
+    is_sure = bool(tree.blocks[keep, CHARS].sum() >= SHORT)
+    if not is_sure:
+        lenient = np.float32(min(threshold * LENIENT, p.max() * LENIENT))
+        keep = choose(p, lenient, tree.tag, tree.parent, tree.blocks, measured.hashes, is_prose)
+    return Chosen(keep, p, float(threshold), PAGE_TYPES[int(kinds.argmax())], is_sure)
+
+
+def page_types(values: np.ndarray, model: Model) -> np.ndarray:
+    """Return float64[PAGE_TYPES]: how likely each type is, from the features of any of the page's blocks."""
+    sums = np.zeros((1, len(PAGE_TYPES)), np.float32)
+    evaluate(model.types, values[:1, features.PAGE_COLUMNS], sums)
+    likely = np.exp(sums[0].astype(np.float64) - sums.max())
+    return likely / likely.sum()
 
 
 @njit(cache=True, nogil=True)
-def choose(probability, tree_tag, blocks, threshold):
-    """bool[blocks]: which blocks are text of the page. A heading needs text below it."""
-    n = len(blocks)
-    keep = np.zeros(n, np.bool_)
-    length = 0
-    for b in range(n):
-        if probability[b] > threshold:
-            keep[b] = True
-            length += blocks[b, CHARS]
-    if length < SHORT:
-        for b in range(n):
-            keep[b] = probability[b] > threshold * LENIENT
-    is_heading = np.zeros(n, np.bool_)
-    first_text = n
-    for b in range(n):
-        kind = tree_tag[blocks[b, NODE]]
-        is_heading[b] = kind >= H1 and kind <= H6
-        if keep[b] and not is_heading[b] and b < first_text:
-            first_text = b
-    if first_text == n:
-        return keep
-    for b in range(n):
-        if keep[b] and is_heading[b]:
-            reach = _TITLE_REACH if b < first_text else _HEADING_REACH
-            below = False
-            for other in range(b + 1, min(n, b + 1 + reach)):
-                if keep[other] and not is_heading[other]:
-                    below = True
-                    break
-            keep[b] = below
-    return keep
+def _sigmoid(sums, p):
+    for b in range(len(p)):
+        p[b] = 1.0 / (1.0 + np.exp(-np.float64(sums[b, 0])))
+
+
+@njit(cache=True, nogil=True)
+def second_values(values, keys, words, tag, blocks, p):
+    """Fill the columns of context in values from the first stage's p."""
+    heading = np.zeros(len(p), np.bool_)
+    for b in range(len(p)):
+        kind = tag[blocks[b, NODE]]
+        heading[b] = kind >= H1 and kind <= H6
+    threshold = expected_threshold(p, words, LOWEST, HIGHEST, 1.0)
+    measure_context(p, words, heading, keys, threshold, values[:, :N_CONTEXT])
+
+
+@njit(cache=True, nogil=True)
+def _two_stages(values, keys, words, tag, blocks, first, second, p):
+    """Fill p (float32[blocks]) with how likely each block is text of the page."""
+    sums = np.zeros((len(p), 1), np.float32)
+    evaluate(first, values, sums)
+    _sigmoid(sums, p)
+    second_values(values, keys, words, tag, blocks, p)
+    evaluate(second, values, sums)
+    _sigmoid(sums, p)

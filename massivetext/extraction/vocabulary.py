@@ -117,29 +117,43 @@ __all__ = [
 # What class, id, role and itemprop values say of an element: words by what they are a sign of. A word counts as the
 # beginning of a name's part ("related" in "relatedPosts"); one with a full stop only as a whole part ("nav.").
 HINTS = {
-    "comment": "comment kommentar disqus reply replies respond discussion livefyre reviews guestbook",
+    "comment": "comment kommentar disqus reply replies respond discussion livefyre guestbook",
     "share": "share sharing social facebook twitter addthis sharedaddy follow whatsapp pinterest bookmark. teilen",
     "navigation": "nav. navi. navbar navigation menu breadcrumb pager paging pagination tabs. skip toolbar topbar toc.",
-    "footer": "footer foot. copyright imprint impressum legal. colophon disclaimer bottom",
+    "footer": "footer foot. copyright imprint impressum legal. colophon bottom.",
     "side": "sidebar side. aside widget rail. secondary complementary marginal rightcol leftcol sidecol",
     "related": (
         "related recommend teaser similar popular trending mostread more. next. previous prev. latest recent recirc "
         "outbrain taboola also. readmore promo archive adjacent suggest mehr. verwandt"
     ),
     "meta": (
-        "meta. metadata byline author date. time. tag. tags. taglist category categories published bio. postinfo info."
+        "meta. metadata byline date. time. tag. tags. taglist category categories published postinfo info. dateline"
     ),
     "advert": (
-        "ad. ads. advert adsense banner sponsor newsletter subscribe subscription signup cookie consent gdpr popup "
-        "modal "
-        "paywall overlay login register donate anzeige werbung promotion commercial"
+        "ad. ads. advert adsense sponsor newsletter subscribe subscription signup paywall overlay login register "
+        "donate anzeige werbung promotion commercial"
     ),
-    "caption": "caption credit gallery slideshow thumb image. img. figure photo bild. wp-caption carousel slider",
+    "caption": "caption credit thumb image. img. figure photo bild. wp-caption",
     "content": (
         "article content post. entry story body. text. main. articlebody postbody entrycontent beitrag inhalt artikel "
         "hentry maincontent bodytext storybody"
     ),
     "hidden": "hidden. hide. invisible visuallyhidden screenreader sr. noprint none.",
+    "gallery": "gallery slideshow carousel slider slides. slide. lightbox swiper zoom. video. player media.",
+    "dialog": "modal dialog popup popover tooltip dropdown drawer cookie consent gdpr onetrust alert banner toast",
+    "author": "author autor bio. profile avatar user. username member. signature vcard contributor writer",
+    "review": "review rating stars. testimonial feedback bewertung",
+    "shop": "cart. buy. price checkout shipping delivery payment sku. stock. quantity wishlist basket preis warenkorb",
+    "product": "product pdp. description desc. specs specification feature detail details. ingredient variant",
+    "question": "faq accordion question answer collapse toggle expand",
+    "title": "title heading headline header. dek. subtitle caption-title subhead titel",
+    "card": "card tile grid item. items. listing result results. collection col. list.",
+    "filter": "filter sort. search facet form. field. input select. option",
+    "button": "btn button cta. action actions. link. links. more-link icon badge label.",
+    "note": "disclaimer disclosure footnote notice note. attribution sources references reflist hatnote",
+    "prose": "prose paragraph wysiwyg richtext rte. markdown copy. summary excerpt lead. intro abstract",
+    "post": "message thread topic forum postbit bbcode quote. quoted bubble",
+    "code": "code. highlight snippet syntax sourcecode linenos lineno codehilite terminal",
 }
 HINT_NAMES = tuple(HINTS)
 HINT_HIDDEN = 1 << HINT_NAMES.index("hidden")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from massivetext import extraction, isolation
 from massivetext.batches import with_columns
 from massivetext.errors import LimitError, RecordError, TimeLimitError
 from massivetext.extraction import ENGINES
-from massivetext.extraction.options import CHOICES
+from massivetext.extraction.options import CHOICES, Options
 from pipelines.stages.functions import function_fingerprint, is_function, load_function
 from pipelines.stages.stage import Block, Function, Stage
 
@@ -30,6 +31,7 @@ class ExtractionBlock(Block):
     headings: Literal["keep", "drop"] = "keep"
     captions: Literal["auto", "keep", "drop"] = "auto"
     format: Literal["text", "markdown"] = "text"
+    favour: Literal["balance", "precision", "recall"] = "balance"
 
     @field_validator("engine")
     @classmethod
@@ -53,16 +55,18 @@ class Extraction(Stage):
         if self.settings.engine in ENGINES:
             self._extract(b"<p>A page.</p>", None, None)
 
-    def _extract(self, page: bytes, url: str | None, content_type: str | None) -> str:
+    def _extract(self, page: bytes, url: str | None, content_type: str | None) -> extraction.Extracted:
         engine = self.settings.engine
         own = load_function(engine) if is_function(engine) else None
         if own is not None:
-            return str(own(page, url=url, content_type=content_type))
-        options = self.settings.model_dump(exclude={"engine"})
-        return extraction.extract(page, engine=engine, url=url, content_type=content_type, **options)
+            return extraction.Extracted(str(own(page, url=url, content_type=content_type)), "")
+        options = Options(**self.settings.model_dump(exclude={"engine", "fast"}))
+        return extraction.extract_page(
+            page, engine=engine, url=url, content_type=content_type, fast=self.settings.fast, options=options
+        )
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the batch with the text of each page, and without the pages.
+        """Return the batch with the text of each page and its type (`page_type`), and without the pages.
 
         A page that cannot be extracted is a failed record and takes no other with it.
         """
@@ -72,15 +76,17 @@ class Extraction(Stage):
         if pages.null_count < batch.num_rows:
             texts, outcomes, reasons = (batch.column(name).to_pylist() for name in ("text", "outcome", "reason"))
             urls, types, offsets = (batch.column(name).to_pylist() for name in ("url", "content_type", "offset"))
+            kinds: list[str | None] = [None] * batch.num_rows
             for i in range(batch.num_rows):
                 if outcomes[i] is None and pages[i].is_valid:
-                    texts[i], reasons[i] = self._one(pages[i].as_py(), offsets[i], urls[i], types[i])
+                    texts[i], kinds[i], reasons[i] = self._one(pages[i].as_py(), offsets[i], urls[i], types[i])
                     if reasons[i] is not None:
                         outcomes[i] = reasons[i].partition(".")[0]
             batch = with_columns(
                 batch,
                 {
                     "text": pa.array(texts, pa.large_string()),
+                    "page_type": pa.array(kinds, pa.string()),
                     "outcome": pa.array(outcomes, pa.string()),
                     "reason": pa.array(reasons, pa.string()),
                 },
@@ -89,19 +95,24 @@ class Extraction(Stage):
 
     def _one(
         self, page: bytes, offset: int, url: str | None, content_type: str | None
-    ) -> tuple[str | None, str | None]:
-        """(text, None), or (None, why there is none)."""
+    ) -> tuple[str | None, str | None, str | None]:
+        """(text, type of page, None), or (None, None, why there is none)."""
         isolation.begin("extraction", offset, len(page))
         try:
-            return self._extract(page, url, content_type), None
+            text, kind = self._extract(page, url, content_type)
+            return text, kind or None, None
         except RecordError as error:
-            return None, error.reason if error.reason.startswith("skipped.") else f"failed.{error.reason}"
+            return None, None, error.reason if error.reason.startswith("skipped.") else f"failed.{error.reason}"
         except TimeLimitError:
-            return None, "failed.timeout in extraction"
+            return None, None, "failed.timeout in extraction"
         except LimitError:
-            return None, "failed.limit in extraction"
+            return None, None, "failed.limit in extraction"
         except Exception as error:  # an engine's own fault with one page
-            return None, f"failed.{type(error).__name__} in extraction"
+            return None, None, f"failed.{type(error).__name__} in extraction"
+
+    @classmethod
+    def columns(cls, options: Mapping[str, Any]) -> list[pa.Field]:
+        return [pa.field("page_type", pa.string())]
 
     def settings_in_words(self) -> list[tuple[str, str]]:
         words = [("extraction.engine", self.settings.engine)]

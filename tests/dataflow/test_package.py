@@ -33,7 +33,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = (
     "massivetext/data/unicode-14.npz",
     "massivetext/data/lid.176.ftz",
-    "massivetext/data/salient.json",
+    "massivetext/data/salient.npz",
     "massivetext/report/page.html",
     "filters/data/safe_search.ftz",
     "filters/data/terms.tsv",

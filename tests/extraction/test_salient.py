@@ -6,14 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from importlib.resources import files
 
 import numpy as np
 import pytest
 
 from massivetext.errors import RecordError
 from massivetext.extraction import extract, html, vocabulary
+from massivetext.extraction.context import N_CONTEXT
 from massivetext.extraction.features import FEATURES, measure
-from massivetext.extraction.salient import choose, load_model, probabilities
+from massivetext.extraction.salient import PAGE_TYPES, choose_blocks, extract_page, load_model
 
 TOPICS = ("harbour", "railway", "library", "orchard", "museum", "theatre", "bridge", "market")
 
@@ -258,22 +260,70 @@ def test_hints_of_names(markup, expected):
     assert {name for bit, name in enumerate(vocabulary.HINTS) if tree.hints[1] >> bit & 1} == expected
 
 
-def test_a_heading_needs_text_below_it():
-    tree = html.parse(b"<h1>a</h1><p>text</p><h2>b</h2><p>text</p><h2>c</h2><p>no</p>")
-    keep = choose(np.array([0.9, 0.9, 0.9, 0.9, 0.9, 0.1]), tree.tag, tree.blocks, 0.5)
-
-    assert keep.tolist() == [True, True, True, True, False, False]
-
-
-def test_the_model_has_a_weight_for_each_feature():
+def test_the_model_fits_the_features():
     model = load_model()
     tree = html.parse(page(article()))
+    measured = measure(page(article()), tree)
 
-    assert model.weights.shape == (len(FEATURES),)
-    assert np.isfinite(measure(page(article()), tree)).all()
-    assert (
-        (probabilities(page(article()), tree, model) >= 0) & (probabilities(page(article()), tree, model) <= 1)
-    ).all()
+    assert np.isfinite(measured.values).all()
+    assert measured.values.shape == (len(tree.blocks), len(FEATURES))
+    assert max(int(forest.feature.max()) for forest in model[:2]) < len(FEATURES)
+    assert int(model.first.feature[np.isfinite(model.first.limit)].min()) >= N_CONTEXT
+    assert model.types.bias.shape == (len(PAGE_TYPES),)
+
+
+def test_the_package_is_small():
+    assert files("massivetext").joinpath("data/salient.npz").stat().st_size < 2_000_000
+
+
+def test_probabilities_and_threshold_are_between_0_and_1():
+    chosen = choose_blocks(page(article()), html.parse(page(article())), load_model())
+
+    assert ((chosen.p >= 0) & (chosen.p <= 1)).all()
+    assert 0 < chosen.threshold < 1
+    assert chosen.keep.any()
+
+
+def posts(n: int) -> str:
+    return "".join(
+        f'<div class="post message"><span class="username">member{i}</span><time>2021-03-{i + 10}</time>'
+        f'<div class="content"><p>{prose(topic, 2)}</p></div><a href="#reply">Reply</a></div>'
+        for i, topic in enumerate(TOPICS[:n])
+    )
+
+
+def test_a_page_says_its_type():
+    thread = (
+        '<script type="application/ld+json">{"@type": "DiscussionForumPosting"}</script>'
+        f'<div class="thread forum"><h1>What is open in the harbour?</h1>{posts(6)}</div>'
+    )
+
+    assert extract_page(page(article())).page_type == "article"
+    assert extract_page(page(thread), url="https://example.org/forum/threads/1").page_type == "forum"
+    assert extract_page(b"").page_type == ""
+
+
+def test_in_a_thread_the_posts_are_the_text():
+    thread = (
+        '<script type="application/ld+json">{"@type": "DiscussionForumPosting"}</script>'
+        f'<div class="thread forum"><h1>What is open in the harbour?</h1>{posts(6)}</div>'
+    )
+    text = extract(page(thread))
+
+    assert all(prose(topic, 2) in text for topic in TOPICS[:6])
+    assert "All about the" not in text
+
+
+def test_favour_moves_the_threshold():
+    body = page(article(inner="<p>Read more</p><div>Harbour, Monday</div>"))
+    tree = html.parse(body)
+    low, middle, high = (
+        choose_blocks(body, tree, load_model(), favour=favour).threshold
+        for favour in ("recall", "balance", "precision")
+    )
+
+    assert low <= middle <= high
+    assert low < high
 
 
 FUZZ = """

@@ -1,0 +1,67 @@
+"""Trees as arrays: the same sums as a plain walk, values at and beside a limit, any number of rows."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from massivetext.extraction.trees import compile_trees, evaluate
+
+STUMP = {"split_feature": 1, "threshold": 0.5, "left_child": {"leaf_value": -1.0}, "right_child": {"leaf_value": 2.0}}
+
+
+def walk(tree: dict[str, Any], row: np.ndarray) -> float:
+    while "split_feature" in tree:
+        tree = tree["left_child"] if float(row[tree["split_feature"]]) <= tree["threshold"] else tree["right_child"]
+    return tree["leaf_value"]
+
+
+def grow(chance: random.Random, depth: int) -> dict[str, Any]:
+    if depth == 0 or chance.random() < 0.2:
+        return {"leaf_value": chance.uniform(-1, 1)}
+    return {
+        "split_feature": chance.randrange(5),
+        "threshold": chance.choice((0.1, 0.25, chance.random())),
+        "left_child": grow(chance, depth - 1),
+        "right_child": grow(chance, depth - 1),
+    }
+
+
+def sums(trees: list[dict[str, Any]], x: np.ndarray, outputs: int = 1) -> np.ndarray:
+    out = np.zeros((len(x), outputs), np.float32)
+    evaluate(compile_trees(trees, outputs), x, out)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(np.nextafter(np.float32(0.5), np.float32(0)), -1), (0.5, -1), (np.nextafter(np.float32(0.5), np.float32(1)), 2)],
+)
+def test_a_value_up_to_the_limit_goes_left(value, expected):
+    assert sums([STUMP], np.array([[9, value]], np.float32)).tolist() == [[expected]]
+
+
+def test_a_limit_between_two_float32_keeps_both_on_their_side():
+    below = np.float32(0.1)  # 0.100000001490116 is over the float64 0.1
+    tree = STUMP | {"split_feature": 0, "threshold": 0.1}
+
+    assert sums([tree], np.array([[below], [np.nextafter(below, np.float32(0))]], np.float32)).tolist() == [[2], [-1]]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7, 8, 9, 63, 64, 65, 200])
+def test_as_a_plain_walk(rows):
+    chance = random.Random(rows)
+    trees = [grow(chance, 6) for _ in range(12)]
+    x = np.random.default_rng(rows).choice([0.1, 0.25, 0.3, 0.7], (rows, 5)).astype(np.float32)
+    expected = [[sum(walk(tree, row) for tree in trees)] for row in x]
+
+    np.testing.assert_allclose(sums(trees, x), np.array(expected).reshape(rows, 1), atol=1e-5)
+
+
+def test_trees_of_several_outputs_take_turns():
+    trees = [STUMP, {"leaf_value": 5.0}, STUMP, {"leaf_value": 7.0}]
+
+    assert sums(trees, np.array([[0, 1], [0, 0]], np.float32), 2).tolist() == [[4, 12], [-2, 12]]
