@@ -119,8 +119,8 @@ class PartTests:
         return batch
 
     def of_frequent_items(self, batch: pa.RecordBatch, signal: str) -> np.ndarray:
-        """bool[rows]: whether the item of a row's alignment or passage has half of its shingles or more among those that
-        max_documents drops. Such an item (a licence, say) convicts nobody by these signals, which weigh every word."""
+        """bool[rows]: whether max_documents drops half or more of the shingles of the item of a row's alignment or
+        passage. Such an item (a licence, say) convicts nobody by these signals, which weigh every word."""
         sets, items = (batch.column(f"contamination_{signal}_{of}").to_pylist() for of in ("set", "item"))
         firsts = {members.name: members.first for members in self.testsets.members}
         found = np.zeros(batch.num_rows, bool)
