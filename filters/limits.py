@@ -14,10 +14,11 @@ __all__ = ["Limit", "limits_of", "violations"]
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A value is kept iff min <= value <= max; None is no limit on that side."""
+    """A value is kept iff min <= value <= max and value < below; None is no limit on that side."""
 
     min: float | None = None
     max: float | None = None
+    below: float | None = None
 
     def broken_by(self, values: np.ndarray) -> np.ndarray:
         """bool[n]: True where a value is outside. NaN, which stands for a null, breaks nothing."""
@@ -26,6 +27,8 @@ class Limit:
             broken |= values < self.min
         if self.max is not None:
             broken |= values > self.max
+        if self.below is not None:
+            broken |= values >= self.below
         return broken
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from massivetext.errors import RecipeError
 from massivetext.text import Texts
 
-__all__ = ["measure"]
+__all__ = ["as_numbers", "measure"]
 
 
 def measure(texts: Texts, rules: Mapping[str, Callable[[Texts], Any]]) -> pa.RecordBatch:
@@ -22,15 +22,28 @@ def measure(texts: Texts, rules: Mapping[str, Callable[[Texts], Any]]) -> pa.Rec
     limit. Raises RecipeError for a function that returns another number of rows, or no numbers."""
     columns = {}
     for name, function in rules.items():
-        column = function(texts)
-        if isinstance(column, pa.ChunkedArray):
-            column = column.combine_chunks()
-        elif not isinstance(column, pa.Array):
-            column = pa.array(column)
-        if len(column) != len(texts):
-            raise RecipeError(f"rules.{name}: returned {len(column)} rows for {len(texts)} texts; expected one a text")
-        try:
-            columns[name] = column.cast(pa.float64())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise RecipeError(f"rules.{name}: returned {column.type}; expected numbers or booleans") from error
+        columns[name] = as_numbers(function(texts), len(texts), f"rules.{name}")
     return pa.RecordBatch.from_pydict(columns)
+
+
+def as_numbers(column: Any, n: int, key: str) -> pa.Array:
+    """Return what a user's function gave as float64[n]; a null stays one.
+
+    Args:
+        column: an Arrow array, or anything that is made one.
+        n: rows that are expected.
+        key: of the recipe, for messages.
+
+    Raises:
+        RecipeError: it has another number of rows, or is no column of numbers or booleans.
+    """
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    elif not isinstance(column, pa.Array):
+        column = pa.array(column)
+    if len(column) != n:
+        raise RecipeError(f"{key}: returned {len(column)} rows for {n} texts; expected one a text")
+    try:
+        return column.cast(pa.float64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise RecipeError(f"{key}: returned {column.type}; expected numbers or booleans") from error

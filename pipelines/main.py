@@ -88,6 +88,7 @@ def run(
         # Raises RecipeError, before anything is written, for a name that is no file.
         for note in read_tokenizer(recipe.tokenizer).notes:
             reporter.say(note)
+    recipe.check()
     check(recipe, output, execution)
     folder = Folder(output)
     parts = find_parts(recipe)

@@ -70,7 +70,10 @@ def _stage(stage: str, row: dict[str, Any], recipe: Any, folder: str) -> None:
     echo(f"\n{stage}")
     if recipe.signals(stage):
         for name in recipe.signals(stage):
-            _signal(f"{stage}.{name}", name, row.get(name), row, recipe)
+            reason = f"{stage}.{name}"
+            _signal(reason, name, row.get(name), row, recipe)
+            for line in recipe.evidence_in_words(row, reason, lambda: _text(row, folder)):
+                echo(f"      {visible_name(line)}")
     elif stage == "licence":
         is_broken = "licence.licence" in row["reasons"]
         kept = recipe.limit_in_words(row["subset"], "licence.licence")
@@ -98,6 +101,20 @@ def _stage(stage: str, row: dict[str, Any], recipe: Any, folder: str) -> None:
                 limit = recipe.limit_in_words(row["subset"], reason)
                 value = visible_name(recipe.value_of(row, reason))
                 echo(f"  {_mark(True)} {reason.partition('.')[2]} {value}; kept: {visible_name(limit)}")
+
+
+def _text(row: dict[str, Any], folder: str) -> str | None:
+    """The document's text, or None where the run did not keep it."""
+    from massivetext.ledger import ledger_files
+    from massivetext.report.samples import texts
+
+    for path in ledger_files(folder):
+        subset, _, part = path.removesuffix(".parquet").rpartition("/")
+        if subset.endswith(f"/{row['subset']}"):
+            kept_text = texts(folder, [{**row, "part": part}])
+            if kept_text:
+                return kept_text[row["id"]]
+    return None
 
 
 def _evidence(evidence: str | None) -> list[str]:

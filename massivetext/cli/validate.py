@@ -15,7 +15,7 @@ from massivetext.cli._output import echo, echo_json
 @click.option("--quiet", is_flag=True, help="say nothing but errors and warnings")
 @click.option("--json", "as_json", is_flag=True, help="subsets, files, warnings and digest as JSON")
 def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool) -> None:
-    """Check RECIPE, a file or one of gopher, chinchilla, fineweb: every key, and that its files are there; say what it
+    """Check RECIPE, a file or the name of a packaged one: every key, and that its files are there; say what it
     holds. Exit 2 with the key, its value and what was expected if it cannot be run here; warn of what can be run and
     would be regretted.
 
@@ -29,6 +29,7 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
 
     whole = recipes.read(recipe, settings)
     check_testsets(whole)
+    whole.check()
     parts = find_parts(whole)
     warnings = [*recipe_warnings(whole), *source_warnings(parts)]
     subsets: dict[str, dict[str, Any]] = {}

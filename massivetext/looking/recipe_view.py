@@ -6,7 +6,7 @@ in instead, and whatever knows single stages (their order, their signals, their 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -86,6 +86,10 @@ class RecipeView(Protocol):
         """The stages whose block is `signal: {min, max}` for signals of their own (not `rules`), in that order."""
 
     @property
+    def named_signals(self) -> Sequence[str]:
+        """The stages whose block maps names of the user's to settings with `min` and `max`, in that order."""
+
+    @property
     def judging_stages(self) -> Sequence[str]:
         """The stages that judge a document by itself, from columns of the ledger, in the order of verdicts."""
 
@@ -141,6 +145,18 @@ class RecipeView(Protocol):
         """Return the first reason of `broken_rules` that is True for each document, null where none is."""
 
     # ---- Words. ----
+
+    def limited_signals(self, subset: str) -> Mapping[str, Mapping[str, LimitView]]:
+        """Return by stage, in the order of verdicts, the numeric columns that a report shows, with their limits."""
+
+    def evidence_in_words(self, row: Mapping[str, Any], reason: str, text: Callable[[], str | None]) -> list[str]:
+        """Return what weighs most in a row's value of a reason's signal, as lines.
+
+        Args:
+            row: Of the ledger, of a subset that goes through the reason's stage.
+            reason: `<stage>.<signal>`.
+            text: Returns the document's text, or None where the run did not keep it.
+        """
 
     def limit_in_words(self, subset: str, reason: str) -> str:
         """Return the limit that a reason is judged by in a subset, `50 to 100,000`; `no limit` where there is none."""

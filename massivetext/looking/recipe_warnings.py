@@ -53,8 +53,10 @@ def _stages(recipe: RecipeView) -> Iterator[str]:
     untested = [name for name in stages_of if name not in tested]
     if recipe.testsets and untested:
         yield f"subsets.{untested[0]}.stages: without contamination test items stay in {', '.join(untested)}"
-    if recipe.rules and stages_of and not any("rules" in stages for stages in stages_of.values()):
-        yield f"rules: no subset declares the stage rules, so {', '.join(recipe.rules)} are not measured"
+    for stage in recipe.named_signals:
+        if recipe.signals(stage) and stages_of and not any(stage in stages for stages in stages_of.values()):
+            names = ", ".join(recipe.signals(stage))
+            yield f"{stage}: no subset declares the stage {stage}, so {names} are not measured"
     if "github" in stages_of and "licence" not in stages_of["github"]:
         yield "subsets.github.stages: without licence code of any licence, or of none, is kept"
     for name, stages in stages_of.items():

@@ -28,7 +28,7 @@ def gather(folder: str, *, samples: int = 3) -> dict[str, Any]:
     """
     data = recipe_of(folder)
     recipe = data["recipe"]
-    signals = limited_signals(recipe)
+    signals = limited_signals(data.get("limits") or {})
     charts = Charts()
     with Ledger(folder) as ledger:
         rows = ledger.outcomes()
@@ -47,7 +47,7 @@ def gather(folder: str, *, samples: int = 3) -> dict[str, Any]:
             "recipe": recipe,
             "tokens_by": "estimated as bytes / 4" if not recipe.get("tokenizer") else "counted by the tokenizer",
             "totals": _totals(rows),
-            "funnel": _funnel(rows, recipe),
+            "funnel": _funnel(rows, recipe, data.get("stages") or []),
             "charts": _outcome_charts(rows, charts),
             "colours": OUTCOME_COLOURS,
             "signals": _signals(ledger, signals, charts),
@@ -82,12 +82,14 @@ def _totals(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return totals
 
 
-def _funnel(rows: Sequence[Mapping[str, Any]], recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _funnel(
+    rows: Sequence[Mapping[str, Any]], recipe: Mapping[str, Any], stages: Sequence[str]
+) -> list[dict[str, Any]]:
     """By subset: what came in, what each rule took, in the order of verdicts, and what was left after it."""
     found = []
     for subset in sorted({row["subset"] for row in rows}):
         own = [row for row in rows if row["subset"] == subset]
-        order = {stage: at for at, stage in enumerate(_stages(recipe, subset))}
+        order = {stage: at for at, stage in enumerate(_stages(recipe, subset, stages))}
 
         def place(row: Mapping[str, Any], order: dict[str, int] = order) -> tuple[Any, ...]:
             stage = (row["reason"] or "").partition(".")[0]
@@ -103,11 +105,11 @@ def _funnel(rows: Sequence[Mapping[str, Any]], recipe: Mapping[str, Any]) -> lis
     return found
 
 
-def _stages(recipe: Mapping[str, Any], subset: str) -> list[str]:
+def _stages(recipe: Mapping[str, Any], subset: str, order: Sequence[str]) -> list[str]:
     """A subset's stages in the order of verdicts, which is not the order in which it lists them."""
     stages = (recipe["subsets"].get(subset) or {}).get("stages") or []
-    order = ["licence", "language", "safe_search", "extraction"]
-    return [stage for stage in order if stage in stages] + [stage for stage in stages if stage not in order]
+    places = {stage: at for at, stage in enumerate(order)}
+    return sorted(stages, key=lambda stage: places.get(stage, len(places)))
 
 
 def _outcome_charts(rows: Sequence[Mapping[str, Any]], charts: Charts) -> list[str]:

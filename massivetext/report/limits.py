@@ -1,6 +1,6 @@
-"""The limits of a run, read from the recipe that it left: which signals were judged, in which subsets, and how.
+"""The limits of a run, as it left them in DIR/recipe.yaml: which signals were judged, in which subsets, and how.
 
-Plain data in, so that a report needs neither the pipeline nor the models of recipes.
+Plain data in, so that a report needs neither the pipeline nor the registry of stages, which wrote it.
 """
 
 from __future__ import annotations
@@ -9,12 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FAMILIES", "Limited", "limited_signals"]
-
-FAMILIES = ("quality", "repetition", "c4", "fineweb", "rules")
-"""Stages whose block is `signal: {min, max}`."""
-
-_CONTAMINATION = {"jaccard": ("contamination_jaccard", "max"), "containment": ("contamination_containment", "below")}
+__all__ = ["Limited", "limited_signals"]
 
 
 @dataclass(frozen=True)
@@ -47,40 +42,15 @@ class Limited:
         return "no limit"
 
 
-def limited_signals(recipe: Mapping[str, Any]) -> list[Limited]:
-    """Signals in the order of the recipe, one entry for all subsets that share a limit.
+def limited_signals(limits: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]) -> list[Limited]:
+    """Return signals in the order of verdicts, one entry for all subsets that share a limit.
 
-    recipe: the `recipe` of DIR/recipe.yaml.
+    limits: the `limits` of DIR/recipe.yaml: by subset, stage and signal `min`, `max` and `below`.
     """
-    found: dict[tuple[Any, ...], list[str]] = {}
-    for subset, own in recipe["subsets"].items():
-        if not own.get("sources"):
-            continue
-        for stage in own.get("stages", []):
-            for signal, limit in _limits(recipe, own, stage):
+    subsets_by_limit: dict[tuple[Any, ...], list[str]] = {}
+    for subset, stages in limits.items():
+        for stage, signals in stages.items():
+            for signal, limit in signals.items():
                 key = (stage, signal, limit.get("min"), limit.get("max"), limit.get("below"))
-                found.setdefault(key, []).append(subset)
-    return [Limited(stage, signal, tuple(names), *rest) for (stage, signal, *rest), names in found.items()]
-
-
-def _limits(recipe: Mapping[str, Any], own: Mapping[str, Any], stage: str) -> list[tuple[str, dict[str, Any]]]:
-    common, over = recipe.get(stage) or {}, own.get(stage) or {}
-    if stage in FAMILIES:
-        return [(signal, limit) for signal, limit in {**common, **over}.items() if limit is not None]
-    if stage == "language":
-        keep = {**common, **over}.get("keep") or {}
-        # With several languages kept each has its own least score: one line would be wrong for the others.
-        return [("language_score", {"min": next(iter(keep.values()))} if len(keep) == 1 else {})]
-    if stage == "safe_search":
-        return [("safe_search_score", {**common, **over}.get("safe_search_score") or {})]
-    if stage == "contamination":
-        block = {**common, **over}
-        mode = block.get("contamination", "both")
-        judged = dict(_CONTAMINATION)
-        if block.get("max_documents") is not None:
-            judged["containment"] = ("contamination_containment_rare", "below")
-        return [
-            (signal, {kind: block.get(name)} if mode in (name, "both") else {})
-            for name, (signal, kind) in judged.items()
-        ]
-    return []
+                subsets_by_limit.setdefault(key, []).append(subset)
+    return [Limited(stage, signal, tuple(names), *ends) for (stage, signal, *ends), names in subsets_by_limit.items()]

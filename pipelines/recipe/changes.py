@@ -7,7 +7,7 @@ from typing import Any
 from massivetext.errors import RecipeError
 from massivetext.looking.recipe_diff import recipe_differences as differences
 from pipelines.recipe.model import Recipe
-from pipelines.stages import STAGES
+from pipelines.stages import STAGES, named_signals
 from pipelines.stages.stage import Block
 
 __all__ = ["answerable", "recipe_differences"]
@@ -90,7 +90,7 @@ def _is_limit(names: list[str], values: str) -> bool:
     """Whether a key of `_shaping` is applied to the columns of a ledger."""
     if names[0] not in STAGES:
         return False
-    if names[0] == "rules" and len(names) == 2:
+    if names[0] in named_signals() and len(names) == 2:
         return values.endswith("-> None")
     return STAGES[names[0]].is_limit(names[1:])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from massivetext.documents import DOCUMENT_SCHEMA, PROVENANCE
-from pipelines.stages import STAGES, RuleFamily
+from pipelines.stages import STAGES, NamedSignals, RuleFamily, named_signals
 from pipelines.stages.contamination import SHINGLES
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ def ledger_schema(recipe: Recipe) -> pa.Schema:
     The paper's stages always have their columns, others where a subset declares them.
     """
     declared = {stage for name in recipe.filled for stage in recipe.subsets[name].stages}
-    options = {"rules": recipe.common("rules")}
+    options = {name: recipe.common(name) for name in named_signals()}
     families, others = [], []
     for name, stage in STAGES.items():
         columns = stage.columns(options)
         if issubclass(stage, RuleFamily):
             families += columns if stage.always_in_ledger or name in declared else []
-        elif name == "rules":
+        elif issubclass(stage, NamedSignals):
             families += columns if name in declared else []
         else:
             others += columns
@@ -45,6 +45,6 @@ def ledger_schema(recipe: Recipe) -> pa.Schema:
 
 
 def taken_names() -> frozenset[str]:
-    """Return names that no rule of a user's own can have: columns of ledgers, and of the documents beside them."""
+    """Return names that no rule or score of a user can have: columns of ledgers, and of the documents beside them."""
     stages = [field.name for stage in STAGES.values() for field in stage.columns({})]
     return frozenset([*(field.name for field in (*JUDGEMENT, SHINGLES, *DOCUMENT_SCHEMA)), *stages])

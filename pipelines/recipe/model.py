@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import numpy as np
@@ -20,7 +20,7 @@ from massivetext import isolation, readers, storage
 from massivetext.errors import RecipeError
 from massivetext.tokenizers import tokens_mark
 from pipelines.recipe.ledger import taken_names
-from pipelines.stages import STAGES, Context, RuleFamily, Stage, rule_families
+from pipelines.stages import STAGES, Context, RuleFamily, Stage, named_signals, rule_families
 from pipelines.stages.functions import is_function
 from pipelines.stages.stage import Block, Function, Path, Share, Switch, canonical, content_digest
 
@@ -136,10 +136,7 @@ class RecipeBase(Block):
             for stage in subset.stages:
                 if STAGES[stage].block is not None and self.block(name, stage) is None:
                     raise ValueError(f"{stage}: subsets.{name} goes through this stage, which has no settings here")
-        taken = taken_names()
-        for name in self.common("rules"):
-            if name in taken:
-                raise ValueError(f"rules.{name}: a column of ledgers or documents has this name; give the rule another")
+        self._check_names()
         for name in self.mixture.weights:
             if name not in self.subsets:
                 raise ValueError(f"mixture.weights.{name}: no such subset; the recipe has {sorted(self.subsets)}")
@@ -147,6 +144,15 @@ class RecipeBase(Block):
         if len(set(names)) != len(names):
             raise ValueError(f"testsets: names must differ, these do not: {names}")
         return self
+
+    def _check_names(self) -> None:
+        """Raise ValueError for a name of the user's that another column has."""
+        taken = dict.fromkeys(taken_names(), "a column of ledgers or documents")
+        for stage in named_signals():
+            for name in self.common(stage):
+                if name in taken:
+                    raise ValueError(f"{stage}.{name}: {taken[name]} has this name; give this one another")
+            taken |= dict.fromkeys(self.common(stage), f"one of the block {stage}")
 
     # What a subset goes through.
 
@@ -184,8 +190,27 @@ class RecipeBase(Block):
             "count_duplicates": self.count_duplicates,
             "testsets": self.testsets,
             "titles": dict.fromkeys(titles, True),
+            "columns": self._columns(subset),
         }
         return Context(subset, tuple(options.items()), folder)
+
+    def _columns(self, subset: str) -> tuple[str, ...]:
+        """The ledger's columns that the stages of a subset fill."""
+        options = {name: self.common(name) for name in named_signals()}
+        stages = [stage for name, stage in STAGES.items() if self.goes_through(subset, name)]
+        return tuple(field.name for stage in stages for field in stage.columns(options))
+
+    def check(self) -> None:
+        """Raise RecipeError for models and files of stages that cannot be used."""
+        faults = [
+            fault
+            for subset in self.filled
+            for name in STAGES
+            if self.goes_through(subset, name)
+            for fault in self.stage(subset, name).faults()
+        ]
+        if faults:
+            raise RecipeError("\n".join(dict.fromkeys(faults)))
 
     def _takes_titles(self, subset: str) -> bool:
         return any(source.format == "mediawiki" for source in self.subsets[subset].sources)
@@ -246,6 +271,11 @@ class RecipeBase(Block):
         return list(rule_families())
 
     @property
+    def named_signals(self) -> list[str]:
+        """The stages whose block maps names of the user's to settings with `min` and `max`."""
+        return list(named_signals())
+
+    @property
     def judging_stages(self) -> list[str]:
         """The stages that judge a document by itself, from columns of the ledger, in the order of verdicts."""
         return [name for name, stage in STAGES.items() if stage.judges]
@@ -257,7 +287,17 @@ class RecipeBase(Block):
 
     def signals(self, stage: str) -> list[str]:
         """Return the columns that a stage limits by `min` and `max`, in its order."""
-        return list(self.common("rules")) if stage == "rules" else STAGES[stage].signals()
+        return list(self.common(stage)) if stage in named_signals() else STAGES[stage].signals()
+
+    def limited_signals(self, subset: str) -> dict[str, dict[str, Limit]]:
+        """Return by stage, in the order of verdicts, the numeric columns that a report shows, with their limits."""
+        stages = [name for name in STAGES if self.goes_through(subset, name)]
+        return {name: signals for name in stages if (signals := self.stage(subset, name).limited_signals())}
+
+    def evidence_in_words(self, row: Mapping[str, Any], reason: str, text: Callable[[], str | None]) -> list[str]:
+        """Return what weighs most in a row's value of a reason's signal, as lines; text: returns the document's."""
+        name, _, signal = reason.partition(".")
+        return self.stage(row["subset"], name).evidence_in_words(row, signal, text)
 
     def settings_in_words(self, subset: str, stage: str) -> list[tuple[str, str]]:
         """Return what a stage keeps in a subset, for the data card: (rule or key, its limit or setting in words)."""

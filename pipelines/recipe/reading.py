@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -226,8 +226,8 @@ def _absolute(data: Any, folder: str | None, model: Any = Recipe) -> None:
         inner = _model_of(field.annotation)
         if inner is not None:
             blocks: Any = value if isinstance(value, list) else [value]
-            if isinstance(value, Mapping) and not (set(value) <= set(inner.model_fields)) and inner is not model:
-                blocks = value.values() if all(isinstance(one, Mapping) for one in value.values()) else blocks
+            if isinstance(value, Mapping) and get_origin(field.annotation) is dict:
+                blocks = list(value.values())
             for block in blocks:
                 _absolute(block, folder, inner)
         elif mark is not None and isinstance(data, dict):

@@ -112,7 +112,8 @@ class Folder:
                     f"{self.root} holds the output of another recipe:\n{lines}\n"
                     "give another --output, or --update to redo the stages that the change touches"
                 )
-            if not changed and held.get("digest") == recipe.digest() and set(held["recipe"]) >= set(recipe.resolved()):
+            is_known = set(held["recipe"]) >= set(recipe.resolved()) and "limits" in held
+            if not changed and held.get("digest") == recipe.digest() and is_known:
                 return []
         versions = {"python": platform.python_version()}
         for name in SHAPING:
@@ -124,6 +125,8 @@ class Folder:
             "versions": versions,
             "canonical": canonical,
             "recipe": recipe.resolved(),
+            "stages": recipe.stage_names,
+            "limits": _limits(recipe),
         }
         storage.write_bytes(path, yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode())
         return changed
@@ -241,3 +244,18 @@ def _take(stream: IO[str], root: str) -> None:
     stream.truncate(0)
     # Past the buffer, which would be written once more when the file is closed, and fail again on a full disk.
     os.write(stream.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
+
+
+def _limits(recipe: Recipe) -> dict[str, Any]:
+    """By subset, stage (in the order of verdicts) and signal: `min`, `max` and `below` of what is kept. It is for a
+    reader of the folder, which then needs no registry of stages."""
+    return {
+        subset: {
+            stage: {
+                signal: {end: value for end in ("min", "max", "below") if (value := getattr(limit, end)) is not None}
+                for signal, limit in signals.items()
+            }
+            for stage, signals in recipe.limited_signals(subset).items()
+        }
+        for subset in recipe.filled
+    }

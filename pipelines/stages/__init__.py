@@ -16,10 +16,20 @@ from pipelines.stages.language import Language
 from pipelines.stages.licence import Licence
 from pipelines.stages.pii import Pii
 from pipelines.stages.safe_search import SafeSearch
-from pipelines.stages.stage import Context, RuleFamily, Stage
+from pipelines.stages.scores import Scores
+from pipelines.stages.stage import Context, NamedSignals, RuleFamily, Stage
 from pipelines.stages.user_rules import UserRules
 
-__all__ = ["STAGES", "Context", "RuleFamily", "Stage", "rule_families", "testset_index"]
+__all__ = [
+    "STAGES",
+    "Context",
+    "NamedSignals",
+    "RuleFamily",
+    "Stage",
+    "named_signals",
+    "rule_families",
+    "testset_index",
+]
 
 
 def _registry() -> dict[str, type[Stage]]:
@@ -35,6 +45,7 @@ def _registry() -> dict[str, type[Stage]]:
         FineWeb,
         Pii,
         UserRules,
+        Scores,
     ]
     others = [point.load() for point in sorted(entry_points(group="massivetext.stages"), key=lambda point: point.name)]
     return {stage.name: stage for stage in [*own, *others, Deduplication, Contamination]}
@@ -46,3 +57,8 @@ STAGES = _registry()
 def rule_families() -> dict[str, type[RuleFamily]]:
     """Return the stages whose block is `signal: {min, max}`, by name."""
     return {name: stage for name, stage in STAGES.items() if issubclass(stage, RuleFamily)}
+
+
+def named_signals() -> dict[str, type[NamedSignals]]:
+    """Return the stages whose block maps names of the user's to settings with limits, by name."""
+    return {name: stage for name, stage in STAGES.items() if issubclass(stage, NamedSignals)}

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from filters.limits import Limit
 from massivetext import storage
 from massivetext.batches import metadata_values
 from massivetext.contamination import TestSets, Titles
@@ -91,6 +92,15 @@ class Contamination(Stage):
             return f"below {block.containment:g}" if block.contamination != "jaccard" else "no limit"
         limit = block.limits.get(f"contamination_{signal}")
         return "no limit" if limit is None else f"below {limit:g}"
+
+    def limited_signals(self) -> dict[str, Limit]:
+        block = self.settings
+        containment = "contamination_containment" + ("" if block.max_documents is None else "_rare")
+        is_judged = {name: block.contamination in (name, "both") for name in ("jaccard", "containment")}
+        return {
+            "contamination_jaccard": Limit(max=block.jaccard) if is_judged["jaccard"] else Limit(),
+            containment: Limit(below=block.containment) if is_judged["containment"] else Limit(),
+        }
 
     def settings_in_words(self) -> list[tuple[str, str]]:
         block = self.settings

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from filters import language
+from filters.limits import Limit
 from pipelines.stages.stage import Block, Path, Share, Stage, columns_of
 
 __all__ = ["Language"]
@@ -53,6 +54,11 @@ class Language(Stage):
 
     def limit_in_words(self, signal: str) -> str:
         return ", ".join(f"{name} from {least:g}" for name, least in self.settings.keep.items()) or "none"
+
+    def limited_signals(self) -> dict[str, Limit]:
+        # With several languages kept each has its own least score: one line would be wrong for the others.
+        least = list(self.settings.keep.values())
+        return {"language_score": Limit(least[0]) if len(least) == 1 else Limit()}
 
     def settings_in_words(self) -> list[tuple[str, str]]:
         kept = ", ".join(f"{code} >= {share:g}" for code, share in sorted(self.settings.keep.items()))

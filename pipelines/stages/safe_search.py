@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from filters import safe_search
-from filters.limits import violations
+from filters.limits import Limit, violations
 from pipelines.stages.stage import Block, LimitBlock, Path, Stage, Switch, columns_of, limit_in_words, range_in_words
 
 __all__ = ["SafeSearch"]
@@ -68,6 +68,10 @@ class SafeSearch(Stage):
 
     def limit_in_words(self, signal: str) -> str:
         return limit_in_words(self.settings.safe_search_score)
+
+    def limited_signals(self) -> dict[str, Limit]:
+        limit = self.settings.safe_search_score
+        return {"safe_search_score": Limit() if limit is None else limit.limit()}
 
     def settings_in_words(self) -> list[tuple[str, str]]:
         limit = self.settings.safe_search_score

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import math
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -23,6 +23,7 @@ __all__ = [
     "Context",
     "Function",
     "LimitBlock",
+    "NamedSignals",
     "Path",
     "RuleFamily",
     "Share",
@@ -193,6 +194,24 @@ class Stage(ABC):
         """Return the columns that the stage limits by `min` and `max`, in its order; none if it judges otherwise."""
         return []
 
+    def limited_signals(self) -> dict[str, Limit]:
+        """Return the numeric columns that a report shows of the stage, each with its limit (without ends: none)."""
+        return {}
+
+    def evidence_in_words(self, row: Mapping[str, Any], signal: str, text: Callable[[], str | None]) -> list[str]:
+        """Return what weighs most in a row's value of a signal, as lines for `explain`.
+
+        Args:
+            row: of the ledger.
+            signal: one of the stage's.
+            text: returns the document's text, or None where the run did not keep it.
+        """
+        return []
+
+    def faults(self) -> list[str]:
+        """Return what makes the stage impossible in its subset, as sentences that begin with the key."""
+        return []
+
     # How it is told apart from another.
 
     def fingerprint(self) -> Any:
@@ -337,12 +356,46 @@ class RuleFamily(Stage):
     def limit_in_words(self, signal: str) -> str:
         return limit_in_words(self.own_limits().get(signal))
 
+    def limited_signals(self) -> dict[str, Limit]:
+        limits = self.own_limits()
+        return {name: limits.get(name, Limit()) for name in self.signals() if getattr(self.settings, name, None)}
+
     def settings_in_words(self) -> list[tuple[str, str]]:
         return [(f"{self.name}.{signal}", range_in_words(limit)) for signal, limit in self.own_limits().items()]
 
     @classmethod
     def is_limit(cls, names: list[str]) -> bool:
         return names[0] in cls.limits.__dataclass_fields__
+
+
+class NamedSignals(Stage):
+    """A stage whose block maps names of the user's to settings with `min` and `max`: each is a column of the ledger."""
+
+    judges = True
+    is_subset_block = False
+
+    def _limits(self) -> dict[str, Limit]:
+        return {name: Limit(one.min, one.max) for name, one in self.settings.items()}
+
+    def judged_columns(self) -> list[str]:
+        return list(self.settings)
+
+    def verdict(self, columns: pa.RecordBatch) -> dict[str, np.ndarray]:
+        return violations(columns, self._limits())
+
+    @classmethod
+    def columns(cls, options: Mapping[str, Any]) -> list[pa.Field]:
+        return [pa.field(name, pa.float64()) for name in options.get(cls.name, {})]
+
+    def limit_in_words(self, signal: str) -> str:
+        return limit_in_words(self._limits().get(signal))
+
+    def limited_signals(self) -> dict[str, Limit]:
+        return self._limits()
+
+    @classmethod
+    def is_limit(cls, names: list[str]) -> bool:
+        return names[1:] in (["min"], ["max"])
 
 
 def columns_of(batch: pa.RecordBatch) -> dict[str, pa.Array]:

@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
 
-import numpy as np
 import pyarrow as pa
 from pydantic import Field, field_validator
 
 from filters import own
-from filters.limits import Limit, violations
 from massivetext.batches import with_measures
 from massivetext.looking.data_card import inline_code
 from pipelines.stages.functions import function_fingerprint, load_function
-from pipelines.stages.stage import Block, Function, Stage, canonical, columns_of, limit_in_words, range_in_words
+from pipelines.stages.stage import Block, Function, NamedSignals, canonical, columns_of, range_in_words
 
 __all__ = ["Rule", "UserRules"]
 
@@ -35,13 +33,11 @@ class Rule(Block):
         return value
 
 
-class UserRules(Stage):
+class UserRules(NamedSignals):
     """Measure and judge documents by functions of the user's."""
 
     name = "rules"
-    judges = True
     block, default = dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Rule], {}
-    is_subset_block = False
     needs_texts = "no ledger holds what this function would measure"
 
     def load(self) -> None:
@@ -58,28 +54,11 @@ class UserRules(Stage):
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         return with_measures(batch, self.measure, skip_empty=True)
 
-    def judged_columns(self) -> list[str]:
-        return list(self.settings)
-
-    def verdict(self, columns: pa.RecordBatch) -> dict[str, np.ndarray]:
-        return violations(columns, {name: Limit(rule.min, rule.max) for name, rule in self.settings.items()})
-
-    @classmethod
-    def columns(cls, options: Mapping[str, Any]) -> list[pa.Field]:
-        return [pa.field(name, pa.float64()) for name in options.get("rules", {})]
-
-    def limit_in_words(self, signal: str) -> str:
-        return limit_in_words(self.settings.get(signal))
-
     def settings_in_words(self) -> list[tuple[str, str]]:
         return [
             (f"rules.{name}", f"{range_in_words(rule)} by {inline_code(rule.function)}")
             for name, rule in self.settings.items()
         ]
-
-    @classmethod
-    def is_limit(cls, names: list[str]) -> bool:
-        return names[1:] in (["min"], ["max"])
 
     def fingerprint(self) -> Any:
         return [
@@ -95,8 +74,3 @@ class UserRules(Stage):
                 for name, rule in self.settings.items()
             },
         ]
-
-
-def _identity(function: str) -> tuple[str, str | None]:
-    """The name of a function, and a digest of the file that it is in."""
-    return function.rpartition(":")[2], function_fingerprint(function)

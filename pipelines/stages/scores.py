@@ -1,0 +1,230 @@
+"""Scores of documents: fastText models, linear models over signals, and functions of a user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field, field_validator, model_validator
+
+from filters import linear, scores
+from filters.own import as_numbers
+from massivetext import storage
+from massivetext.batches import with_measures
+from massivetext.errors import RecipeError
+from massivetext.looking.data_card import inline_code
+from pipelines.stages.families import C4, FineWeb, Quality, Repetition
+from pipelines.stages.functions import function_fingerprint, load_function
+from pipelines.stages.stage import (
+    Block,
+    Function,
+    NamedSignals,
+    Path,
+    RuleFamily,
+    canonical,
+    columns_of,
+    content_digest,
+    range_in_words,
+)
+
+__all__ = ["Score", "Scores"]
+
+FAMILIES: tuple[type[RuleFamily], ...] = (Quality, Repetition, C4, FineWeb)
+"""What this stage measures itself for a linear model, where the subset does not go through the family's own stage."""
+ALWAYS = ("n_bytes", "n_tokens")
+"""Columns that every document has before it is scored."""
+MOST = 5
+"""Terms that `explain` shows."""
+
+
+class Score(Block):
+    """A score of documents: by a `model`, a `function`, or without both the packaged score of that name.
+
+    A model that ends in .json is a linear one over signals; any other is fastText's, of which `label` or `values` say
+    what the score is. `function` takes a batch, whose columns are those of the ledger so far and `text`, and `args`.
+    """
+
+    model: Path | None = None
+    label: str | None = None
+    values: dict[str, float] = {}
+    function: Function | None = None
+    args: dict[str, Any] = {}
+    min: float | None = None
+    max: float | None = None
+
+    @field_validator("function")
+    @classmethod
+    def _importable(cls, value: str | None) -> str | None:
+        if value is not None:
+            load_function(value)
+        return value
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Score:
+        if self.model is not None and self.function is not None:
+            raise ValueError("has a model and a function; expected one of them")
+        if self.is_fasttext == (self.label is None and not self.values):
+            raise ValueError(
+                f"{self.model}: a fastText model needs `label`, or `values` of its labels"
+                if self.is_fasttext
+                else "`label` and `values` are for a fastText model (a `model` that does not end in .json)"
+            )
+        if self.label is not None and self.values:
+            raise ValueError("has `label` and `values`; expected one of them")
+        if self.args and self.function is None:
+            raise ValueError("`args` are for a `function`")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"impossible limit: min {self.min:g} is greater than max {self.max:g}")
+        return self
+
+    @property
+    def is_fasttext(self) -> bool:
+        return self.model is not None and not self.model.endswith(".json")
+
+    def labels(self) -> dict[str, float]:
+        """Return the value of each label of a fastText model, without `__label__`."""
+        values = self.values if self.label is None else {self.label: 1.0}
+        return {label.removeprefix("__label__"): value for label, value in values.items()}
+
+    def linear_path(self, name: str) -> str | None:
+        """Return the file of a linear model, given or packaged under the score's name; None for another kind."""
+        if self.function is not None or self.is_fasttext:
+            return None
+        return self.model or str(resources.files("filters").joinpath(f"data/{name}.json"))
+
+
+class Scores(NamedSignals):
+    """Add scores of documents as columns, in the order of the recipe, and judge by those that have limits."""
+
+    name = "scores"
+    version = 1
+    block, default = dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Score], {}
+    needs_texts = "the score would have to be measured again"
+
+    def faults(self) -> list[str]:
+        known = {*self.context.option("columns", ()), *ALWAYS}
+        known |= {signal for family in FAMILIES for signal in family.signals()}
+        faults = []
+        for name, score in self.settings.items():
+            try:
+                model = self._model(name, score)
+            except RecipeError as error:
+                faults.append(f"scores.{name}.model: {error}")
+                continue
+            if isinstance(model, linear.LinearModel):
+                missing = [signal for signal in model.signals if signal not in known]
+                if missing:
+                    faults.append(
+                        f"scores.{name}: its model needs the column {missing[0]}, which no stage of the subset "
+                        f"{self.context.subset} measures before"
+                    )
+            known.add(name)
+        return faults
+
+    def load(self) -> None:
+        for name, score in self.settings.items():
+            self._model(name, score)
+        self._measure_missing(pa.RecordBatch.from_pydict({"text": pa.array(["text"], pa.large_string())}))
+
+    def _model(self, name: str, score: Score) -> Any:
+        """Return a score's model or function. Raises RecipeError for one that cannot be had."""
+        if score.function is not None:
+            return load_function(score.function)
+        if score.is_fasttext:
+            return scores.load_fasttext(str(score.model), score.labels())
+        if score.model is None and name not in scores.PACKAGED:
+            raise RecipeError(
+                f"is missing, and no packaged score has this name; those are {', '.join(scores.PACKAGED)}"
+            )
+        return linear.load(str(score.linear_path(name)))
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return with_measures(batch, self.measure, skip_empty=True)
+
+    def measure(self, batch: pa.RecordBatch) -> Mapping[str, pa.Array]:
+        columns = columns_of(batch) | self._measure_missing(batch)
+        measured: dict[str, pa.Array] = {}
+        for name, score in self.settings.items():
+            columns[name] = measured[name] = self._score(name, score, columns)
+        return measured
+
+    def _score(self, name: str, score: Score, columns: Mapping[str, pa.Array]) -> pa.Array:
+        model = self._model(name, score)
+        if score.function is not None:
+            rows = pa.RecordBatch.from_pydict(dict(columns))
+            return as_numbers(model(rows, **score.args), rows.num_rows, f"scores.{name}")
+        if score.is_fasttext:
+            values = scores.measure(columns["text"], model, score.labels())
+        else:
+            values = model.measure({signal: _floats(columns[signal]) for signal in model.signals})
+        return pa.array(values, pa.float64(), from_pandas=True)
+
+    def _measure_missing(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """The signals of linear models that no stage has measured."""
+        wanted: set[str] = set()
+        for name, score in self.settings.items():
+            if score.linear_path(name) is not None:
+                wanted |= set(self._model(name, score).signals)
+        wanted -= set(batch.schema.names)
+        measured: dict[str, pa.Array] = {}
+        for family in FAMILIES:
+            if wanted & set(family.signals()):
+                stage = family(family.block(), self.context)
+                measured |= {key: column for key, column in stage.measure(batch).items() if key in wanted}
+        return measured
+
+    def evidence_in_words(self, row: Mapping[str, Any], signal: str, text: Callable[[], str | None]) -> list[str]:
+        score = self.settings[signal]
+        if row.get(signal) is None or score.function is not None:
+            return []
+        if score.is_fasttext:
+            return self._words(score, text())
+        model = self._model(signal, score)
+        values = {name: row.get(name) for name in model.signals}
+        if any(value is None for value in values.values()):
+            content = text()
+            if content is None:
+                return ["its signals are not in the ledger, and the text was not kept"]
+            measured = self._measure_missing(
+                pa.RecordBatch.from_pydict({"text": pa.array([content], pa.large_string())})
+            )
+            values |= {name: column[0].as_py() for name, column in measured.items() if values.get(name) is None}
+        shown = model.contributions({name: np.nan if value is None else float(value) for name, value in values.items()})
+        return [f"{name} {value:.6g}: {added:+.3f}" for name, value, added in shown[:MOST]]
+
+    def _words(self, score: Score, content: str | None) -> list[str]:
+        if content is None:
+            return ["the text was not kept, so its words are not known"]
+        model, labels = self._model("", score), score.labels()
+        found = scores.weightiest_words(content, lambda texts: scores.measure(texts, model, labels), most=MOST)
+        return [f"{word}: {change:+.4f}" for word, change in found]
+
+    def settings_in_words(self) -> list[tuple[str, str]]:
+        return [(f"scores.{name}", f"{range_in_words(score)}{_origin(score)}") for name, score in self.settings.items()]
+
+    def fingerprint(self) -> Any:
+        linear_paths = [score.linear_path(name) for name, score in self.settings.items()]
+        return [
+            self.version,
+            canonical(self.settings),
+            [content_digest(path) if path and storage.exists(path) else None for path in linear_paths],
+            [score.function and function_fingerprint(score.function) for score in self.settings.values()],
+            [family(family.block(), self.context).fingerprint() for family in FAMILIES] if any(linear_paths) else None,
+        ]
+
+
+def _floats(column: pa.Array) -> np.ndarray:
+    """float64[n], NaN for a null."""
+    values: np.ndarray = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return values
+
+
+def _origin(score: Score) -> str:
+    if score.function is not None:
+        return f" by {inline_code(score.function)}"
+    if score.model is None:
+        return " by the packaged model"
+    return f" by {inline_code(score.model.rpartition('/')[2])}"
