@@ -128,9 +128,9 @@ def _load(path: str, modified: int, size: int) -> LinearModel:
                 Term(one["signal"], bool(one["is_log"]), *_numbers(one, ("mean", "scale", "weight")))
                 for one in data["terms"]
             ),
-            *_numbers(data, ("intercept",)),
+            _numbers(data, ("intercept",))[0],
             data["link"],
-            *_numbers(data, ("clip",)),
+            _numbers(data, ("clip",))[0],
         )
     except (ValueError, KeyError, TypeError) as error:
         raise RecipeError(f"{path}: not a linear model of `massivetext classifier train` ({error!r})") from error

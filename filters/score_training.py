@@ -129,14 +129,14 @@ def train(
     signals = signals_of([one.text for one in examples]) if kind == "linear" else {}
     for k in sorted(set(fold.tolist())):
         seen, unseen = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-        if len({examples[i].label for i in seen}) < 2:
+        if len({examples[i].label for i in seen.tolist()}) < 2:
             raise RecipeError(f"fold {k} leaves one label alone to learn from; give fewer folds, or more hosts")
         if kind == "linear":
             model = fit_linear(_rows(signals, seen), truth[seen], target, l2)
             held_out[unseen] = model.measure(_rows(signals, unseen))
         else:
             held_out[unseen] = _fasttext_fold(
-                [examples[i] for i in seen], [examples[i] for i in unseen], chosen, own, seed
+                [examples[i] for i in seen.tolist()], [examples[i] for i in unseen.tolist()], chosen, own, seed
             )
     result = Trained(
         kind, target, chosen, dict(sorted(counts.items())), len({one.group for one in examples}), held_out, truth, fold
