@@ -331,8 +331,7 @@ def _fit_blocks(examples: Iterable[Example], second: bool) -> Forest:
 
 def _compiled(booster: lightgbm.Booster, columns: np.ndarray | None = None, n_outputs: int = 1) -> Forest:
     """The booster's trees, by the columns of `features.measure` that its own stand for."""
-    forest = compile_trees([tree["tree_structure"] for tree in booster.dump_model()["tree_info"]], n_outputs)
-    return forest if columns is None else forest._replace(feature=columns[forest.feature].astype(np.uint32))
+    return compile_trees([tree["tree_structure"] for tree in booster.dump_model()["tree_info"]], n_outputs, columns)
 
 
 def first_stages(examples: list[Example]) -> list[Forest]:
@@ -413,10 +412,10 @@ def main() -> None:
     examples = read_examples(arguments.data)
     model = fit(examples)
     save(model, arguments.output)
-    nodes = sum(len(forest.child) for forest in model[:3])
+    splits = sum(len(forest.limit) for forest in model[:3])
     print(
         f"{len(examples)} pages, {sum(len(one.p) for one in examples)} blocks, {len(features.FEATURES)} features, "
-        f"{nodes} nodes, {arguments.output.stat().st_size:,} bytes, {time.process_time() - started:.0f} CPU s: "
+        f"{splits} splits, {arguments.output.stat().st_size:,} bytes, {time.process_time() - started:.0f} CPU s: "
         f"{arguments.output}"
     )
 

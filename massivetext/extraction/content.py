@@ -32,7 +32,7 @@ _PATTERNS = (
 _JSON_START = re.compile(rb"\A(?:\{\s*(?:\"|\})|\[\s*(?:[\[{\"\-\d\]]|true|false|null))")
 _JSON_WRAPPED = re.compile(rb"\A(?:\)\]\}',?\s*|while\s*\(1\);|for\s*\(;;\);)")
 _HTML = re.compile(rb"\A(?:<!--.{0,500}?-->\s*)*<(?:!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE | re.DOTALL)
-_FORMAT = re.compile("[\u00ad\u200b\u2060\ufeff]")
+_FORMAT = "\u00ad\u200b\u2060\ufeff"
 _PLAIN = re.compile(r"\s*text/(?:plain|markdown|x-[a-z.+-]+)\b", re.IGNORECASE)
 
 
@@ -73,4 +73,9 @@ def is_plain_text(page: bytes, content_type: str | None) -> bool:
 
 def without_format_characters(text: str) -> str:
     """Return the text without the format characters that show nothing (spec, section 3)."""
-    return text if text.isascii() else _FORMAT.sub("", text)
+    if text.isascii():
+        return text
+    for character in _FORMAT:
+        if character in text:
+            text = text.replace(character, "")
+    return text

@@ -27,7 +27,7 @@ CERTAIN_UTF8 = 6
 """Bytes that are valid UTF-8 with this many characters of several bytes are no text in another such encoding."""
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
-_META = re.compile(rb"<meta(?=[\s/])((?:[^>\"']|\"[^\"]*\"|'[^']*')*)>", re.IGNORECASE)
+_META = re.compile(rb"<meta(?=[\s/])([^>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^>\"']*)*)>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(rb"([^\s=/>\"']+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"']+)))?")
 _XML = re.compile(rb"\s{0,100}<\?xml[^>]{1,200}?encoding\s*=\s*[\"']([A-Za-z0-9_:.\-]{2,40})[\"']")
 _COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)

@@ -44,6 +44,14 @@ _SCHEMA = {
 }
 _SCHEMA_OF = {word.encode(): number for number, words in enumerate(_SCHEMA.values()) for word in words.split()}
 _TYPE = re.compile(rb'"@type"\s*:\s*\[?\s*"(?:https?://schema\.org/)?([A-Za-z]{4,40})')
+_TYPE_WORD, _ITEM_WORD, _HEAD_END, _OG_TYPE, _OG_URL, _GENERATOR, _CANONICAL = (
+    np.frombuffer(word, np.uint8)
+    for word in (b'"@type"', b"schema.org/", b"</head", b"og:type", b"og:url", b"generator", b"canonical")
+)
+_CONTENT, _HREF = (
+    re.compile(name + rb"""\s*=\s*(?:"([^"]*)|'([^']*)|([^\s>"']+))""", re.IGNORECASE) for name in (b"content", b"href")
+)
+_LABEL = re.compile(rb"\s*[a-z0-9]*")
 _ITEM_TYPE = re.compile(rb"schema\.org/([A-Z][A-Za-z]{3,40})")
 
 _OPEN_GRAPH = ("website", "article", "product", "product.group", "video", "profile", "book")
@@ -101,14 +109,15 @@ _O_TAGS = _O_BODY + _BODY_COLUMNS.index("count_p")
 _O_NAMED = _O_BODY + _BODY_COLUMNS.index(f"named_{HINT_NAMES[0]}")
 
 
-def _attribute(page: bytes, name: bytes, end: int, attribute: bytes) -> bytes:
-    """The value of an attribute of the first tag before `end` in which the bytes `name` stand, b"" if there is none."""
-    at = page.find(name, 0, end)
-    if at < 0:
+def _attribute(page: bytes, data: np.ndarray, name: np.ndarray, attribute: re.Pattern[bytes]) -> bytes:
+    """The value of an attribute of the first tag of the head in which the bytes `name` stand, b"" if there is none.
+    data: the head's bytes."""
+    places = find_all(data, name, 1)
+    if not len(places):
         return b""
+    at, end = int(places[0]), len(data)
     start, stop = page.rfind(b"<", 0, at), page.find(b">", at, end)
-    tag = page[max(0, start) : min(stop if stop >= 0 else end, at + 2000)]
-    match = re.search(attribute + rb"""\s*=\s*(?:"([^"]*)|'([^']*)|([^\s>"']+))""", tag, re.IGNORECASE)
+    match = attribute.search(page, max(0, start), min(stop if stop >= 0 else end, at + 2000))
     return b"" if match is None else match.group(1) or match.group(2) or match.group(3) or b""
 
 
@@ -130,17 +139,45 @@ def _write_address(address: bytes, out: np.ndarray) -> None:
     out[o + 4] = len(path)
 
 
-def _count_types(page: bytes, opening: bytes, pattern: re.Pattern[bytes], out: np.ndarray) -> None:
-    """Count the schema.org types that stand where `opening` does."""
-    at = page.find(opening)
-    for _ in range(_MAX_TYPES):
-        if at < 0:
-            return
-        match = pattern.match(page, at)
+@njit(cache=True, nogil=True)
+def find_all(page, word, most):
+    """Return int64[]: where the bytes `word` (2 to 63) stand in page, at most `most` places.
+
+    Of every len(word) - 1 bytes only two neighbours are looked at: each place of the word covers one such pair, and few
+    pairs are one of the word's.
+    """
+    n = len(word)
+    places_of = np.zeros(256, np.int64)  # bit k: the byte is the word's k-th
+    for k in range(n):
+        places_of[word[k]] |= 1 << k
+    places = np.empty(most, np.int64)
+    count = 0
+    for at in range(np.uint64(0), np.uint64(max(0, len(page) - 1)), np.uint64(n - 1)):  # signed ones are checked
+        pairs = places_of[page[at]] & (places_of[page[at + np.uint64(1)]] >> 1)
+        if pairs == 0:
+            continue
+        for k in range(n - 2, -1, -1):
+            start = np.int64(at) - k
+            if not pairs >> k & 1 or start < 0 or start + n > len(page):
+                continue
+            same = 0
+            while same < n and page[start + same] == word[same]:
+                same += 1
+            if same == n:
+                places[count] = start
+                count += 1
+                if count == most:
+                    return places
+    return places[:count]
+
+
+def _count_types(page: bytes, data: np.ndarray, word: np.ndarray, pattern: re.Pattern[bytes], out: np.ndarray) -> None:
+    """Count the schema.org types that stand where `word` does. data: the page's bytes."""
+    for place in find_all(data, word, _MAX_TYPES).tolist():
+        match = pattern.match(page, place)
         number = None if match is None else _SCHEMA_OF.get(match.group(1).lower())
         if number is not None:
             out[number] += 1
-        at = page.find(opening, at + len(opening))
 
 
 def page_evidence(page: bytes, url: str | None = None) -> np.ndarray:
@@ -149,15 +186,16 @@ def page_evidence(page: bytes, url: str | None = None) -> np.ndarray:
     The address is the page's canonical one, `url` only where it names none.
     """
     out = np.zeros(N_EVIDENCE, np.float32)
-    end = page.find(b"</head", 0, _HEAD)
-    end = min(len(page), _HEAD) if end < 0 else end
-    _count_types(page, b'"@type"', _TYPE, out)
-    _count_types(page, b"schema.org/", _ITEM_TYPE, out)
-    kind = _attribute(page, b"og:type", end, b"content").strip().lower().decode("latin-1")
+    data = np.frombuffer(page, np.uint8)
+    ends = find_all(data[:_HEAD], _HEAD_END, 1)
+    head = data[: ends[0] if len(ends) else _HEAD]
+    _count_types(page, data, _TYPE_WORD, _TYPE, out)
+    _count_types(page, data, _ITEM_WORD, _ITEM_TYPE, out)
+    kind = _attribute(page, head, _OG_TYPE, _CONTENT).strip().lower().decode("latin-1")
     out[_O_OPEN_GRAPH] = _OPEN_GRAPH.index(kind) + 1 if kind in _OPEN_GRAPH else (len(_OPEN_GRAPH) + 1 if kind else 0)
-    generator = re.match(rb"\s*[a-z0-9]*", _attribute(page, b"generator", end, b"content").lower())
+    generator = _LABEL.match(_attribute(page, head, _GENERATOR, _CONTENT).lower())
     out[_O_OPEN_GRAPH + 1] = _GENERATOR_OF.get(generator.group().strip(), 0) if generator else 0
-    address = _attribute(page, b"canonical", end, b"href") or _attribute(page, b"og:url", end, b"content")
+    address = _attribute(page, head, _CANONICAL, _HREF) or _attribute(page, head, _OG_URL, _CONTENT)
     _write_address(address or (url or "").encode("utf-8", "replace"), out)
     return out
 

@@ -80,7 +80,6 @@ IN_LI, IN_CELL, IN_ROW, IN_TABLE, IN_PRE = range(5)
 VERBATIM, MARKDOWN, SHOW_HIDDEN, XHTML = 1, 2, 4, 8
 
 _SPACE, _NEWLINE, _BAR, _DASH, _DOT, _DOLLAR, _BACKTICK = 32, 10, 124, 45, 46, 36, 96
-_TRAILING = re.compile(r"[ \t]+(?=\n)|[ \t]+\Z")
 _LONG_NUMBER = re.compile(r"&#[0-9]{100,};?")
 _BLANK = re.compile(r"\n{3,}")
 _MARKER = re.compile(r"\A\s*(?:[-*] |[0-9]{1,9}\. |#{1,6} |\| )?")
@@ -492,7 +491,7 @@ def resolve(text: str) -> str:
         text = shown
         is_untidy = True
     if is_untidy:
-        text = _BLANK.sub("\n\n", _TRAILING.sub("", text))
+        text = _BLANK.sub("\n\n", "\n".join([line.rstrip(" \t") for line in text.split("\n")]))
     return text
 
 
@@ -500,11 +499,10 @@ def finish(text: str, options: Options = DEFAULT) -> str:
     """Return a rendered text as a document's: entities resolved, no line of more than LONG_LINE characters twice."""
     text = resolve(text)
     lines = text.split("\n")
-    long = [line for line in lines if len(line) > LONG_LINE]
-    if len(set(long)) == len(long):
-        keys = {_MARKER.sub("", line, count=1).rstrip() for line in long}
-        if len(keys) == len(long):
-            return text
+    # Lines that would go have the same end, whatever markers they begin with.
+    ends = [line.rstrip()[-LONG_LINE // 2 :] for line in lines if len(line) > LONG_LINE]
+    if len(set(ends)) == len(ends):
+        return text
     known: set[str] = set()
     kept = []
     is_code = False

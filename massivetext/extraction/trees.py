@@ -1,8 +1,14 @@
-"""Sums of decision trees, stored as arrays of numbers and evaluated in a kernel.
+"""Sums of decision trees, stored as arrays of numbers and evaluated in a kernel without branches.
 
-A tree's nodes lie one after the other, the two children of a node side by side: a step goes to `child[node]`, one
-further if the value is over the node's limit. A leaf points to itself, so that every walk through a tree has the same
-number of steps and needs no branch.
+A tree's leaves are numbered from left to right, and a row begins with all of them possible, one bit each. Every split
+that sends the row to the right strikes out the leaves on its left; the lowest bit that stays is the row's leaf. So a
+tree is a few comparisons of one limit with many rows, which the compiler does eight at a time, whatever way each goes:
+
+            x > 3                 all leaves         1 1 1 1    (leaf 3 2 1 0)
+           /     \\                x > 3 strikes      1 1 0 0
+       y > 1      y > 7           y > 1 strikes      1 1 1 0
+      /    \\      /   \\           y > 7 strikes      1 0 1 1
+     0      1    2     3          x = 5, y = 2:      1 1 0 0 -> leaf 2
 """
 
 from __future__ import annotations
@@ -13,23 +19,33 @@ import numpy as np
 
 from massivetext.kernels import njit
 
-__all__ = ["Forest", "compile_trees", "evaluate"]
+__all__ = ["MAX_LEAVES", "Forest", "compile_trees", "evaluate"]
 
-_CHUNK = 64
-"""Blocks that go through all trees together: their values stay in the first-level cache."""
+MAX_LEAVES = 32
+
+_LANES = 64
+"""Rows that go through all trees together."""
+
+_ALL = np.uint32(0xFFFFFFFF)
+_DE_BRUIJN = np.uint32(0x077CB531)
+"""Times a power of two, its upper five bits are different for each of the 32: the leaf's place in `value`."""
 
 
 class Forest(NamedTuple):
-    """feature, child: uint32[nodes]; limit: float32[nodes]; value: float32[nodes], 0 but at leaves; root:
-    uint32[trees];
-    depth: int32[trees]; output: int32[trees], which sum a tree belongs to; bias: float32[outputs]."""
+    """Splits lie one after the other, tree by tree.
 
+    columns: uint32[used], the features that the trees read. Of splits: feature, uint32, an index of `columns`; limit,
+    float32; mask, uint32, the leaves that stay possible if the value is over the limit. Of trees: first, uint32[trees +
+    1], where its splits begin; value, float32[trees, MAX_LEAVES], by the place of the leaf (see _DE_BRUIJN); output,
+    uint32, which sum it belongs to. bias: float32[outputs].
+    """
+
+    columns: np.ndarray
     feature: np.ndarray
     limit: np.ndarray
-    child: np.ndarray
+    mask: np.ndarray
+    first: np.ndarray
     value: np.ndarray
-    root: np.ndarray
-    depth: np.ndarray
     output: np.ndarray
     bias: np.ndarray
 
@@ -40,107 +56,103 @@ def _float32_below(x: float) -> np.float32:
     return np.nextafter(nearest, np.float32(-np.inf)) if float(nearest) > x else nearest
 
 
-def compile_trees(trees: list[dict[str, Any]], n_outputs: int = 1) -> Forest:
+def _number_leaves(tree: dict[str, Any], splits: list[tuple[int, float, int]], leaves: list[float]) -> None:
+    """Append a tree's splits as (feature, threshold, mask) and the values of its leaves, from left to right."""
+    if "split_feature" not in tree:
+        leaves.append(tree["leaf_value"])
+        return
+    place, begin = len(splits), len(leaves)
+    splits.append((0, 0.0, 0))
+    _number_leaves(tree["left_child"], splits, leaves)
+    struck = (1 << len(leaves)) - (1 << begin)
+    splits[place] = (tree["split_feature"], tree["threshold"], int(_ALL) & ~struck)
+    _number_leaves(tree["right_child"], splits, leaves)
+
+
+def compile_trees(trees: list[dict[str, Any]], n_outputs: int = 1, columns: np.ndarray | None = None) -> Forest:
     """Turn trees into a Forest.
 
     Args:
         trees: as nested dictionaries with `split_feature`, `threshold`, `left_child`, `right_child` or `leaf_value`:
             the `tree_structure` of LightGBM's `dump_model`. A value up to the threshold goes left.
         n_outputs: tree i belongs to output i modulo this.
+        columns: the columns of the rows that the trees' features stand for; None if they are the same.
 
     Returns:
         The forest; values of one-leaf trees are in its bias.
+
+    Raises:
+        ValueError: a tree has more than MAX_LEAVES leaves.
     """
-    feature: list[int] = []
-    limit: list[np.float32] = []
-    child: list[int] = []
-    value: list[float] = []
-    root, depth, output = [], [], []
+    splits: list[tuple[int, float, int]] = []
+    first, output = [0], []
+    values: list[np.ndarray] = []
     bias = np.zeros(n_outputs, np.float32)
     for number, tree in enumerate(trees):
         if "split_feature" not in tree:
             bias[number % n_outputs] += tree["leaf_value"]
             continue
-        root.append(len(feature))
+        leaves: list[float] = []
+        _number_leaves(tree, splits, leaves)
+        if len(leaves) > MAX_LEAVES:
+            raise ValueError(f"tree {number} has {len(leaves)} leaves, more than {MAX_LEAVES}")
+        value = np.zeros(MAX_LEAVES, np.float32)
+        for leaf, leaf_value in enumerate(leaves):
+            value[(int(_DE_BRUIJN) << leaf & int(_ALL)) >> 27] = leaf_value
+        values.append(value)
+        first.append(len(splits))
         output.append(number % n_outputs)
-        queue = [(tree, 0)]
-        deepest = 0
-        base = len(feature)
-        for node, level in queue:  # grows while it is read: breadth first
-            deepest = max(deepest, level)
-            if "split_feature" in node:
-                feature.append(node["split_feature"])
-                limit.append(_float32_below(node["threshold"]))
-                child.append(base + len(queue))
-                value.append(0.0)
-                queue += [(node["left_child"], level + 1), (node["right_child"], level + 1)]
-            else:
-                feature.append(0)
-                limit.append(np.float32(np.inf))
-                child.append(len(child))
-                value.append(node["leaf_value"])
-        depth.append(deepest)
+    used = sorted({feature for feature, _, _ in splits})
     return Forest(
-        np.array(feature, np.uint32),
-        np.array(limit, np.float32),
-        np.array(child, np.uint32),
-        np.array(value, np.float32),
-        np.array(root, np.uint32),
-        np.array(depth, np.int32),
-        np.array(output, np.int32),
+        np.array(used if columns is None else columns[used], np.uint32),
+        np.array([used.index(feature) for feature, _, _ in splits], np.uint32),
+        np.array([_float32_below(threshold) for _, threshold, _ in splits], np.float32),
+        np.array([mask for _, _, mask in splits], np.uint32),
+        np.array(first, np.uint32),
+        np.array(values, np.float32).reshape(len(values), MAX_LEAVES),
+        np.array(output, np.uint32),
         bias,
     )
 
 
 @njit(cache=True, nogil=True)
-def _walk_one(forest, tree, x, b, out):
-    node = forest.root[tree]
-    for _ in range(forest.depth[tree]):
-        node = forest.child[node] + np.uint32(x[b, forest.feature[node]] > forest.limit[node])
-    out[b, forest.output[tree]] += forest.value[node]
+def _strike_leaves(feature, limit, mask, low, high, values, lanes, possible):
+    """Strike out leaves of one tree, whose splits are low to high: possible is uint32[_LANES], all ones."""
+    for split in range(low, high):
+        column, bound, stay = feature[split], limit[split], mask[split]
+        for lane in range(lanes):
+            still = possible[lane]
+            possible[lane] = still & stay if values[column, lane] > bound else still
 
 
 @njit(cache=True, nogil=True)
-def _walk_eight(feature, limit, child, value, root, depth, x, b, out):
-    """Walk eight rows through a tree side by side: the processor waits for memory once instead of eight times."""
-    n0 = n1 = n2 = n3 = n4 = n5 = n6 = n7 = root
-    for _ in range(depth):
-        n0 = child[n0] + np.uint32(x[b, feature[n0]] > limit[n0])
-        n1 = child[n1] + np.uint32(x[b + 1, feature[n1]] > limit[n1])
-        n2 = child[n2] + np.uint32(x[b + 2, feature[n2]] > limit[n2])
-        n3 = child[n3] + np.uint32(x[b + 3, feature[n3]] > limit[n3])
-        n4 = child[n4] + np.uint32(x[b + 4, feature[n4]] > limit[n4])
-        n5 = child[n5] + np.uint32(x[b + 5, feature[n5]] > limit[n5])
-        n6 = child[n6] + np.uint32(x[b + 6, feature[n6]] > limit[n6])
-        n7 = child[n7] + np.uint32(x[b + 7, feature[n7]] > limit[n7])
-    out[b] += value[n0]
-    out[b + 1] += value[n1]
-    out[b + 2] += value[n2]
-    out[b + 3] += value[n3]
-    out[b + 4] += value[n4]
-    out[b + 5] += value[n5]
-    out[b + 6] += value[n6]
-    out[b + 7] += value[n7]
+def _add_leaves(tree, value, lanes, possible, total):
+    """Add the values of one tree's leaves to total, float32[_LANES]."""
+    for lane in range(lanes):
+        lowest = possible[lane] & (~possible[lane] + np.uint32(1))
+        total[lane] += value[tree, np.uint32(lowest * _DE_BRUIJN) >> np.uint32(27)]
 
 
 @njit(cache=True, nogil=True)
 def evaluate(forest, x, out):
     """Add the forest's sums for the rows of x (float32[rows, features]) to out (float32[rows, outputs])."""
-    n = len(x)
-    for b in range(n):
-        for k in range(out.shape[1]):
-            out[b, k] += forest.bias[k]
-    for low in range(0, n, _CHUNK):
-        high = min(n, low + _CHUNK)
-        for tree in range(len(forest.root)):
-            b = low
-            column = out[:, forest.output[tree]]
-            while b + 8 <= high:
-                _walk_eight(
-                    forest.feature, forest.limit, forest.child, forest.value, forest.root[tree], forest.depth[tree],
-                    x, b, column,
-                )  # fmt: skip
-                b += 8
-            while b < high:
-                _walk_one(forest, tree, x, b, out)
-                b += 1
+    n, outputs = out.shape
+    feature, limit, mask, first, value = forest.feature, forest.limit, forest.mask, forest.first, forest.value
+    values = np.zeros((len(forest.columns), _LANES), np.float32)
+    possible = np.empty(_LANES, np.uint32)
+    total = np.empty((outputs, _LANES), np.float32)
+    for low in range(0, n, _LANES):
+        rows = min(n - low, _LANES)
+        lanes = (rows + 7) // 8 * 8
+        for lane in range(rows):
+            for k in range(len(forest.columns)):
+                values[k, lane] = x[low + lane, forest.columns[k]]
+            for k in range(outputs):
+                total[k, lane] = out[low + lane, k] + forest.bias[k]
+        for tree in range(len(forest.output)):
+            possible[:lanes] = _ALL
+            _strike_leaves(feature, limit, mask, first[tree], first[tree + 1], values, lanes, possible)
+            _add_leaves(tree, value, rows, possible, total[forest.output[tree]])
+        for lane in range(rows):
+            for k in range(outputs):
+                out[low + lane, k] = total[k, lane]

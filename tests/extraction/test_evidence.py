@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from massivetext.extraction.evidence import EVIDENCE, page_evidence
+from massivetext.extraction.evidence import EVIDENCE, find_all, page_evidence
 
 
 def evidence(page: bytes, url: str | None = None) -> dict[str, float]:
@@ -49,3 +50,13 @@ def test_the_pages_own_address_comes_before_the_one_given():
 )
 def test_damaged_pages_have_no_evidence(page):
     assert sum(page_evidence(page)) == 0
+
+
+@pytest.mark.parametrize("page", [b"", b"aba", b"ababa", b"xabaabay", b"ab" * 40, b"\xffaba\x00aba"])
+@pytest.mark.parametrize("word", [b"ab", b"aba", b"abaaba"])
+def test_every_place_of_a_word_is_found(page, word):
+    expected = [i for i in range(len(page)) if page.startswith(word, i)]
+    data, key = np.frombuffer(page, np.uint8), np.frombuffer(word, np.uint8)
+
+    assert find_all(data, key, 100).tolist() == expected
+    assert find_all(data, key, 1).tolist() == expected[:1]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from massivetext.extraction.trees import compile_trees, evaluate
+from massivetext.extraction.trees import MAX_LEAVES, compile_trees, evaluate
 
 STUMP = {"split_feature": 1, "threshold": 0.5, "left_child": {"leaf_value": -1.0}, "right_child": {"leaf_value": 2.0}}
 
@@ -54,7 +54,7 @@ def test_a_limit_between_two_float32_keeps_both_on_their_side():
 @pytest.mark.parametrize("rows", [0, 1, 7, 8, 9, 63, 64, 65, 200])
 def test_as_a_plain_walk(rows):
     chance = random.Random(rows)
-    trees = [grow(chance, 6) for _ in range(12)]
+    trees = [grow(chance, 5) for _ in range(12)]
     x = np.random.default_rng(rows).choice([0.1, 0.25, 0.3, 0.7], (rows, 5)).astype(np.float32)
     expected = [[sum(walk(tree, row) for tree in trees)] for row in x]
 
@@ -65,3 +65,31 @@ def test_trees_of_several_outputs_take_turns():
     trees = [STUMP, {"leaf_value": 5.0}, STUMP, {"leaf_value": 7.0}]
 
     assert sums(trees, np.array([[0, 1], [0, 0]], np.float32), 2).tolist() == [[4, 12], [-2, 12]]
+
+
+def chain(leaves: int) -> dict[str, Any]:
+    """A tree that compares one feature with 0, 1, 2 and so on: leaf i has the value i."""
+    tree: dict[str, Any] = {"leaf_value": float(leaves - 1)}
+    for i in range(leaves - 2, -1, -1):
+        tree = {"split_feature": 0, "threshold": i, "left_child": {"leaf_value": float(i)}, "right_child": tree}
+    return tree
+
+
+@pytest.mark.parametrize("leaves", [2, 31, 32])
+def test_every_leaf_is_reached(leaves):
+    x = np.arange(leaves, dtype=np.float32).reshape(-1, 1)
+
+    assert sums([chain(leaves)], x).ravel().tolist() == list(range(leaves))
+
+
+def test_a_tree_of_too_many_leaves_is_refused():
+    with pytest.raises(ValueError, match=f"tree 0 has 33 leaves, more than {MAX_LEAVES}"):
+        compile_trees([chain(33)])
+
+
+def test_features_can_stand_for_other_columns():
+    forest = compile_trees([STUMP], columns=np.array([7, 2]))
+    out = np.zeros((1, 1), np.float32)
+    evaluate(forest, np.array([[0, 0, 1]], np.float32), out)
+
+    assert out.tolist() == [[2]]
