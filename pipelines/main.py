@@ -151,6 +151,8 @@ class _Job:
         tasks = part_tasks(folder, recipe, parts)
         markers = self._run("curate", Curate(folder, recipe), tasks)
         _sweep(folder, tasks)
+        for sentence in reading_notes(recipe, _sums(tasks, markers)):
+            self.reporter.say(sentence)
         for kind in ("curated", "rejected"):
             if kind == "curated" or recipe.rejected != "none":
                 folder.write_manifest(kind, recipe, markers, _sums(tasks, markers))
@@ -342,6 +344,33 @@ def _sums(tasks: Sequence[PartTask], markers: Sequence[Marker]) -> dict[str, dic
         for name, n in marker.counts.items():
             held[name] = held.get(name, 0) + n
     return found
+
+
+def reading_notes(recipe: Recipe, sums: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return what was missing in the sources and cost no record, in sentences.
+
+    Args:
+        recipe: the recipe that was run.
+        sums: what was counted while reading, by subset; as in the manifest of curated/.
+    """
+    notes = []
+    for subset, counts in sorted(sums.items()):
+        unreadable, chapters, members = (
+            counts.get(name, 0) for name in ("timestamps_unreadable", "chapters_unreadable", "members_left_out")
+        )
+        if unreadable and recipe.block(subset, "deduplication").keep == "newest":
+            notes.append(
+                f"{subset}: the timestamps of {unreadable:,} documents cannot be read; "
+                "for `keep: newest` they have none"
+            )
+        if chapters:
+            notes.append(
+                f"{subset}: {chapters:,} chapters of EPUB books cannot be read and are missing from their books; "
+                "chapters_unreadable in a book's metadata"
+            )
+        if members:
+            notes.append(f"{subset}: {members:,} members of archives were left out: by their names they are no data")
+    return notes
 
 
 def _judge_failures(recipe: Recipe, tasks: Sequence[PartTask], markers: Sequence[Marker], outcome: Outcome) -> None:

@@ -60,7 +60,8 @@ class Source(Block):
 
 class TestSet(Block):
     """Plain files of test items: `text` is a template over a JSON record's fields; `unit` how a text file divides;
-    `titles` removes Wikipedia's pages of these titles: true for the headings of the set's own files, or a list."""
+    `titles` removes pages of these titles: true for the headings of the set's own files, or a list; from the subsets
+    in `titles_in`, by default those of Wikipedia: the one called `wikipedia`, and those read from MediaWiki dumps."""
 
     name: str
     path: Path
@@ -68,6 +69,7 @@ class TestSet(Block):
     unit: Literal["record", "line", "file"] | None = None
     preset: str | None = None
     titles: Switch = False
+    titles_in: list[str] = []
 
 
 class Mixture(Block):
@@ -143,7 +145,20 @@ class RecipeBase(Block):
         names = [testset.name for testset in self.testsets]
         if len(set(names)) != len(names):
             raise ValueError(f"testsets: names must differ, these do not: {names}")
+        self._check_titles()
         return self
+
+    def _check_titles(self) -> None:
+        """Raise ValueError where titles are to be removed from a subset that is not there or is not tested."""
+        for testset in self.testsets:
+            where = f"testsets.{testset.name}.titles_in"
+            if testset.titles_in and not testset.titles:
+                raise ValueError(f"{where}: the test set has no `titles` to remove; set titles to true or to a list")
+            for subset in testset.titles_in:
+                if subset not in self.subsets:
+                    raise ValueError(f"{where}: no subset {subset!r}; the recipe has {sorted(self.subsets)}")
+                if "contamination" not in self.subsets[subset].stages:
+                    raise ValueError(f"{where}: {subset!r} has no stage `contamination`; add it to its stages")
 
     def _check_names(self) -> None:
         """Raise ValueError for a name of the user's that another column has."""

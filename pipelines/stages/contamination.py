@@ -62,10 +62,11 @@ class Contamination(Stage):
         return _read_testsets(json.dumps([one.model_dump() for one in self.testsets], sort_keys=True))
 
     def _titles(self) -> list[tuple[str, Titles]]:
-        if not self.context.option("titles", {}).get(self.context.subset):
-            return []
+        is_default = bool(self.context.option("titles", {}).get(self.context.subset))
         return [
-            (one.name, _titles(one.path if one.titles is True else one.titles)) for one in self.testsets if one.titles
+            (one.name, _titles(one.path if one.titles is True else one.titles))
+            for one in self.testsets
+            if one.titles and (self.context.subset in one.titles_in if one.titles_in else is_default)
         ]
 
     def measure(self, batch: pa.RecordBatch) -> Mapping[str, pa.Array]:

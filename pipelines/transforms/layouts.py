@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from massivetext import dedup
-from massivetext.batches import Place, filled, has_text, is_outcome
+from massivetext.batches import Place, filled, has_text, is_outcome, place_of
 from massivetext.contamination.rare import EVIDENCE_SCHEMA
 from massivetext.documents import DOCUMENT_SCHEMA
+from massivetext.timestamps import count_unreadable
 from pipelines.recipe import Recipe, ledger_schema
 from pipelines.stages.contamination import SHINGLES
 
@@ -76,7 +77,14 @@ class CurateLayout:
         return pa.Table.from_batches([evidence.cast(dedup.evidence_schema(banding))])
 
     def count(self, batch: pa.RecordBatch, counts: dict[str, Any]) -> None:
-        """Nothing: what was read is counted by the reader, outcomes by the final ledger."""
+        """Times of kept documents that `keep: newest` cannot read. What was read is counted by the reader, outcomes by
+        the final ledger."""
+        place = place_of(batch)
+        if place is not None and self.recipe.goes_through(place.subset, "deduplication"):
+            stamps = batch.column("timestamp").filter(pa.array(is_outcome(batch, "kept")))
+            n_unreadable = count_unreadable(stamps.to_pylist())
+            if n_unreadable:
+                counts["timestamps_unreadable"] = counts.get("timestamps_unreadable", 0) + n_unreadable
 
 
 def _documents(batch: pa.RecordBatch) -> pa.Table:

@@ -82,6 +82,12 @@ def test_the_digest_does_not_know_the_disk(tmp_path: Path) -> None:
         ),
         ("language: {keep: {en: 1.5}}", "language.keep.en"),
         ("contamination: {limits: {contamination_aligned: 0.8}}", "contamination.limits.contamination_aligned"),
+        ("testsets: [{name: a, path: b, titles: true, titles_in: [poems]}]", "titles_in: no subset 'poems'"),
+        ("testsets: [{name: a, path: b, titles_in: [news]}]", "the test set has no `titles` to remove"),
+        (
+            "subsets: {news: {stages: [language]}}\ntestsets: [{name: a, path: b, titles: true, titles_in: [news]}]",
+            "'news' has no stage `contamination`",
+        ),
         ("seed: -1", "seed"),
         ("seed: 1\nseed: 2", "stands twice"),
         ("extends: nowhere.yaml", "no such recipe file"),
