@@ -46,7 +46,7 @@ _ENOUGH = 0.4
 """A text with this much of the usual share is in the language."""
 _MIN_CHARACTERS = 4
 
-_CYRILLIC = ("cp1251", "koi8-r", "mac-cyrillic", "cp866", "iso8859-5")
+_CYRILLIC = ("cp1251", "koi8-r", "koi8-u", "mac-cyrillic", "cp866", "iso8859-5")
 _NO_ANSWER = ("utf-8", "cp1252", "mac-roman")
 """What the detector answers, among others, to what it does not know."""
 _COMMON_CYRILLIC = frozenset("оеаинтсрвлкмдпуяыьгзбі")

@@ -105,6 +105,7 @@ LATIN = "The café owner’s naïve façade cost £5 – “really”."
         (RUSSIAN, "mac_cyrillic"),
         (RUSSIAN, "cp1251"),
         (RUSSIAN, "koi8_r"),
+        ("Це український текст, і він досить довгий, щоб його впізнати.", "koi8_u"),
         (RUSSIAN, "cp866"),
         (RUSSIAN, "iso8859_5"),
         ("Καλημέρα κόσμε, αυτό είναι ένα τεστ.", "cp1253"),
