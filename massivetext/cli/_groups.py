@@ -20,6 +20,7 @@ HEADINGS: dict[str, dict[str, str]] = {
         "init": "write a commented recipe from what lies in a folder",
         "recipe": "list and print packaged recipes, and resolve one",
         "validate": "check a recipe and the files that it names",
+        "limits": "derive limits for other languages from reference texts",
         "plan": "forecast disk, memory, hours and epochs of a run",
     },
     "Run": {

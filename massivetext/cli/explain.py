@@ -177,7 +177,7 @@ def _mark(is_broken: bool) -> str:
 
 
 def _signal(reason: str, name: str, value: float | None, row: dict[str, Any], recipe: Any) -> None:
-    limit = recipe.limit_in_words(row["subset"], reason)
+    limit = recipe.limit_in_words(row["subset"], reason, row["language"])
     shown = "null" if value is None else f"{value:.6g}"
     kept = "" if limit == "no limit" else f"keep {limit}"
     echo(f"  {_mark(reason in row['reasons'])} {name:<42} {shown:>12}   {kept}".rstrip())

@@ -158,8 +158,9 @@ class RecipeView(Protocol):
             text: Returns the document's text, or None where the run did not keep it.
         """
 
-    def limit_in_words(self, subset: str, reason: str) -> str:
-        """Return the limit that a reason is judged by in a subset, `50 to 100,000`; `no limit` where there is none."""
+    def limit_in_words(self, subset: str, reason: str, language: str | None = None) -> str:
+        """Return the limit that a reason is judged by in a subset, for documents of a language: `50 to 100,000`;
+        `no limit` where there is none."""
 
     def value_of(self, row: Mapping[str, Any], reason: str) -> Any:
         """Return the measured value behind a reason in a row of the ledger: a number, or words; None where nothing was

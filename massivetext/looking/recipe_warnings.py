@@ -73,7 +73,7 @@ def _stages(recipe: RecipeView) -> Iterator[str]:
 def _limits(recipe: RecipeView) -> Iterator[str]:
     for name in recipe.filled:
         if recipe.goes_through(name, "quality") and recipe.goes_through(name, "language"):
-            others = sorted(set(recipe.block(name, "language").keep) - {"en"})
+            others = sorted(set(recipe.block(name, "language").keep) - {"en"} - _with_stop_words(recipe, name))
             if others and "stop_word_count" in recipe.limits(name, "quality"):
                 yield (
                     f"quality.stop_word_count: counts English words, and so removes text in {', '.join(others)} that "
@@ -84,6 +84,15 @@ def _limits(recipe: RecipeView) -> Iterator[str]:
                 yield f"{stage}: the stage of {name} has no limits, so it measures and removes nothing"
     if recipe.max_failed > _FAILED:
         yield f"max_failed: {recipe.max_failed:g} bears a broken reader or a broken download without a word"
+
+
+def _with_stop_words(recipe: RecipeView, subset: str) -> set[str]:
+    """Languages of whose documents a subset does not ask for English stop words."""
+    block = recipe.block(subset, "quality")
+    if block.stop_words == "iso":
+        return set(recipe.block(subset, "language").keep)
+    own = {language for language, limits in block.by_language.items() if "stop_word_count" in limits}
+    return own | (set(block.stop_words) if isinstance(block.stop_words, dict) else set())
 
 
 def _mixture(recipe: RecipeView) -> Iterator[str]:

@@ -307,7 +307,10 @@ def _rules(
         {
             "rule": rule,
             "value": recipe.value_of(row, rule),
-            "limit": {"from": run_recipe.limit_in_words(subset, rule), "to": recipe.limit_in_words(subset, rule)},
+            "limit": {
+                "from": run_recipe.limit_in_words(subset, rule, row["language"]),
+                "to": recipe.limit_in_words(subset, rule, row["language"]),
+            },
             "broken": {"from": rule in before, "to": rule in after},
         }
         for rule in dict.fromkeys([*before, *after])

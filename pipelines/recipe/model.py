@@ -261,13 +261,14 @@ class RecipeBase(Block):
         """
         return broken_rules(columns, self._judging(subset))
 
-    def limit_in_words(self, subset: str, reason: str) -> str:
-        """Return the limit that a reason is judged by in a subset: `50 to 100,000`, or `no limit`."""
+    def limit_in_words(self, subset: str, reason: str, language: str | None = None) -> str:
+        """Return the limit that a reason is judged by in a subset, for documents of a language: `50 to 100,000`, or
+        `no limit`."""
         name, _, signal = reason.partition(".")
         name = "deduplication" if name == "duplicate" else name
         if name not in STAGES or (reason.startswith("duplicate") is False and not self.goes_through(subset, name)):
             return "no limit"
-        return self.stage(subset, name).limit_in_words(signal)
+        return self.stage(subset, name).for_language(language).limit_in_words(signal)
 
     def value_of(self, row: Mapping[str, Any], reason: str) -> Any:
         """Return what a row of the ledger has of a reason's signal; None where nothing was measured."""

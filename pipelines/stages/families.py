@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, cast
 
 import pyarrow as pa
 from pydantic import Field
 
-from filters import c4, fineweb, quality, repetition
+from filters import c4, fineweb, quality, repetition, stop_words
 from massivetext.batches import with_columns, with_measures
 from pipelines.stages.stage import Block, RuleFamily, columns_of, family_block
 
@@ -18,7 +18,12 @@ __all__ = ["C4", "FineWeb", "Quality", "Repetition"]
 Words = Literal["spaces", "written"]
 """How text is cut into words: at spaces, or with each code point of a script without spaces as a word of its own."""
 
-QualityBlock = family_block("QualityBlock", __name__, quality.Limits, words=(Words, "spaces"))
+StopWords = Literal["english", "iso"] | dict[str, list[str]]
+"""Whose stop words count: the paper's eight for every text, or of each language its own (docs/language.md)."""
+
+QualityBlock = family_block(
+    "QualityBlock", __name__, quality.Limits, words=(Words, "spaces"), stop_words=(StopWords, "english")
+)
 RepetitionBlock = family_block("RepetitionBlock", __name__, repetition.Limits, words=(Words, "spaces"))
 
 
@@ -48,7 +53,41 @@ class Quality(RuleFamily):
         return cast(Words, self.settings.words)
 
     def measure(self, batch: pa.RecordBatch) -> Mapping[str, pa.Array]:
-        return columns_of(quality.measure(batch.column("text"), words=self.words))
+        return self.with_stop_words(batch, columns_of(quality.measure(batch.column("text"), words=self.words)))
+
+    def _lists(self) -> dict[str, Sequence[str]]:
+        chosen = self.settings.stop_words
+        if chosen == "iso":
+            return {code: stop_words.listed(code) for code in stop_words.known_languages()}
+        return {} if chosen == "english" else dict(chosen)
+
+    def with_stop_words(self, batch: pa.RecordBatch, columns: Mapping[str, pa.Array]) -> Mapping[str, pa.Array]:
+        """Return the quality columns of a batch with the stop words of each document's language."""
+        chosen = self.settings.stop_words
+        if chosen == "english" or "language" not in batch.schema.names:
+            return columns
+        counts = stop_words.with_languages(
+            columns["stop_word_count"],
+            batch.column("text"),
+            batch.column("language"),
+            self._lists(),
+            others=chosen == "iso",
+        )
+        return {**columns, "stop_word_count": counts}
+
+    def faults(self) -> list[str]:
+        if self.settings.stop_words != "english" and "language" not in self.context.option("columns", ()):
+            return [
+                *super().faults(),
+                f"quality.stop_words: subset {self.context.subset} needs the stage language for it",
+            ]
+        return super().faults()
+
+    def fingerprint(self) -> Any:
+        if self.settings.stop_words == "english":
+            return super().fingerprint()
+        library = stop_words.library_version() if self.settings.stop_words == "iso" else None
+        return [super().fingerprint(), stop_words.VERSION, library]
 
 
 class Repetition(RuleFamily):

@@ -8,7 +8,7 @@ import math
 from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -208,6 +208,10 @@ class Stage(ABC):
         """
         return []
 
+    def for_language(self, language: str | None) -> Stage:
+        """Return the stage with the settings that hold for documents of a language."""
+        return self
+
     def faults(self) -> list[str]:
         """Return what makes the stage impossible in its subset, as sentences that begin with the key."""
         return []
@@ -314,8 +318,10 @@ def family_block(name: str, module: str, limits: Any, **options: Any) -> type[Bl
 
     name, module: the name that the type is given to in that module, by which it is pickled.
     """
-    signals: dict[str, Any] = dict.fromkeys(limits.__dataclass_fields__, (OptionalLimit, None))
-    return create_model(name, __base__=Block, __module__=module, **options, **signals)
+    names = tuple(limits.__dataclass_fields__)
+    signals: dict[str, Any] = dict.fromkeys(names, (OptionalLimit, None))
+    by_language: Any = (dict[str, dict[Literal[names], OptionalLimit]], {})  # type: ignore[valid-type]
+    return create_model(name, __base__=Block, __module__=module, **options, by_language=by_language, **signals)
 
 
 class RuleFamily(Stage):
@@ -338,6 +344,22 @@ class RuleFamily(Stage):
     def columns(cls, options: Mapping[str, Any]) -> list[pa.Field]:
         return [pa.field(name, pa.int64() if name.endswith("_count") else pa.float64()) for name in cls.signals()]
 
+    @property
+    def by_language(self) -> Mapping[str, Mapping[str, LimitBlock]]:
+        """The limits of single languages, which lie over the others rule by rule."""
+        return getattr(self.settings, "by_language", {})
+
+    def for_language(self, language: str | None) -> RuleFamily:
+        own = self.by_language.get(language or "")
+        if own is None:
+            return self
+        return type(self)(self.settings.model_copy(update={**own, "by_language": {}}), self.context)
+
+    def faults(self) -> list[str]:
+        if self.by_language and "language" not in self.context.option("columns", ()):
+            return [f"{self.name}.by_language: subset {self.context.subset} needs the stage language for it"]
+        return []
+
     def own_limits(self) -> dict[str, Limit]:
         """Return the limits of the block, in the family's order; a rule without ends has none."""
         blocks = {name: getattr(self.settings, name, None) for name in self.signals()}
@@ -348,10 +370,23 @@ class RuleFamily(Stage):
         }
 
     def judged_columns(self) -> list[str]:
-        return list(self.own_limits())
+        limited = {*self.own_limits(), *(name for own in self.by_language.values() for name in own)}
+        return [name for name in self.signals() if name in limited] + (["language"] if self.by_language else [])
 
     def verdict(self, columns: pa.RecordBatch) -> dict[str, np.ndarray]:
-        return violations(columns, self.own_limits())
+        broken = violations(columns, self.own_limits())
+        if not self.by_language:
+            return broken
+        codes = columns.column("language").to_numpy(zero_copy_only=False)
+        for language in self.by_language:
+            rows = codes == language
+            if not rows.any():
+                continue
+            own = violations(columns, self.for_language(language).own_limits())
+            for name in {**broken, **own}:
+                mask = broken.setdefault(name, np.zeros(len(codes), bool))
+                mask[rows] = own[name][rows] if name in own else False
+        return {name: broken[name] for name in self.signals() if name in broken}
 
     def limit_in_words(self, signal: str) -> str:
         return limit_in_words(self.own_limits().get(signal))
@@ -361,10 +396,16 @@ class RuleFamily(Stage):
         return {name: limits.get(name, Limit()) for name in self.signals() if getattr(self.settings, name, None)}
 
     def settings_in_words(self) -> list[tuple[str, str]]:
-        return [(f"{self.name}.{signal}", range_in_words(limit)) for signal, limit in self.own_limits().items()]
+        lines = [(f"{self.name}.{signal}", range_in_words(limit)) for signal, limit in self.own_limits().items()]
+        for language, own in sorted(self.by_language.items()):
+            ends = ", ".join(f"{signal} {range_in_words(limit)}" for signal, limit in own.items())
+            lines.append((f"{self.name}.by_language.{language}", ends))
+        return lines
 
     @classmethod
     def is_limit(cls, names: list[str]) -> bool:
+        if names[0] == "by_language" and len(names) > 2:
+            names = names[2:]
         return names[0] in cls.limits.__dataclass_fields__
 
 

@@ -200,12 +200,14 @@ def measure_text(batch: pa.RecordBatch, stages: Sequence[Stage] | None = None) -
         for stage in chosen:
             batch = stage.apply(batch)
         return batch
+    quality: Any = by_name["quality"]
     repetition: Any = by_name["repetition"]
 
     def measure(rows: pa.RecordBatch) -> Mapping[str, pa.Array]:
         options = repetition.measure_options()
         both = rules.measure(rows.column("text"), num_hashes=1, **options)
-        return columns_of(both.quality) | columns_of(both.repetition)
+        own = quality.with_stop_words(rows, columns_of(both.quality))
+        return {**own, **columns_of(both.repetition)}
 
     return with_measures(batch, measure)
 
