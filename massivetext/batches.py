@@ -62,7 +62,8 @@ class Place:
     """Where a batch stands in its part.
 
     Attributes:
-        subset, source, part: names of the subset, of the source and of the part.
+        subset, part: names of the subset and of the part.
+        source: name of the part's source; empty for a part of several files, whose rows have each their own.
         number: of the batch in its part, from 0.
         first_row: of its first record in its part.
         is_last: whether the part ends with it. The last batch of a part has no rows.
@@ -97,14 +98,21 @@ def place_of(batch: pa.RecordBatch) -> Place | None:
     return Place(**{**data, "failures": tuple(data["failures"]), "stages": tuple(data["stages"])})
 
 
-def from_records(records: Sequence[Record], place: Place) -> pa.RecordBatch:
-    """Return BATCH_SCHEMA with one row a record, in order."""
+def from_records(records: Sequence[Record], place: Place, sources: Sequence[str] | None = None) -> pa.RecordBatch:
+    """Return BATCH_SCHEMA with one row a record, in order.
+
+    Args:
+        records: of a part.
+        place: the batch's place in its part.
+        sources: the source of each record; the place's for all if None.
+    """
     n = len(records)
-    ids = [document_id(place.subset, place.source, record.offset) for record in records]
+    names = [place.source] * n if sources is None else sources
+    ids = [document_id(place.subset, name, record.offset) for name, record in zip(names, records)]
     columns = [
         pa.array(ids, pa.string()),
         pa.repeat(pa.scalar(place.subset, pa.string()), n),
-        pa.repeat(pa.scalar(place.source, pa.string()), n),
+        pa.array(names, pa.string()),
         pa.array([record.offset for record in records], pa.int64()),
         pa.array([record.url for record in records], pa.string()),
         pa.array([record.timestamp for record in records], pa.string()),
@@ -190,6 +198,8 @@ def map_documents(
     if batch.num_rows <= 1 or not isolation.is_alone():
         scope = isolation.DOCUMENT if batch.num_rows == 1 else isolation.BATCH
         offset = batch.column("offset")[0].as_py() if batch.num_rows and "offset" in batch.schema.names else 0
+        if batch.num_rows and "source" in batch.schema.names:
+            isolation.of_file(batch.column("source")[0].as_py() or "")
         isolation.begin(step, offset or 0, batch.nbytes, scope)
         try:
             return function(batch)

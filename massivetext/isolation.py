@@ -5,13 +5,14 @@ which document it is at and by which step, and the parent looks at the note, and
 a second. A process over a limit is ended, and its part is read again by a new one, which leaves that document out with
 a reason. A process that dies three times at one document is taken for that document's fault too.
 
-Of reading, the record is not known before it is there: a part whose reading is over a limit ends at that record, with
+Of reading, the record is not known before it is there: a file whose reading is over a limit ends at that record, with
 all records before it. A measure is taken of a batch of documents at once; where that is over a limit, the part is read
 again with each document measured by itself.
 """
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 import struct
@@ -20,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from multiprocessing import reduction
 from typing import IO, Any, NamedTuple
 
@@ -37,6 +39,7 @@ __all__ = [
     "failure",
     "is_alone",
     "limited",
+    "of_file",
     "reading_ends",
 ]
 
@@ -52,18 +55,20 @@ EVERY = 0.2
 """Seconds between two looks."""
 
 DOCUMENT, BATCH, READING = 0, 1, 2
-_NOTE = struct.Struct("<QqdqB31s")
+_NOTE = struct.Struct("<QqQdqB31s")
 _STEP = _NOTE.size - 31
 
 
 class Blame(NamedTuple):
     """What a process was at when it was over a limit or died. key: the offset of the document, of the first one of a
-    batch, or for reading the number of records before it."""
+    batch, or for reading the number of records of its file before it. file: a number for the document's source, for a
+    part can have several files."""
 
     scope: int
     key: int
     step: str
     kind: str
+    file: int = 0
 
     @property
     def reason(self) -> str:
@@ -87,9 +92,9 @@ class Note:
 
     def read(self) -> tuple[int, float, int, Blame | None]:
         """How many steps were begun, the seconds and bytes that this one has, and what it is (kind left empty)."""
-        count, key, seconds, memory, scope, step = _NOTE.unpack_from(self.memory)
+        count, key, file, seconds, memory, scope, step = _NOTE.unpack_from(self.memory)
         name = step.rstrip(b"\0").decode()
-        return count, seconds, memory, Blame(scope, key, name, "") if name else None
+        return count, seconds, memory, Blame(scope, key, name, "", file) if name else None
 
     def close(self) -> None:
         self.memory.close()
@@ -104,8 +109,9 @@ def _received(handle: Any) -> Note:
 
 _note: Note | None = None
 _seconds, _memory = SECONDS, MEMORY
-_blamed: dict[int, str] = {}
-_last: Blame | None = None
+_blamed: dict[tuple[int, int], str] = {}
+_ends: dict[int, Blame] = {}
+_file = 0
 _is_alone = _is_begun = False
 
 
@@ -118,16 +124,28 @@ def attach(note: Note) -> None:
 @contextmanager
 def limited(seconds: float, memory: int, blamed: Sequence[Blame]) -> Iterator[None]:
     """The limits of each step in the block, and what earlier attempts at the same part are known to have died of."""
-    global _seconds, _memory, _blamed, _last, _is_alone
-    _seconds, _memory = seconds, memory
-    _blamed = {blame.key: blame.reason for blame in blamed if blame.scope == DOCUMENT}
-    _last = min((blame for blame in blamed if blame.scope == READING), key=lambda blame: blame.key, default=None)
+    global _seconds, _memory, _blamed, _ends, _file, _is_alone
+    _seconds, _memory, _file = seconds, memory, 0
+    _blamed = {(blame.file, blame.key): blame.reason for blame in blamed if blame.scope == DOCUMENT}
+    reading = sorted((blame for blame in blamed if blame.scope == READING), key=lambda blame: -blame.key)
+    _ends = {blame.file: blame for blame in reading}  # the first one of each file counts
     _is_alone = any(blame.scope == BATCH for blame in blamed)
     try:
         yield
     finally:
         end()
-        _blamed, _last, _is_alone = {}, None, False
+        _blamed, _ends, _file, _is_alone = {}, {}, 0, False
+
+
+def of_file(source: str) -> None:
+    """What is begun from now on is of this source."""
+    global _file
+    _file = _number(source)
+
+
+@lru_cache(maxsize=4096)
+def _number(source: str) -> int:
+    return int.from_bytes(hashlib.blake2b(source.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 def begin(step: str, key: int, n_bytes: int = 0, scope: int = DOCUMENT) -> None:
@@ -137,7 +155,7 @@ def begin(step: str, key: int, n_bytes: int = 0, scope: int = DOCUMENT) -> None:
         _is_begun = bool(step)
         _note.count += 1
         seconds, memory = _seconds + n_bytes * 1e-6, _memory + n_bytes * MEMORY_PER_BYTE
-        _NOTE.pack_into(_note.memory, 0, _note.count, key, seconds, memory, scope, step.encode())
+        _NOTE.pack_into(_note.memory, 0, _note.count, key, _file, seconds, memory, scope, step.encode())
 
 
 def at(step: str) -> None:
@@ -152,13 +170,14 @@ def end() -> None:
 
 
 def failure(offset: int) -> str | None:
-    """The reason for which the document at this offset is left out, or None."""
-    return _blamed.get(offset)
+    """The reason for which the document at this offset of the source (`of_file`) is left out, or None."""
+    return _blamed.get((_file, offset))
 
 
 def reading_ends(n_records: int) -> str | None:
-    """The reason for which nothing may be read after so many records of the part, or None."""
-    return _last.reason if _last is not None and n_records >= _last.key else None
+    """The reason for which nothing may be read after so many records of the source (`of_file`), or None."""
+    last = _ends.get(_file)
+    return last.reason if last is not None and n_records >= last.key else None
 
 
 def is_alone() -> bool:
@@ -219,12 +238,12 @@ class Suspects:
 
     def __init__(self, attempts: int) -> None:
         self._attempts = attempts
-        self._deaths: Counter[tuple[str, int, int]] = Counter()
+        self._deaths: Counter[tuple[str, int, int, int]] = Counter()
 
     def is_guilty(self, task: str, blame: Blame, is_certain: bool) -> bool:
         """Note one more death. One that may have been of something else counts once there are as many as attempts, all
         at this document. What was left out already cannot be guilty again."""
-        key = task, blame.scope, blame.key
+        key = task, blame.scope, blame.file, blame.key
         before = self._deaths[key]
         self._deaths[key] += self._attempts if is_certain else 1
         return before < self._attempts <= self._deaths[key]

@@ -1,22 +1,51 @@
-"""Input splits: what one task of the per-document pass reads. A part is a file, or a split of one by bytes alone."""
+"""Input splits: what one task of the per-document pass reads.
+
+A part is a range of one large file, or some small files together. Which ones depends on their names and bytes alone:
+the files of a subset are gone through in the order of their sources, and a pack is closed where it has half of
+PACK_BYTES and a hash of the next file's name says so. So a file that is new, gone or longer than before changes the
+packs beside it and no others.
+
+    sources    a   b   c   D          e   f   g   h   i        (D is large)
+    parts      a+b+c       D-0 D-1    e+f     g+h+i
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from massivetext import readers, storage
 from massivetext.errors import RecipeError, SourceError
 from pipelines.recipe.model import Recipe
 
-__all__ = ["Part", "find_parts", "source_warnings", "split_files"]
+__all__ = ["PACK_BYTES", "SMALL_BYTES", "File", "Part", "find_parts", "ranges_of", "source_warnings", "split_files"]
+
+PACK_BYTES = 64 << 20
+"""About how many bytes of small files make a part; none has more than twice as many."""
+
+SMALL_BYTES = 16 << 20
+"""A file of more bytes is never packed: it is a part, or several, as it is."""
+
+FILE_BYTES = 4 << 10
+"""What opening a file counts for in a pack, so that a pack of empty files ends too."""
+
+
+class File(NamedTuple):
+    """A source file. `source` is its name below the fixed prefix of the recipe's pattern. `stamp`: when the file was
+    last changed, so that one written anew is read anew; it shapes no output."""
+
+    path: str
+    source: str
+    n_bytes: int
+    stamp: int = 0
 
 
 @dataclass(frozen=True)
 class Part:
-    """A range of one source file. `source` is its name below the fixed prefix of the recipe's pattern. `stamp`: when
-    the file was last changed, so that one written anew is read anew; it shapes no output."""
+    """A range of one source file, whose `path`, `source` and `stamp` it has as `File` does; or several small files,
+    each read whole, of which the first one gives `path` and `source`."""
 
     subset: str
     format: str
@@ -28,6 +57,7 @@ class Part:
     n_bytes: int
     fields: Mapping[str, str]
     stamp: int = 0
+    files: tuple[File, ...] = ()
 
     @property
     def name(self) -> str:
@@ -35,16 +65,30 @@ class Part:
         digest = hashlib.blake2b(self.source.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
         return f"part-{digest}-{self.split:05d}"
 
+    @property
+    def members(self) -> tuple[File, ...]:
+        """The files that it is read from, in order."""
+        return self.files or (File(self.path, self.source, self.n_bytes, self.stamp),)
+
+
+class _Kind(NamedTuple):
+    """How files are read. Only files of one kind share a part."""
+
+    format: str
+    fields: Mapping[str, str]
+    is_packed: bool = True
+
 
 def find_parts(recipe: Recipe) -> list[Part]:
     """All parts of a recipe's sources, by subset, source and split.
 
-    A file that cannot be looked at is one part, whose task then says why. Raises RecipeError for a source that matches
-    no file, and for two files of a subset with one source name.
+    A file that cannot be looked at is read like an empty one; its task then says why it cannot be. Raises RecipeError
+    for a source that matches no file, and for two files of a subset with one source name.
     """
     parts = []
     for subset, block in recipe.filled.items():
         origin: dict[str, str] = {}
+        found: list[tuple[File, _Kind]] = []
         for number, source in enumerate(block.sources):
             place = f"subsets.{subset}.sources.{number}.path"
             paths = readers.find(source.path, source.format)
@@ -61,13 +105,10 @@ def find_parts(recipe: Recipe) -> list[Part]:
                     )
                 origin[name] = path
                 names.append(name)
-            for path, name, (n_bytes, stamp, ranges) in zip(paths, names, _looks(paths, source.format, prefix)):
-                for split, (start, stop) in enumerate(ranges):
-                    share = max(1, n_bytes // len(ranges))
-                    parts.append(
-                        Part(subset, source.format, path, name, split, start, stop, share, source.fields, stamp)
-                    )
-    return sorted(parts, key=lambda part: (part.subset, part.source, part.split))
+            kind = _Kind(source.format, source.fields, source.pack)
+            found += [(file, kind) for file in _look(paths, names, source.format, prefix)]
+        parts += _parts(subset, found)
+    return parts
 
 
 def source_warnings(parts: Sequence[Part]) -> list[str]:
@@ -85,7 +126,7 @@ def source_warnings(parts: Sequence[Part]) -> list[str]:
 
 
 def split_files(path: str, format: str, subset: str, fields: Mapping[str, str]) -> list[Part]:
-    """Return the parts of the files that a path or a pattern names, by source and split.
+    """Return the parts of the files that a path or a pattern names, by source and split; small files are packed.
 
     Raises:
         SourceError: no file matches.
@@ -95,11 +136,8 @@ def split_files(path: str, format: str, subset: str, fields: Mapping[str, str]) 
         raise SourceError(f"{path}: no file matches; expected a file, a folder or a pattern")
     prefix = storage.source_prefix(path)
     names = [_as_text(one[len(prefix) :]) for one in paths]
-    return [
-        Part(subset, format, one, name, split, start, stop, max(1, n_bytes // len(ranges)), fields, stamp)
-        for one, name, (n_bytes, stamp, ranges) in zip(paths, names, _looks(paths, format, prefix))
-        for split, (start, stop) in enumerate(ranges)
-    ]
+    kind = _Kind(format, fields)
+    return _parts(subset, [(file, kind) for file in _look(paths, names, format, prefix)])
 
 
 def _as_text(name: str) -> str:
@@ -107,17 +145,86 @@ def _as_text(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _looks(paths: Sequence[str], format: str, prefix: str) -> list[tuple[int, int, list[tuple[int, int]]]]:
-    """Bytes, stamp and ranges of each path; of one that cannot be looked at a single empty range."""
+def _look(paths: Sequence[str], names: Sequence[str], format: str, prefix: str) -> list[File]:
+    """Bytes and stamp of each path; none of one that cannot be looked at."""
     remote = storage.is_remote(prefix)
     # One request for 1,000 files, not two for each.
     known = storage.list_sizes(prefix) if remote and len(paths) > 1 and format != "repositories" else {}
 
-    def look(path: str) -> tuple[int, int, list[tuple[int, int]]]:
+    def look(pair: tuple[str, str]) -> File:
+        path, name = pair
         try:
-            found = known.get(path) or (readers.size(path, format), readers.stamp(path, format))
-            return *found, readers.split(path, format, size=found[0]) or [(0, 0)]
+            return File(path, name, *(known.get(path) or (readers.size(path, format), readers.stamp(path, format))))
         except SourceError:
-            return 0, 0, [(0, 0)]
+            return File(path, name, 0)
 
-    return storage.each(look, paths, remote=remote)
+    return storage.each(look, list(zip(paths, names)), remote=remote)
+
+
+def _parts(subset: str, found: Iterable[tuple[File, _Kind]]) -> list[Part]:
+    """The parts of a subset's files, by source and split."""
+    ordered = sorted(found, key=lambda pair: pair[0].source)
+    packs = list(_packs(ordered))
+    single = [(*pack[0], kind) for pack, kind in packs if len(pack) == 1]
+    remote = bool(single) and storage.is_remote(single[0][0])
+
+    def split(file: tuple[str, str, int, int, _Kind]) -> list[tuple[int, int]]:
+        path, _, n_bytes, _, kind = file
+        return ranges_of(path, kind.format, n_bytes)
+
+    ranges = iter(storage.each(split, single, remote=remote))
+    parts: list[Part] = []
+    for pack, kind in packs:
+        path, source, n_bytes, stamp = pack[0]
+        if len(pack) > 1:
+            total = max(1, sum(file.n_bytes for file in pack))
+            parts.append(Part(subset, kind.format, path, source, 0, 0, total, total, kind.fields, 0, tuple(pack)))
+            continue
+        own = next(ranges)
+        share = max(1, n_bytes // len(own))
+        parts += [
+            Part(subset, kind.format, path, source, number, start, stop, share, kind.fields, stamp)
+            for number, (start, stop) in enumerate(own)
+        ]
+    return parts
+
+
+def ranges_of(path: str, format: str, n_bytes: int) -> list[tuple[int, int]]:
+    """The ranges of a file that can be read apart; of one that cannot be looked at a single empty one."""
+    try:
+        return readers.split(path, format, size=n_bytes) or [(0, 0)]
+    except SourceError:
+        return [(0, 0)]
+
+
+def _packs(ordered: Iterable[tuple[File, _Kind]]) -> Iterator[tuple[list[File], _Kind]]:
+    """The files that are read together, in the order given: small ones of one kind, or one file by itself."""
+    pack: list[File] = []
+    last: _Kind | None = None
+    n_bytes = 0
+    for file, kind in ordered:
+        is_small = kind.is_packed and file.n_bytes <= SMALL_BYTES
+        own = file.n_bytes + FILE_BYTES
+        if pack and last is not None and (not is_small or kind != last or _is_full(n_bytes, own, file.source)):
+            yield pack, last
+            pack, n_bytes = [], 0
+        if not is_small:
+            yield [file], kind
+            continue
+        pack.append(file)
+        last, n_bytes = kind, n_bytes + own
+    if pack and last is not None:
+        yield pack, last
+
+
+def _is_full(n_bytes: int, more: int, source: str) -> bool:
+    """Whether a pack of n_bytes ends before the file of this source, which has `more`. From half of PACK_BYTES on, each
+    further byte has the same chance to be the last one."""
+    half = PACK_BYTES // 2
+    if n_bytes < half:
+        return False
+    if n_bytes + more > 2 * PACK_BYTES:
+        return True
+    key = source.encode("utf-8", "surrogatepass")
+    drawn = int.from_bytes(hashlib.blake2b(key, digest_size=8, person=b"massivetext pack").digest(), "big")
+    return drawn * half < more << 64

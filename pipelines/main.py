@@ -36,6 +36,7 @@ from pipelines.mix import mix
 from pipelines.recipe import Isolation, Recipe, ledger_schema
 from pipelines.run_folder.folder import Folder
 from pipelines.run_folder.history import Timed
+from pipelines.run_folder.part_files import FILES
 from pipelines.run_folder.rerun import redone, why
 from pipelines.stages import STAGES, testset_index
 from pipelines.stages.stage import canonical, content_digest
@@ -262,8 +263,15 @@ class CurateFingerprints:
             self.common,
             stages,
             self.columns,
-            [part.source, part.format, part.start, part.stop, part.n_bytes, part.stamp, dict(part.fields)],
+            _marks(part),
         )
+
+
+def _marks(part: Part) -> list[Any]:
+    """What tells a part from another one, or from itself before a file of it was written anew."""
+    if part.files:
+        return [part.format, dict(part.fields), [file[1:] for file in part.files]]
+    return [part.source, part.format, part.start, part.stop, part.n_bytes, part.stamp, dict(part.fields)]
 
 
 def _ledger_fingerprint(
@@ -328,11 +336,13 @@ def _prepare_testsets(recipe: Recipe, folder: Folder) -> None:
 def _sweep(folder: Folder, tasks: Sequence[PartTask]) -> None:
     """Remove evidence, duplicates and ledgers of parts that the sources no longer have."""
     known = {(task.part.subset, task.part.name) for task in tasks}
-    for kind in ("work/evidence", "work/contamination", "work/ledger", "work/duplicates"):
+    packed = {(task.part.subset, task.part.name) for task in tasks if task.part.files}
+    for kind in ("work/evidence", "work/contamination", "work/ledger", "work/duplicates", FILES):
         base = folder.path(kind)
         for path in storage.list_files(base):
             subset, _, name = path[len(base) + 1 :].partition("/")
-            if path.endswith(".parquet") and (subset, name.removesuffix(".parquet")) not in known:
+            name, _, suffix = name.rpartition(".")
+            if suffix in ("parquet", "json") and (subset, name) not in (packed if kind == FILES else known):
                 storage.remove(path)
 
 
@@ -375,9 +385,9 @@ def reading_notes(recipe: Recipe, sums: Mapping[str, Mapping[str, int]]) -> list
 
 def _judge_failures(recipe: Recipe, tasks: Sequence[PartTask], markers: Sequence[Marker], outcome: Outcome) -> None:
     for task, marker in zip(tasks, markers):
-        outcome.failures += [
-            f"{task.part.path}: {line.removeprefix(task.part.path + ': ')}" for line in marker.failures
-        ]
+        # A part of several files has failures that each name a file.
+        path = "" if task.part.files else f"{task.part.path}: "
+        outcome.failures += [f"{path}{line.removeprefix(path)}" for line in marker.failures]
     for subset, counts in outcome.counts.items():
         n = sum(sums[0] for sums in counts.values())
         failed = sum(sums[0] for name, sums in counts.items() if name.startswith("failed"))

@@ -52,8 +52,13 @@ class Isolating(Protocol):
     def without(self, blame: isolation.Blame) -> Task:
         """Return the same task, which leaves out what is to blame."""
 
-    def given_up(self, message: str) -> Task:
-        """Return a task that records that nothing of the input could be read."""
+    def given_up(self, message: str) -> Isolating:
+        """Return a task that records that nothing of the input could be read, or first one that gives up only what of
+        it cannot be read."""
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nothing of the input is read."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,7 @@ class PartTask:
         seconds, memory: what one step may take for one document.
         blamed: documents that are left out for what they did to a process.
         message: why the part is given up unread; empty if it is read.
+        is_careful: whether a file of several that fails in an unforeseen way is given up by itself.
     """
 
     part: Part
@@ -113,15 +119,22 @@ class PartTask:
     memory: int = isolation.MEMORY
     blamed: tuple[isolation.Blame, ...] = ()
     message: str = ""
+    is_careful: bool = False
 
     @property
     def weight(self) -> int:
         return self.part.n_bytes
 
+    @property
+    def is_given_up(self) -> bool:
+        return bool(self.message)
+
     def without(self, blame: isolation.Blame) -> PartTask:
         return replace(self, blamed=(*self.blamed, blame))
 
     def given_up(self, message: str) -> PartTask:
+        if self.part.files and not self.is_careful:
+            return replace(self, is_careful=True)
         return replace(self, message=message)
 
 

@@ -37,7 +37,7 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
         own = [part for part in parts if part.subset == name]
         subsets[name] = {
             "weight": whole.mixture.weights.get(name, 0),
-            "files": len({part.source for part in own}),
+            "files": len({file.source for part in own for file in part.members}),
             "parts": len(own),
             "bytes": sum(part.n_bytes for part in own),
             "stages": list(subset.stages),

@@ -56,13 +56,13 @@ def evidence(
     texts: Texts,
     ids: Sequence[str] | pa.Array,
     *,
-    source: str,
+    source: str | pa.Array,
     banding: Banding,
     timestamps: Sequence[str | None] | pa.Array | None = None,
     urls: Sequence[str | None] | pa.Array | None = None,
     signed: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
 ) -> pa.RecordBatch:
-    """EVIDENCE_SCHEMA, one row per text. `ids` are 32 hexadecimal digits each.
+    """EVIDENCE_SCHEMA, one row per text. `ids` are 32 hexadecimal digits each; `source` is that of all, or of each.
 
     `signed`: signatures uint32[n, num_hashes] of SIGNATURE_SEED, shingle digests uint64[n, 2] and numbers of shingles
     int64[n], where another kernel has made them in its own pass; num_hashes may exceed the banding's.
@@ -82,7 +82,7 @@ def evidence(
         pa.array(lengths),
         _microseconds(_list(timestamps, n)),
         pa.array([_capture(url) if url and url.strip() else None for url in _list(urls, n)], pa.binary(16)),
-        pa.repeat(pa.scalar(source, pa.string()), n),
+        pa.repeat(pa.scalar(source, pa.string()), n) if isinstance(source, str) else source,
     ]
     return pa.RecordBatch.from_arrays(columns, schema=EVIDENCE_SCHEMA)
 

@@ -1,7 +1,7 @@
 """Repositories of code: folders, tar files (plain or compressed) and zip files; one record a file, licence from its
 repository's licence file.
 
-A source is a folder of repositories and archives, or a pattern that matches them. A part is one repository, or one
+A source is a folder of repositories and archives, or a pattern that matches them. A path is one repository, or one
 archive: a top-level folder of an archive is a repository, and an archive with a licence file at its top is one itself.
 Nothing is unpacked to disk, and nothing is followed: links, devices and members whose names lead out of the archive are
 rows of the ledger, never files.

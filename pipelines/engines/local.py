@@ -144,7 +144,8 @@ class _Run:
             self.queue.append((task, news.attempt + 1))
         elif news.attempt == ATTEMPTS and isinstance(task, Isolating):
             text = f"given up after {ATTEMPTS} attempts ({message}); the next run tries it again"
-            self.queue.append((task.given_up(text), ATTEMPTS + 1))
+            given_up = task.given_up(text)
+            self.queue.append((given_up, ATTEMPTS + 1 if given_up.is_given_up else 1))
         else:
             self.failures.append(f"{marker}: {message}")
 

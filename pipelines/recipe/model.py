@@ -29,12 +29,13 @@ __all__ = ["Isolation", "Mixture", "Recipe", "Source", "Subset", "TestSet"]
 
 class Source(Block):
     """Files of one format. `path` is a file, a folder or a pattern, local or a URL; `name` goes before each file's
-    source name where two patterns of a subset hold files of equal names."""
+    source name where two patterns of a subset hold files of equal names; `pack`: whether small files share a part."""
 
     format: Function
     path: Path
     name: str = ""
     fields: dict[str, str] = {}
+    pack: bool = True
 
     @field_validator("format")
     @classmethod
@@ -378,7 +379,8 @@ def canonical_subset(subset: Any) -> dict[str, Any]:
         if is_function(source.format):
             file = readers.source_file(source.format)
             one["format"] = f"{source.format.rpartition(':')[2]} {content_digest(file) if file else None}"
-        sources.append({**one, **{key: value for key in ("name", "fields") if (value := getattr(source, key))}})
+        one |= {key: value for key in ("name", "fields") if (value := getattr(source, key))}
+        sources.append(one if source.pack else {**one, "pack": False})
     data["sources"] = sorted(sources, key=lambda source: json.dumps(source, sort_keys=True))
     return data
 

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines.tasks import read_markers
+from pipelines.run_folder.part_files import changed_files
+from pipelines.tasks import PartTask, read_markers
 
 __all__ = ["first_stage", "redone", "why"]
 
@@ -50,11 +51,14 @@ def redone(changed: Sequence[str]) -> list[str]:
 def why(stage: str, tasks: Sequence[Any], left: Sequence[Any]) -> str | None:
     """`curate: 3 of 10 parts: 2 new, 1 changed`, or None where nothing was there before, or all of it stands."""
     found: Counter[str] = Counter()
+    files: Counter[str] = Counter()
     for task, marker in zip(left, read_markers([task.marker for task in left])):
         if marker is None:
             found["new"] += 1
         elif marker.fingerprint != task.fingerprint:
             found["changed, or read by other rules"] += 1
+            if isinstance(task, PartTask):
+                files += changed_files(task.root, task.part)
         elif marker.failures:
             found["failed before"] += 1
         else:
@@ -62,4 +66,6 @@ def why(stage: str, tasks: Sequence[Any], left: Sequence[Any]) -> str | None:
     if not left or found["new"] == len(tasks):
         return None
     reasons = ", ".join(f"{n:,} {name}" for name, n in found.items())
-    return f"{stage}: {len(left):,} of {len(tasks):,} parts: {reasons}; the others stand"
+    of_files = ", ".join(f"{files[name]:,} {name}" for name in ("new", "changed", "gone") if files[name])
+    of_files = f" (files in them: {of_files})" if of_files else ""
+    return f"{stage}: {len(left):,} of {len(tasks):,} parts: {reasons}{of_files}; the others stand"

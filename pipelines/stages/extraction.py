@@ -77,8 +77,10 @@ class Extraction(Stage):
             texts, outcomes, reasons = (batch.column(name).to_pylist() for name in ("text", "outcome", "reason"))
             urls, types, offsets = (batch.column(name).to_pylist() for name in ("url", "content_type", "offset"))
             kinds: list[str | None] = [None] * batch.num_rows
+            sources = batch.column("source").to_pylist() if "source" in batch.schema.names else [""] * batch.num_rows
             for i in range(batch.num_rows):
                 if outcomes[i] is None and pages[i].is_valid:
+                    isolation.of_file(sources[i])
                     texts[i], kinds[i], reasons[i] = self._one(pages[i].as_py(), offsets[i], urls[i], types[i])
                     if reasons[i] is not None:
                         outcomes[i] = reasons[i].partition(".")[0]

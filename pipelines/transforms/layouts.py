@@ -65,11 +65,11 @@ class CurateLayout:
     def _evidence(self, batch: pa.RecordBatch, chosen: np.ndarray, place: Place) -> pa.Table:
         """The evidence of duplicates of the chosen rows, in order."""
         banding = self._banding(place.subset)
-        rows = batch.select(["text", "id", "timestamp", "url"]).take(pa.array(chosen))
+        rows = batch.select(["text", "id", "timestamp", "url", "source"]).take(pa.array(chosen))
         evidence = dedup.evidence(
             rows.column("text"),
             rows.column("id"),
-            source=place.source,
+            source=rows.column("source"),
             banding=banding,
             timestamps=rows.column("timestamp"),
             urls=rows.column("url"),

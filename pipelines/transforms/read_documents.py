@@ -14,9 +14,10 @@ import pyarrow as pa
 from massivetext import isolation, readers
 from massivetext.batches import Place, empty_batch, from_records
 from massivetext.documents import Record, document_id
-from massivetext.errors import SourceError
+from massivetext.errors import DependencyError, OutputError, RecipeError, SourceError
 from massivetext.removed import held_removed
-from pipelines.input_splits import split_files
+from pipelines.input_splits import File, Part, ranges_of, split_files
+from pipelines.run_folder.part_files import write_files
 from pipelines.tasks import PartTask, task_begins
 from pipelines.transforms.base import Counters
 
@@ -58,10 +59,10 @@ class ReadDocuments(beam.PTransform):  # type: ignore[misc]
                 PartTask(part, "", "", "") for part in split_files(self.path, self.format, self.subset, self.fields)
             ]
             source = source | "Parts" >> beam.Create(tasks) | "Spread" >> beam.Reshuffle()
-        return source | "Read" >> beam.ParDo(_Read()).with_output_types(pa.RecordBatch)
+        return source | "Read" >> beam.ParDo(_ReadPart()).with_output_types(pa.RecordBatch)
 
 
-class _Read(beam.DoFn):  # type: ignore[misc]
+class _ReadPart(beam.DoFn):  # type: ignore[misc]
     def setup(self) -> None:
         self.counters = Counters("ReadDocuments")
 
@@ -79,47 +80,71 @@ class _Read(beam.DoFn):  # type: ignore[misc]
                     break
                 self.counters.add(parts=int(batch.num_rows == 0), documents_out=batch.num_rows, bytes=batch.nbytes)
                 yield batch
+        if task.root:
+            write_files(task.root, task.part)
 
 
 def read_documents(task: PartTask) -> Iterator[pa.RecordBatch]:
     """Return the batches of a part, and last one without rows."""
     part = task.part
     counts: Counter[str] = Counter()
-    failures: list[str] = [task.message] if task.message else []
-    place = Place(part.subset, part.source, part.name, fingerprint=task.fingerprint)
-    try:
-        for records in _batches(_records(task, counts)):
-            counts["records"] += len(records)
-            counts["undecodable"] += sum(record.n_replaced for record in records)
-            yield from_records(records, place)
-            place = place.next(len(records))
-    except SourceError as error:
-        # What was read before the fault stays; the fault is the part's, and the run's to report.
-        failures.append(str(error))
-        if not counts["records"]:
-            counts["records"] = 1
-            yield from_records([Record(part.start, outcome="failed", reason="failed.unreadable")], place)
-            place = place.next(1)
+    failures: list[str] = []
+    if task.message:
+        failures.append(f"{part.path} and {len(part.files) - 1:,} more: {task.message}" if part.files else task.message)
+    place = Place(part.subset, "" if part.files else part.source, part.name, fingerprint=task.fingerprint)
+    for sourced in _batches(_records(task, counts, failures)):
+        records = [record for _, record in sourced]
+        counts["records"] += len(records)
+        counts["undecodable"] += sum(record.n_replaced for record in records)
+        yield from_records(records, place, [source for source, _ in sourced])
+        place = place.next(len(records))
     yield empty_batch(replace(place, is_last=True, counts=dict(counts), failures=tuple(failures)))
 
 
-def _records(task: PartTask, counts: Counter[str]) -> Iterator[Record]:
+Sourced = tuple[str, Record]
+"""A record with the name of its source."""
+
+
+def _records(task: PartTask, counts: Counter[str], failures: list[str]) -> Iterator[Sourced]:
     """The records of a part, without the text of those that were removed, or known to end the process that works on
-    them. Where reading itself does, it stops there."""
+    them. A file that cannot be read, or not to its end, gives what was read before the fault, or one record that
+    failed; the fault is added to `failures`, and the next file is read."""
+    for file in task.part.members:
+        n = 0
+        try:
+            for record in _file_records(task, file, counts):
+                n += 1
+                yield file.source, record
+        except SourceError as error:
+            text = str(error)
+            failures.append(text if text.startswith(f"{file.path}: ") else f"{file.path}: {text}")
+            if n == 0:
+                yield file.source, Record(task.part.start, outcome="failed", reason="failed.unreadable")
+        except (DependencyError, OutputError, RecipeError):
+            raise  # no file is to blame
+        except Exception as error:
+            if not task.is_careful:
+                raise
+            failures.append(f"{file.path}: given up ({type(error).__name__}: {error}); the next run tries it again")
+            yield file.source, Record(task.part.start, outcome="failed", reason="failed.part")
+
+
+def _file_records(task: PartTask, file: File, counts: Counter[str]) -> Iterator[Record]:
+    """The records of one file of a part. Where reading itself ends the process, it stops there."""
     part, n, offset = task.part, 0, task.part.start - 1
     if task.message:
         yield Record(part.start, outcome="failed", reason="failed.part")
         return
-    records = readers.read_part(
-        part.path, part.format, start=part.start, stop=part.stop, options=part.fields, counts=counts
-    )
+    isolation.of_file(file.source)
+    records = _read(part, file, counts)
     removed = held_removed(task.root) if task.root else None
     while True:
+        isolation.of_file(file.source)
         reason = isolation.reading_ends(n)
         if reason is not None:
             yield Record(offset + 1, outcome="failed", reason=reason)
-            raise SourceError(f"{part.path}: {reason}: nothing is read after record {n}; the next run tries it again")
-        isolation.begin("reading", n, part.n_bytes, isolation.READING)
+            raise SourceError(f"{file.path}: {reason}: nothing is read after record {n}; the next run tries it again")
+        isolation.begin("reading", n, file.n_bytes, isolation.READING)
         record = next(records, None)
         if record is None:
             return
@@ -128,32 +153,28 @@ def _records(task: PartTask, counts: Counter[str]) -> Iterator[Record]:
         if reason is not None:
             record = replace(record, text=None, page=None, outcome="failed", reason=reason)
         if removed:
-            reason = removed.reason(document_id(part.subset, part.source, record.offset), record.url)
+            reason = removed.reason(document_id(part.subset, file.source, record.offset), record.url)
             if reason is not None:
                 record = replace(record, text=None, page=None, outcome="rejected", reason=reason)
         yield record
 
 
-def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
-    """Records in lists of at most BATCH_RECORDS and about BATCH_BYTES of content. What a reader raises is passed on
-    after the records that came before it."""
-    batch: list[Record] = []
+def _read(part: Part, file: File, counts: Counter[str]) -> Iterator[Record]:
+    """What the reader of the part's format gives: of a packed file all of it, else the part's range."""
+    ranges = ranges_of(file.path, part.format, file.n_bytes) if part.files else [(part.start, part.stop)]
+    for start, stop in ranges:
+        yield from readers.read_part(file.path, part.format, start=start, stop=stop, options=part.fields, counts=counts)
+
+
+def _batches(records: Iterator[Sourced]) -> Iterator[list[Sourced]]:
+    """Records in lists of at most BATCH_RECORDS and about BATCH_BYTES of content."""
+    batch: list[Sourced] = []
     size = 0
-    fault: SourceError | None = None
-    while True:
-        try:
-            record = next(records)
-        except StopIteration:
-            break
-        except SourceError as error:
-            fault = error
-            break
-        batch.append(record)
+    for source, record in records:
+        batch.append((source, record))
         size += len(record.page or b"") + len(record.text or "")
         if size >= BATCH_BYTES or len(batch) >= BATCH_RECORDS:
             yield batch
             batch, size = [], 0
     if batch:
         yield batch
-    if fault is not None:
-        raise fault

@@ -102,7 +102,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         (base / f"{number}.txt").write_text("\n".join([*texts, texts[0]]), "utf-8")
     recipe = {
         "subsets": {
-            "news": {"sources": [{"format": "lines", "path": "*.txt"}], "stages": ["quality", "deduplication"]}
+            "news": {
+                "sources": [{"format": "lines", "path": "*.txt", "pack": False}],
+                "stages": ["quality", "deduplication"],
+            }
         },
         "mixture": {"weights": {"news": 1.0}},
     }

@@ -164,13 +164,14 @@ def test_ten_thousand_parts_are_found_with_few_requests(store: int) -> None:
         "    json.dump({'subsets': {'c4': {'sources': source, 'stages': ['quality']}}}, stream)\n"
         "    stream.flush()\n"
         "    found = input_splits.find_parts(recipe.read(stream.name))\n"
-        "print(len(found), len({part.name for part in found}), {part.n_bytes for part in found})\n"
+        "files = [file for part in found for file in part.members]\n"
+        "print(len(files), len({file.source for file in files}), {file.n_bytes for file in files}, len(found))\n"
     )
     with Proxy(store) as proxy:
         code, said = python(look % BUCKET, env=environment(proxy))
 
     assert 0 == code, said
-    assert said.startswith("10000 10000 {14}"), said
+    assert said.startswith("10000 10000 {14} 1"), said
     assert proxy.faults.counts["requests"] < 60
 
 

@@ -45,8 +45,12 @@ def recipe(tmp_path: Path) -> Recipe:
             path.write_text("".join(json.dumps({"text": text}) + "\n" for text in rows), "utf-8")
     (tmp_path / "recipe.yaml").write_text(
         "subsets:\n"
-        "  c4: {sources: [{format: jsonl, path: 'c4-*.jsonl'}], stages: [quality, deduplication, contamination]}\n"
-        "  news: {sources: [{format: jsonl, path: 'news-*.jsonl'}], stages: [quality, deduplication, contamination]}\n"
+        "  c4:\n"
+        "    sources: [{format: jsonl, path: 'c4-*.jsonl', pack: false}]\n"
+        "    stages: [quality, deduplication, contamination]\n"
+        "  news:\n"
+        "    sources: [{format: jsonl, path: 'news-*.jsonl', pack: false}]\n"
+        "    stages: [quality, deduplication, contamination]\n"
         "quality: {word_count: {min: 5}, stop_word_count: {min: 0}, mean_word_length: {min: 1}}\n"
         "deduplication: {across: [c4, news]}\n"
         "testsets: [{name: own, path: items.txt, unit: line}]\n"

@@ -49,7 +49,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "recipe.yaml").write_text(
         "subsets:\n"
         "  books:\n"
-        "    sources: [{format: 'deadly:lines', path: 'in-*.txt'}]\n"
+        "    sources: [{format: 'deadly:lines', path: 'in-*.txt', pack: false}]\n"
         "    stages: [deduplication]\n"
         "max_failed: 0.5\n"
         "mixture: {weights: {books: 1.0}}\n",

@@ -31,7 +31,7 @@ def corpus(tmp_path: Path) -> Path:
     (tmp_path / "recipe.yaml").write_text(
         "subsets:\n"
         "  news:\n"
-        "    sources: [{format: lines, path: 'in/*.txt'}]\n"
+        "    sources: [{format: lines, path: 'in/*.txt', pack: false}]\n"
         "    stages: [quality, deduplication]\n"
         "quality: {word_count: {min: 5}, stop_word_count: {min: 0}, mean_word_length: {min: 1}}\n"
         "mixture: {weights: {news: 1.0}}\n",

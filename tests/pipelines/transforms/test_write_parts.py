@@ -27,7 +27,8 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
         texts = [f"the tale of {n} {i} and of what became of the people in it {'very ' * i}" for i in range(40)]
         (tmp_path / f"in-{n}.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts), "utf-8")
     (tmp_path / "recipe.yaml").write_text(
-        "subsets: {c4: {sources: [{format: jsonl, path: 'in-*.jsonl'}], stages: [quality, deduplication]}}\n"
+        "subsets:\n"
+        "  c4: {sources: [{format: jsonl, path: 'in-*.jsonl', pack: false}], stages: [quality, deduplication]}\n"
         "quality: {word_count: {min: 20}, stop_word_count: {min: 0}}\nmixture: {weights: {c4: 1.0}}\n",
         "utf-8",
     )
