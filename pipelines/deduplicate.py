@@ -28,6 +28,7 @@ from massivetext.dedup.phases import (
     exchange_of,
     finish,
     is_finished,
+    open_steps,
     prepare,
     steps_of,
 )
@@ -258,17 +259,17 @@ def _senders(folder: str, receiver: str) -> list[Step]:
     scope = read_scope(folder)
     sender = exchange_of(receiver)
     assert sender is not None
-    if all(step.is_done() for step in steps_of(scope, receiver)):
+    if not open_steps(steps_of(scope, receiver)):
         return []
     return steps_of(scope, sender[0])
 
 
 def _receive_nothing(folder: str, receiver: str) -> Iterator[str]:
     scope = read_scope(folder)
-    for step in steps_of(scope, receiver):
-        if not step.is_done():
-            _receive(scope, step, [])
-        yield step.marker
+    steps = steps_of(scope, receiver)
+    for step in open_steps(steps):
+        _receive(scope, step, [])
+    yield from (step.marker for step in steps)
 
 
 def send(step: Step) -> Iterator[tuple[str, bytes]]:
@@ -301,19 +302,20 @@ def _receive(scope: Scope, step: Step, blocks: Iterable[bytes]) -> None:
         taken.append(block)
         size += len(block)
         if step.phase == "pack" and is_large(scope, size // MEMBER.itemsize):
-            _spool(scope, step, itertools.chain(taken, coming))
-            step.write_marker(pack_large(scope, step.number))
+            runs = _spool(scope, step, itertools.chain(taken, coming))
+            step.write_marker(pack_large(scope, step.number, runs))
             return
     records = np.frombuffer(b"".join(taken), exchange[1].dtype)
     step.write_marker(exchange[1].receive(scope, step.number, records))
 
 
-def _spool(scope: Scope, step: Step, blocks: Iterable[bytes]) -> None:
+def _spool(scope: Scope, step: Step, blocks: Iterable[bytes]) -> list[str]:
     """A partition of candidates that does not fit in memory, as the runs that the exchange by files would leave."""
-    prefix = scope.path("components", f"engine-{step.number:05d}-")
-    for path in scope.runs("components"):
-        if path.startswith(prefix):
-            storage.remove(path)  # of an attempt that may have been given other blocks
+    folder = scope.path("spooled", f"{step.number:05d}")
+    storage.remove_tree(folder)  # of an attempt that may have been given other blocks
+    paths = []
     for number, block in enumerate(blocks):
         records = np.frombuffer(block, MEMBER)
-        write_run(f"{prefix}{number:05d}.run", np.full(len(records), step.number), records)
+        paths.append(storage.join(folder, f"{number:05d}.run"))
+        write_run(paths[-1], np.full(len(records), step.number), records)
+    return paths

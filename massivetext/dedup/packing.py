@@ -125,12 +125,11 @@ def is_large(scope: Scope, n_members: int) -> bool:
     return n_members * BYTES_A_MEMBER > scope.options.memory
 
 
-def pack_large(scope: Scope, partition: int) -> dict[str, int]:
-    """`pack` of a partition whose candidates do not fit in memory, from the runs that were sent to it.
+def pack_large(scope: Scope, partition: int, runs: Sequence[str]) -> dict[str, int]:
+    """`pack` of a partition whose candidates do not fit in memory, from the runs that have what was sent to it.
 
     They are divided by component and rank into ranges that fit, drawn from a sample; a component may span ranges.
     """
-    runs = scope.runs("components")
     spans = [(path, *key_rows(path, partition)) for path in runs]
     n = sum(stop - start for _, start, stop in spans)
     every = max(1, n // SAMPLE)

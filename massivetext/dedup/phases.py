@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +31,7 @@ import numpy as np
 from massivetext import storage
 from massivetext.dedup import candidates, collapse, packing, results, verification
 from massivetext.dedup.runs import key_rows, read_key, write_run
-from massivetext.dedup.scope import Scope, read_scope
+from massivetext.dedup.scope import Scope, forget_runs, read_scope
 from massivetext.errors import SourceError
 from massivetext.parquet import file_digest
 
@@ -44,6 +44,7 @@ __all__ = [
     "exchange_of",
     "finish",
     "is_finished",
+    "open_steps",
     "phases",
     "prepare",
     "run_here",
@@ -143,7 +144,7 @@ class Step:
         if self.phase == "pack":
             rows = (key_rows(path, self.number) for path in runs)
             if packing.is_large(scope, sum(stop - start for start, stop in rows)):
-                return packing.pack_large(scope, self.number)
+                return packing.pack_large(scope, self.number, runs)
         return exchange.receive(scope, self.number, read_key(runs, self.number, exchange.dtype))
 
 
@@ -156,7 +157,16 @@ def prepare(scope: Scope) -> None:
     for path in _notes(scope):
         # Its results are about to be replaced by those of other options or another team of subsets.
         storage.remove(path)
+    forget_runs()
     scope.write()
+
+
+def open_steps(steps: Sequence[Step]) -> list[Step]:
+    """Return those of a phase's steps that are not done, by one listing of their markers."""
+    if not steps:
+        return []
+    done = set(storage.list_files(steps[0].marker.rpartition("/")[0]))
+    return [step for step in steps if step.marker not in done]
 
 
 def steps_of(scope: Scope, phase: str) -> list[Step]:
@@ -212,8 +222,9 @@ def phases(scope: Scope) -> Iterator[tuple[str, list[Step]]]:
 def summary(scope: Scope) -> dict[str, int]:
     """Counts of all steps: documents, copies, distinct, candidates, verifications, removals by reason, ..."""
     counts: Counter[str] = Counter()
-    for path in storage.list_files(scope.path("done")):
-        for name, value in json.loads(storage.read_bytes(path)).items():
+    markers = storage.list_files(scope.path("done"))
+    for data in storage.each(storage.read_bytes, markers, remote=storage.is_remote(scope.folder)):
+        for name, value in json.loads(data).items():
             counts[name] = max(counts[name], value) if name.startswith("max_") else counts[name] + value
     return dict(sorted(counts.items()))
 
@@ -250,7 +261,8 @@ def is_finished(scope: Scope) -> dict[str, int] | None:
 def _digests(scope: Scope) -> dict[str, str]:
     """BLAKE2b-256 of each file of results. Raises SourceError if one is gone."""
     names = sorted(f"{part.subset}/{part.name}.parquet" for part in scope.parts if not part.fixed)
-    return {name: file_digest(storage.join(scope.output, name)) for name in names}
+    paths = [storage.join(scope.output, name) for name in names]
+    return dict(zip(names, storage.each(file_digest, paths, remote=storage.is_remote(scope.output))))
 
 
 def finish(scope: Scope) -> dict[str, int]:

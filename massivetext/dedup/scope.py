@@ -18,7 +18,7 @@ from massivetext.dedup.removal import exact_threshold
 from massivetext.errors import LimitError, OutputError
 from massivetext.parquet import open_parquet
 
-__all__ = ["POLICIES", "Options", "Part", "Scope", "make_scope"]
+__all__ = ["POLICIES", "Options", "Part", "Scope", "forget_runs", "make_scope", "read_scope"]
 
 POLICIES = ("random", "longest", "newest", "first")
 """Which of several near-duplicates is kept: by the seeded rank; most code points; latest timestamp, missing ones last;
@@ -120,13 +120,24 @@ class Scope:
     def path(self, *names: object) -> str:
         return storage.join(self.folder, *(str(name) for name in names))
 
-    def runs(self, phase: str) -> list[str]:
-        """Runs that a phase has written, in the order of their names."""
-        return [path for path in storage.list_files(self.path(phase)) if path.endswith(".run")]
+    def runs(self, phase: str) -> tuple[str, ...]:
+        """Runs that a phase has written, in the order of their names. Ask once the phase has ended: a process lists the
+        folder of a phase once, for all of its steps that read it."""
+        return _runs(self.path(phase))
 
     def write(self) -> None:
         data = asdict(self)
         storage.write_bytes(self.path("scope.json"), json.dumps(data, sort_keys=True, indent=1).encode())
+
+
+@lru_cache(maxsize=16)
+def _runs(folder: str) -> tuple[str, ...]:
+    return tuple(path for path in storage.list_files(folder) if path.endswith(".run"))
+
+
+def forget_runs() -> None:
+    """Let go of what this process knows of runs: they are about to be written anew, or removed."""
+    _runs.cache_clear()
 
 
 @lru_cache(maxsize=4)

@@ -14,7 +14,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from massivetext.dedup.phases import Step, exchange_of, phases
+from massivetext.dedup.phases import Step, exchange_of, open_steps, phases
 from massivetext.dedup.scope import Scope
 from pipelines.tasks import Task
 from pipelines.transforms.run_steps import RunSteps
@@ -127,11 +127,11 @@ class Engine(ABC):
             if exchange is not None and phase == exchange[0]:
                 senders = steps
                 continue
-            todo = [step for step in steps if not step.is_done()]
+            todo = open_steps(steps)
             if exchange is None:
                 self.run(RunSteps(), todo, on_done=on_done)
             elif todo:
-                self.exchange([step for step in senders if not step.is_done()], todo, on_done=on_done)
+                self.exchange(open_steps(senders), todo, on_done=on_done)
 
 
 _NAMED = re.compile(r"[\w.]+(?:Error|Exception|Interrupt|Exit)\b")

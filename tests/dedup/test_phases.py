@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -86,8 +88,8 @@ def test_a_component_whose_members_do_not_fit(
     """A chain of 500 in one component; 64 KiB hold 400 members while they are packed, and 12 while they are decided."""
     packed: list[dict[str, int]] = []
 
-    def spy(scope: Scope, partition: int) -> dict[str, int]:
-        packed.append(pack_large(scope, partition))
+    def spy(scope: Scope, partition: int, runs: Sequence[str]) -> dict[str, int]:
+        packed.append(pack_large(scope, partition, runs))
         return packed[-1]
 
     monkeypatch.setattr(packing, "pack_large", spy)
@@ -104,6 +106,36 @@ def test_a_component_whose_members_do_not_fit(
         assert counts["max_largest_component"] == 500
         assert counts["cut_components"] > 0
     assert max(count["max_largest_component"] for count in packed) == 500
+
+
+def test_a_process_lists_each_folder_once(tmp_path: Path, licences: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many steps read what a phase has left: names listed grow with the runs, not with their square."""
+    listed: Counter[str] = Counter()
+    list_files = storage.list_files
+
+    def counted(folder: str) -> list[str]:
+        listed[folder.rpartition("/")[2]] += 1
+        return list_files(folder)
+
+    options = Options(memory=1 << 16)
+    scope = scope_of(tmp_path, write_parts(tmp_path, licences, ids_of(len(licences)), 5, options), options)
+    monkeypatch.setattr(storage, "list_files", counted)
+    phases.run_here(scope)
+
+    assert len(scope.groups) > 4
+    assert {"digests", "bands", "copies", "bests", "edges", "candidates", "sets", "decided", "resolved"} <= set(listed)
+    # Of `pack`, also the rounds are listed.
+    assert {1, 2} >= {n for name, n in listed.items() if name != "duplicates"}
+
+
+def test_steps_that_are_done_are_known_by_one_listing(tmp_path: Path) -> None:
+    steps = [Step(str(tmp_path), "digests", number) for number in range(4)]
+    assert steps == phases.open_steps(steps)
+    for number in (0, 2):
+        steps[number].write_marker({})
+
+    assert [steps[1], steps[3]] == phases.open_steps(steps)
+    assert [] == phases.open_steps([])
 
 
 def test_a_hot_text_is_one_record_a_group(tmp_path: Path) -> None:
