@@ -112,6 +112,17 @@ def _read_block(page, start, end, row, endless):
             c = np.uint8(32)
             i -= 1
         is_lower = c >= 97 and c <= 122
+        if is_lower and in_word:  # most bytes of a text
+            if begins == 0:
+                begins = 1
+            h = (h ^ np.uint64(c)) * FNV_PRIME
+            size += 1
+            letters += 1
+            lower += 1
+            dots = 0
+            before2, before = before, c
+            i += 1
+            continue
         is_upper = c >= 65 and c <= 90
         is_digit = c >= 48 and c <= 57
         if c <= 32:
@@ -165,7 +176,8 @@ def write_wording(page, blocks, out, hashes):
         for k in (SHORT, CAPITAL, ALL_UPPER, NUMBER):
             row[k] *= share
         for k in (CURRENCY, COPYRIGHT, AT, SLASHES, COLONS, BRACKETS, QUOTES, DATES, INLINE_TAGS, IMAGES):
-            row[k] = np.log1p(row[k])
+            if row[k]:
+                row[k] = np.log1p(row[k])
 
 
 @njit(cache=True, nogil=True)
