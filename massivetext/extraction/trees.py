@@ -102,10 +102,11 @@ def compile_trees(trees: list[dict[str, Any]], n_outputs: int = 1, columns: np.n
         values.append(value)
         first.append(len(splits))
         output.append(number % n_outputs)
-    used = sorted({feature for feature, _, _ in splits})
+    column_of = [feature if columns is None else int(columns[feature]) for feature, _, _ in splits]
+    used = sorted(set(column_of))
     return Forest(
-        np.array(used if columns is None else columns[used], np.uint32),
-        np.array([used.index(feature) for feature, _, _ in splits], np.uint32),
+        np.array(used, np.uint32),
+        np.array([used.index(column) for column in column_of], np.uint32),
         np.array([_float32_below(threshold) for _, threshold, _ in splits], np.float32),
         np.array([mask for _, _, mask in splits], np.uint32),
         np.array(first, np.uint32),
