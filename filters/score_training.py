@@ -227,16 +227,26 @@ def fit_linear(
     )
 
 
-def fit_fasttext(lines: Sequence[str], output: str, settings: Mapping[str, Any], *, seed: int, dsub: int = 2) -> None:
-    """Train a fastText classifier on lines `__label__x words` and write it, quantised if the file ends in .ftz."""
+def fit_fasttext(
+    lines: Sequence[str], output: str, settings: Mapping[str, Any], *, seed: int, is_quantised: bool | None = None
+) -> None:
+    """Train a fastText classifier and write it.
+
+    Args:
+        lines: `__label__x words`, one a document.
+        output: the model's file, on this machine.
+        settings: of fastText's `train_supervised`.
+        seed: of its random numbers; it learns with one thread.
+        is_quantised: whether the model is made small; None: if the file ends in .ftz.
+    """
     import fasttext as library
 
     with tempfile.TemporaryDirectory(prefix="massivetext-") as folder:
         path = str(Path(folder) / "train.txt")
         Path(path).write_text("\n".join(lines) + "\n", "utf-8")
         model = library.train_supervised(path, thread=1, seed=seed, verbose=0, **settings)
-        if output.endswith(".ftz"):
-            model.quantize(qnorm=True, dsub=dsub)
+        if output.endswith(".ftz") if is_quantised is None else is_quantised:
+            model.quantize(qnorm=True, dsub=2)
         model.save_model(output)
 
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from massivetext.contamination.words import words as words_of
+from massivetext.errors import DependencyError
 from massivetext.text import Texts
 
 __all__ = ["LEAST", "VERSION", "count", "known_languages", "library_version", "listed", "with_languages"]
@@ -28,22 +30,29 @@ LEAST = 8
 @functools.lru_cache(maxsize=1)
 def known_languages() -> tuple[str, ...]:
     """Return the languages, but for English, of which the library has LEAST words that can count, by code."""
-    import stopwordsiso
-
-    return tuple(code for code in sorted(stopwordsiso.langs()) if code != "en" and len(_hashes(listed(code))) >= LEAST)
+    return tuple(code for code in sorted(_library().langs()) if code != "en" and len(_hashes(listed(code))) >= LEAST)
 
 
 def library_version() -> str:
     """Return the version of the library of lists: it shapes what is counted."""
+    _library()
     return metadata.version("stopwordsiso")
 
 
 @functools.lru_cache(maxsize=128)
 def listed(language: str) -> tuple[str, ...]:
     """Return the library's stop words of a language, in order; none for a language that it does not have."""
-    import stopwordsiso
+    library = _library()
+    return tuple(sorted(library.stopwords(language))) if library.has_lang(language) else ()
 
-    return tuple(sorted(stopwordsiso.stopwords(language))) if stopwordsiso.has_lang(language) else ()
+
+def _library() -> Any:
+    """Return the module of lists. Raises DependencyError where it is not installed."""
+    try:
+        import stopwordsiso
+    except ImportError as error:
+        raise DependencyError("quality.stop_words: iso needs stopwordsiso; pip install 'stopwordsiso>=0.7'") from error
+    return stopwordsiso
 
 
 @functools.lru_cache(maxsize=128)

@@ -11,7 +11,6 @@ import gzip
 import hashlib
 import io
 import random
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import yaml
 
 from filters.classifier import PIECE, SAFE, words
+from filters.score_training import fit_fasttext
 from massivetext import readers, storage
 from massivetext.errors import RecipeError, SourceError
 
@@ -144,8 +144,6 @@ def train(plan: dict[str, Any], output: str, *, data: str = "") -> Counter[str]:
 
     data: folder that relative paths of sources start from.
     """
-    import fasttext
-
     drop, seed = float(plan.get("drop", 0.0)), int(plan.get("seed", 0))
     rng = random.Random(seed)
     lines: list[str] = []
@@ -173,11 +171,6 @@ def train(plan: dict[str, Any], output: str, *, data: str = "") -> Counter[str]:
     if len(counts) < 2 or SAFE not in counts:
         raise RecipeError(f"training needs documents labelled {SAFE!r} and of a category; there are {dict(counts)}")
     rng.shuffle(lines)
-    with tempfile.TemporaryDirectory(prefix="massivetext-") as folder:
-        path = str(Path(folder) / "train.txt")
-        Path(path).write_text("\n".join(lines) + "\n", "utf-8")
-        settings = {**SETTINGS, **(plan.get("model") or {})}
-        model = fasttext.train_supervised(path, loss="ova", thread=1, seed=seed, verbose=0, **settings)
-        model.quantize(qnorm=True, dsub=2)
-        model.save_model(output)
+    settings = {"loss": "ova", **SETTINGS, **(plan.get("model") or {})}
+    fit_fasttext(lines, output, settings, seed=seed, is_quantised=True)
     return counts

@@ -13,19 +13,35 @@ from massivetext.terminal_text import one_line, visible_name
 @click.command("what-if")
 @click.argument("folder", metavar="DIR")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the run's recipe")
+@click.option(
+    "--keep", "shares", multiple=True, metavar="KEY=SHARE", help="the best share of what is kept, by a signal"
+)
+@click.option("--by", type=click.Choice(["tokens", "documents"]), default="tokens", show_default=True, help="of --keep")
 @click.option("--recipe", metavar="RECIPE", help="judge by this recipe instead of the run's own")
 @click.option("--examples", type=click.IntRange(0), default=2, show_default=True, help="documents shown for each move")
 @click.option("--json", "as_json", is_flag=True, help="everything as JSON")
-def what_if(folder: str, settings: tuple[str, ...], recipe: str | None, examples: int, as_json: bool) -> None:
+def what_if(
+    folder: str,
+    settings: tuple[str, ...],
+    shares: tuple[str, ...],
+    by: Any,
+    recipe: str | None,
+    examples: int,
+    as_json: bool,
+) -> None:
     """What would be kept of the run in DIR under other per-document limits: documents and tokens by subset, and
     documents that change sides. From the ledger alone, in seconds; no text is measured again.
 
     What later stages would do with a document that they have not seen is not known: it is counted as `unknown`, and so
     is a duplicate whose kept partner would go. Changes that need the text are refused.
 
+    --keep finds the limit of a signal that leaves the best share of the documents that the run keeps now, exactly, and
+    judges by it.
+
     \b
     massivetext what-if out --set quality.word_count.min=30
     massivetext what-if out --set subsets.massiveweb.quality.hash_ratio=null --set 'language.keep={en: 0.5, de: 0.8}'
+    massivetext what-if out --keep scores.quality_score=0.1
     massivetext what-if out --recipe other.yaml --examples 5
     """
     import shlex
@@ -34,6 +50,7 @@ def what_if(folder: str, settings: tuple[str, ...], recipe: str | None, examples
     from massivetext.errors import RecipeError
     from massivetext.looking import what_if as judging
 
+    settings = (*settings, *_limits(folder, shares, by))
     if not settings and recipe is None:
         raise RecipeError("nothing is changed: give --set quality.word_count.min=30, say, or --recipe other.yaml")
     other = changed_recipe(folder, recipe, settings)
@@ -54,6 +71,24 @@ def what_if(folder: str, settings: tuple[str, ...], recipe: str | None, examples
     for note in _notes(result["subsets"], result["moves"]):
         echo(note)
     echo(f"to make it real:\n  {result['update']}")
+
+
+def _limits(folder: str, shares: tuple[str, ...], unit: Any) -> list[str]:
+    """The settings `key.min=limit` that keep the best shares, `key=share`."""
+    from massivetext.errors import RecipeError
+    from massivetext.looking.quantiles import ledger_limit
+
+    settings = []
+    for one in shares:
+        key, equals, share = one.partition("=")
+        try:
+            value = float(share)
+        except ValueError:
+            value = -1.0
+        if not equals or "." not in key or not 0 < value < 1:
+            raise RecipeError(f"--keep {one}: expected key=share, such as scores.quality_score=0.1")
+        settings.append(f"{key}.min={ledger_limit(folder, key.rpartition('.')[2], value, unit)!r}")
+    return settings
 
 
 def _table(subsets: dict[str, Any]) -> None:

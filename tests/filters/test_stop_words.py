@@ -8,6 +8,7 @@ import pytest
 from filters import quality, stop_words
 from pipelines.stages.families import Quality
 
+pytest.importorskip("stopwordsiso")
 GERMAN = "Der Hund und die Katze, UND der Vogel: sind nicht da."
 
 

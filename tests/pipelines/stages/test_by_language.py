@@ -135,6 +135,7 @@ def test_a_limit_is_the_same_quantile_or_is_scaled_by_medians() -> None:
 
 
 def test_the_command_prints_a_block_that_a_recipe_takes(shared_data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("stopwordsiso")
     file = str(shared_data / "lang/udhr2.jsonl.gz")
     result = CliRunner().invoke(commands, ["limits", file, "--languages", "de,zh"])
     assert 0 == result.exit_code, result.output + str(result.exception)

@@ -99,6 +99,10 @@ def test_every_view_of_a_run_shows_the_scores(folder: Path) -> None:
     assert "river: +" in explained
     moved = json.loads(said("what-if", out, "--set", "scores.half.min=30", "--json"))
     assert ["massiveweb: scores.half.min: 50.0 -> 30.0"] == moved["changes"]
+    best = json.loads(said("what-if", out, "--keep", "scores.quality_score=0.3", "--by", "documents", "--json"))
+    kept = sorted((row["quality_score"] for row in rows(folder) if row["outcome"] == "kept"), reverse=True)
+    assert [f"massiveweb: scores.quality_score.min: None -> {kept[1]}"] == best["changes"]
+    assert [2, 6] == sorted(best["subsets"]["massiveweb"]["passing"][side][0] for side in ("before", "after"))
     page = report.gather(out)
     shown = {e["found"].limited.signal: e["found"] for stage in page["signals"] for e in stage["signals"]}
     assert {"quality_score", "hq", "half", "word_count"} <= set(shown)
