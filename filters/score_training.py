@@ -102,6 +102,7 @@ def train(
     seed: int = 0,
     l2: float = L2,
     settings: Mapping[str, Any] | None = None,
+    without: Sequence[str] = (),
 ) -> Trained:
     """Train a score, judge it in folds, and write the model that is fitted to all documents.
 
@@ -114,11 +115,15 @@ def train(
         seed: of folds and of fastText.
         l2: the penalty of a linear model.
         settings: of fastText, over FASTTEXT.
+        without: signals that a linear model leaves out.
 
     Raises:
         RecipeError: labels or groups are too few, or the file's ending does not fit the kind.
     """
     counts = Counter(example.label for example in examples)
+    unknown = [name for name in without if name not in SIGNALS]
+    if unknown:
+        raise RecipeError(f"--without {unknown[0]}: no such signal; expected some of {', '.join(SIGNALS)}")
     target = "number" if len(counts) > 2 and all(_is_number(label) for label in counts) else "label"
     _check(counts, target, kind, positive, output)
     chosen = "" if target == "number" else positive or max(counts)
@@ -127,6 +132,7 @@ def train(
     held_out = np.full(len(examples), np.nan)
     own = {**FASTTEXT, **(settings or {})}
     signals = signals_of([one.text for one in examples]) if kind == "linear" else {}
+    signals = {name: column for name, column in signals.items() if name not in without}
     for k in sorted(set(fold.tolist())):
         seen, unseen = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         if len({examples[i].label for i in seen.tolist()}) < 2:

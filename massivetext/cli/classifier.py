@@ -31,6 +31,7 @@ def classifier() -> None:
 @click.option("--folds", type=click.IntRange(2, 50), default=5, show_default=True, help="parts held out in turn")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="of folds and of fastText")
 @click.option("--l2", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True, help="penalty")
+@click.option("--without", multiple=True, metavar="SIGNAL", help="a signal that a linear model leaves out")
 @click.option("--licence", default="", help="of the documents, for the card")
 @click.option("--note", default="", help="a further paragraph of the card")
 @click.option("--json", "as_json", is_flag=True, help="documents by label and held-out measures as JSON")
@@ -46,6 +47,7 @@ def train(
     folds: int,
     seed: int,
     l2: float,
+    without: tuple[str, ...],
     licence: str,
     note: str,
     as_json: bool,
@@ -72,7 +74,9 @@ def train(
         documents += reading.against_run(against, len(documents), seed=seed, label="other")
         positive = "positive"
     kind = kind or ("linear" if output.endswith(".json") else "fasttext")
-    trained = train_score(documents, output, kind=kind, positive=positive, folds=folds, seed=seed, l2=l2)
+    trained = train_score(
+        documents, output, kind=kind, positive=positive, folds=folds, seed=seed, l2=l2, without=without
+    )
     name = output.rpartition("/")[2]
     paths = reading.files_of(files)
     text_of_card = card(trained, name, paths, licence=licence, folds=folds, seed=seed, note=note)

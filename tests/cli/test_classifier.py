@@ -64,6 +64,7 @@ def test_documents_of_a_group_are_in_one_fold() -> None:
         (["--output", "x.json", "--positive", "fine"], "no document has this label"),
         (["--output", "x.json", "--label", "quality"], "has no field 'quality'"),
         (["--output", "x.bin", "--kind", "linear"], "ends in .json"),
+        (["--output", "x.json", "--without", "length"], "no such signal"),
     ],
 )
 def test_what_cannot_be_trained_is_said(labelled: str, arguments: list[str], message: str) -> None:
@@ -86,9 +87,8 @@ def test_numbers_are_fitted_as_numbers(labelled: str, tmp_path: Path) -> None:
 def test_the_packaged_score_is_what_the_command_makes(shared_data: Path, tmp_path: Path) -> None:
     packaged = resources.files("filters").joinpath("data/quality_score.json").read_text("utf-8")
     output = tmp_path / "quality_score.json"
-    result = train(
-        str(shared_data / "quality/pages-250.jsonl.gz"), "--label", "good", "--output", str(output), "--json"
-    )
+    file = str(shared_data / "quality/pages-250.jsonl.gz")
+    result = train(file, "--label", "good", "--without", "mean_word_length", "--output", str(output), "--json")
 
     assert 0 == result.exit_code, result.output + str(result.exception)
     assert packaged == output.read_text("utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from importlib import resources
 from pathlib import Path
 
 import pyarrow as pa
@@ -196,6 +197,21 @@ def test_a_score_may_rest_on_an_earlier_one(tmp_path: Path) -> None:
 
 def length(batch: pa.RecordBatch) -> pa.Array:
     return pa.array([len(one) for one in batch["text"].to_pylist()])
+
+
+def test_words_for_people_hardly_move_the_packaged_score() -> None:
+    words = [
+        word
+        for line in resources.files("filters").joinpath("data/identities.txt").read_text("utf-8").splitlines()
+        if not line.startswith("#")
+        for word in line.split()
+    ]
+    story = "\n".join(text(i, 30) for i in range(8)).replace("people", "market").replace("market", "people", 3)
+    model = linear.load(str(Score().linear_path("quality_score")))
+    values = model.measure(signals_of([story, *(story.replace("people", word) for word in words)]))
+
+    assert len(words) > 300
+    assert abs(values - values[0]).max() < 0.01
 
 
 def test_signals_of_the_batch_are_used_as_they_are() -> None:
