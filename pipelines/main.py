@@ -294,13 +294,20 @@ def _ledger_fingerprint(
 def _frequent(
     folder: Folder, recipe: Recipe, tasks: Sequence[PartTask], markers: Sequence[Marker]
 ) -> dict[int, dict[str, Any]]:
-    """Files of shingles that are everywhere, for each max_documents of the recipe."""
+    """Files of shingles that are everywhere, for each max_documents of the recipe; of none, no part is looked at."""
+    tested = [name for name in recipe.filled if recipe.is_tested(name)]
+    if all(recipe.block(name, "contamination").max_documents is None for name in tested):
+        return {}
     parts = [(task.part.subset, task.part.name) for task in tasks]
     read: list[Any] = [canonical(recipe.testsets)]
-    for (subset, name), marker in zip(parts, markers):
+    duplicates = [folder.part("work/duplicates", *part) for part in parts]
+    digests = storage.each(
+        lambda path: content_digest(path) if storage.exists(path) else None,
+        duplicates,
+        remote=storage.is_remote(folder.root),
+    )
+    for (subset, name), marker, held in zip(parts, markers, digests):
         evidence = marker.outputs.get(f"work/contamination/{subset}/{name}.parquet", {})
-        duplicates = folder.part("work/duplicates", subset, name)
-        held = content_digest(duplicates) if storage.exists(duplicates) else None
         read.append([subset, name, evidence.get("blake2b"), held, recipe.goes_through(subset, "deduplication")])
     return write_frequent(folder, recipe, parts, _digest(*read))
 

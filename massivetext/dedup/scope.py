@@ -165,8 +165,9 @@ def make_scope(work: str, output: str, parts: Sequence[Part], options: Options) 
     shaping = {key: value for key, value in asdict(options).items() if key != "memory"}
     fingerprint.update(json.dumps([VERSION, shaping, options.banding.bands, options.banding.rows]).encode())
     found = []
-    for part in parts:
-        rows, source, footer = _look(part.evidence, options.banding)
+    remote = any(storage.is_remote(part.evidence) for part in parts)
+    looks = storage.each(lambda part: _look(part.evidence, options.banding), list(parts), remote=remote)
+    for part, (rows, source, footer) in zip(parts, looks):
         found.append(Part(**{**asdict(part), "rows": rows, "source": source}))
         fingerprint.update(json.dumps([part.subset, part.name, part.level, part.fixed, rows, footer]).encode())
     found.sort(key=lambda part: (not part.fixed, part.level, part.subset, part.source, part.name, part.evidence))
