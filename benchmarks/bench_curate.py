@@ -1,7 +1,7 @@
 """WARC in, curated Parquet out: pages a second of one core, and where the time goes.
 
 `python benchmarks/bench_curate.py`. The annotated pages of MASSIVETEXT_DATA as one web archive, ten times over, through
-the main job's task for a part with all stages of `massiveweb`. Shares are of profiled CPU time.
+the main job's pass over the text with all stages of `massiveweb`. Shares are of profiled CPU time.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import time
 from pathlib import Path
 
 from pipelines import recipe as recipes
-from pipelines.curate import CuratePart
+from pipelines.curate import Curate
+from pipelines.engines.local import run_here
 from pipelines.input_splits import find_parts
+from pipelines.main import part_tasks
 from pipelines.run_folder.folder import Folder
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -48,8 +50,13 @@ def main() -> None:
     text = f"subsets: {{massiveweb: {{sources: [{{format: warc, path: {folder}/x.warc.gz}}]}}}}"
     (folder / "r.yaml").write_text(text, encoding="utf-8")
     recipe = recipes.read(str(folder / "r.yaml"))
-    part = find_parts(recipe)[0]
-    task = CuratePart(Folder(str(folder / "out")), recipe, part, "bench")
+    out = Folder(str(folder / "out"))
+    tasks = part_tasks(out, recipe, find_parts(recipe))
+    work = Curate(out, recipe)
+
+    def task() -> None:
+        run_here(work, tasks)
+
     task()
     started = time.process_time()
     task()

@@ -62,8 +62,10 @@ def write_pages(path: Path, n: int) -> None:
 def overhead(folder: Path, n: int, rounds: int = 5) -> None:
     from massivetext import isolation
     from pipelines import recipe as recipes
-    from pipelines.curate import CuratePart
+    from pipelines.curate import Curate
+    from pipelines.engines.local import run_here
     from pipelines.input_splits import find_parts
+    from pipelines.main import part_tasks
     from pipelines.run_folder.folder import Folder
 
     write_pages(folder / "pages.jsonl", n)
@@ -78,8 +80,8 @@ def overhead(folder: Path, n: int, rounds: int = 5) -> None:
         for name, function in held.items():
             setattr(isolation, name, function if is_noted else lambda *args: None)
         begun = time.process_time()
-        for part in parts:
-            CuratePart(Folder(str(folder / "passes")), recipe, part, str(turn))()
+        out = Folder(str(folder / f"pass-{turn}"))
+        run_here(Curate(out, recipe), part_tasks(out, recipe, parts))
         if turn:  # the first one warms up
             spent[is_noted].append(time.process_time() - begun)
     noted, bare = (min(spent[kind]) for kind in (True, False))

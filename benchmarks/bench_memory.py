@@ -21,8 +21,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from massivetext.documents import Record
 
 WARM_UP = 0.25
 """Share of the pages after which memory should no longer grow."""
@@ -30,7 +34,7 @@ WARM_UP = 0.25
 _RECIPE = """
 subsets:
   massiveweb:
-    sources: [{{format: warc, path: "{data}/warc/*.warc.gz"}}]
+    sources: [{{format: "bench_memory:reader", path: "{folder}/pages.txt"}}]
     stages: [extraction, language, safe_search, quality, repetition, deduplication, contamination]
 testsets: [{{name: lambada, path: "{data}/testsets/lambada_test.jsonl", preset: lambada}}]
 mixture: {{weights: {{massiveweb: 1.0}}}}
@@ -56,38 +60,48 @@ def resident() -> int:
         return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+_SAMPLES: list[tuple[int, int]] = []
+"""Pages read, and the resident set then."""
+
+
+def reader(stream: BinaryIO, *, source: str, counts: Counter[str], **_: Any) -> Iterator[Record]:
+    """As many pages as the file says, in seeded order; what the recipe of this benchmark names as its format."""
+    from massivetext.documents import Record
+
+    data, n_pages = stream.read().decode().split("\n")
+    held = pages(Path(data))
+    chosen = random.Random(0)
+    step = max(1, int(n_pages) // 1000)
+    for number in range(int(n_pages)):
+        page, content_type = held[chosen.randrange(len(held))]
+        yield Record(number, page=page, url=f"http://example.org/{number}", content_type=content_type)
+        if number % step == 0:
+            _SAMPLES.append((number, resident()))
+
+
 def measure(data: Path, n_pages: int, folder: Path) -> None:
     """Run the pass over the text in this process; print the samples and the peak as one line of JSON."""
+    import bench_memory  # the reader that the recipe names is that of the module, not of this program
+
     from massivetext import contamination
-    from massivetext.documents import Record
     from pipelines import recipe as recipes
-    from pipelines.curate import CuratePart
+    from pipelines.curate import Curate
+    from pipelines.engines.local import run_here
     from pipelines.input_splits import find_parts
+    from pipelines.main import part_tasks
     from pipelines.run_folder.folder import Folder
     from pipelines.stages import testset_index
 
-    (folder / "recipe.yaml").write_text(_RECIPE.format(data=data))
+    (folder / "recipe.yaml").write_text(_RECIPE.format(data=data, folder=folder))
+    (folder / "pages.txt").write_text(f"{data}\n{n_pages}")
     recipe = recipes.read(str(folder / "recipe.yaml"))
     out = Folder(str(folder / "out"))
-    contamination.TestSets.read([testset.model_dump() for testset in recipe.testsets]).save(testset_index(out))
-    held = pages(data)
-    chosen = random.Random(0)
-    samples: list[tuple[int, int]] = []
-    step = max(1, n_pages // 1000)
-
-    def records(counts: Counter[str]) -> Iterator[Record]:
-        for number in range(n_pages):
-            page, content_type = held[chosen.randrange(len(held))]
-            yield Record(number, page=page, url=f"http://example.org/{number}", content_type=content_type)
-            if number % step == 0:
-                samples.append((number, resident()))
-
+    contamination.TestSets.read([testset.model_dump() for testset in recipe.testsets]).save(testset_index(out.root))
     started = time.process_time()
-    CuratePart(out, recipe, find_parts(recipe)[0], "benchmark").curate(records)
+    run_here(Curate(out, recipe), part_tasks(out, recipe, find_parts(recipe)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    print(
-        json.dumps({"samples": samples, "peak": peak, "seconds": time.process_time() - started, "distinct": len(held)})
-    )
+    passed = time.process_time() - started
+    print(json.dumps({"samples": bench_memory._SAMPLES, "peak": peak, "seconds": passed, "distinct": len(pages(data))}))
 
 
 def run(n_pages: int) -> dict:

@@ -147,11 +147,15 @@ def _enable_caching(kernel: Any) -> None:
             config.CACHE_DIR = before
 
 
-def njit(*, cache: bool = True, nogil: bool = True) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.njit` for kernels of this package: see `Kernel`. They cannot be used as C callbacks."""
+def njit(*, cache: bool = True, nogil: bool = True, counts: bool = True) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.njit` for kernels of this package: see `Kernel`. They cannot be used as C callbacks.
+
+    With counts=False a kernel counts no references: for one that makes no array, not even a part of one, and reads many
+    from named tuples, where numba would count each of them at each access.
+    """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        kernel = _numba.njit(nogil=nogil, no_cfunc_wrapper=True)(function)
+        kernel = _numba.njit(nogil=nogil, no_cfunc_wrapper=True, _nrt=counts)(function)
         if not isinstance(kernel, CPUDispatcher):  # NUMBA_DISABLE_JIT
             return kernel
         kernel.__class__ = Kernel

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.dedup.removal import CORE, decide, exact_threshold
+from massivetext.dedup.removal import decide, exact_threshold
+from massivetext.dedup.templates import CORE
 from massivetext.errors import RecipeError
 from tests.dedup import brute_force
 
