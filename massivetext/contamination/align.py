@@ -111,7 +111,7 @@ def shared_seeds(words, index, shift, places, n_places, width, whole, n_whole, p
             near = q // PASSAGE_STRIDE
             # Those around the seed too: between edits they may have none of their own.
             for passage in range(first + max(0, near - 3), min(end, first + near + 3)):
-                if n_parts < len(parts):
+                if n_parts < len(parts) and index.passage_tells[passage]:
                     parts[n_parts] = _packed(passage, p - q + _passage_start(index, item, passage))
                     n_parts += 1
             at += 1

@@ -50,8 +50,7 @@ class Findings:
         """Search some documents. words: their normalised words, if a pass has them already."""
         found = words_of(texts) if words is None else words
         rows, shingles = hits_of(found.hashes, found.bounds, self.testsets.arrays)
-        row, item, common = self.testsets.items_in(rows, shingles)
-        share = common / self.testsets.arrays.n_shingles[item]
+        row, item, share = self.testsets.shares_in(rows, shingles)
         np.maximum.at(self.best, item, share)
         reached = share >= self.threshold
         row, item, share = row[reached], item[reached], share[reached]

@@ -15,7 +15,7 @@ from massivetext.dedup.shingles import SHINGLE_WORDS
 from massivetext.kernels import njit
 from massivetext.text.hashing import BASE, fmix
 
-__all__ = ["ALIGNED_WORDS", "LEAST_WORDS", "PASSAGE_WORDS", "Arrays", "build"]
+__all__ = ["ALIGNED_WORDS", "LEAST_WORDS", "PASSAGE_WORDS", "Arrays", "Readings", "build"]
 
 LEAST_WORDS = 8
 """Items of fewer words are left out: they stand everywhere."""
@@ -40,8 +40,23 @@ MOST_POSTINGS = 64
 """A seed of more items than this is not used: it is an instruction that a whole set shares, or a set phrase."""
 
 
+class Readings(NamedTuple):
+    """A batch of readings of items. words: uint64[m], one reading after another; unknown, telling: bool[m]; bounds:
+    int64[n + 1], where the words of each reading start; of_item: int64[n], the item of each, numbered through all
+    batches. The readings of an item stand together."""
+
+    words: np.ndarray
+    unknown: np.ndarray
+    telling: np.ndarray
+    bounds: np.ndarray
+    of_item: np.ndarray
+
+
 class Arrays(NamedTuple):
-    """Postings, by shingle, then item: which item has which shingle, each pair once. shingles_high: uint32[p],
+    """An index over the readings of items, which are numbered through all sets. A set without several readings of an
+    item has one reading an item, so that below an *item* is a reading, but for of_item: uint32[n], the item of each.
+
+    Postings, by shingle, then item: which item has which shingle, each pair once. shingles_high: uint32[p],
     shingles_low: uint16[p], the 48 bits of the shingle's hash below the top k; items: uint32[p]. buckets:
     uint32[2^k + 1], the first posting for each value of the top k >= 16 bits, so that no bit of a hash is lost.
     filter: uint64[2^j], which 8-grams begin a shingle or are a seed, two bits each in one word. widths: uint8[14], 1
@@ -50,6 +65,7 @@ class Arrays(NamedTuple):
     seeds: uint64[s], ascending, with seed_items: uint32[s], seed_places: uint16[s] (word within item), seed_buckets,
     seed_filter (5-grams). stream: uint32[w], words of aligned items, stream_starts: int64[n + 1]. passages:
     int64[n + 1], the number of passages before each item; an item of up to PASSAGE_WORDS words has none.
+    passage_tells: uint8, 1 for each passage with at least LEAST_WORDS telling words: others are not searched for.
     """
 
     shingles_high: np.ndarray
@@ -69,6 +85,8 @@ class Arrays(NamedTuple):
     stream: np.ndarray
     stream_starts: np.ndarray
     passages: np.ndarray
+    passage_tells: np.ndarray
+    of_item: np.ndarray
 
 
 @njit(cache=True, nogil=True)
@@ -238,6 +256,34 @@ def _n_passages(n_words: np.ndarray) -> np.ndarray:
     return np.where(beyond > 0, -(-beyond // PASSAGE_STRIDE) + 1, 0)
 
 
+def _passage_tells(telling: np.ndarray, starts: np.ndarray, n_words: np.ndarray) -> np.ndarray:
+    """uint8[passages]: whether each passage of the aligned items has LEAST_WORDS telling words.
+
+    telling: bool[w], of the words of the stream; starts: int64[n + 1], where an item's words start in it.
+    """
+    before = np.concatenate([[0], np.cumsum(telling)])
+    n = _n_passages(n_words)
+    item = np.repeat(np.arange(len(n)), n)
+    number = np.arange(len(item)) - np.repeat(np.cumsum(n) - n, n)
+    first = starts[item] + np.minimum(number * PASSAGE_STRIDE, n_words[item] - PASSAGE_WORDS)
+    return (before[first + PASSAGE_WORDS] - before[first] >= LEAST_WORDS).astype(np.uint8)
+
+
+def _useful_seeds(seeds: np.ndarray, ordinals: np.ndarray) -> np.ndarray:
+    """bool[s]: which seeds, ascending, stand in at most MOST_POSTINGS places of items, by any one of their readings.
+
+    ordinals: int64[s], which reading of its item (from 0) each seed is of.
+    """
+    if not len(seeds):
+        return np.zeros(0, bool)
+    run = np.cumsum(np.r_[False, seeds[1:] != seeds[:-1]])
+    most = np.zeros(run[-1] + 1, np.int64)
+    for ordinal in range(int(ordinals.max()) + 1):
+        most = np.maximum(most, np.bincount(run[ordinals == ordinal], minlength=len(most)))
+    useful: np.ndarray = most[run] <= MOST_POSTINGS
+    return useful
+
+
 def _buckets(keys: np.ndarray) -> tuple[np.ndarray, int]:
     """First entry for each value of the top k bits, with four to eight entries a bucket where they are many; and k."""
     k = max(MINIMAL_BUCKET_BITS, len(keys).bit_length() - 3)
@@ -245,52 +291,78 @@ def _buckets(keys: np.ndarray) -> tuple[np.ndarray, int]:
     return np.concatenate([[0], np.searchsorted(keys, bounds), [len(keys)]]).astype(np.uint32), k
 
 
-def build(batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Arrays:
-    """The index over items given as batches of (words: uint64[m], unknown: bool[m], bounds: int64[n + 1]).
+def _joined(kind: type, arrays: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, kind), *arrays])
 
-    Items are numbered through all batches. Takes about three times the memory of the index.
-    """
-    keys, items, prefixes, lengths = [], [], [], []
-    seeds, seed_items, places, grams, streams = [], [], [], [], []
-    first = 0
-    for words, unknown, bounds in batches:
+
+class _Collected:
+    """What `build` gathers of all batches, each a list of arrays."""
+
+    def __init__(self) -> None:
+        self.keys: list[np.ndarray] = []
+        self.items: list[np.ndarray] = []
+        self.prefixes: list[np.ndarray] = []
+        self.lengths: list[np.ndarray] = []
+        self.seeds: list[np.ndarray] = []
+        self.seed_items: list[np.ndarray] = []
+        self.places: list[np.ndarray] = []
+        self.grams: list[np.ndarray] = []
+        self.streams: list[np.ndarray] = []
+        self.telling: list[np.ndarray] = []
+        self.of_item: list[np.ndarray] = []
+        self.n = 0
+
+    def add(self, batch: Readings, shingles: bool) -> None:
+        words, unknown, telling, bounds, of_item = batch
         m = len(words)
-        key, item, prefix = np.empty(m, np.uint64), np.empty(m, np.uint32), np.empty(m, np.uint64)
-        n = _item_shingles(words, unknown, bounds, first, key, item, prefix)
-        keys.append(key[:n])
-        items.append(item[:n])
-        prefixes.append(prefix[:n])
-        key, item, gram, place = (
-            np.empty(m, np.uint64),
-            np.empty(m, np.uint32),
-            np.empty(m, np.uint64),
-            np.empty(m, np.uint16),
-        )
-        n = _item_seeds(words, unknown, bounds, first, key, item, place, gram)
-        seeds.append(key[:n])
-        seed_items.append(item[:n])
-        places.append(place[:n])
-        grams.append(gram[:n])
+        if shingles:
+            key, item, prefix = np.empty(m, np.uint64), np.empty(m, np.uint32), np.empty(m, np.uint64)
+            n = _item_shingles(words, unknown, bounds, self.n, key, item, prefix)
+            self.keys.append(key[:n])
+            self.items.append(item[:n])
+            self.prefixes.append(prefix[:n])
+        key, item = np.empty(m, np.uint64), np.empty(m, np.uint32)
+        gram, place = np.empty(m, np.uint64), np.empty(m, np.uint16)
+        n = _item_seeds(words, unknown, bounds, self.n, key, item, place, gram)
+        self.seeds.append(key[:n])
+        self.seed_items.append(item[:n])
+        self.places.append(place[:n])
+        self.grams.append(gram[:n])
         n_words = np.diff(bounds)
-        lengths.append(n_words.astype(np.uint32))
-        aligned = (n_words >= LEAST_WORDS) & (n_words <= ALIGNED_WORDS)
+        self.lengths.append(n_words.astype(np.uint32))
+        aligned = np.repeat((n_words >= LEAST_WORDS) & (n_words <= ALIGNED_WORDS), n_words)
         # An unknown word is 0 in the stream, which the low half of a word's hash is once in 4 thousand million.
-        streams.append(np.where(unknown, 0, words).astype(np.uint32)[np.repeat(aligned, n_words)])
-        first += len(bounds) - 1
+        self.streams.append(np.where(unknown, 0, words).astype(np.uint32)[aligned])
+        self.telling.append(telling[aligned])
+        self.of_item.append(of_item.astype(np.uint32))
+        self.n += len(bounds) - 1
 
-    n_words = np.concatenate([np.zeros(0, np.uint32), *lengths])
+
+def build(batches: Iterable[Readings], *, shingles: bool = True) -> Arrays:
+    """Return the index over the readings of items.
+
+    Args:
+        batches: Readings, numbered through all batches.
+        shingles: Whether to index shingles; without them only alignments and passages can be looked for.
+
+    Takes about three times the memory of the index.
+    """
+    collected = _Collected()
+    for batch in batches:
+        collected.add(batch, shingles)
+    n_words = _joined(np.uint32, collected.lengths)
+    of_item = _joined(np.uint32, collected.of_item)
     short = np.zeros(SHINGLE_WORDS + 1, np.uint8)
-    key = np.concatenate([np.zeros(0, np.uint64), *keys])
-    item = np.concatenate([np.zeros(0, np.uint32), *items])
-    prefix = np.concatenate([np.zeros(0, np.uint64), *prefixes])
+    key, item = _joined(np.uint64, collected.keys), _joined(np.uint32, collected.items)
+    prefix = _joined(np.uint64, collected.prefixes)
     of_short = n_words[item] < SHINGLE_WORDS
     short[np.unique(n_words[item[of_short]])] = 1
-    gram = np.concatenate([np.zeros(0, np.uint64), *grams])
-    seed_item = np.concatenate([np.zeros(0, np.uint32), *seed_items])
+    gram, seed_item = _joined(np.uint64, collected.grams), _joined(np.uint32, collected.seed_items)
     by_five = n_words[seed_item] <= SHORT_ALIGNED_WORDS
 
     filters = _filter(prefix, gram[~by_five]), _filter(prefix[of_short]), _filter(gram[by_five])
-    del prefix, gram, of_short, by_five, prefixes, grams
+    del prefix, gram, of_short, by_five
+    collected.prefixes, collected.grams = [], []
     # Stable, so that postings of one shingle are in the order of items, and repeats within an item stand together.
     order = np.argsort(key, kind="stable")
     key, item = key[order], item[order]
@@ -299,16 +371,15 @@ def build(batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Array
     once[1:] = (key[1:] != key[:-1]) | (item[1:] != item[:-1])
     key, item = key[once], item[once]
 
-    seed = np.concatenate([np.zeros(0, np.uint64), *seeds])
-    place = np.concatenate([np.zeros(0, np.uint16), *places])
+    seed, place = _joined(np.uint64, collected.seeds), _joined(np.uint16, collected.places)
     order = np.argsort(seed, kind="stable")
     seed, seed_item, place = seed[order], seed_item[order], place[order]
-    starts = np.flatnonzero(np.r_[True, seed[1:] != seed[:-1]]) if len(seed) else np.zeros(0, np.int64)
-    runs = np.diff(np.r_[starts, len(seed)])
-    useful = np.repeat(runs <= MOST_POSTINGS, runs)
+    first_reading = np.searchsorted(of_item, of_item)
+    useful = _useful_seeds(seed, (np.arange(len(of_item)) - first_reading)[seed_item])
     seed, seed_item, place = seed[useful], seed_item[useful], place[useful]
 
-    aligned = np.where((n_words >= LEAST_WORDS) & (n_words <= ALIGNED_WORDS), n_words, 0)
+    aligned = np.where((n_words >= LEAST_WORDS) & (n_words <= ALIGNED_WORDS), n_words, 0).astype(np.int64)
+    stream_starts = np.concatenate([[0], np.cumsum(aligned)]).astype(np.int64)
     buckets, bits = _buckets(key)
     key <<= np.uint64(bits)
     arrays = Arrays(
@@ -326,9 +397,11 @@ def build(batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Array
         seed_places=place,
         seed_buckets=_buckets(seed)[0],
         seed_filter=filters[2],
-        stream=np.concatenate([np.zeros(0, np.uint32), *streams]),
-        stream_starts=np.concatenate([[0], np.cumsum(aligned, dtype=np.int64)]).astype(np.int64),
+        stream=_joined(np.uint32, collected.streams),
+        stream_starts=stream_starts,
         passages=np.concatenate([[0], np.cumsum(_n_passages(aligned))]).astype(np.int64),
+        passage_tells=_passage_tells(_joined(bool, collected.telling), stream_starts, aligned),
+        of_item=of_item,
     )
     for array in arrays:
         # Kernels are compiled for arrays that cannot be written, as those mapped from a file are.

@@ -10,12 +10,20 @@ import io
 import json
 import re
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import Any
 
 from massivetext import storage
+from massivetext.contamination.choices import (
+    OPTION_FIELDS,
+    QUESTION_FIELDS,
+    choice_readings,
+    options_of,
+    plain_text,
+    question_of,
+)
 from massivetext.contamination.wikitext import articles, heading, untokenised
 from massivetext.errors import RecipeError, SourceError
 from massivetext.readers import compression
@@ -33,14 +41,15 @@ class TestSet:
 
     name: what the ledger calls it. path: a file, a folder or a pattern.
     text: for records, a template over their fields: "{question} {answer}". A list is joined by spaces, a mapping gives
-        the values of `text` if it has that key, else all its values. A field that a record lacks is empty.
+        the values of `text` if it has that key, else all its values. A field that a record lacks is empty. Several
+        templates make several readings of each item, which is found if one of them is.
     unit: "record" (JSONL, and what a preset calls one), "line" or "file" (text).
     preset: a known layout; see PRESETS.
     """
 
     name: str
     path: str
-    text: str | None = None
+    text: str | tuple[str, ...] | None = None
     unit: str | None = None
     preset: str | None = None
 
@@ -50,15 +59,22 @@ class TestSet:
     def __post_init__(self) -> None:
         if self.preset is not None and self.preset not in PRESETS:
             raise RecipeError(
-                f"testsets.{self.name}.preset: {self.preset!r}; expected one of {', '.join(sorted(PRESETS))}"
+                f"testsets.{self.name}.preset: {self.preset!r}; expected one of {', '.join(PRESETS)}"
             )
         if self.unit not in (None, "record", "line", "file"):
             raise RecipeError(f"testsets.{self.name}.unit: {self.unit!r}; expected record, line or file")
         if self.text is not None:
             if self.preset is not None or self.unit in ("line", "file"):
                 raise RecipeError(f"testsets.{self.name}.text: a template is for records; take out `preset` and `unit`")
-            if not _template_fields(self.name, self.text):
-                raise RecipeError(f"testsets.{self.name}.text: {self.text!r} names no field; expected e.g. '{{text}}'")
+            if isinstance(self.text, list):
+                object.__setattr__(self, "text", tuple(self.text))
+            if not self.text:
+                raise RecipeError(f"testsets.{self.name}.text: {self.text!r}; expected a template, or a list of them")
+            for template in _templates(self.text):
+                if not _template_fields(self.name, template):
+                    raise RecipeError(
+                        f"testsets.{self.name}.text: {template!r} names no field; expected e.g. '{{text}}'"
+                    )
 
     @classmethod
     def of(cls, entry: TestSet | Mapping[str, Any] | Any) -> TestSet:
@@ -95,11 +111,19 @@ class TestSet:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One test item, and what it was made from: the records or lines of its file as they stand there."""
+    """One test item, and what it was made from: the records or lines of its file as they stand there.
 
-    text: str
+    readings: the texts as which it is searched for, at least one, all different.
+    """
+
+    readings: tuple[str, ...]
     raw: str
     file: str
+
+    @property
+    def text(self) -> str:
+        """The first reading."""
+        return self.readings[0]
 
 
 def read_items(testset: TestSet) -> Iterator[Item]:
@@ -109,13 +133,18 @@ def read_items(testset: TestSet) -> Iterator[Item]:
     if not paths:
         raise RecipeError(f"testsets.{testset.name}.path: no file at {testset.path!r}")
     layout = PRESETS.get(testset.preset or "")
-    template = _Template(testset.name, layout if isinstance(layout, str) else testset.text)
+    given = layout if isinstance(layout, str) else testset.text
+    templates = [_Template(testset.name, one) for one in (_templates(given) if given is not None else (None,))]
     for path in paths:
-        items = layout(testset, path) if callable(layout) else _items_of(testset, path, template)
+        items = layout(testset, path) if callable(layout) else _items_of(testset, path, templates)
         for item in items:
-            # Lines are clean as they are decoded, and those of WikiText hold UNKNOWN; JSON may escape what is not.
-            yield item if testset.preset == "wikitext" else Item(clean(item.text), item.raw, item.file)
-    template.check()
+            readings = item.readings
+            if testset.preset != "wikitext":
+                # Lines are clean as they are decoded, and those of WikiText hold UNKNOWN; JSON may escape what is not.
+                readings = tuple(map(clean, readings))
+            yield Item(tuple(dict.fromkeys(readings)), item.raw, item.file)
+    for template in templates:
+        template.check()
 
 
 def headings(path: str) -> list[str]:
@@ -126,16 +155,16 @@ def headings(path: str) -> list[str]:
     return [title for file in paths for title, _ in articles(_lines(file)) if title]
 
 
-def _items_of(testset: TestSet, path: str, template: _Template) -> Iterator[Item]:
+def _items_of(testset: TestSet, path: str, templates: Sequence[_Template]) -> Iterator[Item]:
     if testset.unit == "line":
         for line in _lines(path):
-            yield Item(line.strip(), line, path)
+            yield Item((line.strip(),), line, path)
     elif testset.unit == "file":
         text = "".join(_lines(path))
-        yield Item(text, text, path)
+        yield Item((text,), text, path)
     else:
         for record, line in _records(path):
-            yield Item(template.text_of(record), line, path)
+            yield Item(tuple(template.text_of(record) for template in templates), line, path)
 
 
 def _lines(path: str) -> Iterator[str]:
@@ -173,17 +202,8 @@ def _records(path: str) -> Iterator[tuple[dict[str, Any], str]]:
         yield record, line
 
 
-def _plain(value: Any) -> str:
-    """The text of a field's value."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Mapping):
-        return _plain(value["text"]) if "text" in value else " ".join(map(_plain, value.values()))
-    if isinstance(value, list):
-        return " ".join(map(_plain, value))
-    return str(value)
+def _templates(text: str | Sequence[str]) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else tuple(text)
 
 
 def _template_fields(name: str, template: str) -> list[str]:
@@ -214,10 +234,10 @@ class _Template:
         if len(self.seen) < len(self.fields):
             self.seen |= record.keys() & set(self.fields)
         if self.template is not None:
-            return self.template.format(**{field: _plain(record.get(field)) for field in self.fields}).strip()
+            return self.template.format(**{field: plain_text(record.get(field)) for field in self.fields}).strip()
         if "text" in record:
-            return _plain(record["text"])
-        return " ".join(_plain(record[field]) for field in _KNOWN_FIELDS if field in record)
+            return plain_text(record["text"])
+        return " ".join(plain_text(record[field]) for field in _KNOWN_FIELDS if field in record)
 
     def check(self) -> None:
         """Raise RecipeError for a field that no record had; without a template if there was none of the usual ones."""
@@ -233,8 +253,13 @@ class _Template:
 def _preset_of(record: Mapping[str, Any]) -> str | None:
     """The known layout that a record is of."""
     fields = record.keys()
-    if "question" in fields and fields & {"choices", "eval_instance_index"} and not fields & {"passage", "context"}:
-        return "mmlu"
+    if "question" in fields and not fields & {"passage", "context", "article"}:
+        if isinstance(record["question"], Mapping) or isinstance(record.get("choices"), Mapping):
+            return "arc"
+        if fields & {"choices", "eval_instance_index"}:
+            return "mmlu"
+        if "options" in fields:
+            return "multiple_choice"
     if fields >= {"ctx", "endings", "label"}:
         return "hellaswag"
     if fields == {"question", "answer"} and "#### " in str(record["answer"]):
@@ -250,48 +275,64 @@ def _mmlu(testset: TestSet, path: str) -> Iterator[Item]:
         records = [record for record, _ in pairs]
         if "choices" in records[0]:
             for record, line in pairs:
-                yield Item(f"{_plain(record.get('question'))} {_plain(record.get('choices'))}", line, path)
+                readings = choice_readings(question_of(record) or "", options_of(record) or [])
+                yield Item(readings, line, path)
         else:
-            choices = " ".join(_plain(record.get("answer")) for record in records)
-            yield Item(f"{_plain(records[0].get('question'))} {choices}", "".join(line for _, line in pairs), path)
+            choices = [plain_text(record.get("answer")) for record in records]
+            readings = choice_readings(plain_text(records[0].get("question")), choices)
+            yield Item(readings, "".join(line for _, line in pairs), path)
+
+
+def _multiple_choice(testset: TestSet, path: str) -> Iterator[Item]:
+    """One item a record that holds a question and its options in fields of usual names (see `choices`)."""
+    for record, line in _records(path):
+        question, options = question_of(record), options_of(record)
+        if question is None or options is None:
+            raise SourceError(
+                f"{path}: a record has {', '.join(map(repr, record))}; preset {testset.preset} expects a question in one "
+                f"of {', '.join(QUESTION_FIELDS)} and options in one of {', '.join(OPTION_FIELDS)}: use `text`"
+            )
+        yield Item(choice_readings(question, options), line, path)
 
 
 def _hellaswag(testset: TestSet, path: str) -> Iterator[Item]:
-    """The context with its right ending, from records (`ctx`, `endings`, `label`) or from text of six lines an item
-    (context, number of the right ending, four endings). The wrong endings were made by a machine."""
+    """The context with its right ending, with all endings, and alone where it has 13 words; from records (`ctx`,
+    `endings`, `label`) or from text of six lines an item (context, number of the right ending, four endings)."""
     lines = _lines(path)
     head = next(lines, "")
     if head.lstrip().startswith("{"):
         for record, line in _records(path):
-            yield _with_ending(path, line, record.get("ctx"), record.get("endings"), record.get("label"))
+            yield _with_endings(path, line, record.get("ctx"), record.get("endings"), record.get("label"))
         return
     block: list[str] = []
     for number, line in enumerate(chain([head], lines), 1):  # noqa: B007
         block.append(line)
         if len(block) == 6:
-            yield _with_ending(path, "".join(block), block[0].strip(), [b.strip() for b in block[2:]], block[1].strip())
+            endings = [ending.strip() for ending in block[2:]]
+            yield _with_endings(path, "".join(block), block[0].strip(), endings, block[1].strip())
             block = []
     if any(line.strip() for line in block):
         raise SourceError(f"{path}: ends at line {number} within an item; HellaSwag has six lines an item")
 
 
-def _with_ending(path: str, raw: str, context: Any, endings: Any, label: Any) -> Item:
+def _with_endings(path: str, raw: str, context: Any, endings: Any, label: Any) -> Item:
     if not isinstance(endings, list) or not str(label).isdecimal() or int(label) >= len(endings):
         raise SourceError(
-            f"{path}: an item with label {label!r}: {_plain(context)[:60]!r}; expected an ending's number"
+            f"{path}: an item with label {label!r}: {plain_text(context)[:60]!r}; expected an ending's number"
         )
-    return Item(f"{_plain(context)} {_plain(endings[int(label)])}", raw, path)
+    question, options = plain_text(context), [plain_text(ending) for ending in endings]
+    return Item((f"{question} {options[int(label)]}", *choice_readings(question, options)), raw, path)
 
 
 def _wikitext(testset: TestSet, path: str) -> Iterator[Item]:
     """A paragraph each by default; with unit `record` an article each."""
     if testset.unit == "record":
         for _, text in articles(_lines(path)):
-            yield Item("\n".join(map(untokenised, io.StringIO(text))), text, path)
+            yield Item(("\n".join(map(untokenised, io.StringIO(text))),), text, path)
     else:
         for line in _lines(path):
             if line.strip():
-                yield Item(untokenised(line), line, path)
+                yield Item((untokenised(line),), line, path)
 
 
 PRESETS: dict[str, str | Callable[[TestSet, str], Iterable[Item]]] = {
@@ -300,6 +341,9 @@ PRESETS: dict[str, str | Callable[[TestSet, str], Iterable[Item]]] = {
     "lambada": "{text}",
     "mmlu": _mmlu,
     "wikitext": _wikitext,
+    "arc": _multiple_choice,
+    "multiple_choice": _multiple_choice,
 }
-"""Known layouts. mmlu: question and all choices. gsm8k: the question (the answer's calculator marks differ from copy to
-copy). hellaswag: context and right ending. lambada: the passage. wikitext: paragraphs, with unit `record` articles."""
+"""Known layouts. mmlu, arc, multiple_choice: the question with all its options, plain and lettered, and alone where it
+has 13 words. gsm8k: the question (the answer's calculator marks differ from copy to copy). hellaswag: the context with
+its right ending, and as mmlu. lambada: the passage. wikitext: paragraphs, with unit `record` articles."""

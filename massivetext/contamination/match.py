@@ -50,8 +50,8 @@ def _hits(words, n, index, shift, places, n_places, found):
 
 @njit(cache=True, nogil=True)
 def match(words, bounds, index, aligns):
-    """Per document. values: float64[n, 4], jaccard, containment, alignment, passage; which: int64[n, 4], the item of
-    each or -1; hit: int64[n], items hit; window: int64[n, 2], words that the alignment spans."""
+    """Per document. values: float64[n, 4], jaccard, containment, alignment, passage; which: int64[n, 4], the reading of
+    each or -1; hit: int64[n], items hit by any reading; window: int64[n, 2], words that the alignment spans."""
     n_texts = len(bounds) - 1
     values = np.zeros((n_texts, 4))
     which = np.full((n_texts, 4), -1, np.int64)
@@ -131,7 +131,8 @@ def match(words, bounds, index, aligns):
             jaccard = common / (n_own + np.int64(index.n_shingles[item]) - common)
             if jaccard > values[i, 0]:
                 values[i, 0], which[i, 0] = jaccard, item
-        n_hit[i] = n_touched
+        for k in range(n_touched):
+            n_hit[i] += k == 0 or index.of_item[touched[k]] != index.of_item[touched[k - 1]]
     return values, which, n_hit, window
 
 

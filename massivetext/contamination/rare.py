@@ -96,7 +96,8 @@ def described(
     wanted: dict[int, list[dict[str, Any]]] = {}
     rows = []
     for at in order:
-        items, _ = testsets.items_of(shingles[at : at + 1])
+        readings, _ = testsets.items_of(shingles[at : at + 1])
+        items = np.unique(testsets.arrays.of_item[readings])
         row: dict[str, Any] = {"shingle": int(shingles[at]), "documents": int(documents[at]), "items": len(items)}
         wanted.setdefault(int(items[0]), []).append(row)
         rows.append(row)
@@ -104,18 +105,21 @@ def described(
     for testset in map(TestSet.of, sets):
         for of_set, item in enumerate(read_items(testset)):
             for row in wanted.get(number, []):
-                row |= {"test_set": testset.name, "test_item": of_set, "text": _text_of(item.text, row["shingle"])}
+                row |= {"test_set": testset.name, "test_item": of_set, "text": _text_of(item.readings, row["shingle"])}
             number += 1
     return rows
 
 
-def _text_of(text: str, shingle: int) -> str:
-    """The stretch of an item that is a shingle."""
-    hashes, _, starts, ends, _ = located_words(text)
-    found = np.empty(max(1, len(hashes)), np.uint64)
-    n = hash_shingles(hashes, len(hashes), found)
-    place = int(np.flatnonzero(found[:n] == np.uint64(shingle))[0])
-    return text[int(starts[place]) : int(ends[min(place + SHINGLE_WORDS, len(ends)) - 1])]
+def _text_of(readings: Iterable[str], shingle: int) -> str | None:
+    """The stretch of an item that is a shingle, in the first reading that has it."""
+    for text in readings:
+        hashes, _, starts, ends, _ = located_words(text)
+        found = np.empty(max(1, len(hashes)), np.uint64)
+        n = hash_shingles(hashes, len(hashes), found)
+        places = np.flatnonzero(found[:n] == np.uint64(shingle))
+        if len(places):
+            return text[int(starts[places[0]]) : int(ends[min(int(places[0]) + SHINGLE_WORDS, len(ends)) - 1])]
+    return None
 
 
 def containment_rare(testsets: TestSets, path: str, n_rows: int, dropped: np.ndarray) -> pa.RecordBatch:

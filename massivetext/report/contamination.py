@@ -81,8 +81,8 @@ def _held(folder: str, testsets: Any, limit: float) -> np.ndarray | None:
                     shingles = np.concatenate([shingles, batch.column("shingle").to_numpy()])
                 # The last document of a batch may go on in the next.
                 cut = len(rows) if batch is None or not len(rows) else int(np.searchsorted(rows, rows[-1]))
-                _, item, common = testsets.items_in(rows[:cut], shingles[:cut])
-                held[item[common / testsets.arrays.n_shingles[item] >= limit]] = True
+                _, item, share = testsets.shares_in(rows[:cut], shingles[:cut])
+                held[item[share >= limit]] = True
                 rest = rows[cut:], shingles[cut:]
     return held
 

@@ -37,13 +37,15 @@ class ContaminationBlock(Block):
     containment: Share = 0.8
     remove: Literal["document", "span", "mark"] = "document"
     max_documents: Annotated[int, Field(ge=1)] | None = None
-    limits: dict[Literal["contamination_alignment", "contamination_passage", "test_items_hit"], Share] = {}
+    limits: dict[
+        Literal["contamination_alignment", "contamination_passage", "contamination_reformatted", "test_items_hit"], Share
+    ] = {}
 
 
 class Contamination(Stage):
     """Find test items in documents, and remove the documents once all parts have been read."""
 
-    name, is_later, version = "contamination", True, 2
+    name, is_later, version = "contamination", True, 3
     block, default = ContaminationBlock, ContaminationBlock()
     needs_texts = "test-set filtering comes after the per-document rules, from what the texts were compared with"
 
@@ -180,6 +182,10 @@ _COLUMNS = [
     pa.field("contamination_passage_set", pa.string()),
     pa.field("contamination_passage_item", pa.int64()),
     pa.field("contamination_passage_span", pa.string()),
+    pa.field("contamination_reformatted", pa.float64()),
+    pa.field("contamination_reformatted_set", pa.string()),
+    pa.field("contamination_reformatted_item", pa.int64()),
+    pa.field("contamination_reformatted_span", pa.string()),
     pa.field("contamination_containment_rare", pa.float64()),
     pa.field("contamination_containment_rare_set", pa.string()),
     pa.field("contamination_containment_rare_item", pa.int64()),

@@ -136,7 +136,7 @@ def judge_test_items(batch: pa.RecordBatch, place: Place, folder: Folder, recipe
     batch = with_decider(batch, broken)
     if block.max_documents is not None:
         batch = _with_rare_decider(batch, broken, tests)
-        for signal in ("alignment", "passage"):
+        for signal in ("alignment", "passage", "reformatted"):
             if (mask := broken.get(f"contamination.{signal}")) is not None:
                 mask &= ~tests.of_frequent_items(batch, signal)
     broken["contamination.title"] = batch.column("test_title").is_valid().to_numpy(zero_copy_only=False)
@@ -223,7 +223,8 @@ def _cut(batch: pa.RecordBatch, tests: PartTests) -> tuple[pa.RecordBatch, pa.Ta
     """The batch with the number of pieces of each contaminated document, and those pieces."""
     counts: list[int | None] = [None] * batch.num_rows
     chosen = np.flatnonzero(pc.equal(batch.column("outcome"), "contaminated").to_numpy(zero_copy_only=False))
-    columns = ["id", "reasons", "contamination_alignment_span", "contamination_passage_span"]
+    spans = (f"contamination_{signal}_span" for signal in ("alignment", "passage", "reformatted"))
+    columns = ["id", "reasons", *spans]
     pieces, numbers = tests.cut(batch.select(columns).take(pa.array(chosen)).to_pylist())
     for i, n in zip(chosen.tolist(), numbers):
         counts[i] = n

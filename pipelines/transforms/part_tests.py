@@ -120,7 +120,8 @@ class PartTests:
 
     def of_frequent_items(self, batch: pa.RecordBatch, signal: str) -> np.ndarray:
         """bool[rows]: whether max_documents drops half or more of the shingles of the item of a row's alignment or
-        passage. Such an item (a licence, say) convicts nobody by these signals, which weigh every word."""
+        passage, by any of its readings. Such an item (a licence, say) convicts nobody by these signals, which weigh
+        every word."""
         sets, items = (batch.column(f"contamination_{signal}_{of}").to_pylist() for of in ("set", "item"))
         firsts = {members.name: members.first for members in self.testsets.members}
         found = np.zeros(batch.num_rows, bool)
@@ -130,11 +131,12 @@ class PartTests:
 
     @cached_property
     def _are_frequent(self) -> np.ndarray:
-        total = self.testsets.arrays.n_shingles.astype(np.int64)
-        dropped = np.zeros(len(total), np.int64)
-        items, _ = self.testsets.items_of(np.asarray(self.dropped, np.uint64))
-        np.add.at(dropped, items, 1)
-        return (dropped > 0) & (2 * dropped >= total)
+        arrays = self.testsets.arrays
+        readings, _ = self.testsets.items_of(np.asarray(self.dropped, np.uint64))
+        dropped = np.bincount(readings, minlength=len(arrays.n_shingles))
+        frequent = np.zeros(self.testsets.n_items, bool)
+        frequent[arrays.of_item[(dropped > 0) & (2 * dropped >= arrays.n_shingles)]] = True
+        return frequent
 
     def matched(self, rows: Sequence[Mapping[str, Any]]) -> list[str | None]:
         """test_span of rows whose item is that of the rare containment: where its shingles stand in the document."""
@@ -194,7 +196,7 @@ class PartTests:
             if "contamination.jaccard" in reasons and self.dropped is not None:
                 # J counts all shingles: its item may be one of which nothing rare is left.
                 spans += self.testsets.spans(text, containment=min(limits))
-        for name in ("alignment", "passage"):
+        for name in ("alignment", "passage", "reformatted"):
             listed = row[f"contamination_{name}_span"] if f"contamination.{name}" in reasons else None
             for stretch in listed.split(",") if listed else []:
                 start, end = stretch.split(":")
