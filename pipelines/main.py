@@ -126,7 +126,7 @@ def run_stages(
     """Run the stages up to `through` over the parts given, in a folder that nobody else works in."""
     last = COMMANDS.index(through)
     job = _Job(recipe, folder, engine, reporter, outcome)
-    _prepare_testsets(recipe, folder)
+    _prepare_testsets(recipe, folder, reporter)
     tasks, markers = job.curate(parts)
     if last >= 1 and any(recipe.goes_through(name, "deduplication") for name in recipe.filled):
         reporter.stage("deduplicate", [])
@@ -327,7 +327,7 @@ def _keep_pieces(folder: Folder, recipe: Recipe, settled: list[Marker]) -> None:
             storage.remove(path)
 
 
-def _prepare_testsets(recipe: Recipe, folder: Folder) -> None:
+def _prepare_testsets(recipe: Recipe, folder: Folder, reporter: Reporter) -> None:
     """The index of the test sets, written once for all workers. Made again if the sets or their files changed."""
     path = testset_index(folder.root)
     if not recipe.testsets:
@@ -335,7 +335,11 @@ def _prepare_testsets(recipe: Recipe, folder: Folder) -> None:
     fingerprint = _digest(STAGES["contamination"].version, HASH_VERSION, canonical(recipe.testsets))
     marker = folder.marker("testsets", "index")
     if not folder.is_done(marker, fingerprint):
-        TestSets.read([testset.model_dump() for testset in recipe.testsets]).save(path)
+        testsets = TestSets.read([testset.model_dump() for testset in recipe.testsets])
+        for members in testsets.members:
+            if (warning := members.warning()) is not None:
+                reporter.say(f"warning: {warning}")
+        testsets.save(path)
         summary = {"bytes": storage.size(path), "blake2b": file_digest(path)}
         Marker(fingerprint, folder.outputs({"work/testsets.index": summary})).write(marker)
 

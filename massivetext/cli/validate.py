@@ -23,7 +23,7 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
     massivetext validate gopher
     massivetext validate mine.yaml --set quality.word_count.min=30
     """
-    from massivetext.looking.recipe_warnings import check_testsets, recipe_warnings
+    from massivetext.looking.recipe_warnings import check_testsets, recipe_warnings, testset_warnings
     from pipelines import recipe as recipes
     from pipelines.input_splits import find_parts, source_warnings
 
@@ -31,7 +31,7 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
     check_testsets(whole)
     whole.check()
     parts = find_parts(whole)
-    warnings = [*recipe_warnings(whole), *source_warnings(parts)]
+    warnings = [*recipe_warnings(whole), *testset_warnings(whole), *source_warnings(parts)]
     subsets: dict[str, dict[str, Any]] = {}
     for name, subset in whole.subsets.items():
         own = [part for part in parts if part.subset == name]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from massivetext.contamination.findings import Findings
 from massivetext.contamination.items import PRESETS, TestSet
 from massivetext.contamination.pieces import pieces
-from massivetext.contamination.testsets import TestSets
+from massivetext.contamination.testsets import Members, TestSets
 from massivetext.contamination.titles import Titles
 from massivetext.contamination.verdict import verdict, with_decider
 
-__all__ = ["PRESETS", "Findings", "TestSet", "TestSets", "Titles", "pieces", "verdict", "with_decider"]
+__all__ = ["PRESETS", "Findings", "Members", "TestSet", "TestSets", "Titles", "pieces", "verdict", "with_decider"]

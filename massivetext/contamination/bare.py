@@ -16,7 +16,7 @@ import numpy as np
 from massivetext.contamination.words import Located, Words
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
-from massivetext.text.hashing import OFFSET, fmix
+from massivetext.text.hashing import OFFSET, PRIME, fmix
 from massivetext.text.normal import decode_point, nfc
 from massivetext.text.unicode import ALONE, ALPHA, BYTE_LONGER, BYTE_SPACE, DELETED, MARK, NFC_MAYBE, SPACE
 from massivetext.text.words import add_point, unicode_tables
@@ -26,7 +26,7 @@ __all__ = ["BARE_VERSION", "bare_words", "located_bare_words"]
 BARE_VERSION = 1
 
 _BACKSLASH, _AMPERSAND, _NUMBER, _SEMICOLON = 92, 38, 35, 59
-_N, _R, _T, _U, _X = 110, 114, 116, 117, 120
+_A, _N, _R, _T, _U, _X = 97, 110, 114, 116, 117, 120
 _MOST_ENTITY = 8
 """Characters of a name or number between `&` and `;`."""
 
@@ -91,7 +91,9 @@ def _entity(data, i, end):
     """(code point, byte after it) of the entity that begins with `&` at data[i]; a space for one with a name, and for
     a `&` that begins none."""
     j = i + 1
-    while j < end and j - i <= _MOST_ENTITY and (data[j] == _NUMBER or 48 <= data[j] <= 57 or 97 <= data[j] | 32 <= 122):
+    while (
+        j < end and j - i <= _MOST_ENTITY and (data[j] == _NUMBER or 48 <= data[j] <= 57 or 97 <= data[j] | 32 <= 122)
+    ):
         j += 1
     if j >= end or data[j] != _SEMICOLON or j == i + 1:
         return np.int64(32), i + 1
@@ -144,61 +146,68 @@ def _bare(data, t, out, starts, ends, tells):
     open_, alone = False, False
     h = OFFSET
     letters = np.int64(0)
-    i = np.int64(0)
     behind = np.int64(0)  # bytes so far that begin no character
-    end = np.int64(len(data))
+    # Unsigned, since numba looks at the sign of an index at every access.
+    i, one, end = np.uint64(0), np.uint64(1), np.uint64(len(data))
     while i < end:
         c = classes[data[i]]
-        at = i - behind
         if c < BYTE_SPACE:
-            point, size = np.int64(c), 1
-            f = flags[point]
-        elif c == BYTE_LONGER:
-            point, size = decode_point(data, i, end)
-            behind += size - 1
+            if open_ and alone:
+                out[n], tells[n] = fmix(h), True
+                n += 1
+                open_ = False
+            if not open_:
+                open_, alone = True, False
+                h = OFFSET
+                letters = 0
+                starts[n] = np.int64(i) - behind
+            while c < BYTE_SPACE:
+                h = (h ^ np.uint64(c)) * PRIME
+                letters += c >= _A
+                i += one
+                if i >= end:
+                    break
+                c = classes[data[i]]
+            ends[n] = np.int64(i) - behind
+            if i >= end:
+                break
+        at = np.int64(i)
+        b = data[i]
+        if c == BYTE_LONGER:
+            point, size = decode_point(data, at, np.int64(end))
+            after = at + size
             f = flags[point]
             maybe |= f & NFC_MAYBE
-            if f & DELETED and _is_format(point):
-                i += size
-                continue
-        else:
-            b = data[i]
-            point, after = np.int64(32), i + 1
-            if b == _BACKSLASH:
-                point, after = _escape(data, i, end)
-            elif b == _AMPERSAND:
-                point, after = _entity(data, i, end)
-            size = after - i
+        elif b == _BACKSLASH:
+            point, after = _escape(data, at, np.int64(end))
             f = flags[point]
-            if f & DELETED and _is_format(point):
-                i += size
-                continue
-        if f & (SPACE | DELETED):
-            if open_:
-                out[n] = fmix(h)
-                tells[n] = alone or letters >= 2
-                n += 1
-                open_ = alone = False
-            i += size
+        elif b == _AMPERSAND:
+            point, after = _entity(data, at, np.int64(end))
+            f = flags[point]
+        else:
+            point, after, f = np.int64(32), at + 1, np.uint8(SPACE)
+        i = np.uint64(after)
+        if f & DELETED and _is_format(point):
+            behind += after - at - 1 if c == BYTE_LONGER else 0
             continue
-        if open_ and (not f & MARK if alone else f & ALONE != 0):
-            out[n] = fmix(h)
-            tells[n] = alone or letters >= 2
+        cuts = f & (SPACE | DELETED) != 0
+        if open_ and (cuts or (not f & MARK if alone else f & ALONE != 0)):
+            out[n], tells[n] = fmix(h), alone or letters >= 2
             n += 1
             open_ = False
-        if not open_:
-            open_ = True
-            alone = f & ALONE != 0
-            h = OFFSET
-            letters = 0
-            starts[n] = at
-        h = add_point(h, point, lower)
-        letters += f & ALPHA != 0
-        i += size
-        ends[n] = i - behind
+        if not cuts:
+            if not open_:
+                open_, alone = True, f & ALONE != 0
+                h = OFFSET
+                letters = 0
+                starts[n] = at - behind
+            h = add_point(h, point, lower)
+            letters += f & ALPHA != 0
+        behind += after - at - 1 if c == BYTE_LONGER else 0
+        if not cuts:
+            ends[n] = after - behind
     if open_:
-        out[n] = fmix(h)
-        tells[n] = alone or letters >= 2
+        out[n], tells[n] = fmix(h), alone or letters >= 2
         n += 1
     return n, maybe != 0
 

@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any
 
+import numpy as np
+
+from massivetext.contamination.index import LEAST_WORDS
 from massivetext.contamination.words import located_words
 from massivetext.dedup.shingles import SHINGLE_WORDS
 
@@ -30,6 +33,9 @@ _SINGLE_OPTIONS = (
     ("correct_answer", "distractor1", "distractor2", "distractor3"),
 )
 """Fields that hold one option each."""
+
+_MOST_NAMED = 5
+"""Items of more options are not searched for with the names of fields."""
 
 
 def plain_text(value: Any) -> str:
@@ -83,12 +89,18 @@ def choice_readings(question: str, options: Sequence[str]) -> tuple[str, ...]:
 
     Returns:
         The question with its options, one after another; the same with a letter before each option, as web pages and
-        prompts have them (`A. ... B. ...`); and the question alone where it has at least 13 words.
+        prompts have them (`A. ... B. ...`); and the question alone where it has at least 13 words, else its record as
+        data files in ARC's layout have it.
     """
-    readings = [f"{question} {' '.join(options)}"]
+    plain = f"{question} {' '.join(options)}"
+    readings = [plain]
     if 1 < len(options) <= len(ascii_uppercase):
         lettered = " ".join(f"{letter}. {option}" for letter, option in zip(ascii_uppercase, options))
         readings.append(f"{question} {lettered}")
     if len(located_words(question).hashes) >= SHINGLE_WORDS:
         readings.append(question)
+    # Names of fields must not make an item long enough, nor be most of any passage of it: all records share them.
+    elif 1 < len(options) <= _MOST_NAMED and np.count_nonzero(located_words(plain).telling) >= LEAST_WORDS:
+        named = " ".join(f"text {option} label {letter}" for letter, option in zip(ascii_uppercase, options))
+        readings.append(f"{question} choices {named}")
     return tuple(readings)

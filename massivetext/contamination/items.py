@@ -58,9 +58,7 @@ class TestSet:
 
     def __post_init__(self) -> None:
         if self.preset is not None and self.preset not in PRESETS:
-            raise RecipeError(
-                f"testsets.{self.name}.preset: {self.preset!r}; expected one of {', '.join(PRESETS)}"
-            )
+            raise RecipeError(f"testsets.{self.name}.preset: {self.preset!r}; expected one of {', '.join(PRESETS)}")
         if self.unit not in (None, "record", "line", "file"):
             raise RecipeError(f"testsets.{self.name}.unit: {self.unit!r}; expected record, line or file")
         if self.text is not None:

@@ -20,6 +20,7 @@ from massivetext.contamination.index import LEAST_WORDS, Arrays, Readings, all_p
 from massivetext.contamination.items import TestSet, read_items
 from massivetext.contamination.words import Located, Words, located_words
 from massivetext.contamination.words import words as words_of
+from massivetext.dedup.shingles import SHINGLE_WORDS
 from massivetext.errors import OutputError
 from massivetext.text import Texts
 from massivetext.text.hashing import HASH_VERSION
@@ -29,6 +30,9 @@ __all__ = ["Members", "TestSets"]
 LEAST_ALIGNMENT = 0.5
 """Of an alignment or passage of less, item and span are not named: nearly every long text shares a few words with some
 item."""
+
+LEAST_LEFT_OUT = 10
+"""It is said if more than one in so many items of a set is not searched for."""
 
 _MAGIC = b"massivetext testsets 3\n"
 _ALIGNMENT = 64
@@ -52,6 +56,31 @@ class Members:
     @property
     def n_searched(self) -> int:
         return self.n_items - self.n_short - self.n_unknown
+
+    @classmethod
+    def count(cls, testset: TestSet) -> Members:
+        """Count the items of one set, without making an index of them. Raises as `TestSets.read` does."""
+        n_items = n_short = n_unknown = 0
+        for item in read_items(testset):
+            words = [_searched(located_words(reading)) for reading in item.readings]
+            long = [one for one in words if len(one.hashes)]
+            n_items += 1
+            n_short += not long
+            n_unknown += bool(long) and not any(_has_known_shingle(one.unknown) for one in long)
+        return cls(testset.name, 0, n_items, n_short, n_unknown)
+
+    def warning(self) -> str | None:
+        """Say what of the set is not searched for, if that is more than a tenth of it."""
+        n_left_out = self.n_items - self.n_searched
+        if n_left_out * LEAST_LEFT_OUT <= self.n_items:
+            return None
+        why = f"{self.n_short:,} have fewer than {LEAST_WORDS} telling words"
+        if self.n_unknown:
+            why += f", {self.n_unknown:,} an unknown word in every shingle"
+        return (
+            f"testsets.{self.name}: {n_left_out:,} of {self.n_items:,} items are not searched for ({why}), so documents "
+            f"that hold them are kept; a template of more fields, such as the answer, makes items longer"
+        )
 
 
 class TestSets:
@@ -368,6 +397,13 @@ def _searched(words: Located) -> Located:
     """
     n = len(words.hashes) if np.count_nonzero(words.telling) >= LEAST_WORDS else 0
     return Located(*(array[:n] for array in words))
+
+
+def _has_known_shingle(unknown: np.ndarray) -> bool:
+    """Whether a reading has a shingle without an unknown word."""
+    width = min(len(unknown), SHINGLE_WORDS)
+    before = np.concatenate([[0], np.cumsum(unknown)])
+    return bool((before[width:] == before[:-width]).any())
 
 
 def _joined(covered: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> str:

@@ -9,7 +9,7 @@ from massivetext.errors import RecipeError
 from massivetext.looking.recipe_view import RecipeView
 from massivetext.tokenizers import read_tokenizer
 
-__all__ = ["check_testsets", "recipe_warnings"]
+__all__ = ["check_testsets", "recipe_warnings", "testset_warnings"]
 
 _EPOCHS = 4
 """Beyond them repeated text teaches less and less (Muennighoff et al., arXiv 2305.16264)."""
@@ -24,6 +24,17 @@ def check_testsets(recipe: RecipeView) -> None:
             raise RecipeError(
                 f"testsets.{number}.path: no file matches {testset.path!r}; expected a file, a folder or a pattern"
             )
+
+
+def testset_warnings(recipe: RecipeView) -> list[str]:
+    """Return a warning for each test set of which more than a tenth of the items is not searched for.
+
+    Reads the test sets. Raises RecipeError or SourceError for one that cannot be read.
+    """
+    from massivetext.contamination import Members, TestSet
+
+    counts = (Members.count(TestSet.of(testset)) for testset in recipe.testsets)
+    return [warning for count in counts if (warning := count.warning()) is not None]
 
 
 def recipe_warnings(recipe: RecipeView) -> list[str]:

@@ -38,7 +38,8 @@ class ContaminationBlock(Block):
     remove: Literal["document", "span", "mark"] = "document"
     max_documents: Annotated[int, Field(ge=1)] | None = None
     limits: dict[
-        Literal["contamination_alignment", "contamination_passage", "contamination_reformatted", "test_items_hit"], Share
+        Literal["contamination_alignment", "contamination_passage", "contamination_reformatted", "test_items_hit"],
+        Share,
     ] = {}
 
 

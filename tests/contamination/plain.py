@@ -14,7 +14,10 @@ def _stands_in(sequence: list[str], words: list[str]) -> bool:
 
 def telling(item: str) -> int:
     """How many words of an item have two letters, or are of a script without spaces."""
-    words = oracle.normalised_words(item)
+    return telling_words(oracle.normalised_words(item))
+
+
+def telling_words(words: Sequence[str]) -> int:
     return sum(sum(c.isalpha() for c in word) >= 2 or oracle.is_unspaced(word[0]) for word in words)
 
 
@@ -65,7 +68,8 @@ def alignment(document: str, items: Sequence[str]) -> float:
 
 
 def passage(document: str, items: Sequence[str]) -> float:
-    """The same of passages of 32 words, every 16 words of an item and at its end; short items are their own."""
+    """The same of passages of 32 words with 8 telling ones, every 16 words of an item and at its end; short items are
+    their own."""
     return _aligned(
         document, items, lambda m: [(s, s + 32) for s in [*range(0, m - 32, 16), m - 32]] if m > 32 else [(0, m)]
     )
@@ -84,6 +88,8 @@ def _aligned(document: str, items: Sequence[str], parts: Callable[[int], list[tu
             for q in range(m - width + 1):
                 if words[p : p + width] == sequence[q : q + width]:
                     for start, end in parts(m):
+                        if telling_words(sequence[start:end]) < 8:
+                            continue
                         slack = max(2, (end - start) // 4)
                         window = words[max(0, p - q + start - slack) : max(0, p - q + end + slack)]
                         best = max(best, common(sequence[start:end], window) / (end - start))

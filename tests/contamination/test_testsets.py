@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.contamination import TestSet, TestSets
+from massivetext.contamination import Members, TestSet, TestSets
 from massivetext.contamination.words import words
 from massivetext.errors import OutputError
 from tests import oracle
@@ -279,3 +279,32 @@ def test_items_need_eight_telling_words(tmp_path, item, is_searched):
 
     assert [float(is_searched)] == measured.column("contamination_containment").to_pylist()
     assert [int(not is_searched)] == [members.n_short for members in testsets.members]
+
+
+@pytest.mark.parametrize(("n_short", "is_said"), [(0, False), (1, False), (2, True), (10, True)])
+def test_more_than_a_tenth_that_is_not_searched_for_is_said(tmp_path, n_short, is_said):
+    items = [numbers(0, 7)] * n_short + [numbers(10 * k, 9) for k in range(10 - n_short)]
+    (tmp_path / "items.txt").write_text("\n".join(items) + "\n")
+    testset = TestSet("own", str(tmp_path / "items.txt"), unit="line")
+    (members,) = TestSets.read([testset]).members
+
+    assert members == Members.count(testset)
+    assert (members.warning() is not None) == is_said
+    if is_said:
+        assert f"testsets.own: {n_short} of 10 items are not searched for" in str(members.warning())
+
+
+def test_an_empty_set_is_no_warning(tmp_path):
+    (tmp_path / "items.txt").write_text("")
+
+    assert Members.count(TestSet("own", str(tmp_path / "items.txt"), unit="line")).warning() is None
+
+
+def test_items_of_unknown_words_are_counted_with_those_left_out(tmp_path):
+    (tmp_path / "wiki.txt").write_text(f" = Title = \n {numbers(0, 10)} <unk> \n {numbers(0, 20)} \n")
+    testset = TestSet("wiki", str(tmp_path / "wiki.txt"), preset="wikitext")
+    members = Members.count(testset)
+
+    assert [members] == list(TestSets.read([testset]).members)
+    assert (members.n_items, members.n_short, members.n_unknown) == (3, 1, 1)
+    assert "1 have fewer than 8 telling words, 1 an unknown word in every shingle" in str(members.warning())

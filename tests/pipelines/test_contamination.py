@@ -133,7 +133,8 @@ def test_spans_frequent_shingles_and_titles(corpus: Path) -> None:
     marked = run(corpus, "out", "--set", "contamination.remove=mark", "--update")
     c4 = in_order(marked, "c4")
     assert {"kept", "duplicate"} == {row["outcome"] for row in c4}
-    assert [f"contamination.{signal}" for signal in ("containment", "alignment", "passage")] == c4[0]["reasons"]
+    signals = ("containment", "alignment", "passage", "reformatted")
+    assert [f"contamination.{signal}" for signal in signals] == c4[0]["reasons"]
     assert c4[0]["id"] in mixed(marked)
     assert 0 == massivetext("verify", str(marked)).returncode
 
@@ -154,3 +155,45 @@ def test_a_quote_of_a_part_of_an_item_is_removed_where_the_recipe_says_so(corpus
     assert start <= text.index(quote) + 40
     assert end >= text.index(quote) + len(quote) - 40
     assert [text[: start - 200].strip(), text[end + 200 :].strip()] == [row["text"] for row in rows(out, "pieces")]
+
+
+def test_forms_in_which_items_stand_on_the_web_are_removed(corpus: Path) -> None:
+    """A question with lettered options, a prompt inside a JSON string, and a hyphen that became a space."""
+    question, options = "Which of the planets is the largest", ["Red Mars", "Jupiter", "Saturn", "Venus"]
+    prompt = "Write a function that counts\nall vowels of a line\nand returns them\nin the order\nof the alphabet\n"
+    hyphened = "the well-known long-term state-of-the-art follow-up study of low-income workers"
+    texts = [
+        f"{prose('alpha', 60)} {question}? A. Red Mars B. Jupiter C. Saturn D. Venus Answer: B {prose('beta', 60)}",
+        f"{prose('gamma', 60)} {json.dumps({'prompt': prompt})} {prose('delta', 60)}",
+        f"{prose('story', 60)} {hyphened.replace('-', ' ')} {prose('end', 60)}",
+        prose("clean", 80),
+    ]
+    (corpus / "a.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), "utf-8")
+    (corpus / "b.jsonl").unlink()
+    (corpus / "items.jsonl").write_text(
+        "".join(json.dumps({"text": text, "more": ""}) + "\n" for text in (prompt, hyphened)), "utf-8"
+    )
+    (corpus / "mmlu.jsonl").write_text(json.dumps({"question": question, "choices": options, "answer": 1}) + "\n")
+    recipe = (corpus / "recipe.yaml").read_text("utf-8")
+    sets = (
+        "[{name: mmlu, path: mmlu.jsonl, preset: mmlu}, {name: planted, path: items.jsonl, text: ['{text}', '{more}']}]"
+    )
+    lines = [line if not line.startswith("testsets") else f"testsets: {sets}" for line in recipe.splitlines()]
+    (corpus / "recipe.yaml").write_text("\n".join(lines) + "\n", "utf-8")
+    c4 = in_order(run(corpus, "out"), "c4")
+
+    assert ["contaminated"] * 3 + ["kept"] == [row["outcome"] for row in c4]
+    assert [("mmlu", 0), ("planted", 0), ("planted", 1)] == [(row["test_set"], row["test_item"]) for row in c4[:3]]
+    assert ["contamination.containment", *["contamination.reformatted"] * 2] == [row["reason"] for row in c4[:3]]
+
+
+def test_a_set_that_is_not_searched_for_is_named(corpus: Path) -> None:
+    short = [{"text": f"who wrote the book number {n}"} for n in range(3)]  # 6 words
+    (corpus / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in short), "utf-8")
+    said = "testsets.planted: 3 of 3 items are not searched for (3 have fewer than 8 telling words)"
+    done = massivetext("run", str(corpus / "recipe.yaml"), "--output", str(corpus / "out"))
+    checked = massivetext("validate", str(corpus / "recipe.yaml"))
+
+    assert [0, 0] == [done.returncode, checked.returncode]
+    assert f"warning: {said}" in done.stderr + done.stdout
+    assert f"warning: {said}" in checked.stderr
