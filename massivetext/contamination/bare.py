@@ -1,12 +1,12 @@
 """The bare words of texts: what stands between whitespace and symbols, so that another format of a text has the same.
 
 A bare word is a maximal run of characters that are neither whitespace nor of category P* or S*, in NFC and lower case,
-with characters of category Cf deleted; each code point of a script written without spaces, with the combining marks that
-follow it, is one by itself. Escapes are read as what they stand for: after one backslash or several `n`, `r` and `t` are
-whitespace, `uXXXX` and `xXX` the code point; `&#NN;` and `&#xNN;` are the code point, `&name;` is a symbol.
+with characters of category Cf deleted. Each code point of a script written without spaces, with the combining marks
+that follow it, is one by itself. Escapes are read as what they stand for: after one backslash or several `n`, `r` and
+`t` are whitespace, `uXXXX` and `xXX` the code point; `&#NN;` and `&#xNN;` are the code point, `&name;` is a symbol.
 
-So code that was formatted again, LaTeX with other spaces, a hyphen that became a space, and a prompt inside a JSON string
-or a notebook have the words of the original.
+So code that was formatted again, LaTeX with other spaces, a hyphen that became a space, and a prompt inside a JSON
+string or a notebook have the words of the original.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _escape(data, i, end):
     backslashes that escape nothing."""
     j = _past_backslashes(data, i, end)
     kind = data[j] if j < end else 0
-    if kind == _N or kind == _R or kind == _T:
+    if kind in (_N, _R, _T):
         return np.int64(32), j + 1
     if kind == _X:
         point = _hex(data, j + 1, end, 2)
