@@ -1,8 +1,8 @@
 """Test items as they stand on the web: how many of 12 renderings are removed, and how many clean documents with them.
 
 `python benchmarks/bench_renderings.py [ITEMS]`. Items of MMLU, HellaSwag, GSM8K and LAMBADA are set into pages of prose
-in 12 forms, and judged by the limits of the recipe gopher. Clean documents are texts that hold none. Test sets and texts
-are read from MASSIVETEXT_DATA.
+in 12 forms, and judged by the limits of the recipe gopher. Clean documents are texts that hold none. Test sets and
+texts are read from MASSIVETEXT_DATA.
 """
 
 from __future__ import annotations

@@ -287,8 +287,8 @@ def _multiple_choice(testset: TestSet, path: str) -> Iterator[Item]:
         question, options = question_of(record), options_of(record)
         if question is None or options is None:
             raise SourceError(
-                f"{path}: a record has {', '.join(map(repr, record))}; preset {testset.preset} expects a question in one "
-                f"of {', '.join(QUESTION_FIELDS)} and options in one of {', '.join(OPTION_FIELDS)}: use `text`"
+                f"{path}: a record has {', '.join(map(repr, record))}; preset {testset.preset} expects a question in "
+                f"one of {', '.join(QUESTION_FIELDS)} and options in one of {', '.join(OPTION_FIELDS)}: use `text`"
             )
         yield Item(choice_readings(question, options), line, path)
 

@@ -78,8 +78,8 @@ class Members:
         if self.n_unknown:
             why += f", {self.n_unknown:,} an unknown word in every shingle"
         return (
-            f"testsets.{self.name}: {n_left_out:,} of {self.n_items:,} items are not searched for ({why}), so documents "
-            f"that hold them are kept; a template of more fields, such as the answer, makes items longer"
+            f"testsets.{self.name}: {n_left_out:,} of {self.n_items:,} items are not searched for ({why}), so "
+            f"documents that hold them are kept; a template of more fields, such as the answer, makes items longer"
         )
 
 
