@@ -8,7 +8,6 @@ short, and until then `run` and `verify` report that it is unfinished.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -23,8 +22,10 @@ import pyarrow.compute as pc
 from massivetext import storage
 from massivetext.dedup.index import write_index
 from massivetext.errors import MassiveTextError, OutputError
+from massivetext.own_files import is_part, is_shard, own_parts
 from massivetext.parquet import file_digest, open_parquet, read_parquet
 from massivetext.removed import Removed, held_removed, is_in, read_removed, rewrite
+from massivetext.sealed import read_sealed, sealed, unsealed
 
 __all__ = ["Removal", "Rewrite", "Run", "remove"]
 
@@ -162,17 +163,20 @@ def remove(
         removed.write(root)
         _rewrite(run, removed, on_start, result)
         _settle(run, files, has_ledger, result)
-        storage.remove_tree(storage.join(root, "work", "done", "remove"))
+        for name in files:
+            storage.remove(_marker_path(root, "remove", name))
+        storage.remove_empty_folders(storage.join(root, "work", "done", "remove"))
         replace(removed, unfinished=()).write(root)
     if not has_ledger and not storage.is_remote(root):
-        storage.remove_tree(storage.join(root, "work"))
+        storage.remove(storage.join(root, "work", "lock"))
+        storage.remove_empty_folders(storage.join(root, "work"))
     return result
 
 
 def _check_mixture(root: str) -> None:
     try:
-        kind = json.loads(storage.read_bytes(storage.join(root, "manifest.json")))["kind"]
-    except (MassiveTextError, ValueError, KeyError, TypeError) as error:
+        kind = read_sealed(storage.join(root, "manifest.json"))["kind"]
+    except (MassiveTextError, KeyError) as error:
         raise OutputError(f"{root}: holds neither a ledger nor the manifest of a mixture: {error}") from error
     if kind != "mixture":
         raise OutputError(f"{root}: is the folder of a run's {kind}; give the --output of that run")
@@ -336,7 +340,8 @@ def _settle(run: Run, files: Sequence[str], has_ledger: bool, result: Removal) -
             write_index(root, run.indexed_documents())
             result.notes.append(f"{index} is made again without them")
         except OutputError as error:
-            storage.remove_tree(index)
+            for path in [*own_parts(index), storage.join(index, "manifest.json")]:
+                storage.remove(path)
             result.notes.append(f"{index} is removed, because it cannot be made again without them: {error}")
 
 
@@ -361,7 +366,7 @@ def _amended_manifest(root: str, kind: str, outputs: dict[str, dict[str, Any]]) 
         outputs: Summaries of the files that were rewritten, by their path below DIR.
     """
     base = storage.join(root, kind) if kind else root
-    manifest: dict[str, Any] = json.loads(storage.read_bytes(storage.join(base, "manifest.json")))
+    manifest = read_sealed(storage.join(base, "manifest.json"))
     changed_subsets = set()
     for name, summary in outputs.items():
         if not kind or name.startswith(f"{kind}/"):
@@ -449,20 +454,21 @@ def _read_marker(path: str) -> dict[str, Any] | None:
     if not storage.exists(path):
         return None
     try:
-        marker: dict[str, Any] = json.loads(storage.read_bytes(path))
+        marker = unsealed(storage.read_bytes(path))
     except ValueError:
         return None
-    return marker if isinstance(marker, dict) and {"fingerprint", "outputs"} <= set(marker) else None
+    return marker if {"fingerprint", "outputs"} <= set(marker) else None
 
 
 def _write_marker(path: str, marker: dict[str, Any]) -> None:
-    storage.write_bytes(path, json.dumps(marker, sort_keys=True, indent=1).encode())
+    storage.write_bytes(path, sealed(marker))
 
 
 def _write_json(path: str, data: dict[str, Any]) -> None:
-    storage.write_bytes(path, (json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode())
+    storage.write_bytes(path, sealed(data))
 
 
 def _parquet(root: str, kind: str) -> list[str]:
+    """Return the files of parts, or of shards, below a folder of DIR; what else may lie there is not ours."""
     base = storage.join(root, kind) if kind else root.rstrip("/")
-    return [path for path in storage.list_files(base) if path.endswith(".parquet")]
+    return [path for path in storage.list_files(base) if is_part(path) or is_shard(path)]

@@ -5,7 +5,6 @@ DIR/removed.json holds the list. Every later run on DIR reads it, so that what w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
@@ -21,6 +20,7 @@ from massivetext.documents import PROVENANCE
 from massivetext.errors import OutputError
 from massivetext.holes import Holes, read_holes
 from massivetext.parquet import ParquetOutput, file_digest, open_parquet
+from massivetext.sealed import sealed, unsealed
 
 __all__ = [
     "COPY",
@@ -93,9 +93,7 @@ class Removed:
         )
 
     def write(self, root: str) -> None:
-        data = {"format": FORMAT, **asdict(self)}
-        text = json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False)
-        storage.write_bytes(storage.join(root, "removed.json"), (text + "\n").encode())
+        storage.write_bytes(storage.join(root, "removed.json"), sealed({"format": FORMAT, **asdict(self)}))
 
 
 def read_removed(root: str) -> Removed:
@@ -104,7 +102,7 @@ def read_removed(root: str) -> Removed:
     if not storage.exists(path):
         return Removed()
     try:
-        data = json.loads(storage.read_bytes(path))
+        data = unsealed(storage.read_bytes(path))
         if data["format"] != FORMAT:
             raise ValueError(f"format {data['format']!r}")
         return Removed(**{name: tuple(data[name]) for name in ("ids", "urls", "copies", "unfinished")})

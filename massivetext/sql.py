@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -15,6 +14,7 @@ import duckdb
 from massivetext import storage
 from massivetext.errors import OutputError
 from massivetext.ledger import ledger_files
+from massivetext.scratch import make_scratch, remove_scratch
 
 __all__ = ["MEMORY", "Engine"]
 
@@ -33,7 +33,7 @@ class Engine:
         self.folders: list[str] = []
 
     def __enter__(self) -> Any:
-        self._temporary = tempfile.mkdtemp(prefix="massivetext-sql-")
+        self._temporary = make_scratch("sql")
         self.connection = duckdb.connect(
             config={
                 "memory_limit": self.memory,
@@ -51,7 +51,7 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.connection.close()
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        remove_scratch(self._temporary)
 
     def add_ledger(self, folder: str, view: str = "ledger") -> dict[str, str]:
         """The ledger of an output folder as a view, with each row's `part`; returns the types of its columns."""

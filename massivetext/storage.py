@@ -1,16 +1,19 @@
 """Files on this machine and on object stores, behind one set of names; output appears whole or not at all.
 
 A path is a local path or a URL (`file://`, `s3://`, `gs://`, whatever pyarrow.fs knows). On a local disk output is
-written under a temporary name and renamed. Object stores have no rename: there a file is written locally and sent in
-one piece.
+written under a temporary name that nobody can know before, synced and renamed. Object stores have no rename: there a
+file is written locally and sent in one piece.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import io
 import os
+import re
+import secrets
 import shutil
 import stat
 import tempfile
@@ -24,6 +27,7 @@ from urllib.parse import unquote
 
 from massivetext import globs
 from massivetext.errors import OutputError, SourceError
+from massivetext.scratch import process_scratch
 
 __all__ = [
     "below_prefix",
@@ -33,20 +37,25 @@ __all__ = [
     "find",
     "fixed_prefix",
     "is_remote",
+    "is_temporary",
     "join",
     "list_files",
+    "list_names",
     "list_sizes",
     "local_path",
     "make_folder",
     "modified",
     "move",
     "open_input",
+    "open_lock",
     "open_output",
     "read_bytes",
     "remove",
+    "remove_empty_folders",
     "remove_tree",
     "size",
     "source_prefix",
+    "stamp",
     "write_bytes",
 ]
 
@@ -54,6 +63,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 TEMPORARY = ".tmp"
+_OWN_TEMPORARY = re.compile(r"\.massivetext-[0-9a-f]{32}\.tmp")
 _NO_ROOM = frozenset(
     (
         *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
@@ -224,15 +234,21 @@ def open_output(path: str) -> Iterator[IO[bytes]]:
     path = local_path(path)
     remote = is_remote(path)
     if remote:
-        handle, temporary = tempfile.mkstemp(prefix="massivetext-")
-        os.close(handle)
+        handle, temporary = tempfile.mkstemp(dir=process_scratch())
     else:
-        make_folder(os.path.dirname(path) or ".")
-        # The process number keeps two attempts at one part apart; whichever finishes last wins with equal bytes.
-        temporary = f"{path}.{os.getpid()}{TEMPORARY}"
+        folder = os.path.dirname(path) or "."
+        make_folder(folder)
+        # Two attempts at one part, on whatever machines, have a file each; whichever ends last wins with equal bytes.
+        temporary = os.path.join(folder, f".massivetext-{secrets.token_hex(16)}{TEMPORARY}")
+        try:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise cannot_write(path, error) from error
     try:
-        with open(temporary, "wb") as stream:
+        with open(handle, "wb") as stream:
             yield stream
+            if not remote:
+                _sync(stream)
         if remote:
             _send(temporary, path)
             os.remove(temporary)
@@ -244,6 +260,34 @@ def open_output(path: str) -> Iterator[IO[bytes]]:
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
             raise cannot_write(path, error) from error
         raise
+
+
+def _sync(stream: IO[bytes]) -> None:
+    """Have the disk hold what was written: a rename that outlives a power cut must not outlive the bytes."""
+    stream.flush()
+    try:
+        os.fsync(stream.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that knows no syncing
+            raise
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name, without folders, is one that `open_output` gives while it writes."""
+    return _OWN_TEMPORARY.fullmatch(name) is not None
+
+
+def open_lock(path: str) -> IO[str]:
+    """Open a local file to be locked, making it if it is not there, for reading and writing.
+
+    Raises OSError also for what is a symbolic link or no file: whoever can write to the folder could otherwise have
+    another file of the user's be written to.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.ELOOP, "is no file")
+    return open(handle, "r+", encoding="utf-8", errors="replace")
 
 
 def make_folder(path: str) -> None:
@@ -318,6 +362,21 @@ def modified(path: str) -> int:
     return filesystem.get_file_info(name).mtime_ns or 0
 
 
+def stamp(path: str) -> int:
+    """A number that changes when a file is written anew: of a local file from the times of its last change and of its
+    status's, of which nobody can set back the second; of an object the time at which its store took it. 0 where there
+    is no such file."""
+    path = local_path(path)
+    if is_remote(path):
+        return modified(path)
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0
+    times = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+    return int.from_bytes(hashlib.blake2b(times.encode(), digest_size=8).digest(), "big")
+
+
 def move(source: str, target: str) -> None:
     """Give a file another name in the same store."""
     if is_remote(source):
@@ -352,6 +411,15 @@ def remove_tree(path: str) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def remove_empty_folders(path: str) -> None:
+    """Remove a local folder and those below it as far as no file is in them; a store has no empty folders."""
+    path = local_path(path)
+    if not is_remote(path):
+        for base, _, _ in os.walk(path, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(base)
+
+
 def list_files(folder: str) -> list[str]:
     """Paths of all files below a folder, sorted; none if there is no such folder. Temporary files are left out."""
     if is_remote(folder):
@@ -360,6 +428,18 @@ def list_files(folder: str) -> list[str]:
         folder = local_path(folder)
         names = [os.path.join(base, name) for base, _, files in os.walk(folder) for name in files]
     return sorted(name for name in names if not name.endswith(TEMPORARY))
+
+
+def list_names(folder: str) -> list[str]:
+    """Names of what lies directly in a folder, files and folders, sorted; none if there is no such folder."""
+    folder = local_path(folder)
+    if not is_remote(folder):
+        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    from pyarrow import fs
+
+    filesystem, name = _filesystem(folder)
+    found = filesystem.get_file_info(fs.FileSelector(name.rstrip("/"), allow_not_found=True))
+    return sorted(info.base_name for info in found)
 
 
 def _list_remote(folder: str) -> list[tuple[str, Any]]:

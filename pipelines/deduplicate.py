@@ -35,6 +35,7 @@ from massivetext.dedup.phases import (
 from massivetext.dedup.runs import write_run
 from massivetext.dedup.scope import Options, Part, Scope, make_scope, read_scope
 from massivetext.errors import RecipeError
+from massivetext.own_files import own_parts
 from pipelines.engines.engine import Engine, OnDone
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
@@ -62,7 +63,7 @@ def options_of(block: Any, seed: int, memory: int) -> Options:
 def find_documents(folder: Folder, subset: str) -> list[Part]:
     """Return the parts of a subset that the pass over the text has left in DIR, by name."""
     evidence = folder.path("work", "evidence", subset)
-    names = sorted(path[len(evidence) + 1 : -len(".parquet")] for path in storage.list_files(evidence))
+    names = sorted(path[len(evidence) + 1 : -len(".parquet")] for path in own_parts(evidence))
     return [
         Part(subset, name, folder.part("work/evidence", subset, name), folder.part("curated", subset, name))
         for name in names

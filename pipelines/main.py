@@ -18,12 +18,17 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import apache_beam as beam
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from massivetext import storage
 from massivetext.contamination import TestSets
-from massivetext.errors import OutputError
-from massivetext.parquet import file_digest
+from massivetext.errors import MassiveTextError, OutputError
+from massivetext.own_files import is_part, own_parts
+from massivetext.parquet import file_digest, read_parquet
 from massivetext.removed import refuse_unfinished
+from massivetext.scratch import sweep_scratch
+from massivetext.terminal_text import counted, visible_name
 from massivetext.text.hashing import HASH_VERSION
 from massivetext.tokenizers import read_tokenizer, tokens_mark
 from pipelines.curate import Curate
@@ -32,10 +37,11 @@ from pipelines.deduplicate import deduplicate
 from pipelines.engines import check, open_engine
 from pipelines.engines.engine import Engine, Execution
 from pipelines.input_splits import Part, find_parts, source_warnings
-from pipelines.mix import mix
+from pipelines.mix import check_weights, mix
 from pipelines.recipe import Isolation, Recipe, ledger_schema
 from pipelines.run_folder.folder import Folder
 from pipelines.run_folder.history import Timed
+from pipelines.run_folder.inputs import known_inputs
 from pipelines.run_folder.part_files import FILES
 from pipelines.run_folder.rerun import redone, why
 from pipelines.stages import STAGES, testset_index
@@ -81,8 +87,19 @@ def run(
     *,
     through: str = "mix",
     update: bool = False,
+    check_inputs: bool = False,
 ) -> Outcome:
-    """Run the stages up to and including `through`. What DIR holds already, for the same recipe and input, is kept."""
+    """Run the stages up to and including `through`. What DIR holds already, for the same recipe and input, is kept.
+
+    Args:
+        recipe: What is run.
+        output: DIR.
+        execution: By which engine.
+        reporter: Told how far the run is.
+        through: The last of COMMANDS that is run.
+        update: Whether stages that a changed recipe touches are done again, instead of refusing it.
+        check_inputs: Whether sources are compared with those of the last run by digest.
+    """
     if not recipe.filled:
         raise OutputError("the recipe has no subset with sources; give at least one under subsets.<name>.sources")
     if recipe.tokenizer is not None:
@@ -92,10 +109,14 @@ def run(
     recipe.check()
     check(recipe, output, execution)
     folder = Folder(output)
+    folder.claim()
     parts = find_parts(recipe)
+    if through == "mix":
+        check_weights(recipe, parts)
     outcome = Outcome()
     for sentence in source_warnings(parts):
         reporter.say(f"warning: {sentence}")
+    sweep_scratch()
     with folder.lock():
         refuse_unfinished(output)
         changed = folder.adopt(recipe, update=update)
@@ -103,6 +124,7 @@ def run(
             reporter.say("the recipe has changed; stages are redone where it touches them:")
             for line in redone(changed):
                 reporter.say(f"  {line}")
+        parts = known_inputs(folder, parts, by_digest=check_inputs, say=reporter.say)
         with (
             Timed(reporter, folder.path("work", "runs.json"), execution) as timed,
             open_engine(execution) as engine,
@@ -150,6 +172,8 @@ class _Job:
     def curate(self, parts: Sequence[Part]) -> tuple[list[PartTask], list[Marker]]:
         recipe, folder = self.recipe, self.folder
         tasks = part_tasks(folder, recipe, parts)
+        for line in _gone(folder, tasks):
+            self.reporter.say(line)
         markers = self._run("curate", Curate(folder, recipe), tasks)
         _sweep(folder, tasks)
         for sentence in reading_notes(recipe, _sums(tasks, markers)):
@@ -323,8 +347,9 @@ def _keep_pieces(folder: Folder, recipe: Recipe, settled: list[Marker]) -> None:
     if counts:
         folder.write_manifest("pieces", recipe, settled, counts)
     else:
-        for path in storage.list_files(folder.path("pieces")):
+        for path in own_parts(folder.path("pieces")):
             storage.remove(path)
+        storage.remove(folder.path("pieces", "manifest.json"))
 
 
 def _prepare_testsets(recipe: Recipe, folder: Folder, reporter: Reporter) -> None:
@@ -353,8 +378,36 @@ def _sweep(folder: Folder, tasks: Sequence[PartTask]) -> None:
         for path in storage.list_files(base):
             subset, _, name = path[len(base) + 1 :].partition("/")
             name, _, suffix = name.rpartition(".")
-            if suffix in ("parquet", "json") and (subset, name) not in (packed if kind == FILES else known):
+            is_own = suffix in ("parquet", "json") and is_part(f"{name}.parquet")
+            if is_own and (subset, name) not in (packed if kind == FILES else known):
                 storage.remove(path)
+
+
+_LISTED = 10
+"""Sources that are named; the others are counted."""
+
+
+def _gone(folder: Folder, tasks: Sequence[PartTask]) -> list[str]:
+    """Return lines that name sources which DIR has rows of and the recipe's patterns no longer find."""
+    known = {f"{task.part.subset}/{task.part.name}.parquet" for task in tasks}
+    sources = {(task.part.subset, file.source) for task in tasks for file in task.part.members}
+    base = folder.path("ledger")
+    lines = []
+    for path in own_parts(base):
+        if path[len(base) + 1 :] in known:
+            continue
+        subset = path[len(base) + 1 :].partition("/")[0]
+        try:
+            with storage.open_input(path) as stream:
+                counts = pc.value_counts(read_parquet(stream, columns=["source"]).column("source")).to_pylist()
+        except (MassiveTextError, pa.ArrowException, OSError, UnicodeDecodeError):
+            continue  # it is damaged, and goes
+        for row in counts:
+            if (subset, row["values"]) not in sources:
+                rows = counted(row["counts"], "row")
+                lines.append(f"warning: {subset}: source {visible_name(row['values'])} is gone; its {rows} leave the output")
+    more = [f"warning: and {len(lines) - _LISTED:,} more sources that are gone"] if len(lines) > _LISTED else []
+    return [*lines[:_LISTED], *more]
 
 
 def _sums(tasks: Sequence[PartTask], markers: Sequence[Marker]) -> dict[str, dict[str, int]]:

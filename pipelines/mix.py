@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import apache_beam as beam
 import numpy as np
 
 from massivetext import storage
-from massivetext.errors import OutputError
+from massivetext.errors import LimitError, MassiveTextError, OutputError, RecipeError
 from massivetext.looking.data_card import data_card
 from massivetext.mixture import (
     SCHEMA_NAME,
@@ -29,14 +30,27 @@ from massivetext.mixture import (
     write_shard,
 )
 from massivetext.mixture.allotment import Allotment
+from massivetext.own_files import is_shard, own_parts
 from massivetext.parquet import file_digest
+from massivetext.sealed import read_sealed, sealed
 from pipelines.engines.engine import Engine
+from pipelines.input_splits import Part
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import Marker, read_markers, task_begins, task_ends
 from pipelines.transforms.base import Counters
 
-__all__ = ["WriteMixture", "WriteShards", "mix", "note_mixture", "plan_mixture", "put_manifest", "weights_of"]
+__all__ = [
+    "WriteMixture",
+    "WriteShards",
+    "check_weights",
+    "mix",
+    "note_mixture",
+    "plan_mixture",
+    "put_manifest",
+    "remove_earlier_mixtures",
+    "weights_of",
+]
 
 
 @dataclass(frozen=True)
@@ -121,6 +135,7 @@ class WriteMixture(beam.PTransform):  # type: ignore[misc]
         planned = Planned.read(self.folder, self.recipe)
         if planned is not None:
             finish_mixture(self.folder, self.recipe, planned)
+        remove_earlier_mixtures(self.folder, self.recipe, _log)
         return path
 
 
@@ -150,14 +165,14 @@ class Planned:
     def write(self, folder: Folder, recipe: Recipe) -> None:
         """Keep what finishing needs, for a process that has not planned."""
         data = {"inputs": self.inputs, "weights": dict(self.weights), "names": [task.name for task in self.tasks]}
-        storage.write_bytes(folder.path("work", "mix", recipe.mixture.name, "planned.json"), _json(data))
+        storage.write_bytes(folder.path("work", "mix", recipe.mixture.name, "planned.json"), sealed(data))
 
     @classmethod
     def read(cls, folder: Folder, recipe: Recipe) -> Planned | None:
         path = folder.path("work", "mix", recipe.mixture.name, "planned.json")
         if not storage.exists(path):
             return None
-        data = json.loads(storage.read_bytes(path))
+        data = read_sealed(path)
         block = recipe.mixture
         tasks = [ShardTask(folder, block.name, name, "", 0, "") for name in data["names"]]
         return cls(Plan(0, 0, 0, ()), data["weights"], data["inputs"], tasks)
@@ -178,10 +193,12 @@ def mix(
     if planned is None:
         say(f"mixture {recipe.mixture.name}: stands as it was written")
         on_start([])
+        remove_earlier_mixtures(folder, recipe, say)
         return None
     todo = [task for task in planned.tasks if not folder.is_done(task.marker, task.fingerprint)]
     engine.run(WriteShards(), todo, on_done=on_start(todo))
     finish_mixture(folder, recipe, planned)
+    remove_earlier_mixtures(folder, recipe, say)
     return planned.plan
 
 
@@ -225,7 +242,7 @@ def plan_mixture(
         "deviation": {"percentage_points": round(off, 4), "subset": subset, "shard": number},
         "tokens_by": recipe.tokens_by(),
     }
-    storage.write_bytes(folder.path("mixture", block.name, "plan.json"), _json(plan_data))
+    storage.write_bytes(folder.path("mixture", block.name, "plan.json"), sealed(plan_data))
     tasks = _shard_tasks(folder, recipe, allotment, _fingerprint(folder, plan_data["plan"], recipe))
     planned = Planned(plan_, weights, inputs, tasks)
     planned.write(folder, recipe)
@@ -260,7 +277,7 @@ def finish_mixture(folder: Folder, recipe: Recipe, planned: Planned) -> None:
         files[f"{task.name}.parquet"] = {key: summary[key] for key in ("rows", "bytes", "blake2b", "tokens")}
     base = folder.path("mixture", block.name)
     for path in storage.list_files(base):
-        if path.endswith(".parquet") and path[len(base) + 1 :] not in files:
+        if is_shard(path) and path[len(base) + 1 :] not in files:
             storage.remove(path)
     written: dict[str, int] = {}
     for summary in files.values():
@@ -279,6 +296,36 @@ def finish_mixture(folder: Folder, recipe: Recipe, planned: Planned) -> None:
     put_manifest(folder, block.name, manifest)
     _note(folder, block.name, planned.inputs)
     _note_manifests(folder, recipe, planned.inputs)
+
+
+def remove_earlier_mixtures(folder: Folder, recipe: Recipe, say: Callable[[str], None]) -> None:
+    """Remove mixtures of DIR that have another name than the recipe's: the recipe's was renamed since, and theirs are
+    documents of an earlier run, which a pattern such as `mixture/*/*.parquet` would read beside those of this one.
+
+    What goes is what their manifests list. Another folder, or one whose manifest is damaged, stays and is named.
+    """
+    base = folder.path("mixture")
+    for name in storage.list_names(base):
+        path = storage.join(base, name)
+        if name == recipe.mixture.name or not storage.list_files(path):
+            continue
+        try:
+            manifest = read_sealed(storage.join(path, "manifest.json"))
+            if manifest["kind"] != "mixture":
+                raise OutputError(f"{path}: is of the kind {manifest['kind']!r}")
+            shards, rows = [file for file in manifest["files"] if is_shard(file)], manifest["counts"]["rows"]
+        except (MassiveTextError, KeyError, TypeError):
+            say(f"{path}: is no mixture of this recipe, and stays; move it to where {base}/* does not read it")
+            continue
+        for file in [*shards, "README.md", "plan.json", "manifest.json"]:
+            storage.remove(storage.join(path, file))
+        for marker in (folder.marker("mix", f"{name}-{note}") for note in ("mixture", "manifests")):
+            storage.remove(marker)
+        storage.remove_empty_folders(path)
+        say(
+            f"mixture {name}: removed, {rows:,} rows in {len(shards):,} shards; the recipe's mixture is called "
+            f"{recipe.mixture.name} now, and another --output keeps both"
+        )
 
 
 def _stands(folder: Folder, recipe: Recipe) -> bool:
@@ -318,7 +365,7 @@ def put_manifest(folder: Folder, name: str, manifest: dict[str, Any]) -> None:
     storage.write_bytes(storage.join(base, "README.md"), text)
     digest = hashlib.blake2b(text, digest_size=32).hexdigest()
     data = {**manifest, "card": {"name": "README.md", "bytes": len(text), "blake2b": digest}}
-    storage.write_bytes(storage.join(base, "manifest.json"), _json(data))
+    storage.write_bytes(storage.join(base, "manifest.json"), sealed(data))
 
 
 def note_mixture(folder: Folder, recipe: Recipe) -> None:
@@ -330,14 +377,14 @@ def note_mixture(folder: Folder, recipe: Recipe) -> None:
     documents = {}
     for name in (name for name, weight in block.weights.items() if name in recipe.filled and weight > 0):
         base = folder.path("curated", name)
-        parts = [path[len(base) + 1 : -len(".parquet")] for path in storage.list_files(base)]
+        parts = [path[len(base) + 1 : -len(".parquet")] for path in own_parts(base)]
         documents[name] = kept_documents(_sources(folder, name, parts))
     _note(folder, block.name, _inputs(folder, recipe, documents))
 
 
 def _note(folder: Folder, name: str, inputs: str) -> None:
     base = f"mixture/{name}"
-    shards = json.loads(storage.read_bytes(folder.path(base, "manifest.json")))["files"]
+    shards = read_sealed(folder.path(base, "manifest.json"))["files"]
     files = {f"{base}/{file}": {key: found[key] for key in ("bytes", "blake2b")} for file, found in shards.items()}
     for file in ("plan.json", "manifest.json", "README.md"):
         path = folder.path(base, file)
@@ -352,7 +399,7 @@ def _inputs(folder: Folder, recipe: Recipe, documents: Mapping[str, Documents]) 
     for kind in ("curated", "pieces"):
         path = folder.path(kind, "manifest.json")
         if storage.exists(path):
-            files = json.loads(storage.read_bytes(path))["files"]
+            files = read_sealed(path)["files"]
             digests |= {f"{kind}/{name}": found["blake2b"] for name, found in files.items()}
     digest = hashlib.blake2b(recipe.digest().encode(), digest_size=16)
     for subset, found in sorted(documents.items()):
@@ -378,6 +425,45 @@ def weights_of(recipe: Recipe) -> tuple[dict[str, float], bool]:
     return {name: weight / scale for name, weight in weights.items()}, True
 
 
+def check_weights(recipe: Recipe, parts: Sequence[Part]) -> None:
+    """Refuse, before any pass, weights that no pass could meet.
+
+    Raises:
+        OutputError: no subset with a weight has sources.
+        RecipeError: a subset with a weight has empty files only; or its share of the budget is below half a token, and
+            no document has fewer tokens than one.
+    """
+    weights, _ = weights_of(recipe)
+    with_content = {part.subset for part in parts if part.stop or not _is_empty(part.path)}
+    empty = [name for name in weights if name not in with_content]
+    if empty:
+        raise RecipeError(
+            f"mixture.weights: all files of {', '.join(empty)} are empty, so no document can have its weight; add "
+            "files, or give it weight 0 and share its weight among the others"
+        )
+    tokens = recipe.mixture.tokens
+    name = min(weights, key=lambda name: weights[name])
+    if tokens != "max" and tokens * weights[name] < _LEAST_TOKENS:
+        raise LimitError(
+            f"mixture.tokens: {tokens:,} tokens leave {tokens * weights[name]:.2g} for {name}, of weight "
+            f"{weights[name]:g}, which is less than any document has; take at least "
+            f"{math.ceil(_LEAST_TOKENS / weights[name]):,} tokens and as many more as its documents are longer, or "
+            "give it weight 0"
+        )
+
+
+_LEAST_TOKENS = 0.5
+"""A document is taken for a share that is at least half of it, and has at least one token."""
+
+
+def _is_empty(path: str) -> bool:
+    """Whether a file is there and has no bytes. One that cannot be looked at is for its own task to tell of."""
+    try:
+        return storage.size(path) == 0
+    except MassiveTextError:
+        return False
+
+
 def _sources(folder: Folder, subset: str, parts: Sequence[str]) -> list[tuple[str, str | None]]:
     """Files of documents of a subset with their ledgers, and those of pieces, of which every row is kept."""
     found: list[tuple[str, str | None]] = []
@@ -387,7 +473,3 @@ def _sources(folder: Folder, subset: str, parts: Sequence[str]) -> list[tuple[st
         if storage.exists(pieces):
             found.append((pieces, None))
     return found
-
-
-def _json(data: Any) -> bytes:
-    return (json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from typing import Any
 
 from massivetext import storage
 from massivetext.errors import RecipeError
 from massivetext.looking.forecast import Sample, draw, forecast, look
+from massivetext.scratch import make_scratch, remove_scratch
 from pipelines.engines.engine import Execution
 from pipelines.engines.local import LocalEngine
 from pipelines.input_splits import Part, find_parts
@@ -33,7 +33,7 @@ def forecast_run(recipe: Recipe, execution: Execution, reporter: Reporter, *, sa
     """
     parts = find_parts(recipe)
     drawn = draw(parts, sample, recipe.seed)
-    temporary = tempfile.mkdtemp(prefix="massivetext-plan-")
+    temporary = make_scratch("plan")
     try:
         folder = Folder(os.path.join(temporary, "out"))
         width = min(execution.workers, os.cpu_count() or 1)
@@ -45,7 +45,7 @@ def forecast_run(recipe: Recipe, execution: Execution, reporter: Reporter, *, sa
         index = testset_index(folder.root)
         fixed = storage.size(index) if storage.exists(index) else 0
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_scratch(temporary)
     taken = Sample(
         drawn,
         looked,

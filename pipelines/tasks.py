@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from massivetext import isolation, storage
 from massivetext.errors import MassiveTextError
+from massivetext.sealed import sealed, unsealed
 from pipelines.input_splits import Part
 
 __all__ = [
@@ -71,8 +71,7 @@ class Marker:
     failures: tuple[str, ...] = ()
 
     def write(self, path: str) -> None:
-        data = json.dumps(self.__dict__, sort_keys=True, indent=1)
-        storage.write_bytes(path, data.encode())
+        storage.write_bytes(path, sealed(self.__dict__))
 
     @classmethod
     def read(cls, path: str) -> Marker | None:
@@ -80,7 +79,7 @@ class Marker:
         if not storage.exists(path):
             return None
         try:
-            data = json.loads(storage.read_bytes(path))
+            data = unsealed(storage.read_bytes(path))
             return cls(data["fingerprint"], data["outputs"], data["counts"], tuple(data["failures"]))
         except (ValueError, KeyError, TypeError):
             return None

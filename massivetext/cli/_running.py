@@ -21,6 +21,7 @@ def stage_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--runner", default="FnApiRunner", show_default=True, help="Beam runner"),
         click.option("--memory", type=click.IntRange(256), default=2048, show_default=True, help="MB a machine"),
         click.option("--update", is_flag=True, help="redo the stages that a changed recipe touches"),
+        click.option("--check-inputs", is_flag=True, help="compare sources with those of the last run by their bytes"),
         click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the recipe's"),
         click.option("--quiet", is_flag=True, help="say nothing but errors"),
         click.option("--log-json", is_flag=True, help="one JSON object a line instead of progress and tables"),
@@ -106,6 +107,7 @@ def execute(
     quiet: bool,
     log_json: bool,
     beam_options: tuple[str, ...],
+    check_inputs: bool = False,
 ) -> None:
     """Run the stages up to `through`; print the funnel and where things are; exit 1 if sources failed."""
     from pipelines import recipe as recipes
@@ -116,7 +118,7 @@ def execute(
     progress = Progress(quiet=quiet, as_json=log_json)
     execution = Execution(runner, workers, beam_options, memory << 20)
     try:
-        outcome = run(resolved, output, execution, progress, through=through, update=update)
+        outcome = run(resolved, output, execution, progress, through=through, update=update, check_inputs=check_inputs)
     finally:
         progress.close()
     if log_json:

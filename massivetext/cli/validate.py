@@ -26,11 +26,14 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
     from massivetext.looking.recipe_warnings import check_testsets, recipe_warnings, testset_warnings
     from pipelines import recipe as recipes
     from pipelines.input_splits import find_parts, source_warnings
+    from pipelines.mix import check_weights
 
     whole = recipes.read(recipe, settings)
     check_testsets(whole)
     whole.check()
     parts = find_parts(whole)
+    if whole.filled and any(whole.mixture.weights.get(name) for name in whole.filled):
+        check_weights(whole, parts)
     warnings = [*recipe_warnings(whole), *testset_warnings(whole), *source_warnings(parts)]
     subsets: dict[str, dict[str, Any]] = {}
     for name, subset in whole.subsets.items():

@@ -5,13 +5,13 @@ DIR/report/deduplication.json holds it for whoever draws the S-curve; the same g
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from massivetext import storage
 from massivetext.dedup.results import JACCARD_BINS
 from massivetext.dedup.scope import Options
+from massivetext.sealed import sealed
 
 __all__ = ["FORMAT", "account_of", "lines_of", "write_account"]
 
@@ -93,4 +93,4 @@ def lines_of(name: str, account: Mapping[str, Any]) -> list[str]:
 def write_account(path: str, scopes: Mapping[str, Mapping[str, Any]]) -> None:
     """Write the accounts of a run's scopes, by name."""
     data = {"format": FORMAT, "scopes": dict(scopes)}
-    storage.write_bytes(path, json.dumps(data, sort_keys=True, indent=1).encode())
+    storage.write_bytes(path, sealed(data))

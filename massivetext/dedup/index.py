@@ -6,7 +6,6 @@ that of one run over both in which the first has precedence: what the first run 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
@@ -17,6 +16,7 @@ from massivetext.dedup.evidence import EVIDENCE_SCHEMA
 from massivetext.dedup.scope import Part
 from massivetext.errors import OutputError
 from massivetext.parquet import ParquetOutput, open_parquet, read_parquet
+from massivetext.sealed import sealed, unsealed
 from massivetext.text.hashing import HASH_VERSION
 
 __all__ = ["index_manifest", "read_index", "write_index"]
@@ -68,9 +68,7 @@ def write_index(root: str, parts: Sequence[Part]) -> dict[str, int]:
         "documents": counts,
         "files": sorted(files, key=lambda file: file["evidence"]),
     }
-    storage.write_bytes(
-        storage.join(root, "index/manifest.json"), json.dumps(manifest, sort_keys=True, indent=1).encode()
-    )
+    storage.write_bytes(storage.join(root, "index/manifest.json"), sealed(manifest))
     return counts
 
 
@@ -118,7 +116,7 @@ def read_index(path: str, subsets: Iterable[str], *, captures: bool = False) -> 
     manifest_path = index_manifest(path)
     root = manifest_path.rpartition("/")[0]
     try:
-        manifest = json.loads(storage.read_bytes(manifest_path))
+        manifest = unsealed(storage.read_bytes(manifest_path))
         if manifest["format"] != FORMAT:
             raise ValueError(f"format {manifest['format']!r}")
         files = manifest["files"]

@@ -34,6 +34,7 @@ from massivetext.dedup.runs import key_rows, read_key, write_run
 from massivetext.dedup.scope import Scope, forget_runs, read_scope
 from massivetext.errors import SourceError
 from massivetext.parquet import file_digest
+from massivetext.sealed import sealed, unsealed
 
 __all__ = [
     "EXCHANGES",
@@ -250,7 +251,7 @@ def is_finished(scope: Scope) -> dict[str, int] | None:
     if not storage.exists(path):
         return None
     try:
-        noted = json.loads(storage.read_bytes(path))
+        noted = unsealed(storage.read_bytes(path))
         if noted["fingerprint"] != scope.fingerprint or noted["digests"] != _digests(scope):
             return None
         return noted["counts"]
@@ -269,7 +270,7 @@ def finish(scope: Scope) -> dict[str, int]:
     """Note the summary beside the results, and remove the temporary files."""
     counts = summary(scope)
     note = {"fingerprint": scope.fingerprint, "counts": counts, "digests": _digests(scope)}
-    storage.write_bytes(_finished(scope), json.dumps(note, sort_keys=True, indent=1).encode())
+    storage.write_bytes(_finished(scope), sealed(note))
     clear(scope)
     return counts
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import uuid
 import weakref
+
+from massivetext.scratch import make_scratch, remove_scratch
 
 __all__ = ["Passes"]
 
@@ -20,7 +20,7 @@ class Passes:
     """Numbers of passes, the same for all workers of a pass. It can be pickled, and works where it is forked."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.mkdtemp(prefix="massivetext-passes-")
+        self._folder = make_scratch("passes")
         self._finalizer = weakref.finalize(self, _remove, self._folder, os.getpid())
 
     def __getstate__(self) -> dict[str, str]:
@@ -82,4 +82,4 @@ class Passes:
 
 def _remove(folder: str, process: int) -> None:
     if os.getpid() == process:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_scratch(folder)

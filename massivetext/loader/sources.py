@@ -17,6 +17,7 @@ from massivetext.errors import OutputError, RecipeError, SourceError
 from massivetext.holes import Holes, read_holes
 from massivetext.mixture.finished import compare_files, compare_footer, finished_shards
 from massivetext.parquet import READ_ERRORS, open_parquet
+from massivetext.sealed import read_sealed
 
 __all__ = ["TOKENS", "Source", "curated_source", "mixture_source"]
 
@@ -222,7 +223,7 @@ def _manifest(path: str, kind: str) -> dict[str, Any]:
         if kind == "pieces":
             return {"files": {}}
         raise OutputError(f"{place}: is not there; `subsets` and `weights` read the output folder of a finished run")
-    return json.loads(storage.read_bytes(place))
+    return read_sealed(place)
 
 
 Footer = tuple[list[int], pa.Schema]

@@ -1,94 +1,264 @@
-"""Check that DIR is what its manifests say: digests, counts, schemas, order, and that the ledger accounts for all."""
+"""Check that DIR is what its manifests say: digests, counts, schemas, order, and that the ledger accounts for all.
+
+Every file that shapes output, or that a later run would use, is compared with a digest that something else holds, or
+with its own seal (`massivetext.sealed`). Files are read side by side, a part of each at a time; of the ledger's ids no
+more is in memory than `massivetext.looking.unique_ids` keeps.
+"""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from massivetext import storage
 from massivetext.documents import DOCUMENT_SCHEMA
-from massivetext.errors import OutputError
+from massivetext.errors import MassiveTextError, OutputError
+from massivetext.looking.unique_ids import UniqueIds, packed_ids
 from massivetext.mixture import verify_mixture
-from massivetext.parquet import file_digest, open_parquet, read_parquet
+from massivetext.parquet import READ_ERRORS, file_digest, open_parquet, read_parquet
 from massivetext.removed import Removed, read_removed
+from massivetext.run_recipe import read_recipe_file
+from massivetext.sealed import read_sealed, seal_fault
 
 __all__ = ["verify"]
 
+T = TypeVar("T")
+R = TypeVar("R")
 
-def verify(root: str) -> tuple[list[str], list[str]]:
-    """Return (faults, what was checked), a line each. Raises OutputError for a folder without a ledger."""
-    kinds = [kind for kind in ("curated", "rejected", "ledger") if storage.exists(storage.join(root, kind))]
-    if list(storage.list_files(storage.join(root, "pieces"))):
-        kinds.append("pieces")
-    if "ledger" not in kinds:
+_KINDS = ("curated", "rejected", "ledger", "pieces")
+_AHEAD = 4
+"""Files a thread that are begun before the first of them is done."""
+
+
+def verify(root: str, *, workers: int | None = None) -> tuple[list[str], list[str]]:
+    """Return (faults, what was checked), a line each. Damaged files are faults, each by its name.
+
+    Args:
+        root: DIR, a run's output folder.
+        workers: Files that are read at the same time; as many as there are processors, if None.
+
+    Raises:
+        OutputError: DIR has no ledger.
+    """
+    if not storage.list_files(storage.join(root, "ledger")):
         raise OutputError(f"{root}: holds no ledger; is it the --output of a run?")
-    faults: list[str] = []
-    checked = []
-    manifests = {}
-    for kind in kinds:
-        manifests[kind], faults_of_kind = _manifest(root, kind)
-        faults += faults_of_kind
-        checked.append(f"{kind}: {len(manifests[kind].get('files', {}))} files")
-    if not faults:
-        faults += _ledger(root, manifests)
-    removed = read_removed(root)
-    if removed.unfinished:
-        faults.append(f"{root}: a removal was begun and not finished; give `massivetext remove {root}`")
-    base = storage.join(root, "mixture")
-    names = {path[len(base) + 1 :].split("/")[0] for path in storage.list_files(base)}
-    for name in sorted(names):
-        faults += verify_mixture(storage.join(base, name)) or _present(storage.join(base, name), removed)
-        checked.append(f"mixture: {name}")
-    return faults, checked
+    width = workers or os.cpu_count() or 1
+    with ThreadPoolExecutor(width) as pool:
+        return _Verification(root, pool, width).run()
 
 
-def _manifest(root: str, kind: str) -> tuple[dict[str, Any], list[str]]:
-    """Return a folder's manifest, and in what its files differ from it."""
-    base = storage.join(root, kind)
-    path = storage.join(base, "manifest.json")
+class _Verification:
+    """One look at DIR: threads that read files, and what was found so far."""
+
+    def __init__(self, root: str, pool: ThreadPoolExecutor, width: int) -> None:
+        self.root, self.pool, self.width = root, pool, width
+        self.faults: list[str] = []
+        self.checked: list[str] = []
+
+    def run(self) -> tuple[list[str], list[str]]:
+        mixture = self._recipe()
+        manifests = {kind: self._manifest(kind) for kind in _KINDS if self._is_there(kind)}
+        if not self.faults:
+            self.faults += _ledger(self.root, manifests, self._each)
+        removed = self._removed()
+        self._mixtures(mixture, removed)
+        self._index()
+        self._reports()
+        self._work()
+        return self.faults, self.checked
+
+    def _each(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """`function` of each item, in order, a bounded number of them at a time."""
+        begun: deque[Any] = deque()
+        for item in items:
+            begun.append(self.pool.submit(function, item))
+            if len(begun) >= _AHEAD * self.width:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+
+    def _compare(self, files: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """files: (path, what a manifest says of it)."""
+        self.faults += [fault for fault in self._each(lambda pair: _file_fault(*pair), files) if fault]
+
+    def _is_there(self, kind: str) -> bool:
+        return bool(storage.list_files(storage.join(self.root, kind))) or kind == "ledger"
+
+    def _recipe(self) -> str | None:
+        """Check recipe.yaml; return the name of the recipe's mixture, None where that is not known."""
+        path = storage.join(self.root, "recipe.yaml")
+        if not storage.exists(path):
+            return None
+        self.checked.append("recipe.yaml")
+        try:
+            recipe = read_recipe_file(storage.read_bytes(path))["recipe"]
+            return recipe["mixture"].get("name", "main")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            self.faults.append(f"{path}: is damaged: {error}")
+            return None
+
+    def _manifest(self, kind: str) -> dict[str, Any]:
+        """Return a folder's manifest, having compared its files with it."""
+        base = storage.join(self.root, kind)
+        path = storage.join(base, "manifest.json")
+        try:
+            manifest = read_sealed(path)
+            files = manifest["files"]
+            listed = [(storage.join(base, name), _summary(files[name])) for name in files]
+        except (MassiveTextError, KeyError, TypeError, AttributeError) as error:
+            self.faults.append(f"{path}: is no manifest: {_plain(path, error)}")
+            return {"files": {}, "counts": {}}
+        there = {name[len(base) + 1 :] for name in storage.list_files(base)} - {"manifest.json"}
+        self.faults += [f"{base}/{name}: is not in the manifest" for name in sorted(there - set(files))]
+        missing = [name for name in files if name not in there]
+        self.faults += [f"{base}/{name}: is in the manifest, but not there" for name in missing]
+        self._compare(pair for name, pair in zip(files, listed) if name in there)
+        self.checked.append(f"{kind}: {len(files)} files")
+        return manifest
+
+    def _removed(self) -> Removed:
+        try:
+            removed = read_removed(self.root)
+        except OutputError as error:
+            self.faults.append(str(error))
+            return Removed()
+        if removed.unfinished:
+            self.faults.append(
+                f"{self.root}: a removal was begun and not finished; give `massivetext remove {self.root}`"
+            )
+        return removed
+
+    def _mixtures(self, current: str | None, removed: Removed) -> None:
+        base = storage.join(self.root, "mixture")
+        paths = [path[len(base) + 1 :] for path in storage.list_files(base)]
+        for name in sorted({path.split("/")[0] for path in paths if "/" in path}):
+            folder = storage.join(base, name)
+            faults = verify_mixture(folder, each=self._each)
+            if not faults:
+                shards = [path for path in storage.list_files(folder) if path.endswith(".parquet")] if removed else []
+                faults = [fault for fault in self._each(lambda path: _present(path, removed), shards) if fault]
+            if current is not None and name != current:
+                faults.append(
+                    f"{folder}: is of an earlier recipe, whose mixture had another name; that of recipe.yaml is "
+                    f"{current}, and a pattern such as mixture/*/*.parquet reads both"
+                )
+            self.faults += faults
+            self.checked.append(f"mixture: {name}")
+
+    def _index(self) -> None:
+        base = storage.join(self.root, "index")
+        path = storage.join(base, "manifest.json")
+        if not storage.exists(path):
+            return
+        try:
+            files = read_sealed(path)["files"]
+            pairs = [(storage.join(base, file["evidence"]), {"blake2b": file["blake2b"]}) for file in files]
+            pairs += [
+                (storage.join(base, file["captures"]), {"blake2b": file["captures_blake2b"]})
+                for file in files
+                if "captures" in file
+            ]
+        except (MassiveTextError, KeyError, TypeError) as error:
+            self.faults.append(f"{path}: is no manifest: {_plain(path, error)}")
+            return
+        self._compare(pairs)
+        self.checked.append(f"index: {len(pairs)} files")
+
+    def _reports(self) -> None:
+        base = storage.join(self.root, "report")
+        paths = [path for path in storage.list_files(base) if path.endswith(".json")]
+        self.faults += [fault for fault in self._each(seal_fault, paths) if fault]
+
+    def _work(self) -> None:
+        """Check what a later run would use of work/: markers, and the files below work/ that they name. What is not
+        there would be made again, and is no fault."""
+        done = storage.join(self.root, "work", "done")
+        notes = [path for path in storage.list_files(done) if path.endswith(".json")]
+        duplicates = storage.join(self.root, "work", "duplicates")
+        notes += [path for path in storage.list_files(duplicates) if path.endswith(".json")]
+        inputs = storage.join(self.root, "work", "inputs.json")
+        notes += [inputs] if storage.exists(inputs) else []
+        if not notes:
+            return
+        n = 0
+        for path, data in zip(notes, self._each(_note, notes)):
+            if isinstance(data, str):
+                self.faults.append(data)
+                continue
+            pairs = [(storage.join(self.root, name), summary) for name, summary in data.get("outputs", {}).items()]
+            pairs = [(name, summary) for name, summary in pairs if name.startswith(storage.join(self.root, "work/"))]
+            digests = data.get("digests", {}) if path.startswith(duplicates) else {}
+            pairs += [(storage.join(duplicates, name), {"blake2b": digest}) for name, digest in digests.items()]
+            pairs = [(name, summary) for name, summary in pairs if storage.exists(name)]
+            self._compare(pairs)
+            n += 1 + len(pairs)
+        self.checked.append(f"work: {n} files")
+
+
+def _plain(path: str, error: Exception) -> str:
+    """The error of a manifest without its path, which is said already."""
+    text = f"has no {error}" if isinstance(error, KeyError) else str(error)
+    return text.removeprefix(f"{path}: ")
+
+
+def _summary(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or not {"bytes", "blake2b"} <= set(value):
+        raise TypeError("an entry of `files` has no bytes and blake2b")
+    return value
+
+
+def _note(path: str) -> dict[str, Any] | str:
+    """Return the data of a marker or note, or its fault."""
     try:
-        manifest = json.loads(storage.read_bytes(path))
-        files = manifest["files"]
-    except (OSError, ValueError, KeyError, OutputError) as error:
-        return {}, [f"{path}: is no manifest: {error}"]
-    faults = []
-    there = {name[len(base) + 1 :] for name in storage.list_files(base)} - {"manifest.json"}
-    faults += [f"{base}/{name}: is not in the manifest" for name in sorted(there - set(files))]
-    for name, summary in files.items():
-        file = storage.join(base, name)
-        if name not in there:
-            faults.append(f"{file}: is in the manifest, but not there")
-        elif storage.size(file) != summary["bytes"] or file_digest(file) != summary["blake2b"]:
-            faults.append(f"{file}: differs from what was written (size or digest)")
-    return manifest, faults
+        data = read_sealed(path)
+        if not isinstance(data.get("outputs", {}), dict) or not isinstance(data.get("digests", {}), dict):
+            return f"{path}: is damaged: expected objects as outputs and digests"
+        return data
+    except MassiveTextError as error:
+        return str(error)
 
 
-def _ledger(root: str, manifests: dict[str, dict[str, Any]]) -> list[str]:
-    """Return faults between ledger, curated rows and counts. Reads a part at a time; keeps the 16 bytes of every id."""
-    faults = []
-    seen: set[bytes] = set()
+def _file_fault(path: str, summary: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a file, if it has other bytes than a summary says."""
+    try:
+        n_bytes = storage.size(path)
+        if summary.get("bytes", n_bytes) != n_bytes or file_digest(path) != summary["blake2b"]:
+            return f"{path}: differs from what was written (size or digest)"
+    except (MassiveTextError, OSError) as error:
+        return str(error) if str(error).startswith(path) else f"{path}: {error}"
+    return None
+
+
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+
+
+def _ledger(root: str, manifests: dict[str, dict[str, Any]], each: Each) -> list[str]:
+    """Return faults between ledger, curated rows and counts, a part at a time."""
+    faults: list[str] = []
+    files = manifests["ledger"]["files"]
     totals: dict[str, dict[str, int]] = {}
-    for name, summary in manifests["ledger"]["files"].items():
-        path = storage.join(root, "ledger", name)
-        with storage.open_input(path) as stream:
-            table = read_parquet(stream, columns=["id", "subset", "offset", "outcome", "reason", "pieces"])
-        ids = table.column("id").to_pylist()
-        if table.num_rows != summary["rows"]:
-            faults.append(f"{path}: has {table.num_rows} rows, the manifest says {summary['rows']}")
-        packed = {bytes.fromhex(value) for value in ids}
-        if len(packed) != len(ids) or packed & seen:
-            faults.append(f"{path}: an id stands twice in the ledger")
-        seen |= packed
-        for outcome in table.column("outcome").to_pylist():
+    with UniqueIds(sum(summary["rows"] for summary in files.values())) as unique:
+
+        def look(name: str) -> tuple[list[str], dict[str, int]]:
+            try:
+                return _part(root, name, manifests, unique)
+            except READ_ERRORS as error:
+                return [f"{storage.join(root, 'ledger', name)}: cannot be read, or files that go with it: {error}"], {}
+
+        for name, (own, outcomes) in zip(files, each(look, files)):
+            faults += own
             counts_of = totals.setdefault(name.split("/")[0], {})
-            counts_of[outcome] = counts_of.get(outcome, 0) + 1
-        unexplained = pc.and_(pc.not_equal(table.column("outcome"), "kept"), pc.is_null(table.column("reason")))
-        if pc.any(unexplained).as_py():
-            faults.append(f"{path}: a record that is not kept has no reason")
-        faults += _rows(root, name, table, manifests)
-        faults += _pieces(root, name, table, manifests)
+            for outcome, n in outcomes.items():
+                counts_of[outcome] = counts_of.get(outcome, 0) + n
+        if n := unique.n_repeated():
+            faults.append(f"{storage.join(root, 'ledger')}: an id stands twice in the ledger ({n:,} rows too many)")
     for subset, counts in manifests["ledger"]["counts"].items():
         stated: dict[str, int] = {}
         for key, sums in counts.items():
@@ -103,15 +273,33 @@ def _ledger(root: str, manifests: dict[str, dict[str, Any]]) -> list[str]:
     return faults
 
 
-def _rows(root: str, name: str, ledger: Any, manifests: dict[str, dict[str, Any]]) -> list[str]:
+def _part(
+    root: str, name: str, manifests: dict[str, dict[str, Any]], unique: UniqueIds
+) -> tuple[list[str], dict[str, int]]:
+    """Return faults of one part, and its documents by outcome."""
+    faults = []
+    path = storage.join(root, "ledger", name)
+    with storage.open_input(path) as stream:
+        table = read_parquet(stream, columns=["id", "subset", "offset", "outcome", "reason", "pieces"])
+    stated = manifests["ledger"]["files"][name]["rows"]
+    if table.num_rows != stated:
+        faults.append(f"{path}: has {table.num_rows} rows, the manifest says {stated}")
+    unique.add(packed_ids(table.column("id")))
+    unexplained = pc.and_(pc.not_equal(table.column("outcome"), "kept"), pc.is_null(table.column("reason")))
+    if pc.any(unexplained).as_py():
+        faults.append(f"{path}: a record that is not kept has no reason")
+    faults += _rows(root, name, table, manifests)
+    faults += _pieces(root, name, table, manifests)
+    return faults, {row["values"]: row["counts"] for row in pc.value_counts(table.column("outcome")).to_pylist()}
+
+
+def _rows(root: str, name: str, ledger: pa.Table, manifests: dict[str, dict[str, Any]]) -> list[str]:
     """Return faults of one part: curated rows are those that the per-document rules kept, in the ledger's order;
     rejected rows are those that they rejected."""
     faults = []
-    outcome = dict(zip(ledger.column("id").to_pylist(), ledger.column("outcome").to_pylist()))
-    place = {value: i for i, value in enumerate(outcome)}
+    known = ledger.column("id").combine_chunks()
     is_removed = pc.fill_null(pc.starts_with(ledger.column("reason"), "removed."), False)
-    removed = set(ledger.column("id").filter(is_removed).to_pylist())
-    for kind, allowed in (("curated", {"kept", "duplicate", "contaminated"}), ("rejected", {"rejected"})):
+    for kind, outcomes in (("curated", ["kept", "duplicate", "contaminated"]), ("rejected", ["rejected"])):
         if name not in manifests.get(kind, {}).get("files", {}):
             continue
         path = storage.join(root, kind, name)
@@ -119,33 +307,34 @@ def _rows(root: str, name: str, ledger: Any, manifests: dict[str, dict[str, Any]
             file = open_parquet(stream)
             if not file.schema_arrow.equals(DOCUMENT_SCHEMA):
                 faults.append(f"{path}: has another schema")
-            ids = file.read(columns=["id"]).column("id").to_pylist()
-        wrong = [value for value in ids if outcome.get(value) not in allowed or value in removed]
-        if wrong:
-            faults.append(f"{path}: {len(wrong)} documents are not {kind} by the ledger, such as {wrong[0]}")
-        elif [place[value] for value in ids] != sorted(place[value] for value in ids):
+            ids = file.read(columns=["id"]).column("id").combine_chunks()
+        has_outcome = pc.is_in(ledger.column("outcome"), value_set=pa.array(outcomes))
+        is_allowed = pc.and_(has_outcome, pc.invert(is_removed))
+        places = pc.index_in(ids, value_set=known)
+        wrong = pc.invert(pc.fill_null(pc.take(is_allowed, places), False))
+        if n := pc.sum(wrong).as_py():
+            first = ids.filter(wrong)[0].as_py()
+            faults.append(f"{path}: {n} documents are not {kind} by the ledger, such as {first}")
+        elif len(ids) and (np.diff(places.to_numpy(zero_copy_only=False)) < 0).any():
             faults.append(f"{path}: rows are not in the ledger's order")
-        if kind == "curated" and len(ids) != sum(value in allowed for value in outcome.values()):
+        if kind == "curated" and len(ids) != pc.sum(has_outcome).as_py():
             faults.append(f"{path}: documents that the ledger has are missing")
     return faults
 
 
-def _present(folder: str, removed: Removed) -> list[str]:
-    """Return the shards of a mixture that contain documents which were removed."""
-    faults = []
-    for path in storage.list_files(folder) if removed else ():
-        if path.endswith(".parquet"):
-            with storage.open_input(path) as stream:
-                n = int(removed.rows(read_parquet(stream, columns=["id", "url"])).sum())
-            if n:
-                faults.append(f"{path}: holds {n} rows of documents that were taken out")
-    return faults
+def _present(path: str, removed: Removed) -> str | None:
+    """Return a fault if a shard contains documents that were removed."""
+    with storage.open_input(path) as stream:
+        file = open_parquet(stream)
+        groups = range(file.metadata.num_row_groups)
+        n = sum(int(removed.rows(file.read_row_group(k, columns=["id", "url"])).sum()) for k in groups)
+    return f"{path}: holds {n} rows of documents that were taken out" if n else None
 
 
-def _pieces(root: str, name: str, ledger: Any, manifests: dict[str, dict[str, Any]]) -> list[str]:
+def _pieces(root: str, name: str, ledger: pa.Table, manifests: dict[str, dict[str, Any]]) -> list[str]:
     """Return faults of one part: pieces are those that the ledger counts, `<id>#0` and on, in its order."""
-    rows = zip(ledger.column("id").to_pylist(), ledger.column("pieces").to_pylist())
-    stated = [f"{value}#{k}" for value, n in rows for k in range(n or 0)]
+    has_pieces = ledger.filter(pc.greater(ledger.column("pieces"), 0)).select(["id", "pieces"]).to_pylist()
+    stated = [f"{row['id']}#{k}" for row in has_pieces for k in range(row["pieces"])]
     path = storage.join(root, "pieces", name)
     if name not in manifests.get("pieces", {}).get("files", {}):
         return [f"{path}: is not there, the ledger counts {len(stated)} pieces"] if stated else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from massivetext import storage
 from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.errors import OutputError
 from massivetext.mixture.schema import MIXTURE_SCHEMA
+from massivetext.sealed import read_sealed
 
 __all__ = ["compare_files", "compare_footer", "finished_shards"]
 
@@ -45,7 +45,7 @@ def finished_shards(
         if not found:
             raise OutputError(f"{path}: no shards there; `massivetext run` makes them")
         return path, found, None
-    manifest = json.loads(storage.read_bytes(place))
+    manifest = read_sealed(place)
     if manifest.get("kind") != "mixture":
         raise OutputError(f"{place}: is the manifest of {manifest.get('kind')!r}; expected that of a mixture")
     names = sorted(manifest["files"])

@@ -270,6 +270,10 @@ def _adopt(output: str, scratch: str, mark: dict[str, Any]) -> dict[str, Any] | 
                 )
             if place == done and _whole(output, data["files"]):
                 return data
+    if not storage.exists(done) and not storage.exists(begun) and storage.list_files(output):
+        raise OutputError(
+            f"{output}: is not empty, and nothing there shows that it holds sequences; name another output"
+        )
     storage.write_bytes(begun, json.dumps(mark).encode())
     return None
 

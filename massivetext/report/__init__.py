@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from massivetext import storage
 from massivetext.report.gather import gather
 from massivetext.report.page import render
+from massivetext.sealed import sealed
 
 __all__ = ["gather", "render", "write"]
 
@@ -25,6 +24,5 @@ def write(folder: str, path: str | None = None, *, samples: int = 3) -> str:
         tests = page["test_sets"]
         for row in tests["sets"]:
             row["samples"] = [{k: v for k, v in sample.items() if k != "row"} for sample in row["samples"]]
-        data = json.dumps(tests, ensure_ascii=False, indent=2) + "\n"
-        storage.write_bytes(storage.join(folder, "report", "contamination.json"), data.encode("utf-8", "replace"))
+        storage.write_bytes(storage.join(folder, "report", "contamination.json"), sealed(tests))
     return path

@@ -30,6 +30,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from massivetext import isolation
 from massivetext.errors import OutputError, RecipeError
+from massivetext.scratch import make_scratch, remove_scratch
 from pipelines.engines.engine import ATTEMPTS, Cost, Engine, Execution, OnDone, Spent, said_by_engine
 from pipelines.tasks import Isolating, Task, TaskError, observe
 from pipelines.transforms.base import spent as spent_in_transforms
@@ -224,9 +225,17 @@ def _how_it_died(code: int | None) -> str:
 
 
 def die_with(parent: int, temporary: str | None = None) -> None:
-    """End this process when its parent is gone, and with it its folder of temporary files."""
+    """End this process when its parent is gone, and with it its folder of temporary files.
+
+    The parent holds the other end of a pipe, which the kernel closes as soon as it ends, in whatever way.
+    """
+    starter = multiprocessing.parent_process()
     while os.getppid() == parent:
-        time.sleep(0.5)
+        if starter is None or starter.pid != parent:
+            time.sleep(0.5)
+        else:
+            wait([starter.sentinel])
+            break
     if temporary is not None:
         shutil.rmtree(temporary, ignore_errors=True)
     os._exit(1)
@@ -247,7 +256,7 @@ class _Process:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.note = isolation.Note()
-        self.temporary = tempfile.mkdtemp(prefix="massivetext-")
+        self.temporary = make_scratch("worker")
         arguments = (theirs, os.getpid(), self.note, self.temporary)
         self.process = context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
@@ -330,4 +339,4 @@ class _Process:
 
     def _clear(self) -> None:
         self.note.close()
-        shutil.rmtree(self.temporary, ignore_errors=True)
+        remove_scratch(self.temporary)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
-import json
 import os
 import platform
 import socket
@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import IO, Any
 
-import yaml
-
 from massivetext import __version__, storage
-from massivetext.errors import OutputError
+from massivetext.errors import MassiveTextError, OutputError
+from massivetext.own_files import own_parts, sweep_temporary
 from massivetext.parquet import file_digest
+from massivetext.run_recipe import read_recipe_file, recipe_file
+from massivetext.sealed import sealed, unsealed
+from massivetext.terminal_text import visible_name
 from pipelines.recipe import Recipe
 from pipelines.recipe.changes import recipe_differences
 from pipelines.tasks import Marker, read_markers
@@ -53,6 +55,37 @@ class Folder:
     def marker(self, stage: str, *names: str) -> str:
         return self.path("work", "done", stage, *names[:-1], f"{names[-1]}.json")
 
+    def claim(self) -> None:
+        """Make sure that DIR may be written to: it is new, empty, or a run made it.
+
+        Raises OutputError for a folder that holds something else. There `run` would write over what is named as its own
+        output is, a `recipe.yaml` among others.
+        """
+        names = [name for name in storage.list_names(self.root) if not _is_of_system(name)]
+        if not names or self._is_of_run(names):
+            return
+        shown = ", ".join(visible_name(name) for name in names[:5])
+        shown += f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+        raise OutputError(
+            f"{self.root}: is not empty ({shown}), and nothing in it shows that a run made it; give another --output, "
+            f"such as a new folder in it: {self.path('out')}"
+        )
+
+    def _is_of_run(self, names: Sequence[str]) -> bool:
+        """Whether a run made DIR: its recipe.yaml or a manifest says so, or there is no more than the lock."""
+        if "recipe.yaml" in names:
+            with contextlib.suppress(MassiveTextError):
+                head = storage.read_bytes(self.path("recipe.yaml"))
+                if head.startswith(b"digest: ") and b"\ncanonical:" in head:
+                    return True
+        for kind in ("curated", "ledger", "rejected"):
+            with contextlib.suppress(MassiveTextError, ValueError):
+                manifest = unsealed(storage.read_bytes(self.path(kind, "manifest.json")))
+                if manifest.get("kind") == kind and "recipe" in manifest:
+                    return True
+        below = [name for name in storage.list_names(self.path("work")) if not storage.is_temporary(name)]
+        return list(names) == ["work"] and set(below) <= {"lock"}
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold DIR for one run at a time. Raises OutputError naming the process that has it.
@@ -65,25 +98,19 @@ class Folder:
         storage.make_folder(self.path("work"))
         with contextlib.ExitStack() as stack:
             try:
-                stream = stack.enter_context(open(self.path("work", "lock"), "a+"))
+                stream = stack.enter_context(storage.open_lock(storage.local_path(self.path("work", "lock"))))
                 _take(stream, self.root)
             except OSError as error:
+                if error.errno == errno.ELOOP:
+                    path = self.path("work", "lock")
+                    raise OutputError(f"{path}: is a link, which is not followed; remove it") from error
                 raise storage.cannot_write(self.path("work", "lock"), error) from error
-            self._sweep()
+            # What a killed run, or a worker process of this one that died, left unfinished.
+            sweep_temporary(self.root)
             try:
                 yield
             finally:
-                self._sweep()
-
-    def _sweep(self) -> None:
-        """Remove what a killed run, or a worker process of this one that died, left unfinished.
-
-        Only with the lock held: nothing else can be writing.
-        """
-        for base, _, names in os.walk(self.root):
-            for name in names:
-                if name.endswith(storage.TEMPORARY):
-                    os.remove(os.path.join(base, name))
+                sweep_temporary(self.root)
 
     def recipe(self) -> Recipe:
         """The recipe that DIR was made by. Raises OutputError if DIR has none, or one that is damaged."""
@@ -128,7 +155,7 @@ class Folder:
             "stages": recipe.stage_names,
             "limits": _limits(recipe),
         }
-        storage.write_bytes(path, yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode())
+        storage.write_bytes(path, recipe_file(data))
         return changed
 
     def is_done(self, marker_path: str, fingerprint: str) -> bool:
@@ -200,15 +227,22 @@ class Folder:
             "counts": counts,
             "files": dict(sorted(files.items())),
         }
-        data = (json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+        data = sealed(manifest)
         path = self.path(kind, "manifest.json")
         if not storage.exists(path) or storage.read_bytes(path) != data:
             storage.write_bytes(path, data)
         # What a changed recipe or a vanished source left behind is no part of this output.
-        for name in storage.list_files(self.path(kind)):
-            below = name[len(self.path(kind)) + 1 :]
-            if below.endswith(".parquet") and below not in files:
+        for name in own_parts(self.path(kind)):
+            if name[len(self.path(kind)) + 1 :] not in files:
                 storage.remove(name)
+
+
+_OF_SYSTEM = frozenset(("lost+found", ".DS_Store", "Thumbs.db", "desktop.ini", ".snapshot"))
+"""What a disk or a desktop puts into an empty folder by itself."""
+
+
+def _is_of_system(name: str) -> bool:
+    return name in _OF_SYSTEM or name.startswith(".nfs") or storage.is_temporary(name)
 
 
 def _stamps(status: os.stat_result) -> dict[str, int]:
@@ -219,9 +253,9 @@ def _stamps(status: os.stat_result) -> dict[str, int]:
 def _read_recipe(path: str) -> dict[str, Any]:
     """What `adopt` wrote. Raises OutputError if it cannot be read, and so cannot say whose the folder is."""
     try:
-        held = yaml.safe_load(storage.read_bytes(path))
+        held = read_recipe_file(storage.read_bytes(path))
         return {"canonical": dict(held["canonical"]), "digest": held.get("digest"), "recipe": held.get("recipe") or {}}
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise OutputError(
             f"{path}: is damaged, so it cannot be told whose output this is: {error}; if it is this recipe's, remove "
             "that file and run again"
@@ -241,6 +275,8 @@ def _take(stream: IO[str], root: str) -> None:
         stream.seek(0)
         holder = stream.read().strip() or "another process"
         raise OutputError(f"{root}: {holder} is at work in it; wait for it to end, or give another --output") from error
+    if os.fstat(stream.fileno()).st_nlink != 1:
+        return  # it has another name, in a backup or elsewhere: whatever that file is, it is not written to
     stream.truncate(0)
     # Past the buffer, which would be written once more when the file is closed, and fail again on a full disk.
     os.write(stream.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())

@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
+from massivetext.cli import commands
 from massivetext.errors import LimitError, RecipeError
 from massivetext.tokenizers import counter
 from pipelines import recipe as recipes
 from pipelines.engines import Execution
+from pipelines.input_splits import Part, find_parts
 from pipelines.main import run
+from pipelines.mix import check_weights
 from tests.packing.conftest import _train, words
 
 
@@ -136,7 +140,7 @@ def test_a_budget_above_the_cap_writes_nothing(corpus: Path) -> None:
 
 
 def test_a_subset_of_which_nothing_is_kept_is_named(corpus: Path) -> None:
-    (corpus / "news.jsonl").write_text("", "utf-8")
+    (corpus / "news.jsonl").write_text("\n", "utf-8")
 
     with pytest.raises(RecipeError, match="no documents are kept of news; see its ledger for why"):
         _run(corpus)
@@ -162,3 +166,43 @@ def test_a_mixture_that_stands_is_known_by_the_manifests_alone(corpus: Path, mon
     shard.write_bytes(data[:-1] + b"?")
     assert stands not in _run(corpus).lines
     assert data == shard.read_bytes()
+
+
+# Weights that no pass could meet.
+
+
+def _two(tmp_path: Path, budget: str, second: str = "b") -> tuple[recipes.Recipe, list[Part]]:
+    for name, text in (("a", "a text of five words\n"), ("b", "another text of six words, say\n"), ("empty", "")):
+        (tmp_path / f"{name}.txt").write_text(text)
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        "subsets:\n"
+        f"  books: {{sources: [{{format: lines, path: '{tmp_path}/a.txt'}}], stages: [deduplication]}}\n"
+        f"  news: {{sources: [{{format: lines, path: '{tmp_path}/{second}.txt'}}], stages: [deduplication]}}\n"
+        f"mixture: {{weights: {{books: 0.9, news: 0.1}}, tokens: {budget}}}\n"
+    )
+    recipe = recipes.read(str(path))
+    return recipe, find_parts(recipe)
+
+
+def test_a_budget_below_any_document_is_refused_before_the_passes(tmp_path: Path) -> None:
+    with pytest.raises(LimitError, match=r"4 tokens leave 0\.4 for news, of weight 0\.1, which is less than any doc"):
+        check_weights(*_two(tmp_path, "4"))
+    check_weights(*_two(tmp_path, "5"))
+    check_weights(*_two(tmp_path, "max"))
+
+
+def test_a_weighted_subset_of_empty_files_is_refused_before_the_passes(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="all files of news are empty, so no document can have its weight; add files"):
+        check_weights(*_two(tmp_path, "max", "empty"))
+
+
+def test_the_refusal_leaves_nothing_and_comes_again(tmp_path: Path) -> None:
+    """The same command twice: once it called a mixture of no rows finished."""
+    _two(tmp_path, "1")
+    for _ in range(2):
+        arguments = ["run", str(tmp_path / "recipe.yaml"), "--output", str(tmp_path / "out")]
+        result = CliRunner().invoke(commands, arguments, standalone_mode=False)
+
+        assert isinstance(result.exception, LimitError)
+        assert not (tmp_path / "out").exists()

@@ -1,0 +1,83 @@
+"""Temporary folders that are known to be left over once their process is gone, however it ended.
+
+Each holds a file `owner` that its process keeps locked. The kernel gives that lock up when the process ends, also by
+kill -9; a number of a process could be another one's by then, or one in another container.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+
+__all__ = ["make_scratch", "process_scratch", "remove_scratch", "sweep_scratch"]
+
+PREFIX = "massivetext-"
+_OWNER = "owner"
+
+_handles: dict[str, int] = {}
+_of_process: dict[int, str] = {}
+
+
+def make_scratch(kind: str) -> str:
+    """Make a folder below TMPDIR, called `massivetext-KIND-` and something random, and return its path."""
+    path = tempfile.mkdtemp(prefix=f"{PREFIX}{kind}-")
+    handle = os.open(os.path.join(path, _OWNER), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    _handles[path] = handle
+    return path
+
+
+def remove_scratch(path: str) -> None:
+    """Remove a folder that `make_scratch` gave, with all in it."""
+    shutil.rmtree(path, ignore_errors=True)
+    handle = _handles.pop(path, None)
+    if handle is not None:
+        os.close(handle)
+
+
+def process_scratch() -> str:
+    """Return a folder of this process's own, made when it is first asked for and removed when the process ends."""
+    process = os.getpid()
+    path = _of_process.get(process)
+    if path is None or not os.path.isdir(path):
+        path = _of_process[process] = make_scratch("process")
+        atexit.register(_remove_own, process, path)
+    return path
+
+
+def _remove_own(process: int, path: str) -> None:
+    """Remove a process's folder at its end, and not at that of a process which was forked from it."""
+    if os.getpid() == process:
+        remove_scratch(path)
+
+
+def sweep_scratch() -> int:
+    """Remove the folders below TMPDIR whose process is gone, and return how many. Only this user's own folders, by
+    their name and owner; one whose lock cannot be taken is in use."""
+    n = 0
+    with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
+        for entry in entries:
+            if entry.name.startswith(PREFIX) and entry.path not in _handles and _is_left_over(entry):
+                shutil.rmtree(entry.path, ignore_errors=True)
+                n += 1
+    return n
+
+
+def _is_left_over(entry: os.DirEntry[str]) -> bool:
+    try:
+        if not entry.is_dir(follow_symlinks=False) or entry.stat(follow_symlinks=False).st_uid != os.getuid():
+            return False
+        handle = os.open(os.path.join(entry.path, _OWNER), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)

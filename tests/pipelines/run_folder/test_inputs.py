@@ -1,0 +1,116 @@
+"""Sources whose bytes change behind their times, and sources that only look new."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from massivetext import readers, storage
+from pipelines.input_splits import find_parts
+from pipelines.recipe import read
+from pipelines.run_folder.folder import Folder
+from pipelines.run_folder.inputs import known_inputs
+from tests.pipelines.run_folder.test_rerun import corpus, digests, run, write
+
+__all__ = ["corpus"]
+
+
+def _stamps(corpus: Path, *, by_digest: bool = False) -> tuple[dict[str, int], list[str]]:
+    lines: list[str] = []
+    parts = find_parts(read(str(corpus / "recipe.yaml")))
+    known = known_inputs(Folder(str(corpus / "out")), parts, by_digest=by_digest, say=lines.append)
+    return {part.source: part.stamp for part in known}, lines
+
+
+def _rewrite(path: Path, *, keep_times: bool = True) -> None:
+    """Write other bytes of the same length, as `rsync -a`, `cp -p` and `tar` set the time of the last change."""
+    status = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"war", b"wax"))
+    if keep_times:
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_changed_bytes_with_the_old_time_and_size_are_read_again(corpus: Path) -> None:
+    run(corpus, "out")
+    before = storage.modified(str(corpus / "in" / "1.txt"))
+    _rewrite(corpus / "in" / "1.txt")
+    assert before == storage.modified(str(corpus / "in" / "1.txt"))
+    told = run(corpus, "out")
+    run(corpus, "clean")
+
+    assert "curate: 1 of 5 parts: 1 changed" in told
+    assert digests(corpus / "clean") == digests(corpus / "out")
+
+
+@pytest.mark.parametrize("how", ["cp -p", "rsync -a", "written in place"])
+def test_the_stamp_of_a_file_changes_with_it(tmp_path: Path, how: str) -> None:
+    path, other = tmp_path / "a", tmp_path / "b"
+    path.write_text("one")
+    os.utime(path, (1, 1))
+    stamp = readers.stamp(str(path), "text")
+    assert stamp == readers.stamp(str(path), "text")
+    other.write_text("two")
+    if how == "written in place":
+        path.write_text("two")
+    elif how == "cp -p":
+        os.utime(other, (1, 1))
+        shutil.copy2(other, path)
+    else:
+        os.utime(other, (1, 1))
+        os.replace(other, path)
+    os.utime(path, (1, 1))
+
+    assert stamp != readers.stamp(str(path), "text")
+    assert 0 == readers.stamp(str(tmp_path / "none"), "text")
+
+
+def test_bytes_that_went_bad_by_themselves_are_found_by_digest(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All times as they were: no stamp can tell."""
+    monkeypatch.setattr(readers, "stamp", lambda path, format: 7)
+    plain, _ = _stamps(corpus)
+    first, lines = _stamps(corpus, by_digest=True)
+    assert set(plain.values()) == {7}
+    assert ["inputs: 5 files compared by digest; 0 changed since the last time"] == lines
+    assert first == _stamps(corpus)[0] == _stamps(corpus, by_digest=True)[0]
+    _rewrite(corpus / "in" / "3.txt")
+    second, lines = _stamps(corpus, by_digest=True)
+
+    assert ["inputs: 5 files compared by digest; 1 changed since the last time"] == lines
+    assert {"3.txt"} == {name for name in first if first[name] != second[name]}
+    assert second == _stamps(corpus)[0]
+
+
+def test_a_corpus_that_was_copied_is_not_read_again(corpus: Path) -> None:
+    first, _ = _stamps(corpus, by_digest=True)
+    shutil.copytree(corpus / "in", corpus / "copy")
+    shutil.rmtree(corpus / "in")
+    (corpus / "copy").rename(corpus / "in")
+    for path in (corpus / "in").iterdir():
+        os.utime(path, (5, 5))
+    again, lines = _stamps(corpus, by_digest=True)
+
+    assert first == again == _stamps(corpus)[0]
+    assert ["inputs: 5 files compared by digest; 0 changed since the last time"] == lines
+
+
+def test_a_damaged_note_is_made_again(corpus: Path) -> None:
+    _stamps(corpus, by_digest=True)
+    note = corpus / "out" / "work" / "inputs.json"
+    note.write_bytes(note.read_bytes().replace(b'"stamp"', b'"stamq"', 1))
+    plain = {part.source: part.stamp for part in find_parts(read(str(corpus / "recipe.yaml")))}
+
+    assert plain == _stamps(corpus)[0]
+    assert plain != _stamps(corpus, by_digest=True)[0]
+
+
+def test_a_run_that_checks_its_inputs(corpus: Path) -> None:
+    run(corpus, "out", "--check-inputs")
+    write(corpus / "in" / "2.txt", 90, 91)
+    told = run(corpus, "out", "--check-inputs")
+
+    assert "1 changed since the last time" in told
+    assert "curate: 1 of 5 parts: 1 changed" in told
+    assert "holds all of this already" in run(corpus, "out")
