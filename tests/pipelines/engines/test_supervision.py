@@ -165,3 +165,31 @@ def test_processes_that_die_before_they_begin_end_the_run_with_the_reason() -> N
         LocalEngine(Execution()) as engine,
     ):
         engine.run(RunSteps(), [Unloadable()])
+
+
+_PARENT = """
+import sys, time
+from pipelines.engines.local import _Process
+if __name__ == "__main__":
+    process = _Process()
+    print(process.process.pid, process.temporary, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_worker_ends_at_once_with_its_parent(tmp_path: Path) -> None:
+    """Killed, so that it can tell nobody."""
+    (tmp_path / "parent.py").write_text(_PARENT)
+    command = [sys.executable, str(tmp_path / "parent.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        number, temporary = parent.stdout.readline().split()
+        worker = Path("/proc", number)
+        assert worker.exists()
+        os.kill(parent.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 60  # it may still be starting
+    while worker.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert not worker.exists()
+    assert not Path(temporary).exists()

@@ -1,0 +1,73 @@
+"""Temporary folders of processes that were killed are swept, and no others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from massivetext.scratch import make_scratch, remove_scratch, sweep_scratch
+
+_MAKE = """
+import sys, time
+from massivetext.scratch import make_scratch, process_scratch
+print(make_scratch("worker"), process_scratch(), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return tmp_path
+
+
+def _process() -> tuple[subprocess.Popen[str], list[Path]]:
+    process = subprocess.Popen([sys.executable, "-c", _MAKE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, [Path(name) for name in process.stdout.readline().split()]
+
+
+def test_what_a_killed_process_left_is_swept_and_what_a_living_one_has_is_not() -> None:
+    process, folders = _process()
+    (folders[0] / "data").write_text("x")
+    assert 0 == sweep_scratch()
+    assert all(folder.is_dir() for folder in folders)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+
+    assert all(folder.is_dir() for folder in folders)
+    assert 2 == sweep_scratch()
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_a_process_that_ends_well_leaves_no_folder_of_its_own() -> None:
+    process, (_, own) = _process()
+    process.communicate("")
+
+    assert not own.exists()
+
+
+def test_own_folders_and_those_of_others_stay(temporary: Path) -> None:
+    """Of this process, without an owner's file, or only linked to."""
+    own = make_scratch("sql")
+    for name in ("massivetext-kernels-0", "massivetext-mine", "other-sql-1"):
+        (temporary / name).mkdir()
+    (temporary / "other-sql-1" / "owner").touch()
+    (temporary / "elsewhere").mkdir()
+    (temporary / "elsewhere" / "owner").touch()
+    (temporary / "massivetext-link").symlink_to(temporary / "elsewhere")
+    (temporary / "massivetext-file").touch()
+    (temporary / "massivetext-owned-by-link").mkdir()
+    (temporary / "massivetext-owned-by-link" / "owner").symlink_to(temporary / "elsewhere" / "owner")
+
+    assert 0 == sweep_scratch()
+    assert 8 == len(list(temporary.iterdir()))
+    remove_scratch(own)
+    assert not Path(own).exists()
