@@ -25,12 +25,16 @@ from massivetext.errors import MassiveTextError, OutputError
 from massivetext.own_files import is_part, is_shard, own_parts
 from massivetext.parquet import file_digest, open_parquet, read_parquet
 from massivetext.removed import Removed, held_removed, is_in, read_removed, rewrite
+from massivetext.removed_texts import note_texts
 from massivetext.sealed import read_sealed, sealed, unsealed
+from massivetext.urls import removal_key
 
 __all__ = ["Removal", "Rewrite", "Run", "remove"]
 
 _TEXTS = ("curated", "rejected", "pieces", "work/evidence")
 _LEDGERS = ("ledger", "work/ledger")
+_SOURCES = ("curated/", "rejected/", "shard-")
+"""Where texts are read that are about to go: of a run, and of a mixture that stands alone."""
 
 
 OnStart = Callable[[Sequence[Any]], Callable[[Any], None]]
@@ -156,6 +160,9 @@ def remove(
         removed = before.merged(named, urls, copies)
         files = sorted({*before.unfinished, *_files_of(root, parts, removed, result, has_ledger)})
         removed = replace(removed, unfinished=tuple(files))
+        # Before the texts go, and before the list says that they are to: a removal that is cut short has them too.
+        digest = note_texts(root, [name for name in files if name.startswith(_SOURCES)], {*named, *copies})
+        removed = replace(removed, texts=(digest,)) if digest else removed
         if not files:
             if removed != before:
                 removed.write(root)
@@ -222,7 +229,8 @@ def _look_up(
     if not has_ledger:
         named, seen_urls = _named_in_shards(root, wanted, ids, urls)
         result.outcomes = {"kept": len(named)} if named else {}
-    result.missing_urls = sorted(urls - seen_urls)
+    keys = {removal_key(url) for url in seen_urls if url is not None}
+    result.missing_urls = sorted(url for url in urls if removal_key(url) not in keys)
     return parts, named, copies
 
 
@@ -250,7 +258,7 @@ def _named_in_shards(root: str, wanted: Removed, ids: set[str], urls: set[str]) 
             table = read_parquet(stream, columns=["id", "url"])
         for row in table.filter(pa.array(wanted.rows(table))).to_pylist():
             name = row["id"].partition("#")[0]
-            if name in ids or row["url"] in urls:
+            if name in ids or wanted.names(row["url"]):
                 named.add(name)
                 seen.add(row["url"])
     return named, seen

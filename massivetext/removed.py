@@ -21,6 +21,7 @@ from massivetext.errors import OutputError
 from massivetext.holes import Holes, read_holes
 from massivetext.parquet import ParquetOutput, file_digest, open_parquet
 from massivetext.sealed import sealed, unsealed
+from massivetext.urls import removal_key
 
 __all__ = [
     "COPY",
@@ -46,12 +47,14 @@ _STATED = (*PROVENANCE.names, "outcome", "reason", "reasons")
 @dataclass(frozen=True)
 class Removed:
     """ids: named, or found by their address; urls: named, also for documents that come later; copies: ids of documents
-    that had been removed as duplicates of those. unfinished: files below DIR that still have to be written anew."""
+    that had been removed as duplicates of those. unfinished: files below DIR that still have to be written anew.
+    texts: the digest of DIR/removed.parquet, where there is one."""
 
     ids: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
     @cached_property
     def all_ids(self) -> pa.Array:
@@ -62,15 +65,19 @@ class Removed:
         return {**dict.fromkeys(self.copies, COPY), **dict.fromkeys(self.ids, REQUEST)}
 
     @cached_property
-    def _urls(self) -> frozenset[str]:
-        return frozenset(self.urls)
+    def _keys(self) -> frozenset[str]:
+        return frozenset(map(removal_key, self.urls))
 
     def __bool__(self) -> bool:
         return bool(self.ids or self.urls or self.copies)
 
     def reason(self, document: str, url: str | None) -> str | None:
         """Why a document is not to be taken, or None if it is."""
-        return REQUEST if url is not None and url in self._urls else self._by_id.get(document)
+        return REQUEST if self.names(url) else self._by_id.get(document)
+
+    def names(self, url: str | None) -> bool:
+        """Whether an address is named, or one of the same page (`massivetext.urls.removal_key`)."""
+        return url is not None and bool(self._keys) and removal_key(url) in self._keys
 
     def rows(self, table: pa.Table | pa.RecordBatch) -> np.ndarray:
         """bool[n]: the rows of documents, or pieces of documents, that are named. Needs `id`, as text or 16 bytes."""
@@ -80,7 +87,8 @@ class Removed:
             return is_in(ids, packed)
         named = pc.is_in(pc.replace_substring_regex(ids, _PIECE, ""), value_set=self.all_ids)
         if self.urls and "url" in table.schema.names:
-            named = pc.or_(named, pc.is_in(table.column("url"), value_set=pa.array(self.urls, pa.string())))
+            is_named = pa.array([self.names(url) for url in table.column("url").to_pylist()], pa.bool_())
+            named = pc.or_(named, is_named)
         return _as_mask(named)
 
     def merged(self, ids: Iterable[str], urls: Iterable[str], copies: Iterable[str]) -> Removed:
@@ -105,7 +113,10 @@ def read_removed(root: str) -> Removed:
         data = unsealed(storage.read_bytes(path))
         if data["format"] != FORMAT:
             raise ValueError(f"format {data['format']!r}")
-        return Removed(**{name: tuple(data[name]) for name in ("ids", "urls", "copies", "unfinished")})
+        return Removed(
+            **{name: tuple(data[name]) for name in ("ids", "urls", "copies", "unfinished")},
+            texts=tuple(data.get("texts", ())),
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(
             f"{path}: is damaged, so it cannot be told which documents are to stay away: {error}; put back a copy of "

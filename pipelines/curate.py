@@ -23,6 +23,7 @@ from pipelines.transforms.documents import (
 )
 from pipelines.transforms.judge import Judge
 from pipelines.transforms.read_documents import ReadDocuments
+from pipelines.transforms.refuse_removed import RefuseRemoved, removal_roots
 from pipelines.transforms.write_parts import WriteParts
 
 __all__ = ["Curate"]
@@ -42,11 +43,11 @@ class Curate(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, tasks: beam.PCollection[PartTask]) -> beam.PCollection[str]:
         recipe, place = self.recipe, (self.folder.root, self.subsets)
+        documents = tasks | ReadDocuments() | Extract.of(recipe, *place) | RewriteText.of(recipe, *place)
+        if roots := removal_roots(recipe, self.folder.root):
+            documents = documents | RefuseRemoved(roots)
         return (
-            tasks
-            | ReadDocuments()
-            | Extract.of(recipe, *place)
-            | RewriteText.of(recipe, *place)
+            documents
             | CountTokens.of(recipe, *place)
             | IdentifyLanguage.of(recipe, *place)
             | ScoreSafety.of(recipe, *place)

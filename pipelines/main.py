@@ -49,6 +49,7 @@ from pipelines.stages.stage import canonical, content_digest
 from pipelines.tasks import Marker, PartTask, read_markers
 from pipelines.transforms.final_ledger import LedgerTask
 from pipelines.transforms.part_tests import write_frequent
+from pipelines.transforms.refuse_removed import removal_mark
 
 __all__ = ["COMMANDS", "Outcome", "Reporter", "part_tasks", "run", "run_stages"]
 
@@ -272,6 +273,8 @@ class CurateFingerprints:
             # Of the sample of rejected documents.
             "seed": None if isinstance(recipe.rejected, str) else recipe.seed,
         }
+        if mark := removal_mark(recipe):
+            self.common["removed"] = mark
 
     def _stages(self, subset: str) -> dict[str, Any]:
         names = [name for name in STAGES if self.recipe.goes_through(subset, name)]

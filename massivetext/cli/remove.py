@@ -15,7 +15,7 @@ __all__ = ["remove"]
 @click.command()
 @click.argument("folder", metavar="DIR")
 @click.option("--ids", metavar="FILE", help="ids of documents, one a line")
-@click.option("--urls", metavar="FILE", help="addresses of documents, one a line, as the ledger has them")
+@click.option("--urls", metavar="FILE", help="addresses of documents, one a line")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="worker processes")
 @click.option("--quiet", is_flag=True, help="say nothing but errors and what is not there")
 @click.option("--log-json", is_flag=True, help="one JSON object a line instead, the last with all that was found")
@@ -27,8 +27,9 @@ def remove(
     then says `rejected` by `removed.request`, and of duplicates that had gone in their favour `removed.copy`. Only
     files that hold one are written anew. DIR/removed.json keeps the list, and no later run on DIR brings them back.
 
-    Addresses match as they stand in the ledger, letter by letter. Without --ids and --urls a removal that was cut short
-    is finished.
+    Addresses match whatever their scheme, fragment, tracking parameters and trailing slash. Digests of the texts stay
+    in DIR/removed.parquet, so that copies and near copies which come later are refused. Without --ids and --urls a
+    removal that was cut short is finished.
 
     \b
     massivetext remove out --ids ids.txt

@@ -7,7 +7,6 @@ so that these can change without reading the text again.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from massivetext.dedup.sets import signed_sets
 from massivetext.text import Texts
 from massivetext.text.hashing import HASH_VERSION
 from massivetext.timestamps import parse as parse_timestamp
+from massivetext.urls import canonical_url
 
 __all__ = ["EVIDENCE_SCHEMA", "SIGNATURE_SEED", "canonical_url", "evidence", "evidence_schema", "pack_ids"]
 
@@ -109,25 +109,6 @@ def _list(values: Any, n: int) -> list[Any]:
 
 def _microseconds(stamps: list[str | None]) -> pa.Array:
     return pa.array([None if stamp is None else parse_timestamp(stamp) for stamp in stamps], pa.int64())
-
-
-# Not urlsplit: what it accepts changes with the version of Python.
-_URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.DOTALL)
-_TRACKING = ("utm_", "gclid=", "fbclid=", "msclkid=")
-
-
-def canonical_url(url: str) -> str:
-    """What captures of one page have in common: host in lower case without default port, path, and query without
-    tracking parameters; no scheme, no user, no fragment. What is no such URL is taken as it is."""
-    match = _URL.fullmatch(url.strip())
-    if match is None:
-        return url.strip()
-    host, path, query = match.groups()
-    host, _, port = host.rpartition("@")[2].lower().partition(":")
-    if port not in ("", "80", "443"):
-        host = f"{host}:{port}"
-    query = "&".join(item for item in (query or "").split("&") if item and not item.lower().startswith(_TRACKING))
-    return host + (path or "/") + (f"?{query}" if query else "")
 
 
 def _capture(url: str) -> bytes:

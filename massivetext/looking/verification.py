@@ -133,6 +133,7 @@ class _Verification:
             self.faults.append(
                 f"{self.root}: a removal was begun and not finished; give `massivetext remove {self.root}`"
             )
+        self._compare((storage.join(self.root, "removed.parquet"), {"blake2b": digest}) for digest in removed.texts)
         return removed
 
     def _mixtures(self, current: str | None, removed: Removed) -> None:
