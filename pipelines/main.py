@@ -408,7 +408,9 @@ def _gone(folder: Folder, tasks: Sequence[PartTask]) -> list[str]:
         for row in counts:
             if (subset, row["values"]) not in sources:
                 rows = counted(row["counts"], "row")
-                lines.append(f"warning: {subset}: source {visible_name(row['values'])} is gone; its {rows} leave the output")
+                lines.append(
+                    f"warning: {subset}: source {visible_name(row['values'])} is gone; its {rows} leave the output"
+                )
     more = [f"warning: and {len(lines) - _LISTED:,} more sources that are gone"] if len(lines) > _LISTED else []
     return [*lines[:_LISTED], *more]
 

@@ -17,7 +17,7 @@ from massivetext.errors import MassiveTextError, OutputError
 from massivetext.parquet import file_digest
 from massivetext.sealed import read_sealed, sealed
 from massivetext.terminal_text import counted
-from pipelines.input_splits import Part
+from pipelines.input_splits import File, Part
 from pipelines.run_folder.folder import Folder
 
 __all__ = ["known_inputs"]
@@ -38,22 +38,24 @@ def known_inputs(folder: Folder, parts: Sequence[Part], *, by_digest: bool, say:
     notes = _notes(path)
     if not by_digest and not notes:
         return list(parts)
-    files = {_key(part.subset, file): file for part in parts for file in _files(part)}
+    files = {_key(part.subset, file): file for part in parts for file in part.members}
     stamps: dict[str, int] = {}
     if by_digest:
-        remote = any(storage.is_remote(file[0]) for file in files.values())
-        digests = storage.each(lambda file: _digest(file[0]), list(files.values()), remote=remote)
+        remote = any(storage.is_remote(file.path) for file in files.values())
+        digests = storage.each(lambda file: _digest(file.path), list(files.values()), remote=remote)
         changed = 0
         for (key, file), digest in zip(files.items(), digests):
             before = notes.get(key)
             is_same = before is not None and before["blake2b"] == digest
             changed += before is not None and not is_same
-            stamps[key] = before["stamp"] if before is not None and is_same else _number(file[2], digest)
-            notes[key] = {"seen": file[2], "stamp": stamps[key], "blake2b": digest}
+            stamps[key] = before["stamp"] if before is not None and is_same else _number(file.stamp, digest)
+            notes[key] = {"seen": file.stamp, "stamp": stamps[key], "blake2b": digest}
         storage.write_bytes(path, sealed({"format": FORMAT, "files": {key: notes[key] for key in sorted(files)}}))
         say(f"inputs: {counted(len(files), 'file')} compared by digest; {changed:,} changed since the last time")
     else:
-        stamps = {key: notes[key]["stamp"] for key, file in files.items() if notes.get(key, {}).get("seen") == file[2]}
+        stamps = {
+            key: notes[key]["stamp"] for key, file in files.items() if notes.get(key, {}).get("seen") == file.stamp
+        }
     return [_with_stamps(part, stamps) for part in parts]
 
 
@@ -68,20 +70,13 @@ def _notes(path: str) -> dict[str, dict[str, Any]]:
         return {}
 
 
-_File = tuple[str, str, int]
-"""(path, source, stamp)"""
-
-
-def _files(part: Part) -> list[_File]:
-    return [(part.path, part.source, part.stamp)]
-
-
 def _with_stamps(part: Part, stamps: dict[str, int]) -> Part:
-    return replace(part, stamp=stamps.get(_key(part.subset, _files(part)[0]), part.stamp))
+    members = [file._replace(stamp=stamps.get(_key(part.subset, file), file.stamp)) for file in part.members]
+    return replace(part, files=tuple(members)) if part.files else replace(part, stamp=members[0].stamp)
 
 
-def _key(subset: str, file: _File) -> str:
-    return f"{subset}/{file[1]}"
+def _key(subset: str, file: File) -> str:
+    return f"{subset}/{file.source}"
 
 
 def _digest(path: str) -> str:
