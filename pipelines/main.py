@@ -42,7 +42,7 @@ from pipelines.recipe import Isolation, Recipe, ledger_schema
 from pipelines.run_folder.folder import Folder
 from pipelines.run_folder.history import Timed
 from pipelines.run_folder.inputs import known_inputs
-from pipelines.run_folder.part_files import FILES
+from pipelines.run_folder.part_files import FILES, gone_files
 from pipelines.run_folder.rerun import redone, why
 from pipelines.stages import STAGES, testset_index
 from pipelines.stages.stage import canonical, content_digest
@@ -395,7 +395,12 @@ def _gone(folder: Folder, tasks: Sequence[PartTask]) -> list[str]:
     known = {f"{task.part.subset}/{task.part.name}.parquet" for task in tasks}
     sources = {(task.part.subset, file.source) for task in tasks for file in task.part.members}
     base = folder.path("ledger")
-    lines = []
+    lines = [
+        f"warning: {task.part.subset}: source {visible_name(source)} is gone; its rows leave the output"
+        for task in tasks
+        for source in gone_files(folder.root, task.part)
+        if (task.part.subset, source) not in sources
+    ]
     for path in own_parts(base):
         if path[len(base) + 1 :] in known:
             continue

@@ -12,7 +12,7 @@ from massivetext import storage
 from massivetext.errors import MassiveTextError
 from pipelines.input_splits import Part
 
-__all__ = ["FILES", "changed_files", "write_files"]
+__all__ = ["FILES", "changed_files", "gone_files", "write_files"]
 
 FILES = "work/files"
 """The folder below DIR. `files` of each of its files: source -> [bytes, time of the last change in ns]."""
@@ -29,15 +29,27 @@ def write_files(root: str, part: Part) -> None:
         storage.write_bytes(_path(root, part), json.dumps({"format": part.format, "files": files}).encode())
 
 
+def _noted(root: str, part: Part) -> dict[str, list[int]] | None:
+    """What was noted of a part of several files; None where nothing was, or it cannot be read."""
+    path = _path(root, part)
+    if not part.files or not storage.exists(path):
+        return None
+    try:
+        return dict(json.loads(storage.read_bytes(path))["files"])
+    except (MassiveTextError, ValueError, KeyError, TypeError):
+        return None
+
+
+def gone_files(root: str, part: Part) -> list[str]:
+    """Return the sources that a part had when it was noted and has no more, sorted."""
+    return sorted(set(_noted(root, part) or ()) - {file.source for file in part.files})
+
+
 def changed_files(root: str, part: Part) -> Counter[str]:
     """Count the files of a part that are `new`, `changed` or `gone` since it was noted; none if it was not noted."""
     found: Counter[str] = Counter()
-    path = _path(root, part)
-    if not part.files or not storage.exists(path):
-        return found
-    try:
-        before = json.loads(storage.read_bytes(path))["files"]
-    except (MassiveTextError, ValueError, KeyError, TypeError):
+    before = _noted(root, part)
+    if before is None:
         return found
     now = {file.source: [file.n_bytes, file.stamp] for file in part.files}
     found["new"] = len(now.keys() - before.keys())

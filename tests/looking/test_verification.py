@@ -28,7 +28,7 @@ from tests.faults.corpus import line, lines
 _RECIPE = """
 subsets:
   c4:
-    sources: [{format: jsonl, path: "in/*"}]
+    sources: [{format: jsonl, path: "in/*", pack: false}]
     stages: [quality, deduplication, contamination]
 testsets: [{name: planted, path: items.jsonl, text: '{text}'}]
 contamination: {limits: {contamination_alignment: 1.0, contamination_passage: 1.0}, max_documents: 30}

@@ -113,5 +113,5 @@ def test_a_run_that_checks_its_inputs(corpus: Path) -> None:
     told = run(corpus, "out", "--check-inputs")
 
     assert "1 changed since the last time" in told
-    assert "curate: 1 of 1 parts" in told
+    assert "curate: 1 of 5 parts: 1 changed" in told
     assert "holds all of this already" in run(corpus, "out")
