@@ -148,9 +148,9 @@ def size(path: str, format: str) -> int:
 
 
 def stamp(path: str, format: str) -> int:
-    """A number that changes when the path is written anew (`massivetext.storage.stamp`), for a folder of `repositories`
-    when any file in it is."""
-    return (get(format).stamp or storage.stamp)(path)
+    """A number that changes when the path is written anew: the time of its last change, for a folder of
+    `repositories` one of those of all files in it."""
+    return (get(format).stamp or storage.modified)(path)
 
 
 def split(path: str, format: str, *, size: int, target_bytes: int = TARGET_BYTES) -> list[tuple[int, int]]:

@@ -398,8 +398,8 @@ def _zip_members(archive: zipfile.ZipFile, packed: int, source: str) -> Iterator
 def stamp(path: str) -> int:
     """A number that changes when the path is written anew, for a folder when any file in it is."""
     if not is_folder(path):
-        return storage.stamp(path)
-    times = [(name, storage.stamp(name)) for name in storage.list_files(path)]
+        return storage.modified(path)
+    times = [(name, storage.modified(name)) for name in storage.list_files(path)]
     digest = hashlib.blake2b(repr(times).encode("ascii", "backslashreplace"), digest_size=8)
     return int.from_bytes(digest.digest(), "big")
 

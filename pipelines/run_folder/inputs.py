@@ -1,7 +1,7 @@
 """Whether sources are what an earlier run read, by their bytes: DIR/work/inputs.json, which `run --check-inputs` keeps.
 
-Without it a source is known by its size and the times of its last changes. Those miss a file whose bytes went bad by
-themselves, and take one that was copied to another disk for a new one.
+Without it a source is known by its size and the time of its last change. Those miss a file that was replaced by another
+one with the same time, or whose bytes went bad, and take one that was only touched for a new one.
 """
 
 from __future__ import annotations
