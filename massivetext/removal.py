@@ -33,8 +33,8 @@ __all__ = ["Removal", "Rewrite", "Run", "remove"]
 
 _TEXTS = ("curated", "rejected", "pieces", "work/evidence")
 _LEDGERS = ("ledger", "work/ledger")
-_SOURCES = ("curated/", "rejected/", "shard-")
-"""Where texts are read that are about to go: of a run, and of a mixture that stands alone."""
+_SOURCES = ("curated/", "rejected/")
+"""Where texts are read that are about to go. No later run reads the list of a mixture that stands alone."""
 
 
 OnStart = Callable[[Sequence[Any]], Callable[[Any], None]]
