@@ -318,7 +318,7 @@ def _rows(root: str, name: str, ledger: pa.Table, manifests: dict[str, dict[str,
             faults.append(f"{path}: {n} documents are not {kind} by the ledger, such as {first}")
         elif len(ids) and (np.diff(places.to_numpy(zero_copy_only=False)) < 0).any():
             faults.append(f"{path}: rows are not in the ledger's order")
-        if kind == "curated" and len(ids) != pc.sum(has_outcome).as_py():
+        if kind == "curated" and len(ids) != (pc.sum(has_outcome).as_py() or 0):
             faults.append(f"{path}: documents that the ledger has are missing")
     return faults
 

@@ -12,7 +12,7 @@ PROGRAM = "from massivetext.cli import main; main()"
 BROKEN = f"import pipelines.recipe as recipes; recipes.read = lambda *_: 1 / 0; {PROGRAM}"
 ENDLESS = (
     "import time, pipelines.recipe as recipes; "
-    f"recipes.read = lambda *_: (print('begun', flush=True), time.sleep(60)); {PROGRAM}"
+    f"recipes.read = lambda *_: (print('begun', flush=True), [time.sleep(0.05) for _ in range(1200)]); {PROGRAM}"
 )
 
 

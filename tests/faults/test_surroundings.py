@@ -22,7 +22,7 @@ subsets:
     sources: [{format: jsonl, path: "in/*"}]
     stages: [quality, repetition, deduplication, contamination]
 testsets: [{name: planted, path: items.jsonl, text: '{text}'}]
-contamination: {limits: {contamination_alignment: 1.0, contamination_passage: 1.0}}
+contamination: {limits: {contamination_alignment: 1.0, contamination_passage: 1.0, contamination_reformatted: 1.0}}
 max_failed: 1.0
 mixture: {weights: {c4: 1.0}, shard_bytes: 8192}
 """

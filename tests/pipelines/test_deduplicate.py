@@ -56,7 +56,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 def fill(folder: Path, texts: list[str], ids: list[str], options: Options = DEFAULT, n: int = 3) -> None:
     for i in range(n):
-        write_part(folder, f"part-{i}", texts[i::n], ids[i::n], options=options)
+        write_part(folder, f"part-{i:016x}-00000", texts[i::n], ids[i::n], options=options)
 
 
 def test_workers_and_shuffle_make_no_difference(tmp_path: Path, licences: list[str]) -> None:
@@ -117,8 +117,8 @@ def test_against_an_index_is_as_one_run_over_both(tmp_path: Path, licences: list
     assert f"news: {n_kept:,} documents indexed" in outcome.output
     fill(second, licences[half:], ids[half:])
     run(second, recipe_of(tmp_path, {"against": [str(first)]}))
-    write_part(both, "old", licences[:half], ids[:half], subset="c4")
-    write_part(both, "new", licences[half:], ids[half:], subset="news")
+    write_part(both, f"part-{0:016x}-00000", licences[:half], ids[:half], subset="c4")
+    write_part(both, f"part-{1:016x}-00000", licences[half:], ids[half:], subset="news")
     run(both, recipe_of(tmp_path, {"across": ["c4", "news"]}, ("c4", "news")))
 
     assert removed(both) == {**removed(first), **removed(second)}

