@@ -31,7 +31,9 @@ subsets:
     sources: [{format: jsonl, path: "in/*", pack: false}]
     stages: [quality, deduplication, contamination]
 testsets: [{name: planted, path: items.jsonl, text: '{text}'}]
-contamination: {limits: {contamination_alignment: 1.0, contamination_passage: 1.0, contamination_reformatted: 1.0}, max_documents: 30}
+contamination:
+  limits: {contamination_alignment: 1.0, contamination_passage: 1.0, contamination_reformatted: 1.0}
+  max_documents: 30
 max_failed: 1.0
 mixture: {weights: {c4: 1.0}, shard_bytes: 8192}
 """
