@@ -29,9 +29,10 @@ from fit_extraction import ARTICLE_FLOOR, FOLDS, first_stages, fit_second, fit_t
 
 from massivetext.extraction import extract
 from massivetext.extraction.features import measure
+from massivetext.extraction.finish import finish
 from massivetext.extraction.html import CHARS
 from massivetext.extraction.prepare import read
-from massivetext.extraction.render import finish, render
+from massivetext.extraction.render import render
 from massivetext.extraction.salient import Model, choose_blocks, load_model
 from massivetext.extraction.wikitext import to_text
 

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from massivetext.extraction.finish import resolve
+from massivetext.extraction.nesting import nesting
 from massivetext.extraction.prepare import read
-from massivetext.extraction.render import contexts, resolve, style_of, write_blocks
+from massivetext.extraction.render import style_of, write_blocks
 
 HIDDEN = frozenset(
     (
@@ -63,7 +65,7 @@ def text_of_tree(tree: str) -> str:
 
 def text_of_page(markup: str) -> str:
     page, tree = read(markup.encode("utf-8", "replace"))
-    inside, _ = contexts(tree.tag, tree.parent)
+    inside, _ = nesting(tree.tag, tree.parent)
     keep = np.ones(len(tree.blocks), np.bool_)
     written, _ = write_blocks(np.frombuffer(page, np.uint8), tree.blocks, keep, inside, style_of(tree))
     return _IGNORED.sub("", resolve(written.tobytes().decode("utf-8", "replace")))

@@ -8,21 +8,19 @@ from itertools import pairwise
 import numpy as np
 
 from massivetext.extraction.html import NODE, Tree
-from massivetext.extraction.render import (
+from massivetext.extraction.inline import MARKDOWN
+from massivetext.extraction.nesting import (
     CELL_BLOCKS,
     IN_CELL,
     IN_LI,
     IN_PRE,
     IN_ROW,
     IN_TABLE,
-    MARKDOWN,
     MAX_COLUMNS,
-    MAX_LEVELS,
-    columns,
-    contexts,
-    style_of,
-    write_blocks,
+    cell_columns,
+    nesting,
 )
+from massivetext.extraction.render import MAX_LEVELS, style_of, write_blocks
 from massivetext.extraction.tags import BLOCKQUOTE, DD, DIV, H1, H6, LI, OL, TR, P
 
 __all__ = ["render_markdown"]
@@ -46,8 +44,8 @@ class _Page:
     def __init__(self, page: bytes, tree: Tree, keep: np.ndarray) -> None:
         self.page = page
         self.tree = tree
-        self.inside, self.levels = contexts(tree.tag, tree.parent)
-        self.column = columns(tree.tag, tree.ordinal, tree.rows, self.inside)
+        self.inside, self.levels = nesting(tree.tag, tree.parent)
+        self.column = cell_columns(tree.tag, tree.ordinal, tree.rows, self.inside)
         out, places = write_blocks(
             np.frombuffer(page, np.uint8), tree.blocks, keep, self.inside, style_of(tree) | MARKDOWN
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from massivetext.extraction.html import CHARS, LINK_CHARS, NODE, WORDS, Tree
+from massivetext.extraction.nesting import CELL_BLOCKS, IN_CELL, IN_TABLE, nesting
 from massivetext.extraction.options import DEFAULT, Options
-from massivetext.extraction.render import CELL_BLOCKS, IN_CELL, IN_TABLE, contexts
 from massivetext.extraction.tags import CAPTION, FIGCAPTION, FIGURE, H1, H6, SUMMARY
 from massivetext.extraction.vocabulary import HINT_NAMES
 from massivetext.kernels import njit
@@ -109,7 +109,7 @@ def _amid(keep: np.ndarray, reach: int) -> np.ndarray:
 
 def _in_data_table(tree: Tree) -> np.ndarray:
     """bool[blocks]: those in a table with cells, none of which is a piece of the page's layout."""
-    inside, _ = contexts(tree.tag, tree.parent)
+    inside, _ = nesting(tree.tag, tree.parent)
     cells = inside[:, IN_CELL] == np.arange(len(tree.tag))
     cells[0] = False
     layout = np.zeros(len(tree.tag), bool)

@@ -20,11 +20,12 @@ from massivetext.extraction import Extracted, features
 from massivetext.extraction.choice import HIGHEST, LOWEST, choose, expected_threshold, join_wholes
 from massivetext.extraction.context import N_CONTEXT, measure_context
 from massivetext.extraction.encoding import as_utf8
+from massivetext.extraction.finish import finish
 from massivetext.extraction.html import CHARS, NODE, WORDS, Tree
 from massivetext.extraction.modes import apply_options
 from massivetext.extraction.options import DEFAULT, Options
 from massivetext.extraction.prepare import is_xhtml, read
-from massivetext.extraction.render import finish, render
+from massivetext.extraction.render import render
 from massivetext.extraction.structured import structured_text
 from massivetext.extraction.tags import H1, H6
 from massivetext.extraction.trees import Forest, evaluate

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from massivetext.extraction.finish import finish
 from massivetext.extraction.options import Options
 from massivetext.extraction.prepare import read
-from massivetext.extraction.render import finish, render
+from massivetext.extraction.render import render
 
 MARKDOWN = Options(format="markdown")
 
