@@ -11,6 +11,17 @@ from typing import NamedTuple
 import numpy as np
 
 from massivetext.extraction.context import CONTEXT, N_CONTEXT, N_KEYS
+from massivetext.extraction.elements import (
+    CONTEXTS,
+    N_HINTS,
+    N_SIGNS,
+    below,
+    compare_with_best,
+    measure_templates,
+    path_to,
+    repeated_elements,
+    weigh_signs,
+)
 from massivetext.extraction.evidence import EVIDENCE, N_EVIDENCE, page_evidence, write_page
 from massivetext.extraction.groups import find_groups
 from massivetext.extraction.html import (
@@ -31,7 +42,7 @@ from massivetext.extraction.html import (
     WORDS,
     Tree,
 )
-from massivetext.extraction.vocabulary import BLOCKQUOTE, DD, DIV, DT, H1, H6, HINT_NAMES, LI, PRE, TD, TH, P, tag_id
+from massivetext.extraction.vocabulary import BLOCKQUOTE, DD, DIV, DT, H1, H6, HINT_NAMES, LI, PRE, TD, TH, P
 from massivetext.extraction.wording import N_WORDING, WORDING, heading_hints, write_copies, write_wording
 from massivetext.kernels import njit
 
@@ -46,26 +57,6 @@ class Measured(NamedTuple):
     keys: np.ndarray
     hashes: np.ndarray
 
-
-LATE = 0.15
-"""An element that begins after this share of the page's text is no wrapper of it."""
-
-_CONTEXTS = (
-    *("nav", "header", "footer", "aside", "form", "figure", "table", "article", "main", "noscript", "list"),
-    *("section", "details", "definition"),
-)
-_CONTEXT_OF = np.full(256, -1, np.int64)
-for _tag, _context in (
-    *(("nav", "nav"), ("header", "header"), ("footer", "footer"), ("aside", "aside"), ("form", "form")),
-    *(("figure", "figure"), ("figcaption", "figure"), ("table", "table"), ("article", "article"), ("main", "main")),
-    *(("noscript", "noscript"), ("ul", "list"), ("ol", "list"), ("section", "section"), ("fieldset", "form")),
-    *(("details", "details"), ("dl", "definition")),
-):
-    _CONTEXT_OF[tag_id(_tag)] = _CONTEXTS.index(_context)
-_LATE_HINTS = sum(1 << HINT_NAMES.index(name) for name in ("comment", "related", "footer", "side"))
-N_CONTEXTS = len(_CONTEXTS)
-N_HINTS = len(HINT_NAMES)
-N_SIGNS = N_HINTS + N_CONTEXTS
 
 _OWN = (
     *("length", "link_density", "words", "word_length", "sentences", "ends", "comma_rate", "digit_rate", "upper_rate"),
@@ -102,7 +93,7 @@ FEATURES = (
     *_PLACE,
     *(f"section_{name}" for name in _SECTION_HINTS),
     *(f"hint_{name}" for name in HINT_NAMES),
-    *(f"in_{name}" for name in _CONTEXTS),
+    *(f"in_{name}" for name in CONTEXTS),
     *(f"near_{name}" for name in HINT_NAMES),
     *WORDING,
     *EVIDENCE,
@@ -136,139 +127,6 @@ def _in_title(page, start, end, title_start, title_end):
         if j == n:
             return 1.0
     return 0.0
-
-
-@njit(cache=True, nogil=True)
-def _path(best, parent):
-    """bool[nodes]: the best group and what holds it, the page too."""
-    on_path = np.zeros(len(parent), np.bool_)
-    node = best
-    while node:
-        on_path[node] = True
-        node = parent[node]
-    on_path[0] = True
-    return on_path
-
-
-@njit(cache=True, nogil=True)
-def _signs(tag, parent, hints, first, groups, context_of):
-    """(float32[nodes, N_SIGNS], float32[nodes]): signs on an element or above it, by how little of the page's text they
-    cover; whether one begins late on the page."""
-    n = len(tag)
-    signs = np.zeros((n, N_SIGNS), np.float32)
-    late_sign = np.zeros(n, np.float32)
-    before = groups.sums.before
-    for node in range(1, n):
-        above = parent[node]
-        for k in range(N_SIGNS):
-            signs[node, k] = signs[above, k]
-        late_sign[node] = late_sign[above]
-        cover = np.float32(1.0 - groups.sums.total[node] / groups.page_weight)
-        # What begins after a good part of the text is no wrapper of it, however much it holds.
-        late = first[node] > groups.first and before[first[node]] >= LATE * groups.page_weight
-        if late and before[first[node]] >= 200:
-            cover = max(cover, np.float32(0.9))
-        bits = hints[node]
-        if bits:
-            for k in range(N_HINTS):
-                if bits >> k & 1 and cover > signs[node, k]:
-                    signs[node, k] = cover
-            if late and bits & _LATE_HINTS:
-                late_sign[node] = 1.0
-        context = context_of[tag[node]]
-        if context >= 0 and cover > signs[node, N_HINTS + context]:
-            signs[node, N_HINTS + context] = cover
-    return signs, late_sign
-
-
-@njit(cache=True, nogil=True)
-def _siblings(tag, parent, first, last, blocks, on_path, groups):
-    """Of nodes: twin_of_best (0, 1, 2 with a heading of the second level, 3 of the first): in a later sibling of the
-    same template as one that holds the best group, the next story; repeats: how many siblings of one template begin
-    after the best group: comments, teasers; hops: levels below the path to the best group; depth."""
-    n = len(tag)
-    twins = groups.twins
-    twin_first = np.full(len(twins.size), -1, np.int32)
-    twin_of_best = np.zeros(n, np.int8)
-    repeats = np.zeros(n, np.float32)
-    hops = np.zeros(n, np.int32)
-    depth = np.zeros(n, np.int32)
-    for node in range(1, n):
-        above = parent[node]
-        twin_of_best[node] = twin_of_best[above]
-        repeats[node] = repeats[above]
-        depth[node] = depth[above] + 1
-        if on_path[node]:
-            twin_first[twins.slot[node]] = node
-            continue
-        hops[node] = hops[above] + 1
-        if last[node] - first[node] >= 2 and groups.sums.total[node] > 0:
-            other = twin_first[twins.slot[node]]
-            if other >= 0 and groups.sums.total[node] >= 100:
-                twin_of_best[node] = max(twin_of_best[node], 1)
-                for b in range(first[node], min(last[node], first[node] + 8)):
-                    kind = tag[blocks[b, NODE]]
-                    if kind == H1 or kind == H1 + 1:
-                        twin_of_best[node] = max(twin_of_best[node], 3 if kind == H1 else 2)
-            if other < 0 and first[node] > groups.last:
-                count = twins.size[twins.slot[node]]
-                if count >= 2:
-                    repeats[node] = max(repeats[node], np.float32(count))
-    return twin_of_best, repeats, hops, depth
-
-
-@njit(cache=True, nogil=True)
-def _units(parent, groups):
-    """(int32[nodes], int32[nodes]): the node at or above each whose twins weigh most, and the nearest one that has
-    twins; 0 if there is none."""
-    n = len(parent)
-    heaviest = np.zeros(n, np.int32)
-    nearest = np.zeros(n, np.int32)
-    twins = groups.twins
-    for node in range(1, n):
-        above = parent[node]
-        slot = twins.slot[node]
-        heaviest[node] = heaviest[above]
-        nearest[node] = nearest[above]
-        if twins.size[slot] >= 2:
-            nearest[node] = node
-            other = heaviest[above]
-            # A list of paragraphs in a post is no thread: the outer one stays unless the inner one holds as much.
-            if other == 0 or twins.total[slot] > 1.05 * twins.total[twins.slot[other]]:
-                heaviest[node] = node
-    return heaviest, nearest
-
-
-@njit(cache=True, nogil=True)
-def _templates(template, blocks, groups, node_of):
-    """(int64[blocks], float32[slots, 4]): the slot of each block's template; how many blocks the template has, their
-    mean length, share of links, share of long ones. node_of: the node of each block that counts."""
-    n = len(blocks)
-    slots = 16
-    while slots < 2 * n:
-        slots *= 2
-    keys = np.zeros(slots, np.uint64)
-    slot_of = np.zeros(n, np.int64)
-    stats = np.zeros((slots, 4), np.float32)
-    for b in range(n):
-        key = template[node_of[b]] | np.uint64(1)
-        slot = np.int64((key ^ (key >> np.uint64(29))) & np.uint64(slots - 1))
-        while keys[slot] != np.uint64(0) and keys[slot] != key:
-            slot = (slot + 1) & (slots - 1)
-        keys[slot] = key
-        slot_of[b] = slot
-        chars = blocks[b, CHARS]
-        stats[slot, 0] += 1
-        stats[slot, 1] += chars
-        stats[slot, 2] += chars * groups.sums.density[b]
-        stats[slot, 3] += chars > 100
-    for slot in range(slots):
-        count = stats[slot, 0]
-        if count:
-            stats[slot, 2] /= max(np.float32(1.0), stats[slot, 1])
-            stats[slot, 1] /= count
-            stats[slot, 3] /= count
-    return slot_of, stats
 
 
 @njit(cache=True, nogil=True)
@@ -349,7 +207,7 @@ def _write_unit(row, b, unit, near, first, last, groups, template, group_templat
 
 
 @njit(cache=True, nogil=True)
-def _write_neighbours(row, b, tag, blocks, groups, x):
+def _write_neighbours(row, b, tag, blocks, groups):
     """From column `next_length` on."""
     sums = groups.sums
     n = len(blocks)
@@ -377,10 +235,10 @@ def _write_neighbours(row, b, tag, blocks, groups, x):
 
 
 @njit(cache=True, nogil=True)
-def _write_places(x, page, tag, parent, blocks, title, groups, siblings, late_sign, words):
+def _write_places(x, page, tag, blocks, title, groups, relation, late_sign, words):
     """Columns of _PLACE and of section hints: they run along the page. words: int32[blocks], hints of headings."""
     n = len(blocks)
-    twin_of_best, repeats = siblings
+    twin_of_best, repeats = relation.twin_of_best, relation.repeats
     best_end = chars = run_links = 0.0
     h1_seen = h1_best = h1_after = headings_after = 0
     heading_at = -1
@@ -407,7 +265,7 @@ def _write_places(x, page, tag, parent, blocks, title, groups, siblings, late_si
         row[9] = headings_after
         if heading or b < groups.first:
             row[10] = _in_title(page, blocks[b, START], blocks[b, END], title[0], title[1])
-        _write_neighbours(row[11:25], b, tag, blocks, groups, x)
+        _write_neighbours(row[11:25], b, tag, blocks, groups)
         run_links = run_links * 0.7 + 0.3 * groups.sums.density[b]
         row[25] = run_links
         row[26] = twin_of_best[node] > 0
@@ -436,27 +294,26 @@ def _write_places(x, page, tag, parent, blocks, title, groups, siblings, late_si
 
 
 @njit(cache=True, nogil=True)
-def _measure(page, tag, parent, hints, first, last, template, blocks, title, evidence, context_of):
+def _measure(page, tag, parent, hints, first, last, template, blocks, title, evidence):
     n_blocks = len(blocks)
     x = np.zeros((n_blocks, N_FEATURES), np.float32)
     groups = find_groups(tag, parent, first, last, template, blocks)
     sums = groups.sums
-    on_path = _path(groups.best, parent)
-    signs, late_sign = _signs(tag, parent, hints, first, groups, context_of)
-    twin_of_best, repeats, hops, depth = _siblings(tag, parent, first, last, blocks, on_path, groups)
-    heaviest, nearest = _units(parent, groups)
-    own_slot, own_templates = _templates(template, blocks, groups, blocks[:, NODE])
-    group_slot, group_templates = _templates(template, blocks, groups, sums.group)
+    on_path = path_to(groups.best, parent)
+    is_best = np.zeros(len(tag), np.bool_)
+    is_best[groups.best] = True
+    under_best = below(parent, is_best)
+    signs, late_sign = weigh_signs(tag, parent, hints, first, groups)
+    relation = compare_with_best(tag, parent, first, last, blocks, on_path, groups)
+    heaviest, nearest = repeated_elements(parent, groups)
+    own_slot, own_templates = measure_templates(template, blocks, sums.density, blocks[:, NODE])
+    group_slot, group_templates = measure_templates(template, blocks, sums.density, sums.group)
     words = np.zeros(n_blocks, np.int32)
     heading_hints(page, tag, blocks, words)
     hashes = np.zeros(n_blocks, np.uint64)
     write_wording(page, blocks, x[:, _O_WORDING:_O_PAGE], hashes)
     write_copies(hashes, x[:, _O_WORDING:_O_PAGE])
-    _write_places(x, page, tag, parent, blocks, title, groups, (twin_of_best, repeats), late_sign, words)
-    under_best = np.zeros(len(tag), np.bool_)
-    under_best[groups.best] = True
-    for node in range(groups.best + 1, len(tag)):
-        under_best[node] = under_best[parent[node]]
+    _write_places(x, page, tag, blocks, title, groups, relation, late_sign, words)
     write_page(tag, hints, blocks, groups, x[:, _O_WORDING:_O_PAGE], evidence)
     keys = np.zeros((n_blocks, N_KEYS), np.int32)
     for b in range(n_blocks):
@@ -469,8 +326,8 @@ def _measure(page, tag, parent, hints, first, last, template, blocks, title, evi
         keys[b, 3] = groups.twins.slot[node]
         keys[b, 4], keys[b, 5] = unit, groups.twins.slot[unit]
         keys[b, 6], keys[b, 7] = own_slot[b], group_slot[b]
-        _write_own(row[N_CONTEXT:_O_GROUP], blocks[b], tag[node], sums.density[b], sums.weight[b], depth[node])
-        _write_group(row[_O_GROUP:_O_UNIT], node, g, c, groups, on_path, under_best[node], hops[node])
+        _write_own(row[N_CONTEXT:_O_GROUP], blocks[b], tag[node], sums.density[b], sums.weight[b], relation.depth[node])
+        _write_group(row[_O_GROUP:_O_UNIT], node, g, c, groups, on_path, under_best[node], relation.hops[node])
         _write_unit(
             row[_O_UNIT:_O_PLACE], b, unit, nearest[node], first, last, groups,
             own_templates[own_slot[b]], group_templates[group_slot[b]],
@@ -506,6 +363,5 @@ def measure(page: bytes, tree: Tree, url: str | None = None) -> Measured:
             tree.blocks,
             tree.title,
             page_evidence(page, url),
-            _CONTEXT_OF,
         )
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from massivetext.extraction.elements import below
 from massivetext.extraction.html import CHARS, LINK_CHARS, NODE, WORDS, Tree
 from massivetext.extraction.nesting import CELL_BLOCKS, IN_CELL, IN_TABLE, nesting
 from massivetext.extraction.options import DEFAULT, Options
@@ -56,16 +57,6 @@ def apply_options(page: bytes, tree: Tree, keep: np.ndarray, options: Options) -
     if options.headings == "drop":
         keep &= ~below(tree.parent, (tree.tag >= H1) & (tree.tag <= H6))[nodes]
     return keep
-
-
-@njit(cache=True, nogil=True)
-def below(parent, marked):
-    """Return which nodes are marked, or stand in one that is."""
-    inside = marked.copy()
-    for node in range(1, len(parent)):
-        if inside[parent[node]]:
-            inside[node] = True
-    return inside
 
 
 @njit(cache=True, nogil=True)
