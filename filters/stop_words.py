@@ -1,9 +1,9 @@
 """Stop words by language: how many different ones of a language's list occur in a text.
 
-Lists are those of the library `stopwordsiso` (MIT), or a user's own. A word of a list counts if it is one written word
+Lists are those of the package `stopwordsiso` (MIT), or a user's own. A word of a list counts if it is one written word
 by the rules for shingles: lower case, NFC, punctuation deleted, each code point of a script without spaces a word by
-itself. So of Chinese and Japanese the single characters count. A language with fewer than LEAST such words has no list,
-as Thai.
+itself. So of Chinese and Japanese the single characters count. A language with fewer than LEAST such words, such as
+Thai, has no list.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from massivetext.contamination.words import words as words_of
 from massivetext.errors import DependencyError
 from massivetext.text import Texts
 
-__all__ = ["LEAST", "VERSION", "count", "known_languages", "library_version", "listed", "with_languages"]
+__all__ = ["LEAST", "VERSION", "count", "known_languages", "listed", "package_version", "with_languages"]
 
 VERSION = 1
 LEAST = 8
@@ -29,24 +29,24 @@ LEAST = 8
 
 @functools.lru_cache(maxsize=1)
 def known_languages() -> tuple[str, ...]:
-    """Return the languages, but for English, of which the library has LEAST words that can count, by code."""
-    return tuple(code for code in sorted(_library().langs()) if code != "en" and len(_hashes(listed(code))) >= LEAST)
+    """Return the languages other than English with a list of at least LEAST words that can count, by code."""
+    return tuple(code for code in sorted(_package().langs()) if code != "en" and len(_hashes(listed(code))) >= LEAST)
 
 
-def library_version() -> str:
-    """Return the version of the library of lists: it shapes what is counted."""
-    _library()
+def package_version() -> str:
+    """Return the version of the package of lists, which shapes what is counted."""
+    _package()
     return metadata.version("stopwordsiso")
 
 
 @functools.lru_cache(maxsize=128)
 def listed(language: str) -> tuple[str, ...]:
-    """Return the library's stop words of a language, in order; none for a language that it does not have."""
-    library = _library()
-    return tuple(sorted(library.stopwords(language))) if library.has_lang(language) else ()
+    """Return the package's stop words of a language, in order; none for a language that it does not have."""
+    package = _package()
+    return tuple(sorted(package.stopwords(language))) if package.has_lang(language) else ()
 
 
-def _library() -> Any:
+def _package() -> Any:
     """Return the module of lists. Raises DependencyError where it is not installed."""
     try:
         import stopwordsiso

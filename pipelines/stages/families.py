@@ -86,8 +86,8 @@ class Quality(RuleFamily):
     def fingerprint(self) -> Any:
         if self.settings.stop_words == "english":
             return super().fingerprint()
-        library = stop_words.library_version() if self.settings.stop_words == "iso" else None
-        return [super().fingerprint(), stop_words.VERSION, library]
+        version = stop_words.package_version() if self.settings.stop_words == "iso" else None
+        return [super().fingerprint(), stop_words.VERSION, version]
 
 
 class Repetition(RuleFamily):
