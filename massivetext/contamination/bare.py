@@ -245,9 +245,9 @@ def bare_words(texts: Texts) -> Words:
 
 
 def located_bare_words(text: str) -> Located:
-    """The bare words of one text, and where they stand in it; none is unknown.
+    """Return the bare words of one text, and where they stand in it; `unknown` is False for all of them.
 
-    Where NFC changes the text, word k stands where word k of the text as it is does.
+    Where NFC changes the text, word k of the NFC text takes the place of word k of the text before NFC.
     """
     tables = unicode_tables()
     data = np.frombuffer(text.encode(), np.uint8)

@@ -270,9 +270,12 @@ def _passage_tells(telling: np.ndarray, starts: np.ndarray, n_words: np.ndarray)
 
 
 def _useful_seeds(seeds: np.ndarray, ordinals: np.ndarray) -> np.ndarray:
-    """bool[s]: which seeds, ascending, stand in at most MOST_POSTINGS places of items, by any one of their readings.
+    """Return which seeds to use, bool[s]: those in at most MOST_POSTINGS places.
 
-    ordinals: int64[s], which reading of its item (from 0) each seed is of.
+    Readings of one item repeat each other, so places are counted among all first readings, then among all second ones,
+    and so on; the largest of these counts must not exceed the limit.
+
+    seeds: uint64[s], ascending. ordinals: int64[s], which reading of its item (from 0) each seed is of.
     """
     if not len(seeds):
         return np.zeros(0, bool)
@@ -296,7 +299,7 @@ def _joined(kind: type, arrays: list[np.ndarray]) -> np.ndarray:
 
 
 class _Collected:
-    """What `build` gathers of all batches, each a list of arrays."""
+    """What `build` collects from all batches: for each kind of array one array a batch. n: readings so far."""
 
     def __init__(self) -> None:
         self.keys: list[np.ndarray] = []

@@ -131,8 +131,8 @@ def read_items(testset: TestSet) -> Iterator[Item]:
     if not paths:
         raise RecipeError(f"testsets.{testset.name}.path: no file at {testset.path!r}")
     layout = PRESETS.get(testset.preset or "")
-    given = layout if isinstance(layout, str) else testset.text
-    templates = [_Template(testset.name, one) for one in (_templates(given) if given is not None else (None,))]
+    text = layout if isinstance(layout, str) else testset.text
+    templates = [_Template(testset.name, template) for template in (_templates(text) if text is not None else (None,))]
     for path in paths:
         items = layout(testset, path) if callable(layout) else _items_of(testset, path, templates)
         for item in items:

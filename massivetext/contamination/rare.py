@@ -111,12 +111,12 @@ def described(
 
 
 def _text_of(readings: Iterable[str], shingle: int) -> str | None:
-    """The stretch of an item that is a shingle, in the first reading that has it."""
+    """Return the words of an item that a shingle is the hash of, from the first reading that has it."""
     for text in readings:
         hashes, _, starts, ends, _ = located_words(text)
-        found = np.empty(max(1, len(hashes)), np.uint64)
-        n = hash_shingles(hashes, len(hashes), found)
-        places = np.flatnonzero(found[:n] == np.uint64(shingle))
+        shingles = np.empty(max(1, len(hashes)), np.uint64)
+        n = hash_shingles(hashes, len(hashes), shingles)
+        places = np.flatnonzero(shingles[:n] == np.uint64(shingle))
         if len(places):
             return text[int(starts[places[0]]) : int(ends[min(int(places[0]) + SHINGLE_WORDS, len(ends)) - 1])]
     return None

@@ -31,8 +31,8 @@ LEAST_ALIGNMENT = 0.5
 """Of an alignment or passage of less, item and span are not named: nearly every long text shares a few words with some
 item."""
 
-LEAST_LEFT_OUT = 10
-"""It is said if more than one in so many items of a set is not searched for."""
+WARNING_RATIO = 10
+"""A set is warned of if more than one in this many of its items is not searched for."""
 
 _MAGIC = b"massivetext testsets 3\n"
 _ALIGNMENT = 64
@@ -70,9 +70,9 @@ class Members:
         return cls(testset.name, 0, n_items, n_short, n_unknown)
 
     def warning(self) -> str | None:
-        """Say what of the set is not searched for, if that is more than a tenth of it."""
+        """Return how many items are not searched for, and why, if they are more than a tenth of the set."""
         n_left_out = self.n_items - self.n_searched
-        if n_left_out * LEAST_LEFT_OUT <= self.n_items:
+        if n_left_out * WARNING_RATIO <= self.n_items:
             return None
         why = f"{self.n_short:,} have fewer than {LEAST_WORDS} telling words"
         if self.n_unknown:
@@ -174,15 +174,15 @@ class TestSets:
                     f"{path}: this index of test sets has {key} {header[key]}, this release has {version}; delete the "
                     f"file and run the command again, which makes it anew"
                 )
-        found = {}
+        by_name = {}
         for name, dtype, n, offset in header["arrays"]:
             kind = np.dtype(dtype)
             if end + 1 + offset + n * kind.itemsize > len(data):
                 raise OutputError(f"{path}: cut short; make it again")
             array = np.frombuffer(data, kind, n, end + 1 + offset)
             array.flags.writeable = False
-            found[name] = array
-        arrays, bare = (Arrays(*(found[prefix + name] for name in Arrays._fields)) for prefix in ("", _BARE))
+            by_name[name] = array
+        arrays, bare = (Arrays(*(by_name[prefix + name] for name in Arrays._fields)) for prefix in ("", _BARE))
         return cls(arrays, bare, tuple(Members(**m) for m in header["sets"]), path)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -328,7 +328,7 @@ class TestSets:
         row, readings = row[order], readings[order]
         if not len(row):
             return row, readings, row
-        starts = np.flatnonzero(np.r_[True, (row[1:] != row[:-1]) | (readings[1:] != readings[:-1])])
+        starts = _pair_starts(row, readings)
         return row[starts], readings[starts], np.diff(np.r_[starts, len(row)])
 
     def shares_in(self, rows: np.ndarray, shingles: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -339,7 +339,7 @@ class TestSets:
         item = self.arrays.of_item[readings].astype(np.int64)
         if not len(row):
             return row, item, share
-        starts = np.flatnonzero(np.r_[True, (row[1:] != row[:-1]) | (item[1:] != item[:-1])])
+        starts = _pair_starts(row, item)
         return row[starts], item[starts], np.maximum.reduceat(share, starts)
 
     def matched(self, text: str, item: int) -> str:
@@ -349,15 +349,15 @@ class TestSets:
 
 
 class _Kept(NamedTuple):
-    """What is kept of a batch of readings for their bare words: which item each is of, and its text; empty for a
-    reading that is left out of the search."""
+    """A batch of readings, kept until their bare words are indexed. of_item: int64[n], the item of each. texts: their
+    texts; empty for a reading that is left out of the search."""
 
     of_item: np.ndarray
     texts: list[str]
 
 
 def _readings(testsets: list[TestSet], counts: list[int], kept: list[_Kept]) -> Iterator[Readings]:
-    """The words of all readings in batches. Sets the number of items of each set, and keeps the texts."""
+    """Yield the words of all readings in batches. Fills counts, the number of items of each set, and kept."""
     first = 0
     for number, testset in enumerate(testsets):
         items = read_items(testset)
@@ -372,7 +372,7 @@ def _readings(testsets: list[TestSet], counts: list[int], kept: list[_Kept]) -> 
 
 
 def _bare_readings(kept: list[_Kept]) -> Iterator[Readings]:
-    """The bare words of the same readings. Batches are given up as they are read."""
+    """Yield the bare words of the same readings. Takes each batch out of the list, so that its memory is freed."""
     while kept:
         batch = kept.pop(0)
         yield _batch_of([_searched(located_bare_words(text)) for text in batch.texts], batch.of_item)
@@ -389,11 +389,11 @@ def _batch_of(located: list[Located], of_item: np.ndarray) -> Readings:
 
 
 def _searched(words: Located) -> Located:
-    """The words of a reading; none of one that is left out of the search.
+    """Return the words of a reading; no words for a reading that is left out of the search.
 
-    Left out are readings with fewer than LEAST_WORDS telling words: those of two letters and more, or of a script
-    without spaces. Rows of numbers and single letters occur everywhere, and would remove documents that hold no test
-    item.
+    A reading is left out if it has fewer than LEAST_WORDS telling words, which are words of at least two letters or of
+    a script without spaces. Rows of numbers and single letters occur everywhere, and would remove documents that hold
+    no test item.
     """
     n = len(words.hashes) if np.count_nonzero(words.telling) >= LEAST_WORDS else 0
     return Located(*(array[:n] for array in words))
@@ -404,6 +404,11 @@ def _has_known_shingle(unknown: np.ndarray) -> bool:
     width = min(len(unknown), SHINGLE_WORDS)
     before = np.concatenate([[0], np.cumsum(unknown)])
     return bool((before[width:] == before[:-width]).any())
+
+
+def _pair_starts(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Return where each distinct pair of (row, number) starts, of at least one pair in sorted order."""
+    return np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]) | (numbers[1:] != numbers[:-1])])
 
 
 def _joined(covered: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> str:

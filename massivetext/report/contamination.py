@@ -41,7 +41,7 @@ def account(folder: str, recipe: Mapping[str, Any], removed: Sequence[Mapping[st
             testsets = TestSets.open(index)
         except MassiveTextError:  # of an older version; its items are not counted
             testsets = None
-    held = None if testsets is None else _held(folder, testsets, limit)
+    is_hit = None if testsets is None else _is_hit(folder, testsets, limit)
     members = {} if testsets is None else {m.name: m for m in testsets.members}
     by_name = {row["test_set"]: row for row in removed}
     sets = []
@@ -53,8 +53,8 @@ def account(folder: str, recipe: Mapping[str, Any], removed: Sequence[Mapping[st
             m = members[name]
             row |= {"items": m.n_items, "items_searched": m.n_searched}
             row |= {"items_too_short": m.n_short, "items_unknown": m.n_unknown}
-            if held is not None:
-                n = int(held[m.first : m.first + m.n_items].sum())
+            if is_hit is not None:
+                n = int(is_hit[m.first : m.first + m.n_items].sum())
                 row |= {"items_hit": n, "share": n / m.n_searched if m.n_searched else 0.0}
         found = by_name.get(name, {})
         for key in ("documents", "tokens", "marked", "touched"):
@@ -65,12 +65,12 @@ def account(folder: str, recipe: Mapping[str, Any], removed: Sequence[Mapping[st
     return {"limit": limit, "sets": sets, "frequent": _frequent(folder, recipe, testsets)}
 
 
-def _held(folder: str, testsets: Any, limit: float) -> np.ndarray | None:
+def _is_hit(folder: str, testsets: Any, limit: float) -> np.ndarray | None:
     """bool[items]: whether some document holds that share of the item's shingles; None without evidence."""
     paths = [p for p in storage.list_files(storage.join(folder, "work", "contamination")) if p.endswith(".parquet")]
     if not paths:
         return None
-    held = np.zeros(testsets.n_items, bool)
+    is_hit = np.zeros(testsets.n_items, bool)
     for path in paths:
         rest: tuple[np.ndarray, np.ndarray] = (np.zeros(0, np.int64), np.zeros(0, np.uint64))
         with storage.open_input(path) as stream:
@@ -82,9 +82,9 @@ def _held(folder: str, testsets: Any, limit: float) -> np.ndarray | None:
                 # The last document of a batch may go on in the next.
                 cut = len(rows) if batch is None or not len(rows) else int(np.searchsorted(rows, rows[-1]))
                 _, item, share = testsets.shares_in(rows[:cut], shingles[:cut])
-                held[item[share >= limit]] = True
+                is_hit[item[share >= limit]] = True
                 rest = rows[cut:], shingles[cut:]
-    return held
+    return is_hit
 
 
 def _frequent(folder: str, recipe: Mapping[str, Any], testsets: Any) -> list[dict[str, Any]]:
