@@ -17,12 +17,12 @@ from massivetext.errors import OutputError, RecipeError, SourceError
 from massivetext.parquet import open_parquet
 from massivetext.readers.compression import blocks
 
-__all__ = ["Example", "against_run", "fold_of", "labelled", "rows_of"]
+__all__ = ["Example", "against_run", "files_of", "fold_of", "labelled", "rows_of"]
 
 
 @dataclass(frozen=True)
 class Example:
-    """A document to learn from. group: what no two folds share, such as its host."""
+    """A document to learn from. group: its host, or another value; documents of one group are in one fold."""
 
     text: str
     label: str
@@ -108,7 +108,8 @@ def _group(row: dict[str, Any], field: str | None, text: str) -> str:
 def against_run(folder: str, count: int, *, seed: int, label: str) -> list[Example]:
     """Return a sample of the documents of a run, kept and rejected ones, with one label.
 
-    The sample is that of the smallest seeded digests of ids: it does not depend on how files are divided.
+    The sample has the documents whose ids have the smallest seeded digests, so it does not depend on how the run
+    divided its files.
 
     Raises:
         OutputError: the folder contains no documents of a run.
@@ -121,12 +122,11 @@ def against_run(folder: str, count: int, *, seed: int, label: str) -> list[Examp
     ]
     if not paths:
         raise OutputError(f"{folder}: contains no documents; expected the --output of a run")
-    salt = seed.to_bytes(8, "little")
     places = []
     for path in paths:
         with storage.open_input(path) as stream:
             ids = pq.read_table(stream, columns=["id"]).column("id").to_pylist()
-        places += [(_digest(name, salt), name, path, row) for row, name in enumerate(ids)]
+        places += [(_digest(name, seed), name, path, row) for row, name in enumerate(ids)]
     chosen = sorted(places)[:count]
     examples: dict[str, Example] = {}
     for path in sorted({place[2] for place in chosen}):
@@ -140,8 +140,8 @@ def against_run(folder: str, count: int, *, seed: int, label: str) -> list[Examp
 
 def fold_of(example: Example, folds: int, seed: int) -> int:
     """Return the fold of a document, by a seeded digest of its group."""
-    return int.from_bytes(_digest(example.group, seed.to_bytes(8, "little")), "big") % folds
+    return int.from_bytes(_digest(example.group, seed), "big") % folds
 
 
-def _digest(name: str, salt: bytes) -> bytes:
-    return hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8, key=salt).digest()
+def _digest(name: str, seed: int) -> bytes:
+    return hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8, key=seed.to_bytes(8, "little")).digest()

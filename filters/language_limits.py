@@ -7,7 +7,8 @@ and ordinary text of another language has other values. Here an English limit be
   limit lies inside the English ones (between the shares INSIDE and 1 - INSIDE);
 - else the limit times the ratio of the two medians, which is exact where the reference is one text in many languages.
 
-A signal whose English median is 0, or whose value for a language is the English one, has no limit of its own.
+A signal has no entry, so that the English limit stays, where its English median is 0 or its limits come out as the
+English ones. It has an empty entry, which is no limit, where a language has no values of it (no list of stop words).
 """
 
 from __future__ import annotations

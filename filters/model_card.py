@@ -24,7 +24,7 @@ def card(
     """Return the card of a model as Markdown. Its bytes are a function of the training's input.
 
     Args:
-        trained: what the training came to.
+        trained: the result of the training.
         name: the model's file, without folders.
         files: that were learned from; named without folders, and by digest.
         licence: of their documents, as the user states it.

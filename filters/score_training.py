@@ -21,6 +21,7 @@ from filters.examples import Example, fold_of
 from filters.limits import limits_of
 from filters.linear import LinearModel, Term
 from massivetext import fasttext
+from massivetext.batches import as_floats
 from massivetext.errors import RecipeError
 
 __all__ = [
@@ -49,7 +50,7 @@ _SPACE = re.compile(r"[ \n\t\v\f\r\0]+")
 
 @dataclass
 class Trained:
-    """What a training came to.
+    """The result of a training.
 
     Attributes:
         kind: `linear` or `fasttext`.
@@ -61,6 +62,7 @@ class Trained:
         truth: 1 for a positive document, 0 for another one, or the number; float64[n].
         fold: of each document, int64[n].
         model: the linear model fitted to all documents; None for fastText.
+        settings: of fastText; empty for a linear model.
     """
 
     kind: str
@@ -149,7 +151,6 @@ def train(
     )
     if kind == "linear":
         result.model = fit_linear(signals, truth, target, l2)
-        result.settings = {"l2": l2}
         Path(output).write_text(result.model.as_json(), "utf-8")
     else:
         result.settings = own
@@ -185,7 +186,7 @@ def signals_of(texts: Sequence[str]) -> dict[str, np.ndarray]:
     measured = rules.measure(pa.array(list(texts), pa.large_string()), num_hashes=1)
     columns = dict(zip(measured.quality.schema.names, measured.quality.columns))
     columns |= zip(measured.repetition.schema.names, measured.repetition.columns)
-    return {name: columns[name].cast(pa.float64()).to_numpy(zero_copy_only=False) for name in SIGNALS}
+    return {name: as_floats(columns[name]) for name in SIGNALS}
 
 
 def _rows(signals: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:

@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from filters.classifier import PIECE, SAFE, words
+from filters.examples import rows_of
 from filters.score_training import fit_fasttext
 from massivetext import readers, storage
 from massivetext.errors import RecipeError, SourceError
@@ -77,13 +78,7 @@ def _rows(path: str, format: str, text: str) -> Iterator[dict[str, Any]]:
             if labels:
                 yield {text: " ".join(parts[len(labels) :]), "label": labels}
     elif format == "jsonl":
-        import json
-
-        data = storage.read_bytes(path)
-        content = (gzip.decompress(data) if path.endswith(".gz") else data).decode("utf-8")
-        for line in content.split("\n"):
-            if line.strip():
-                yield json.loads(line)
+        yield from rows_of(path)
     else:
         for record in readers.read_part(path, format, start=0, stop=readers.size(path, format)):
             if record.text:

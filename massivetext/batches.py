@@ -28,6 +28,7 @@ from massivetext.errors import OutputError
 __all__ = [
     "BATCH_SCHEMA",
     "Place",
+    "as_floats",
     "at_place",
     "empty_batch",
     "filled",
@@ -152,6 +153,12 @@ def with_columns(batch: pa.RecordBatch, columns: Mapping[str, pa.Array]) -> pa.R
             fields[name] = pa.field(name, column.type)
     schema = pa.schema(list(fields.values()), metadata=batch.schema.metadata)
     return pa.RecordBatch.from_arrays(list(arrays.values()), schema=schema)
+
+
+def as_floats(column: pa.Array) -> np.ndarray:
+    """Return a column of numbers as float64[n], NaN for a null."""
+    values: np.ndarray = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return values
 
 
 def has_text(batch: pa.RecordBatch) -> pa.Array:
