@@ -64,12 +64,16 @@ class Contamination(Stage):
             return _testsets(testset_index(self.context.folder))
         return _read_testsets(json.dumps([one.model_dump() for one in self.testsets], sort_keys=True))
 
+    @property
+    def _takes_titles(self) -> bool:
+        """Whether titles are removed from the subset where a test set names no subsets (`titles_in`)."""
+        return bool(self.context.option("titles", {}).get(self.context.subset))
+
     def _titles(self) -> list[tuple[str, Titles]]:
-        is_default = bool(self.context.option("titles", {}).get(self.context.subset))
         return [
             (one.name, _titles(one.path if one.titles is True else one.titles))
             for one in self.testsets
-            if one.titles and (self.context.subset in one.titles_in if one.titles_in else is_default)
+            if one.titles and (self.context.subset in one.titles_in if one.titles_in else self._takes_titles)
         ]
 
     def measure(self, batch: pa.RecordBatch) -> Mapping[str, pa.Array]:
@@ -125,8 +129,7 @@ class Contamination(Stage):
 
     def fingerprint(self) -> Any:
         """Of what is measured; the block's limits are applied later."""
-        titles = bool(self.context.option("titles", {}).get(self.context.subset))
-        return [self.version, HASH_VERSION, canonical(self.testsets), titles] if self.testsets else None
+        return [self.version, HASH_VERSION, canonical(self.testsets), self._takes_titles] if self.testsets else None
 
 
 def testset_index(folder: str) -> str:

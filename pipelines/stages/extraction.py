@@ -47,7 +47,7 @@ class Extraction(Stage):
     """Turn web pages into text by the tree of their markup (paper, appendix A.1.1, "Text Extraction")."""
 
     name = "extraction"
-    version = getattr(extraction, "VERSION", 1)
+    version = extraction.VERSION
     block, default = ExtractionBlock, ExtractionBlock()
     needs_texts = "pages would have to be extracted again"
 

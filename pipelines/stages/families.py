@@ -75,13 +75,8 @@ class Quality(RuleFamily):
         )
         return {**columns, "stop_word_count": counts}
 
-    def faults(self) -> list[str]:
-        if self.settings.stop_words != "english" and "language" not in self.context.option("columns", ()):
-            return [
-                *super().faults(),
-                f"quality.stop_words: subset {self.context.subset} needs the stage language for it",
-            ]
-        return super().faults()
+    def keys_for_language(self) -> list[str]:
+        return super().keys_for_language() + ([] if self.settings.stop_words == "english" else ["stop_words"])
 
     def fingerprint(self) -> Any:
         if self.settings.stop_words == "english":
@@ -114,8 +109,8 @@ class Repetition(RuleFamily):
 class C4(RuleFamily):
     """What C4 removes a page for, and with `lines`, which of its lines.
 
-    Lines go before the other stages measure the text. The page's signals are then those of the published code, which
-    counts them among the lines that are left.
+    Lines are removed before the other stages measure the text. The page's signals are then counted in the remaining
+    lines, as the published code does.
     """
 
     name, limits, rewrites_text = "c4", c4.Limits, True

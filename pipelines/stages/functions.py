@@ -12,7 +12,7 @@ from typing import Any
 
 from massivetext import storage
 
-__all__ = ["function_fingerprint", "is_function", "load_function"]
+__all__ = ["function_fingerprint", "importable", "is_function", "load_function"]
 
 
 def is_function(name: str) -> bool:
@@ -36,6 +36,13 @@ def load_function(name: str) -> Any:
     if not callable(value):
         raise ValueError(f"{name!r} is not a function")
     return value
+
+
+def importable(name: str | None) -> str | None:
+    """Return the name of a function that can be loaded, or None for none. Raises as `load_function` does."""
+    if name is not None:
+        load_function(name)
+    return name
 
 
 @functools.lru_cache(maxsize=64)

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import resources
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from filters import linear, scores
 from filters.own import as_numbers
 from massivetext import storage
-from massivetext.batches import with_measures
+from massivetext.batches import as_floats
 from massivetext.errors import RecipeError
 from massivetext.looking.data_card import inline_code
 from pipelines.stages.families import C4, FineWeb, Quality, Repetition
-from pipelines.stages.functions import function_fingerprint, load_function
+from pipelines.stages.functions import function_fingerprint, importable, load_function
 from pipelines.stages.stage import (
     Block,
     Function,
     NamedSignals,
     Path,
     RuleFamily,
+    SignalName,
     canonical,
     columns_of,
     content_digest,
+    possible_limit,
     range_in_words,
 )
 
@@ -55,12 +57,8 @@ class Score(Block):
     min: float | None = None
     max: float | None = None
 
-    @field_validator("function")
-    @classmethod
-    def _importable(cls, value: str | None) -> str | None:
-        if value is not None:
-            load_function(value)
-        return value
+    _importable = field_validator("function")(importable)
+    _possible = model_validator(mode="after")(possible_limit)
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> Score:
@@ -76,8 +74,6 @@ class Score(Block):
             raise ValueError("has `label` and `values`; expected one of them")
         if self.args and self.function is None:
             raise ValueError("`args` are for a `function`")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"impossible limit: min {self.min:g} is greater than max {self.max:g}")
         return self
 
     @property
@@ -90,7 +86,7 @@ class Score(Block):
         return {label.removeprefix("__label__"): value for label, value in values.items()}
 
     def linear_path(self, name: str) -> str | None:
-        """Return the file of a linear model, given or packaged under the score's name; None for another kind."""
+        """Return the file of a linear model, the packaged one of the score's name by default; None for another kind."""
         if self.function is not None or self.is_fasttext:
             return None
         return self.model or str(resources.files("filters").joinpath(f"data/{name}.json"))
@@ -101,7 +97,7 @@ class Scores(NamedSignals):
 
     name = "scores"
     version = 1
-    block, default = dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Score], {}
+    block, default = dict[SignalName, Score], {}
     needs_texts = "the score would have to be measured again"
 
     def faults(self) -> list[str]:
@@ -141,9 +137,6 @@ class Scores(NamedSignals):
             )
         return linear.load(str(score.linear_path(name)))
 
-    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        return with_measures(batch, self.measure, skip_empty=True)
-
     def measure(self, batch: pa.RecordBatch) -> Mapping[str, pa.Array]:
         columns = columns_of(batch) | self._measure_missing(batch)
         measured: dict[str, pa.Array] = {}
@@ -159,7 +152,7 @@ class Scores(NamedSignals):
         if score.is_fasttext:
             values = scores.measure(columns["text"], model, score.labels())
         else:
-            values = model.measure({signal: _floats(columns[signal]) for signal in model.signals})
+            values = model.measure({signal: as_floats(columns[signal]) for signal in model.signals})
         return pa.array(values, pa.float64(), from_pandas=True)
 
     def _measure_missing(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
@@ -180,9 +173,9 @@ class Scores(NamedSignals):
         score = self.settings[signal]
         if row.get(signal) is None or score.function is not None:
             return []
-        if score.is_fasttext:
-            return self._words(score, text())
         model = self._model(signal, score)
+        if score.is_fasttext:
+            return _weightiest(model, score, text())
         values = {name: row.get(name) for name in model.signals}
         if any(value is None for value in values.values()):
             content = text()
@@ -194,13 +187,6 @@ class Scores(NamedSignals):
             values |= {name: column[0].as_py() for name, column in measured.items() if values.get(name) is None}
         shown = model.contributions({name: np.nan if value is None else float(value) for name, value in values.items()})
         return [f"{name} {value:.6g}: {added:+.3f}" for name, value, added in shown[:MOST]]
-
-    def _words(self, score: Score, content: str | None) -> list[str]:
-        if content is None:
-            return ["the text was not kept, so its words are not known"]
-        model, labels = self._model("", score), score.labels()
-        found = scores.weightiest_words(content, lambda texts: scores.measure(texts, model, labels), most=MOST)
-        return [f"{word}: {change:+.4f}" for word, change in found]
 
     def settings_in_words(self) -> list[tuple[str, str]]:
         return [(f"scores.{name}", f"{range_in_words(score)}{_origin(score)}") for name, score in self.settings.items()]
@@ -216,10 +202,13 @@ class Scores(NamedSignals):
         ]
 
 
-def _floats(column: pa.Array) -> np.ndarray:
-    """float64[n], NaN for a null."""
-    values: np.ndarray = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return values
+def _weightiest(model: Any, score: Score, content: str | None) -> list[str]:
+    """Return the weightiest words of a text as lines; None is a text that the run did not keep."""
+    if content is None:
+        return ["the text was not kept, so its words are not known"]
+    labels = score.labels()
+    changes = scores.weightiest_words(content, lambda texts: scores.measure(texts, model, labels), most=MOST)
+    return [f"{word}: {change:+.4f}" for word, change in changes]
 
 
 def _origin(score: Score) -> str:

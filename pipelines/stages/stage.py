@@ -27,6 +27,7 @@ __all__ = [
     "Path",
     "RuleFamily",
     "Share",
+    "SignalName",
     "Stage",
     "Switch",
     "canonical",
@@ -35,6 +36,7 @@ __all__ = [
     "family_block",
     "limit_in_words",
     "path_mark",
+    "possible_limit",
     "range_in_words",
 ]
 
@@ -54,6 +56,9 @@ class FunctionMark(PathMark):
 
 Function = Annotated[str, FunctionMark()]
 
+SignalName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+"""A name that the user gives to a column of the ledger."""
+
 
 def _switch(value: Any) -> Any:
     """YAML 1.1's words for booleans, which elsewhere in a recipe are words (`no` is Norwegian)."""
@@ -72,20 +77,23 @@ class Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def possible_limit(block: Any) -> Any:
+    """Return a block with `min` and `max`. Raises ValueError where they are no limit that a value can keep."""
+    for value in (block.min, block.max):
+        if value is not None and math.isnan(value):
+            raise ValueError("a limit must be a number, not NaN")
+    if block.min is not None and block.max is not None and block.min > block.max:
+        raise ValueError(f"impossible limit: min {block.min:g} is greater than max {block.max:g}")
+    return block
+
+
 class LimitBlock(Block):
     """`min` and `max` of one signal, both inclusive."""
 
     min: float | None = None
     max: float | None = None
 
-    @model_validator(mode="after")
-    def _possible(self) -> LimitBlock:
-        for value in (self.min, self.max):
-            if value is not None and math.isnan(value):
-                raise ValueError("a limit must be a number, not NaN")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"impossible limit: min {self.min:g} is greater than max {self.max:g}")
-        return self
+    _possible = model_validator(mode="after")(possible_limit)
 
     def limit(self) -> Limit:
         return Limit(self.min, self.max)
@@ -329,7 +337,7 @@ class RuleFamily(Stage):
 
     Class attributes:
         limits: dataclass of `filters.limits.Limit`, whose fields name the signals in the order of verdicts.
-        measure_texts: from texts to a RecordBatch with those columns.
+        always_in_ledger: whether the ledger has the signals as columns where no subset goes through the stage too.
     """
 
     judges = True
@@ -355,10 +363,17 @@ class RuleFamily(Stage):
             return self
         return type(self)(self.settings.model_copy(update={**own, "by_language": {}}), self.context)
 
+    def keys_for_language(self) -> list[str]:
+        """Return the keys of the block that need the language of a document."""
+        return ["by_language"] if self.by_language else []
+
     def faults(self) -> list[str]:
-        if self.by_language and "language" not in self.context.option("columns", ()):
-            return [f"{self.name}.by_language: subset {self.context.subset} needs the stage language for it"]
-        return []
+        if "language" in self.context.option("columns", ()):
+            return []
+        return [
+            f"{self.name}.{key}: subset {self.context.subset} needs the stage language for it"
+            for key in self.keys_for_language()
+        ]
 
     def own_limits(self) -> dict[str, Limit]:
         """Return the limits of the block, in the family's order; a rule without ends has none."""
@@ -414,6 +429,9 @@ class NamedSignals(Stage):
 
     judges = True
     is_subset_block = False
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return with_measures(batch, self.measure, skip_empty=True)
 
     def _limits(self) -> dict[str, Limit]:
         return {name: Limit(one.min, one.max) for name, one in self.settings.items()}

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import field_validator, model_validator
 
 from filters import own
-from massivetext.batches import with_measures
 from massivetext.looking.data_card import inline_code
-from pipelines.stages.functions import function_fingerprint, load_function
-from pipelines.stages.stage import Block, Function, NamedSignals, canonical, columns_of, range_in_words
+from pipelines.stages.functions import function_fingerprint, importable, load_function
+from pipelines.stages.stage import (
+    Block,
+    Function,
+    NamedSignals,
+    SignalName,
+    canonical,
+    columns_of,
+    possible_limit,
+    range_in_words,
+)
 
 __all__ = ["Rule", "UserRules"]
 
@@ -26,18 +34,15 @@ class Rule(Block):
     min: float | None = None
     max: float | None = None
 
-    @field_validator("function")
-    @classmethod
-    def _importable(cls, value: str) -> str:
-        load_function(value)
-        return value
+    _importable = field_validator("function")(importable)
+    _possible = model_validator(mode="after")(possible_limit)
 
 
 class UserRules(NamedSignals):
     """Measure and judge documents by functions of the user's."""
 
     name = "rules"
-    block, default = dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Rule], {}
+    block, default = dict[SignalName, Rule], {}
     needs_texts = "no ledger holds what this function would measure"
 
     def load(self) -> None:
@@ -50,9 +55,6 @@ class UserRules(NamedSignals):
             for name, rule in self.settings.items()
         }
         return columns_of(own.measure(batch.column("text"), functions))
-
-    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        return with_measures(batch, self.measure, skip_empty=True)
 
     def settings_in_words(self) -> list[tuple[str, str]]:
         return [
