@@ -24,11 +24,14 @@ _of_process: dict[int, str] = {}
 
 def make_scratch(kind: str) -> str:
     """Make a folder below TMPDIR, called `massivetext-KIND-` and something random, and return its path."""
-    path = tempfile.mkdtemp(prefix=f"{PREFIX}{kind}-")
-    handle = os.open(os.path.join(path, _OWNER), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    _handles[path] = handle
-    return path
+    while True:
+        path = tempfile.mkdtemp(prefix=f"{PREFIX}{kind}-")
+        handle = os.open(os.path.join(path, _OWNER), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            _handles[path] = handle
+            return path
+        os.close(handle)  # another process swept the folder before it was locked
 
 
 def remove_scratch(path: str) -> None:
@@ -61,23 +64,22 @@ def sweep_scratch() -> int:
     n = 0
     with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
         for entry in entries:
-            if entry.name.startswith(PREFIX) and entry.path not in _handles and _is_left_over(entry):
-                shutil.rmtree(entry.path, ignore_errors=True)
-                n += 1
+            if entry.name.startswith(PREFIX) and entry.path not in _handles:
+                n += _remove_if_left_over(entry)
     return n
 
 
-def _is_left_over(entry: os.DirEntry[str]) -> bool:
-    try:
-        if not entry.is_dir(follow_symlinks=False) or entry.stat(follow_symlinks=False).st_uid != os.getuid():
+def _remove_if_left_over(entry: os.DirEntry[str]) -> bool:
+    """Remove a folder whose process is gone, and return whether it was. Its lock is held until nothing of it is there:
+    a process that has just made the folder waits for the lock, and then makes another folder."""
+    with contextlib.ExitStack() as stack:
+        try:
+            if not entry.is_dir(follow_symlinks=False) or entry.stat(follow_symlinks=False).st_uid != os.getuid():
+                return False
+            handle = os.open(os.path.join(entry.path, _OWNER), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
             return False
-        handle = os.open(os.path.join(entry.path, _OWNER), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(entry.path, ignore_errors=True)
         return True
-    except OSError:
-        return False
-    finally:
-        os.close(handle)

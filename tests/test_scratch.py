@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,3 +73,45 @@ def test_own_folders_and_those_of_others_stay(temporary: Path) -> None:
     assert 8 == len(list(temporary.iterdir()))
     remove_scratch(own)
     assert not Path(own).exists()
+
+
+def test_a_folder_that_is_swept_before_it_is_locked_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process looks at TMPDIR between the making of the folder's `owner` and its lock."""
+    swept: list[int] = []
+    lock = fcntl.flock
+
+    def late(handle: int, operation: int) -> None:
+        if operation == fcntl.LOCK_EX and not swept:
+            swept.append(0)
+            swept[0] = sweep_scratch()
+        lock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    path = Path(make_scratch("sql"))
+
+    assert [1] == swept
+    assert ["owner"] == [entry.name for entry in path.iterdir()]
+    assert 0 == sweep_scratch()
+    remove_scratch(str(path))
+
+
+def test_a_folder_is_locked_until_it_is_removed(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for its lock must not get it while the folder is about to go."""
+    (temporary / "massivetext-sql-1").mkdir()
+    (temporary / "massivetext-sql-1" / "owner").touch()
+    is_locked: list[bool] = []
+    remove = shutil.rmtree
+
+    def watched(path: str, **options: bool) -> None:
+        with open(Path(path) / "owner") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                is_locked.append(False)
+            except OSError:
+                is_locked.append(True)
+        remove(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", watched)
+
+    assert 1 == sweep_scratch()
+    assert [True] == is_locked
