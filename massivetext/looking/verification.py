@@ -47,6 +47,7 @@ def verify(root: str, *, workers: int | None = None) -> tuple[list[str], list[st
     Raises:
         OutputError: DIR has no ledger.
     """
+    root = storage.local_path(root)
     if not storage.list_files(storage.join(root, "ledger")):
         raise OutputError(f"{root}: holds no ledger; is it the --output of a run?")
     width = workers or os.cpu_count() or 1
@@ -55,7 +56,7 @@ def verify(root: str, *, workers: int | None = None) -> tuple[list[str], list[st
 
 
 class _Verification:
-    """One look at DIR: threads that read files, and what was found so far."""
+    """The check of one DIR: threads that read its files, the faults so far, and what was checked."""
 
     def __init__(self, root: str, pool: ThreadPoolExecutor, width: int) -> None:
         self.root, self.pool, self.width = root, pool, width
@@ -63,12 +64,15 @@ class _Verification:
         self.checked: list[str] = []
 
     def run(self) -> tuple[list[str], list[str]]:
-        mixture = self._recipe()
-        manifests = {kind: self._manifest(kind) for kind in _KINDS if self._is_there(kind)}
+        recipe = self._recipe()
+        written = {"curated", "ledger"}
+        if recipe and recipe.get("rejected", "none") != "none":
+            written.add("rejected")
+        manifests = {kind: self._manifest(kind) for kind in _KINDS if kind in written or self._has_files(kind)}
         if not self.faults:
             self.faults += _ledger(self.root, manifests, self._each)
         removed = self._removed()
-        self._mixtures(mixture, removed)
+        self._mixtures(recipe["mixture"].get("name", "main") if recipe else None, removed)
         self._index()
         self._reports()
         self._work()
@@ -88,21 +92,23 @@ class _Verification:
         """files: (path, what a manifest says of it)."""
         self.faults += [fault for fault in self._each(lambda pair: _file_fault(*pair), files) if fault]
 
-    def _is_there(self, kind: str) -> bool:
-        return bool(storage.list_files(storage.join(self.root, kind))) or kind == "ledger"
+    def _has_files(self, kind: str) -> bool:
+        return bool(storage.list_files(storage.join(self.root, kind)))
 
-    def _recipe(self) -> str | None:
-        """Check recipe.yaml; return the name of the recipe's mixture, None where that is not known."""
+    def _recipe(self) -> Mapping[str, Any] | None:
+        """Check recipe.yaml; return the recipe in it, None where that is not known."""
         path = storage.join(self.root, "recipe.yaml")
         if not storage.exists(path):
             return None
         self.checked.append("recipe.yaml")
         try:
             recipe = read_recipe_file(storage.read_bytes(path))["recipe"]
-            return recipe["mixture"].get("name", "main")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            self.faults.append(f"{path}: is damaged: {error}")
-            return None
+            if isinstance(recipe, dict) and isinstance(recipe.get("mixture"), dict):
+                return recipe
+            self.faults.append(f"{path}: is damaged: it contains no recipe with a mixture")
+        except (MassiveTextError, ValueError, KeyError) as error:
+            self.faults.append(f"{path}: is damaged: {_plain(path, error)}")
+        return None
 
     def _manifest(self, kind: str) -> dict[str, Any]:
         """Return a folder's manifest, having compared its files with it."""
@@ -204,7 +210,7 @@ class _Verification:
 
 
 def _plain(path: str, error: Exception) -> str:
-    """The error of a manifest without its path, which is said already."""
+    """Return the error of a manifest without its path, with which the line begins."""
     text = f"has no {error}" if isinstance(error, KeyError) else str(error)
     return text.removeprefix(f"{path}: ")
 

@@ -82,6 +82,21 @@ def test_a_whole_folder_has_no_fault(corpus: Path) -> None:
     assert checked == verify(str(corpus / "out"), workers=1)[1]
 
 
+@pytest.mark.parametrize("kind", ["curated", "rejected", "ledger"])
+def test_a_folder_whose_files_are_all_gone_is_a_fault(out: Path, kind: str) -> None:
+    """Each file that a manifest lists, then also the manifest, then also the folder."""
+    for path in (out / kind).rglob("*.parquet"):
+        path.unlink()
+    if kind == "ledger":
+        assert any(f"{out}/{kind}/" in fault for fault in verify(str(out))[0])
+        return
+    for remove in (lambda: None, (out / kind / "manifest.json").unlink, lambda: shutil.rmtree(out / kind)):
+        remove()
+        faults = verify(str(out))[0]
+
+        assert any(f"{out}/{kind}/" in fault for fault in faults), faults
+
+
 def test_a_flipped_bit_of_each_kind_of_file_is_named(out: Path) -> None:
     """Four bits of each file, at seeded places."""
     kinds = set()
