@@ -7,6 +7,7 @@ short, and until then `run` and `verify` report that it is unfinished.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -147,36 +148,46 @@ def remove(
         OutputError: If DIR holds neither a ledger nor the manifest of a mixture.
     """
     root = run.root
-    result = Removal()
+    has_ledger = bool(_parquet(root, "ledger"))
+    if not has_ledger:
+        _check_mixture(root)
     with run.lock():
-        before = read_removed(root)
-        has_ledger = bool(_parquet(root, "ledger"))
-        if not has_ledger:
-            _check_mixture(root)
-        ids, urls = {name.partition("#")[0] for name in ids}, set(urls)
-        parts, named, copies = _look_up(root, ids, urls, has_ledger, result)
-        result.missing_ids = sorted(ids - named - {*before.ids, *before.copies})
-        # An address holds for what comes later too; an id that no document has is a mistake.
-        removed = before.merged(named, urls, copies)
-        files = sorted({*before.unfinished, *_files_of(root, parts, removed, result, has_ledger)})
-        removed = replace(removed, unfinished=tuple(files))
-        # Before the texts go, and before the list says that they are to: a removal that is cut short has them too.
-        digest = note_texts(root, [name for name in files if name.startswith(_SOURCES)], {*named, *copies})
-        removed = replace(removed, texts=(digest,)) if digest else removed
-        if not files:
-            if removed != before:
-                removed.write(root)
-            return result
-        removed.write(root)
-        _rewrite(run, removed, on_start, result)
-        _settle(run, files, has_ledger, result)
-        for name in files:
-            storage.remove(_marker_path(root, "remove", name))
-        storage.remove_empty_folders(storage.join(root, "work", "done", "remove"))
-        replace(removed, unfinished=()).write(root)
-    if not has_ledger and not storage.is_remote(root):
-        storage.remove(storage.join(root, "work", "lock"))
-        storage.remove_empty_folders(storage.join(root, "work"))
+        try:
+            return _remove(run, {name.partition("#")[0] for name in ids}, set(urls), has_ledger, on_start)
+        finally:
+            # A mixture that stands alone has no work/. It goes while the lock is held, for then it is nobody else's.
+            if not has_ledger and not storage.is_remote(root):
+                storage.remove(storage.join(root, "work", "lock"))
+                for name in ("work/done/remove", "work/done", "work"):
+                    with contextlib.suppress(OSError):
+                        os.rmdir(storage.join(root, name))
+
+
+def _remove(run: Run, ids: set[str], urls: set[str], has_ledger: bool, on_start: OnStart) -> Removal:
+    """Do what `remove` does, in a folder that is locked."""
+    root = run.root
+    result = Removal()
+    before = read_removed(root)
+    parts, named, copies = _look_up(root, ids, urls, has_ledger, result)
+    result.missing_ids = sorted(ids - named - {*before.ids, *before.copies})
+    # An address holds for what comes later too; an id that no document has is a mistake.
+    removed = before.merged(named, urls, copies)
+    files = sorted({*before.unfinished, *_files_of(root, parts, removed, result, has_ledger)})
+    removed = replace(removed, unfinished=tuple(files))
+    # Before the texts go, and before the list states that they are to: a removal that is cut short has them too.
+    digest = note_texts(root, [name for name in files if name.startswith(_SOURCES)], {*named, *copies})
+    removed = replace(removed, texts=(digest,)) if digest else removed
+    if not files:
+        if removed != before:
+            removed.write(root)
+        return result
+    removed.write(root)
+    _rewrite(run, removed, on_start, result)
+    _settle(run, files, has_ledger, result)
+    for name in files:
+        storage.remove(_marker_path(root, "remove", name))
+    storage.remove_empty_folders(storage.join(root, "work", "done", "remove"))
+    replace(removed, unfinished=()).write(root)
     return result
 
 

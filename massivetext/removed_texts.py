@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from massivetext import storage
 from massivetext.dedup.digests import exact_digests
 from massivetext.dedup.shingles import shingles
-from massivetext.parquet import ParquetOutput, open_parquet, read_parquet
+from massivetext.parquet import ParquetOutput, file_digest, open_parquet, read_parquet
 
 __all__ = ["FILE", "SCHEMA", "RemovedTexts", "note_texts", "read_removed_texts"]
 
@@ -74,12 +74,9 @@ class RemovedTexts:
 
 def read_removed_texts(roots: Iterable[str]) -> RemovedTexts | None:
     """Return what some output folders keep of texts that were removed from them; None where none keeps any."""
-    found = []
-    for root in roots:
-        path = storage.join(root, FILE)
-        if storage.exists(path):
-            found.append(_read(path, storage.stamp(path)))
-    rows = pa.concat_tables(found) if found else SCHEMA.empty_table()
+    paths = [storage.join(root, FILE) for root in roots]
+    tables = [_read(path, storage.stamp(path)) for path in paths if storage.exists(path)]
+    rows = pa.concat_tables([SCHEMA.empty_table(), *tables])
     return RemovedTexts(rows) if rows.num_rows else None
 
 
@@ -90,13 +87,16 @@ def _read(path: str, stamp: int) -> pa.Table:
 
 
 def note_texts(root: str, files: Sequence[str], ids: Collection[str]) -> str | None:
-    """Add digests and shingles of documents to DIR/removed.parquet, and return its digest; None if it is as it was,
-    because none of their texts is there.
+    """Add digests and shingles of documents to DIR/removed.parquet, and return the digest of that file, also where they
+    are in it already: a removal may have been cut short before its list stated the digest.
 
     Args:
         root: DIR.
         files: Paths below it of Parquet files with the columns `id` and `text`.
         ids: Of the documents; a piece counts as its document.
+
+    Returns:
+        The digest; None where no document is named, or there is no such file, because no text of them was there.
     """
     if not ids:
         return None
@@ -118,10 +118,9 @@ def note_texts(root: str, files: Sequence[str], ids: Collection[str]) -> str | N
                     texts = rows.column("text").combine_chunks()
                     columns = [rows.column("id"), _digests(texts), shingles(texts)]
                     tables.append(pa.table(columns, names=SCHEMA.names).cast(SCHEMA))
-    merged = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
-    merged = _distinct(merged)
+    merged = _distinct(pa.concat_tables([SCHEMA.empty_table(), *tables]))
     if merged.num_rows == n_before:
-        return None
+        return file_digest(path) if tables else None
     with ParquetOutput(path, SCHEMA) as output:
         output.write(merged)
     return str(output.summary["blake2b"])

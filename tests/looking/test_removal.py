@@ -21,8 +21,9 @@ from massivetext.errors import OutputError
 from massivetext.looking.verification import verify
 from massivetext.looking.what_if import what_if
 from massivetext.mixture import verify_mixture
+from massivetext.parquet import file_digest
 from massivetext.removal import Removal, remove
-from massivetext.removed import refuse_unfinished
+from massivetext.removed import Removed, read_removed, refuse_unfinished
 from pipelines.engines import Execution, open_engine
 from pipelines.removal import FinishedRun
 
@@ -243,6 +244,33 @@ def test_a_killed_removal_is_noticed_and_finished(out: Path, patch: str) -> None
     ]
     assert digests(out.parent / "undisturbed") == digests(out)
     assert [] == verify(str(out))[0]
+
+
+def test_a_removal_that_is_cut_short_before_its_list_is_written(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digests of its texts are there, and the list does not state them: the same command again does."""
+    name = chosen(out)["other"]["id"]
+
+    def cut_short(self: Removed, root: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Removed, "write", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            take_out(out, [name])
+    assert (out / "removed.parquet").exists()
+    take_out(out, [name])
+
+    assert [] == verify(str(out))[0]
+    assert (file_digest(str(out / "removed.parquet")),) == read_removed(str(out)).texts
+
+
+def test_a_folder_that_is_no_output_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "work" / "empty").mkdir(parents=True)
+    for folder in (tmp_path, tmp_path / "new"):
+        with pytest.raises(OutputError, match="holds neither a ledger nor the manifest of a mixture"):
+            take_out(folder, ["0" * 32])
+
+    assert [tmp_path / "work", tmp_path / "work" / "empty"] == sorted(tmp_path.rglob("*"))
 
 
 def test_a_mixture_that_stands_alone(out: Path) -> None:
