@@ -23,6 +23,9 @@ class FinishedRun:
     root: str
     engine: Engine
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Folder(self.root).root)
+
     def lock(self) -> AbstractContextManager[None]:
         return Folder(self.root).lock()
 

@@ -41,9 +41,12 @@ SHAPING = (
 
 @dataclass(frozen=True)
 class Folder:
-    """Paths below DIR. `root` is a local path or a URL."""
+    """Paths below DIR. `root` is a local path or a URL of an object store; a `file://` URL becomes its path."""
 
     root: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", storage.local_path(self.root))
 
     def path(self, *names: str) -> str:
         return storage.join(self.root, *names)
@@ -95,16 +98,14 @@ class Folder:
         if storage.is_remote(self.root):
             yield
             return
-        storage.make_folder(self.path("work"))
+        path = self.path("work", "lock")
         with contextlib.ExitStack() as stack:
             try:
-                stream = stack.enter_context(storage.open_lock(storage.local_path(self.path("work", "lock"))))
-                _take(stream, self.root)
+                stack.enter_context(_locked(path, self.root))
             except OSError as error:
                 if error.errno == errno.ELOOP:
-                    path = self.path("work", "lock")
                     raise OutputError(f"{path}: is a link, which is not followed; remove it") from error
-                raise storage.cannot_write(self.path("work", "lock"), error) from error
+                raise storage.cannot_write(path, error) from error
             # What a killed run, or a worker process of this one that died, left unfinished.
             sweep_temporary(self.root)
             try:
@@ -131,16 +132,17 @@ class Folder:
         canonical = recipe.canonical()
         changed: list[str] = []
         if storage.exists(path):
-            held = _read_recipe(path)
-            changed = recipe_differences(held.get("canonical", {}), recipe)
+            before = _read_recipe(path)
+            changed = recipe_differences(before["canonical"], recipe)
             if changed and not update:
                 lines = "\n".join(f"  {line}" for line in changed[:20])
                 raise OutputError(
                     f"{self.root} holds the output of another recipe:\n{lines}\n"
                     "give another --output, or --update to redo the stages that the change touches"
                 )
-            is_known = set(held["recipe"]) >= set(recipe.resolved()) and "limits" in held
-            if not changed and held.get("digest") == recipe.digest() and is_known:
+            # A file of an earlier version may lack newer keys.
+            is_whole = before["recipe"].keys() >= recipe.resolved().keys() and {"stages", "limits"} <= before.keys()
+            if not changed and before["digest"] == recipe.digest() and is_whole:
                 return []
         versions = {"python": platform.python_version()}
         for name in SHAPING:
@@ -253,8 +255,8 @@ def _stamps(status: os.stat_result) -> dict[str, int]:
 def _read_recipe(path: str) -> dict[str, Any]:
     """What `adopt` wrote. Raises OutputError if it cannot be read, and so cannot say whose the folder is."""
     try:
-        held = read_recipe_file(storage.read_bytes(path))
-        return {"canonical": dict(held["canonical"]), "digest": held.get("digest"), "recipe": held.get("recipe") or {}}
+        data = read_recipe_file(storage.read_bytes(path))
+        return {**data, "canonical": dict(data["canonical"]), "recipe": dict(data.get("recipe") or {})}
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(
             f"{path}: is damaged, so it cannot be told whose output this is: {error}; if it is this recipe's, remove "
@@ -266,6 +268,22 @@ def _kind(name: str) -> str:
     """`curated`, or `work/ledger`: the folder of a kind of output."""
     names = name.split("/")
     return "/".join(names[: 2 if names[0] == "work" else 1])
+
+
+def _locked(path: str, root: str) -> IO[str]:
+    """Return the file of a folder's lock, locked. One that its last holder removed meanwhile locks nothing for those
+    who come later, so another one is made."""
+    while True:
+        storage.make_folder(os.path.dirname(path))
+        stream = storage.open_lock(path)
+        try:
+            _take(stream, root)
+            if os.fstat(stream.fileno()).st_nlink:
+                return stream
+        except BaseException:
+            stream.close()
+            raise
+        stream.close()
 
 
 def _take(stream: IO[str], root: str) -> None:
