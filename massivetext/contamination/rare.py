@@ -1,4 +1,4 @@
-"""Shingles that are everywhere must not convict: those of more than N documents are dropped (GPT-3, appendix C).
+"""Ignore test-item shingles that occur in more than N training documents (GPT-3, appendix C).
 
 Three steps over files. `evidence` writes, per part of the corpus, which shingles of items stand in which document;
 `frequent` adds up over all parts, in how many documents each stands, in memory bounded by the shingles that are hit at
@@ -7,7 +7,7 @@ all; `containment_rare` measures each part's documents again from its evidence, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import repeat
 from typing import Any
 
@@ -33,6 +33,7 @@ __all__ = [
     "described",
     "evidence",
     "frequent",
+    "whole_documents",
     "write_evidence",
 ]
 
@@ -123,28 +124,26 @@ def _text_of(readings: Iterable[str], shingle: int) -> str | None:
 
 
 def containment_rare(testsets: TestSets, path: str, n_rows: int, dropped: np.ndarray) -> pa.RecordBatch:
-    """One row for each document of a part, from its evidence: contamination_containment_rare: float64, the containment
-    with the dropped shingles (uint64, ascending) left out of items and documents alike;
-    contamination_containment_rare_set, _item: the item of that value (ties: the first), null if it is 0.
+    """Return the containment of each document of a part, without the shingles that are dropped, from its evidence.
 
-    An item of which nothing is left cannot convict.
+    Args:
+        testsets: the index that the evidence was made with.
+        path: the part's evidence.
+        n_rows: documents of the part.
+        dropped: uint64, ascending: shingles that count neither for items nor for documents.
+
+    Returns:
+        One row a document. contamination_containment_rare: float64, the containment; an item without a shingle that
+        counts has none. contamination_containment_rare_set, _item: the item of that value (ties: the first), null if
+        it is 0.
     """
     dropped = np.asarray(dropped, np.uint64)
-    left = testsets.arrays.n_shingles.astype(np.int64)
-    items, _ = testsets.items_of(dropped)
-    np.subtract.at(left, items, 1)
+    n_counted = testsets.arrays.n_shingles.astype(np.int64)
+    readings, _ = testsets.items_of(dropped)
+    np.subtract.at(n_counted, readings, 1)
     best, which = np.zeros(n_rows), np.full(n_rows, -1, np.int64)
-    held: list[np.ndarray] = []
-    for batch in _read(path):
-        rows, shingles = batch.column("row").to_numpy(), batch.column("shingle").to_numpy()
-        if held:
-            rows, shingles = np.concatenate([held[0], rows]), np.concatenate([held[1], shingles])
-        # The last document of a batch may go on in the next.
-        cut = int(np.searchsorted(rows, rows[-1])) if len(rows) else 0
-        _judge(testsets, rows[:cut], shingles[:cut], dropped, left, best, which)
-        held = [rows[cut:], shingles[cut:]]
-    if held:
-        _judge(testsets, held[0], held[1], dropped, left, best, which)
+    for rows, shingles in whole_documents(path):
+        _judge(testsets, rows, shingles, dropped, n_counted, best, which)
     name = "contamination_containment_rare"
     sets, numbers = testsets.name_items(which)
     return pa.RecordBatch.from_pydict({name: pa.array(best), f"{name}_set": sets, f"{name}_item": numbers})
@@ -155,11 +154,12 @@ def _judge(
     rows: np.ndarray,
     shingles: np.ndarray,
     dropped: np.ndarray,
-    left: np.ndarray,
+    n_counted: np.ndarray,
     best: np.ndarray,
     which: np.ndarray,
 ) -> None:
-    """Set the best share, and the item of it, of each row."""
+    """Set the best share of each row, and the reading that it is of. n_counted: int64[readings], their shingles that
+    are not dropped."""
     if not len(rows):
         return
     kept = ~np.isin(shingles, dropped, assume_unique=False)
@@ -167,12 +167,29 @@ def _judge(
     row, item, counts = testsets.items_in(rows, shingles)
     if not len(row):
         return
-    share = counts / left[item]
+    share = counts / n_counted[item]
     # By row, then the largest share, then the first item: the first of each row is its best.
     order = np.lexsort((item, -share, row))
     row, item, share = row[order], item[order], share[order]
     first = np.r_[True, row[1:] != row[:-1]]
     best[row[first]], which[row[first]] = share[first], item[first]
+
+
+def whole_documents(path: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (row: int64[m], shingle: uint64[m]) of a part's evidence in pieces that divide no document.
+
+    Raises:
+        SourceError: the file is no evidence, or that of another version.
+    """
+    rows, shingles = np.zeros(0, np.int64), np.zeros(0, np.uint64)
+    for batch in _read(path):
+        rows = np.concatenate([rows, batch.column("row").to_numpy()])
+        shingles = np.concatenate([shingles, batch.column("shingle").to_numpy()])
+        # The last document of a batch may continue in the next one.
+        end = int(np.searchsorted(rows, rows[-1])) if len(rows) else 0
+        yield rows[:end], shingles[:end]
+        rows, shingles = rows[end:], shingles[end:]
+    yield rows, shingles
 
 
 def _read(path: str) -> Iterable[pa.RecordBatch]:

@@ -13,14 +13,12 @@ import numpy as np
 
 from massivetext import storage
 from massivetext.errors import MassiveTextError
-from massivetext.parquet import open_parquet, read_parquet
+from massivetext.parquet import read_parquet
 
 __all__ = ["account"]
 
 FREQUENT = 20
 """Shingles listed of those that `max_documents` leaves out."""
-
-_ROWS = 1 << 18
 
 
 def account(folder: str, recipe: Mapping[str, Any], removed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -66,24 +64,17 @@ def account(folder: str, recipe: Mapping[str, Any], removed: Sequence[Mapping[st
 
 
 def _is_hit(folder: str, testsets: Any, limit: float) -> np.ndarray | None:
-    """bool[items]: whether some document holds that share of the item's shingles; None without evidence."""
+    """Return whether some document contains that share of an item's shingles, bool[items]; None without evidence."""
+    from massivetext.contamination.rare import whole_documents
+
     paths = [p for p in storage.list_files(storage.join(folder, "work", "contamination")) if p.endswith(".parquet")]
     if not paths:
         return None
     is_hit = np.zeros(testsets.n_items, bool)
     for path in paths:
-        rest: tuple[np.ndarray, np.ndarray] = (np.zeros(0, np.int64), np.zeros(0, np.uint64))
-        with storage.open_input(path) as stream:
-            for batch in [*open_parquet(stream).iter_batches(_ROWS), None]:
-                rows, shingles = rest
-                if batch is not None:
-                    rows = np.concatenate([rows, batch.column("row").to_numpy()])
-                    shingles = np.concatenate([shingles, batch.column("shingle").to_numpy()])
-                # The last document of a batch may go on in the next.
-                cut = len(rows) if batch is None or not len(rows) else int(np.searchsorted(rows, rows[-1]))
-                _, item, share = testsets.shares_in(rows[:cut], shingles[:cut])
-                is_hit[item[share >= limit]] = True
-                rest = rows[cut:], shingles[cut:]
+        for rows, shingles in whole_documents(path):
+            _, item, share = testsets.shares_in(rows, shingles)
+            is_hit[item[share >= limit]] = True
     return is_hit
 
 
