@@ -27,10 +27,10 @@ def measure(texts: Texts, rules: Mapping[str, Callable[[Texts], Any]]) -> pa.Rec
 
 
 def as_numbers(column: Any, n: int, key: str) -> pa.Array:
-    """Return what a user's function gave as float64[n]; a null stays one.
+    """Return the result of a user's function as float64[n]; a null stays one.
 
     Args:
-        column: an Arrow array, or anything that is made one.
+        column: an Arrow array, or anything that `pyarrow.array` takes.
         n: rows that are expected.
         key: of the recipe, for messages.
 

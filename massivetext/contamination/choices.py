@@ -39,7 +39,8 @@ _MOST_NAMED = 5
 
 
 def plain_text(value: Any) -> str:
-    """Return the text of a field's value: lists joined by spaces, of a mapping `text` or else all values."""
+    """Return the text of a field's value. A list is joined by spaces. A mapping has the text of its key `text`; without
+    that key all its values are joined."""
     if value is None:
         return ""
     if isinstance(value, str):

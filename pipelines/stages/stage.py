@@ -354,7 +354,7 @@ class RuleFamily(Stage):
 
     @property
     def by_language(self) -> Mapping[str, Mapping[str, LimitBlock]]:
-        """The limits of single languages, which lie over the others rule by rule."""
+        """The limits of single languages. Each takes the place of the common limit of the same rule."""
         return getattr(self.settings, "by_language", {})
 
     def for_language(self, language: str | None) -> RuleFamily:
