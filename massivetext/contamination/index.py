@@ -53,8 +53,8 @@ class Readings(NamedTuple):
 
 
 class Arrays(NamedTuple):
-    """An index over the readings of items. Readings are numbered through all sets, and so are items. Below, *item* means
-    a reading, except in of_item: uint32[n], the item of each reading.
+    """An index over the readings of items. Readings are numbered through all sets, and so are items. Below, *item*
+    means a reading, except in of_item: uint32[n], the item of each reading.
 
     Postings, by shingle, then item: which item has which shingle, each pair once. shingles_high: uint32[p],
     shingles_low: uint16[p], the 48 bits of the shingle's hash below the top k; items: uint32[p]. buckets:
