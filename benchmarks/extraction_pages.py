@@ -23,7 +23,7 @@ import numpy as np
 from massivetext.extraction.encoding import decode_page
 from massivetext.extraction.html import END, NODE, START, Tree
 from massivetext.extraction.prepare import read
-from massivetext.extraction.vocabulary import TAGS
+from massivetext.extraction.tags import TAGS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("MASSIVETEXT_DATA", REPOSITORY / ".." / "shared" / "data"))

@@ -40,8 +40,8 @@ from massivetext.extraction.evidence import HEAD_COLUMNS
 from massivetext.extraction.html import CHARS, START, WORDS
 from massivetext.extraction.prepare import read
 from massivetext.extraction.salient import PAGE_TYPES, Model
+from massivetext.extraction.tags import TAGS
 from massivetext.extraction.trees import Forest, compile_trees, evaluate
-from massivetext.extraction.vocabulary import TAGS
 
 FOLDS = 3
 ARTICLE_FLOOR = 0.5

@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from massivetext.kernels import njit
+from massivetext.slots import count_slots
 
 __all__ = ["ALONE", "connect", "find_roots", "star_edges", "stars"]
 
@@ -18,9 +19,7 @@ _SALT = np.uint64(int.from_bytes(os.urandom(8), "little") | 1)  # places in a ha
 
 @njit(cache=True, nogil=True)
 def _stars(keys, documents, salt):
-    size = np.int64(16)
-    while size < 2 * len(keys):
-        size *= 2
+    size = count_slots(2 * len(keys))
     mask = size - 1
     table_key = np.empty(size, np.uint64)
     table_document = np.full(size, ALONE, np.uint32)

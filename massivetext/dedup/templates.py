@@ -23,6 +23,7 @@ from numba.extending import intrinsic
 
 from massivetext.dedup.pairs import CLASS_PAIRS, CORE_OVERLAPS, VERIFICATIONS, count_overlap, least_overlap, shares_band
 from massivetext.kernels import njit
+from massivetext.slots import count_slots
 from massivetext.text.hashing import fmix
 
 __all__ = ["CORE", "decide_large"]
@@ -118,17 +119,9 @@ def _ones(typingctx, word):
 
 
 @njit(cache=True, nogil=True)
-def _power_of_two(n):
-    size = np.int64(16)
-    while size < n:
-        size *= 2
-    return size
-
-
-@njit(cache=True, nogil=True)
 def _number(values, salt):
     """(int32[n] number of each value in order of first occurrence, how many)."""
-    mask = _power_of_two(len(values) + len(values) // 2) - 1
+    mask = count_slots(len(values) + len(values) // 2) - 1
     keys = np.empty(mask + 1, np.uint64)
     numbers = np.full(mask + 1, -1, np.int32)
     out = np.empty(len(values), np.int32)
@@ -209,7 +202,7 @@ def _core_bits(sets, index, document):
 
 @njit(cache=True, nogil=True)
 def _make_classes(n, n_kinds, n_entries):
-    slots = _power_of_two(2 * n_entries + 1)
+    slots = count_slots(2 * n_entries + 1)
     return _Classes(
         np.full(n_kinds, -1, np.int64),
         np.full(n_kinds, -1, np.int64),

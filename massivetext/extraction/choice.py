@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from massivetext.extraction.html import CHARS, NODE, WORDS
-from massivetext.extraction.vocabulary import BLOCKQUOTE, DL, H1, H6, LISTING, PRE, TABLE, TD, TH
+from massivetext.extraction.tags import BLOCKQUOTE, DL, H1, H6, LISTING, PRE, TABLE, TD, TH
 from massivetext.kernels import njit
+from massivetext.slots import count_slots, find_slot
 
 __all__ = ["choose", "expected_threshold"]
 
@@ -144,22 +145,18 @@ def _keep_sister_headings(keep, tag, parent, blocks):
 def _drop_repeated(keep, p, blocks, hashes):
     """Of long kept blocks with the same text keep the most likely one, the first of several."""
     n = len(blocks)
-    slots = 16
-    while slots < 2 * n:
-        slots *= 2
-    holder = np.full(slots, -1, np.int32)
+    keys = np.zeros(count_slots(2 * n), np.uint64)
+    best_block = np.empty(len(keys), np.int32)
     for b in range(n):
         if not keep[b] or blocks[b, CHARS] + blocks[b, WORDS] - 1 <= REPEATED or hashes[b] == 0:
             continue
-        slot = np.int64((hashes[b] ^ (hashes[b] >> np.uint64(32))) & np.uint64(slots - 1))
-        while holder[slot] >= 0 and hashes[holder[slot]] != hashes[b]:
-            slot = (slot + 1) & (slots - 1)
-        other = holder[slot]
-        if other < 0:
-            holder[slot] = b
-        elif p[b] > p[other]:
-            keep[other] = False
-            holder[slot] = b
+        slot = find_slot(keys, hashes[b])
+        if keys[slot] == 0:
+            keys[slot] = hashes[b]
+            best_block[slot] = b
+        elif p[b] > p[best_block[slot]]:
+            keep[best_block[slot]] = False
+            best_block[slot] = b
         else:
             keep[b] = False
 

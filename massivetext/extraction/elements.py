@@ -11,6 +11,7 @@ from massivetext.extraction.html import CHARS, NODE
 from massivetext.extraction.tags import H1, tag_id
 from massivetext.extraction.vocabulary import HINT_NAMES
 from massivetext.kernels import njit
+from massivetext.slots import count_slots, find_slot
 
 __all__ = [
     "CONTEXTS",
@@ -195,17 +196,13 @@ def measure_templates(template, blocks, density, node_of):
         mean length, the share of their text in links, the share of them that are long.
     """
     n = len(blocks)
-    slots = 16
-    while slots < 2 * n:
-        slots *= 2
+    slots = count_slots(2 * n)
     keys = np.zeros(slots, np.uint64)
     slot_of = np.zeros(n, np.int64)
     stats = np.zeros((slots, 4), np.float32)
     for b in range(n):
         key = template[node_of[b]] | np.uint64(1)
-        slot = np.int64((key ^ (key >> np.uint64(29))) & np.uint64(slots - 1))
-        while keys[slot] != np.uint64(0) and keys[slot] != key:
-            slot = (slot + 1) & (slots - 1)
+        slot = find_slot(keys, key)
         keys[slot] = key
         slot_of[b] = slot
         chars = blocks[b, CHARS]

@@ -10,17 +10,8 @@ import re
 import numpy as np
 
 from massivetext.extraction.html import CHARS, LINK_CHARS, NODE, WORDS
-from massivetext.extraction.vocabulary import (
-    DD,
-    DT,
-    H1,
-    H6,
-    HINT_NAMES,
-    LI,
-    PRE,
-    TD,
-    tag_id,
-)
+from massivetext.extraction.tags import DD, DT, H1, H6, LI, PRE, TD, tag_id
+from massivetext.extraction.vocabulary import HINT_NAMES
 from massivetext.extraction.wording import COPIES, CURRENCY, DATES, IMAGES, INLINE_TAGS, SHORT, TRAILS_OFF
 from massivetext.kernels import njit
 

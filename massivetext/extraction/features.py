@@ -42,7 +42,8 @@ from massivetext.extraction.html import (
     WORDS,
     Tree,
 )
-from massivetext.extraction.vocabulary import BLOCKQUOTE, DD, DIV, DT, H1, H6, HINT_NAMES, LI, PRE, TD, TH, P
+from massivetext.extraction.tags import BLOCKQUOTE, DD, DIV, DT, H1, H6, LI, PRE, TD, TH, P
+from massivetext.extraction.vocabulary import HINT_NAMES
 from massivetext.extraction.wording import N_WORDING, WORDING, heading_hints, write_copies, write_wording
 from massivetext.kernels import njit
 

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from massivetext.extraction.html import CHARS, CJK, ENDS, LINK_CHARS, MAX_SEARCH, NODE, WORDS
-from massivetext.extraction.vocabulary import BLOCKQUOTE, DD, DIR, DL, DT, H1, H6, LI, MENU, OL, PRE, UL, P
+from massivetext.extraction.tags import BLOCKQUOTE, DD, DIR, DL, DT, H1, H6, LI, MENU, OL, PRE, UL, P
 from massivetext.kernels import njit
+from massivetext.slots import count_slots, find_slot
 
 __all__ = ["Groups", "Sums", "Twins", "find_groups"]
 
@@ -157,9 +158,7 @@ def sum_blocks(tag, parent, blocks):
 def count_twins(parent, template, sums):
     """Twins of a page, by a hash table of (parent, template)."""
     n = len(parent)
-    slots = 16
-    while slots < 2 * n:
-        slots *= 2
+    slots = count_slots(2 * n)
     keys = np.zeros(slots, np.uint64)
     count = np.zeros(slots, np.int32)
     total = np.zeros(slots)
@@ -170,9 +169,7 @@ def count_twins(parent, template, sums):
     order = np.zeros(n, np.int32)
     for node in range(1, n):
         key = (template[node] ^ (np.uint64(parent[node]) * np.uint64(0x9E3779B97F4A7C15))) | np.uint64(1)
-        slot = np.int64((key ^ (key >> np.uint64(29))) & np.uint64(slots - 1))
-        while keys[slot] != np.uint64(0) and keys[slot] != key:
-            slot = (slot + 1) & (slots - 1)
+        slot = find_slot(keys, key)
         keys[slot] = key
         order[node] = count[slot]
         count[slot] += 1

@@ -12,6 +12,7 @@ from massivetext.extraction.markup import find_end, is_letter, read_name, skip_d
 from massivetext.extraction.tags import BR, FIRST_INLINE, FIRST_RAW, FNV, FNV_PRIME, H1, H6, IMG, look_up
 from massivetext.extraction.vocabulary import HINT_KEYS, HINT_VALUES, WHOLE
 from massivetext.kernels import njit
+from massivetext.slots import count_slots, find_slot
 
 __all__ = ["N_WORDING", "WORDING", "write_copies", "write_wording"]
 
@@ -184,9 +185,7 @@ def write_wording(page, blocks, out, hashes):
 def write_copies(hashes, out):
     """Fill the columns of copies: how often a block's text stands on the page (log), before it, after it."""
     n = len(hashes)
-    slots = 16
-    while slots < 2 * n:
-        slots *= 2
+    slots = count_slots(2 * n)
     keys = np.zeros(slots, np.uint64)
     counts = np.zeros(slots, np.int32)
     slot_of = np.full(n, -1, np.int64)
@@ -194,9 +193,7 @@ def write_copies(hashes, out):
         key = hashes[b]
         if key == 0:
             continue
-        slot = np.int64((key ^ (key >> np.uint64(32))) & np.uint64(slots - 1))
-        while keys[slot] != 0 and keys[slot] != key:
-            slot = (slot + 1) & (slots - 1)
+        slot = find_slot(keys, key)
         keys[slot] = key
         out[b, COPY_BEFORE] = counts[slot] > 0
         counts[slot] += 1
