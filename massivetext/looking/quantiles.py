@@ -7,7 +7,9 @@ values of the one bin in which the limit lies. Order and number of parts do not 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -44,7 +46,8 @@ def best_share_limit(read: Callable[[], Iterable[Weighted]], share: float) -> fl
     total = sum(bins.values())
     if total == 0:
         return None
-    needed = share * total
+    # In decimals, as the share was written: in binary ones 0.55 of 100 documents are more than 55.
+    needed = math.ceil(Fraction(str(share)) * total)
     above = 0
     for chosen in sorted(bins, reverse=True):
         if above + bins[chosen] >= needed:

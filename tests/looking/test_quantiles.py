@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,11 @@ from massivetext.looking.quantiles import best_share_limit, ledger_limit
 def by_sorting(values: np.ndarray, weights: np.ndarray, share: float) -> float | None:
     order = np.argsort(-values, kind="stable")
     sums = np.cumsum(weights[order])
-    return None if sums[-1] == 0 else float(values[order][np.argmax(sums >= share * sums[-1])])
+    return (
+        None
+        if sums[-1] == 0
+        else float(values[order][np.argmax(sums >= math.ceil(Fraction(str(share)) * int(sums[-1])))])
+    )
 
 
 def pieces(values: np.ndarray, weights: np.ndarray, n: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -55,6 +61,14 @@ def test_equal_values_stay_together() -> None:
     assert 0.5 == best_share_limit(lambda: [(values, weights)], 0.21)
     assert 0.5 == best_share_limit(lambda: [(values, weights)], 0.8)
     assert 0.1 == best_share_limit(lambda: [(values, weights)], 0.81)
+
+
+def test_a_share_is_meant_in_decimals() -> None:
+    """0.55 * 100 is 55.00000000000001."""
+    values, weights = np.arange(100) / 100, np.ones(100, np.int64)
+
+    assert 0.45 == best_share_limit(lambda: [(values, weights)], 0.55)
+    assert 0.0 == best_share_limit(lambda: [(values, weights)], 1.0)
 
 
 def test_the_ledger_counts_what_is_kept_by_tokens_or_documents(tmp_path: Path) -> None:
