@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from massivetext import storage
+from massivetext.errors import MassiveTextError
 
 __all__ = [
+    "FILE_ERRORS",
     "READ_ERRORS",
     "DigestStream",
     "ParquetOutput",
@@ -27,6 +29,8 @@ __all__ = [
 READ_ERRORS: tuple[type[Exception], ...] = (pa.ArrowException, OSError, UnicodeDecodeError)
 """What pyarrow raises for a damaged file. A checksum that does not agree is an OSError; a damaged name of a column in
 the footer is a UnicodeDecodeError."""
+FILE_ERRORS: tuple[type[Exception], ...] = (MassiveTextError, *READ_ERRORS)
+"""What opening a file and reading it can raise."""
 
 
 def open_parquet(source: Any, **options: Any) -> pq.ParquetFile:

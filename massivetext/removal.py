@@ -27,7 +27,7 @@ from massivetext.own_files import is_part, is_shard, own_parts
 from massivetext.parquet import file_digest, open_parquet, read_parquet
 from massivetext.removed import Removed, held_removed, is_in, read_removed, rewrite
 from massivetext.removed_texts import note_texts
-from massivetext.sealed import read_sealed, sealed, unsealed
+from massivetext.sealed import read_sealed, unsealed, write_sealed
 from massivetext.urls import removal_key
 
 __all__ = ["Removal", "Rewrite", "Run", "remove"]
@@ -119,7 +119,7 @@ class Rewrite:
                 rows = np.flatnonzero(removed.rows(read_parquet(stream, columns=["id", "url"])))
         summary = rewrite(path, removed, is_ledger=kind in _LEDGERS, rows=rows)
         outputs = {self.name: {**summary, **_times(path)}}
-        _write_marker(self.marker, {"fingerprint": self.fingerprint, "outputs": outputs, "counts": {}, "failures": []})
+        write_sealed(self.marker, {"fingerprint": self.fingerprint, "outputs": outputs, "counts": {}, "failures": []})
 
     def is_done(self) -> bool:
         """Return whether the file was rewritten for this list, and has not changed since."""
@@ -338,11 +338,11 @@ def _settle(run: Run, files: Sequence[str], has_ledger: bool, result: Removal) -
         outputs |= marker["outputs"]
     if not has_ledger:
         _amend_card(root)
-        _write_json(storage.join(root, "manifest.json"), _amended_manifest(root, "", outputs))
+        write_sealed(storage.join(root, "manifest.json"), _amended_manifest(root, "", outputs))
         return
     for kind in ("curated", "rejected", "pieces", "ledger"):
         if any(name.startswith(f"{kind}/") for name in outputs):
-            _write_json(storage.join(root, kind, "manifest.json"), _amended_manifest(root, kind, outputs))
+            write_sealed(storage.join(root, kind, "manifest.json"), _amended_manifest(root, kind, outputs))
     base = storage.join(root, "mixture")
     below = [path[len(base) + 1 :] for path in storage.list_files(base)]
     for mixture in sorted(path.split("/")[0] for path in below if path.endswith("/manifest.json")):
@@ -450,7 +450,7 @@ def _stage_markers(root: str, outputs: dict[str, dict[str, Any]]) -> None:
                     summary = outputs[name]
                     keys = {*marker["outputs"][name], "rows", "bytes", "blake2b", *_TIMES} & set(summary)
                     marker["outputs"][name] = {key: summary[key] for key in keys}
-                _write_marker(path, marker)
+                write_sealed(path, marker)
 
 
 _TIMES = ("mtime_ns", "ctime_ns")
@@ -477,14 +477,6 @@ def _read_marker(path: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return marker if {"fingerprint", "outputs"} <= set(marker) else None
-
-
-def _write_marker(path: str, marker: dict[str, Any]) -> None:
-    storage.write_bytes(path, sealed(marker))
-
-
-def _write_json(path: str, data: dict[str, Any]) -> None:
-    storage.write_bytes(path, sealed(data))
 
 
 def _parquet(root: str, kind: str) -> list[str]:

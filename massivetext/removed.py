@@ -20,7 +20,7 @@ from massivetext.documents import PROVENANCE
 from massivetext.errors import OutputError
 from massivetext.holes import Holes, read_holes
 from massivetext.parquet import ParquetOutput, file_digest, open_parquet
-from massivetext.sealed import sealed, unsealed
+from massivetext.sealed import unsealed, write_sealed
 from massivetext.urls import removal_key
 
 __all__ = [
@@ -101,7 +101,7 @@ class Removed:
         )
 
     def write(self, root: str) -> None:
-        storage.write_bytes(storage.join(root, "removed.json"), sealed({"format": FORMAT, **asdict(self)}))
+        write_sealed(storage.join(root, "removed.json"), {"format": FORMAT, **asdict(self)})
 
 
 def read_removed(root: str) -> Removed:

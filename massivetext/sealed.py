@@ -15,7 +15,7 @@ from typing import Any
 from massivetext import storage
 from massivetext.errors import MassiveTextError, OutputError
 
-__all__ = ["SEAL", "read_sealed", "seal_fault", "sealed", "unsealed"]
+__all__ = ["SEAL", "read_sealed", "seal_fault", "sealed", "unsealed", "write_sealed"]
 
 SEAL = "seal"
 _BLANK = "0" * 64
@@ -51,6 +51,11 @@ def unsealed(content: bytes) -> dict[str, Any]:
     if not isinstance(seal, str) or _digest(content.replace(_entry(seal), _entry(_BLANK), 1)) != seal:
         raise ValueError("it is not as it was written: its seal does not agree")
     return data
+
+
+def write_sealed(path: str, data: Mapping[str, Any]) -> None:
+    """Write a JSON object as a file with its seal."""
+    storage.write_bytes(path, sealed(data))
 
 
 def read_sealed(path: str) -> dict[str, Any]:

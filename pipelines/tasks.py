@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from massivetext import isolation, storage
 from massivetext.errors import MassiveTextError
-from massivetext.sealed import sealed, unsealed
+from massivetext.sealed import unsealed, write_sealed
 from pipelines.input_splits import Part
 
 __all__ = [
@@ -71,7 +71,7 @@ class Marker:
     failures: tuple[str, ...] = ()
 
     def write(self, path: str) -> None:
-        storage.write_bytes(path, sealed(self.__dict__))
+        write_sealed(path, self.__dict__)
 
     @classmethod
     def read(cls, path: str) -> Marker | None:

@@ -22,7 +22,8 @@ from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.errors import MassiveTextError, OutputError
 from massivetext.looking.unique_ids import UniqueIds, packed_ids
 from massivetext.mixture import verify_mixture
-from massivetext.parquet import READ_ERRORS, file_digest, open_parquet, read_parquet
+from massivetext.mixture.verify import Each
+from massivetext.parquet import FILE_ERRORS, file_digest, open_parquet, read_parquet
 from massivetext.removed import Removed, read_removed
 from massivetext.run_recipe import read_recipe_file
 from massivetext.sealed import read_sealed, seal_fault
@@ -243,9 +244,6 @@ def _file_fault(path: str, summary: Mapping[str, Any]) -> str | None:
     return None
 
 
-Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
-
-
 def _ledger(root: str, manifests: dict[str, dict[str, Any]], each: Each) -> list[str]:
     """Return faults between ledger, curated rows and counts, a part at a time."""
     faults: list[str] = []
@@ -256,7 +254,7 @@ def _ledger(root: str, manifests: dict[str, dict[str, Any]], each: Each) -> list
         def look(name: str) -> tuple[list[str], dict[str, int]]:
             try:
                 return _part(root, name, manifests, unique)
-            except READ_ERRORS as error:
+            except FILE_ERRORS as error:
                 return [f"{storage.join(root, 'ledger', name)}: cannot be read, or files that go with it: {error}"], {}
 
         for name, (own, outcomes) in zip(files, each(look, files)):

@@ -50,31 +50,31 @@ def kept_documents(parts: Sequence[tuple[str, str | None]]) -> Documents:
     units: list[tuple[int, int]] = []
     columns: dict[str, list[np.ndarray]] = {name: [] for name in ("unit", "row", "tokens")}
     n_bytes = 0
-    for number, (group, row, tokens, own_bytes) in enumerate(_looks(parts)):
-        held, unit = np.unique(group, return_inverse=True)
+    for number, (group, row, tokens, own_bytes) in enumerate(_documents_of(parts)):
+        groups, unit = np.unique(group, return_inverse=True)
         columns["unit"].append((unit + len(units)).astype(np.int32))
         columns["row"].append(row)
         columns["tokens"].append(tokens)
         n_bytes += own_bytes
-        units += [(number, int(one)) for one in held]
+        units += [(number, int(one)) for one in groups]
     found = {name: np.concatenate([*values, np.zeros(0, np.int32)]) for name, values in columns.items()}
     place = np.array(units, np.int32).reshape(-1, 2)
     return Documents(tuple(path for path, _ in parts), place[:, 0], place[:, 1], **found, n_bytes=n_bytes)
 
 
 AT_ONCE = 256
-"""Parts of which more is held than the columns of `Documents`."""
+"""Parts that are read ahead from an object store, before their columns are joined to those of `Documents`."""
 
 
-def _looks(parts: Sequence[tuple[str, str | None]]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, int]]:
-    """What `_kept_of` gives for each part, in order; on a store many are read at once."""
+def _documents_of(parts: Sequence[tuple[str, str | None]]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, int]]:
+    """Yield the result of `_kept_of` for each part, in order. From an object store many are read at once."""
     remote = bool(parts) and storage.is_remote(parts[0][0])
     for start in range(0, len(parts), AT_ONCE):
         yield from storage.each(lambda part: _kept_of(*part), parts[start : start + AT_ONCE], remote=remote)
 
 
 def _kept_of(curated: str, ledger: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Row group, row in it and tokens of each kept document of a file (int32), and the bytes of all their texts."""
+    """Return row group, row in it and tokens of each kept document of a file (int32), and the bytes of all texts."""
     with storage.open_input(curated) as stream:
         file = open_parquet(stream)
         rows = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import pyarrow as pa
-
 from massivetext import storage
 from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.errors import MassiveTextError
 from massivetext.mixture.schema import MIXTURE_SCHEMA
-from massivetext.parquet import file_digest, open_parquet
+from massivetext.parquet import FILE_ERRORS, file_digest, open_parquet
 from massivetext.sealed import read_sealed, seal_fault
 
 __all__ = ["verify_mixture"]
@@ -69,6 +67,6 @@ def _shard_faults(path: str, n_rows: int, digest: str) -> list[str]:
                 faults.append(f"{path}: has another schema")
             if file.metadata.num_rows != n_rows:
                 faults.append(f"{path}: has {file.metadata.num_rows} rows, the manifest says {n_rows}")
-    except (MassiveTextError, pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except FILE_ERRORS as error:
         faults.append(f"{path}: cannot be read: {error}")
     return faults

@@ -15,7 +15,7 @@ from typing import Any
 from massivetext import storage
 from massivetext.errors import MassiveTextError, OutputError
 from massivetext.parquet import file_digest
-from massivetext.sealed import read_sealed, sealed
+from massivetext.sealed import read_sealed, write_sealed
 from massivetext.terminal_text import counted
 from pipelines.input_splits import File, Part
 from pipelines.run_folder.folder import Folder
@@ -50,7 +50,7 @@ def known_inputs(folder: Folder, parts: Sequence[Part], *, by_digest: bool, say:
             changed += before is not None and not is_same
             stamps[key] = before["stamp"] if before is not None and is_same else _number(file.stamp, digest)
             notes[key] = {"seen": file.stamp, "stamp": stamps[key], "blake2b": digest}
-        storage.write_bytes(path, sealed({"format": FORMAT, "files": {key: notes[key] for key in sorted(files)}}))
+        write_sealed(path, {"format": FORMAT, "files": {key: notes[key] for key in sorted(files)}})
         say(f"inputs: {counted(len(files), 'file')} compared by digest; {changed:,} changed since the last time")
     else:
         stamps = {
