@@ -32,7 +32,7 @@ from massivetext.mixture import (
 from massivetext.mixture.allotment import Allotment
 from massivetext.own_files import is_shard, own_parts
 from massivetext.parquet import file_digest
-from massivetext.sealed import read_sealed, sealed
+from massivetext.sealed import read_sealed, write_sealed
 from pipelines.engines.engine import Engine
 from pipelines.input_splits import Part
 from pipelines.recipe import Recipe
@@ -165,7 +165,7 @@ class Planned:
     def write(self, folder: Folder, recipe: Recipe) -> None:
         """Keep what finishing needs, for a process that has not planned."""
         data = {"inputs": self.inputs, "weights": dict(self.weights), "names": [task.name for task in self.tasks]}
-        storage.write_bytes(folder.path("work", "mix", recipe.mixture.name, "planned.json"), sealed(data))
+        write_sealed(folder.path("work", "mix", recipe.mixture.name, "planned.json"), data)
 
     @classmethod
     def read(cls, folder: Folder, recipe: Recipe) -> Planned | None:
@@ -242,7 +242,7 @@ def plan_mixture(
         "deviation": {"percentage_points": round(off, 4), "subset": subset, "shard": number},
         "tokens_by": recipe.tokens_by(),
     }
-    storage.write_bytes(folder.path("mixture", block.name, "plan.json"), sealed(plan_data))
+    write_sealed(folder.path("mixture", block.name, "plan.json"), plan_data)
     tasks = _shard_tasks(folder, recipe, allotment, _fingerprint(folder, plan_data["plan"], recipe))
     planned = Planned(plan_, weights, inputs, tasks)
     planned.write(folder, recipe)
@@ -307,14 +307,17 @@ def remove_earlier_mixtures(folder: Folder, recipe: Recipe, say: Callable[[str],
     base = folder.path("mixture")
     for name in storage.list_names(base):
         path = storage.join(base, name)
-        if name == recipe.mixture.name or not storage.list_files(path):
+        there = {file[len(path) + 1 :] for file in storage.list_files(path)}
+        if name == recipe.mixture.name or not there:
             continue
         try:
             manifest = read_sealed(storage.join(path, "manifest.json"))
             if manifest["kind"] != "mixture":
                 raise OutputError(f"{path}: is of the kind {manifest['kind']!r}")
-            shards, rows = [file for file in manifest["files"] if is_shard(file)], manifest["counts"]["rows"]
-        except (MassiveTextError, KeyError, TypeError):
+            # Only what is in the folder: a name such as `../main/shard-00000-of-00001.parquet` is not.
+            shards = [file for file in manifest["files"] if is_shard(file) and file in there]
+            rows = int(manifest["counts"]["rows"])
+        except (MassiveTextError, KeyError, TypeError, ValueError):
             say(f"{path}: is no mixture of this recipe, and stays; move it to where {base}/* does not read it")
             continue
         for file in [*shards, "README.md", "plan.json", "manifest.json"]:
@@ -365,7 +368,7 @@ def put_manifest(folder: Folder, name: str, manifest: dict[str, Any]) -> None:
     storage.write_bytes(storage.join(base, "README.md"), text)
     digest = hashlib.blake2b(text, digest_size=32).hexdigest()
     data = {**manifest, "card": {"name": "README.md", "bytes": len(text), "blake2b": digest}}
-    storage.write_bytes(storage.join(base, "manifest.json"), sealed(data))
+    write_sealed(storage.join(base, "manifest.json"), data)
 
 
 def note_mixture(folder: Folder, recipe: Recipe) -> None:
@@ -434,7 +437,7 @@ def check_weights(recipe: Recipe, parts: Sequence[Part]) -> None:
             no document has fewer tokens than one.
     """
     weights, _ = weights_of(recipe)
-    with_content = {part.subset for part in parts if part.stop or not _is_empty(part.path)}
+    with_content = {part.subset for part in parts if _has_content(part)}
     empty = [name for name in weights if name not in with_content]
     if empty:
         raise RecipeError(
@@ -456,8 +459,15 @@ _LEAST_TOKENS = 0.5
 """A document is taken for a share that is at least half of it, and has at least one token."""
 
 
+def _has_content(part: Part) -> bool:
+    """Whether a file of a part has bytes, or cannot be looked at."""
+    if part.files:
+        return any(file.n_bytes or not _is_empty(file.path) for file in part.files)
+    return bool(part.stop) or not _is_empty(part.path)
+
+
 def _is_empty(path: str) -> bool:
-    """Whether a file is there and has no bytes. One that cannot be looked at is for its own task to tell of."""
+    """Whether a file is there and has no bytes. One that cannot be looked at is reported by its own task."""
     try:
         return storage.size(path) == 0
     except MassiveTextError:

@@ -15,12 +15,14 @@ from click.testing import CliRunner
 
 from massivetext.cli import commands
 from massivetext.errors import LimitError, RecipeError
+from massivetext.sealed import write_sealed
 from massivetext.tokenizers import counter
 from pipelines import recipe as recipes
 from pipelines.engines import Execution
 from pipelines.input_splits import Part, find_parts
 from pipelines.main import run
-from pipelines.mix import check_weights
+from pipelines.mix import check_weights, remove_earlier_mixtures
+from pipelines.run_folder.folder import Folder
 from tests.packing.conftest import _train, words
 
 
@@ -195,6 +197,34 @@ def test_a_budget_below_any_document_is_refused_before_the_passes(tmp_path: Path
 def test_a_weighted_subset_of_empty_files_is_refused_before_the_passes(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="all files of news are empty, so no document can have its weight; add files"):
         check_weights(*_two(tmp_path, "max", "empty"))
+
+
+def test_empty_files_that_share_a_part_are_empty_too(tmp_path: Path) -> None:
+    for name in ("empty2", "empty3", "other2"):
+        (tmp_path / f"{name}.txt").write_text("")
+    with pytest.raises(RecipeError, match="all files of news are empty"):
+        check_weights(*_two(tmp_path, "max", "empty*"))
+    (tmp_path / "other3.txt").write_text("a text\n")
+    check_weights(*_two(tmp_path, "max", "other*"))
+
+
+def test_an_earlier_mixture_goes_and_nothing_that_is_not_in_its_folder(tmp_path: Path) -> None:
+    recipe, _ = _two(tmp_path, "max")
+    shard = "shard-00000-of-00001.parquet"
+    for name in (f"old/{shard}", f"gopher/{shard}", "old/notes.txt"):
+        (tmp_path / "out" / "mixture" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / "mixture" / name).write_text(name)
+    files = dict.fromkeys((shard, f"../gopher/{shard}"), {})
+    write_sealed(
+        str(tmp_path / "out/mixture/old/manifest.json"), {"kind": "mixture", "files": files, "counts": {"rows": 3}}
+    )
+    lines: list[str] = []
+    remove_earlier_mixtures(Folder(str(tmp_path / "out")), recipe, lines.append)
+
+    assert len(lines) == 1
+    assert lines[0].startswith("mixture old: removed, 3 rows in 1 shards")
+    names = {str(path.relative_to(tmp_path / "out/mixture")) for path in tmp_path.glob("out/mixture/*/*")}
+    assert {f"gopher/{shard}", "old/notes.txt"} == names
 
 
 def test_the_refusal_leaves_nothing_and_comes_again(tmp_path: Path) -> None:
