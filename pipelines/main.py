@@ -18,14 +18,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import apache_beam as beam
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from massivetext import storage
 from massivetext.contamination import TestSets
-from massivetext.errors import MassiveTextError, OutputError
+from massivetext.errors import OutputError
 from massivetext.own_files import is_part, own_parts
-from massivetext.parquet import file_digest, read_parquet
+from massivetext.parquet import FILE_ERRORS, file_digest, read_parquet
 from massivetext.removed import refuse_unfinished
 from massivetext.scratch import sweep_scratch
 from massivetext.terminal_text import counted, visible_name
@@ -333,9 +332,9 @@ def _frequent(
         duplicates,
         remote=storage.is_remote(folder.root),
     )
-    for (subset, name), marker, held in zip(parts, markers, digests):
+    for (subset, name), marker, digest in zip(parts, markers, digests):
         evidence = marker.outputs.get(f"work/contamination/{subset}/{name}.parquet", {})
-        read.append([subset, name, evidence.get("blake2b"), held, recipe.goes_through(subset, "deduplication")])
+        read.append([subset, name, evidence.get("blake2b"), digest, recipe.goes_through(subset, "deduplication")])
     return write_frequent(folder, recipe, parts, _digest(*read))
 
 
@@ -395,11 +394,13 @@ def _gone(folder: Folder, tasks: Sequence[PartTask]) -> list[str]:
     known = {f"{task.part.subset}/{task.part.name}.parquet" for task in tasks}
     sources = {(task.part.subset, file.source) for task in tasks for file in task.part.members}
     base = folder.path("ledger")
+    packs = [task.part for task in tasks if task.part.files]
+    gone = storage.each(lambda part: gone_files(folder.root, part), packs, remote=storage.is_remote(folder.root))
     lines = [
-        f"warning: {task.part.subset}: source {visible_name(source)} is gone; its rows leave the output"
-        for task in tasks
-        for source in gone_files(folder.root, task.part)
-        if (task.part.subset, source) not in sources
+        f"warning: {part.subset}: source {visible_name(source)} is gone; its rows leave the output"
+        for part, names in zip(packs, gone)
+        for source in names
+        if (part.subset, source) not in sources
     ]
     for path in own_parts(base):
         if path[len(base) + 1 :] in known:
@@ -408,7 +409,7 @@ def _gone(folder: Folder, tasks: Sequence[PartTask]) -> list[str]:
         try:
             with storage.open_input(path) as stream:
                 counts = pc.value_counts(read_parquet(stream, columns=["source"]).column("source")).to_pylist()
-        except (MassiveTextError, pa.ArrowException, OSError, UnicodeDecodeError):
+        except FILE_ERRORS:
             continue  # it is damaged, and goes
         for row in counts:
             if (subset, row["values"]) not in sources:
