@@ -342,12 +342,12 @@ def size(path: str) -> int:
         if not is_remote(path):
             return os.path.getsize(path)
         filesystem, name = _filesystem(path)
-        found = filesystem.get_file_info(name).size
+        n_bytes = filesystem.get_file_info(name).size
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}") from error
-    if found is None:
+    if n_bytes is None:
         raise SourceError(f"{path}: no such file")
-    return found
+    return n_bytes
 
 
 def modified(path: str) -> int:
@@ -438,8 +438,8 @@ def list_names(folder: str) -> list[str]:
     from pyarrow import fs
 
     filesystem, name = _filesystem(folder)
-    found = filesystem.get_file_info(fs.FileSelector(name.rstrip("/"), allow_not_found=True))
-    return sorted(info.base_name for info in found)
+    entries = filesystem.get_file_info(fs.FileSelector(name.rstrip("/"), allow_not_found=True))
+    return sorted(info.base_name for info in entries)
 
 
 def _list_remote(folder: str) -> list[tuple[str, Any]]:
@@ -447,8 +447,8 @@ def _list_remote(folder: str) -> list[tuple[str, Any]]:
 
     filesystem, name = _filesystem(folder)
     scheme = folder.split("://", 1)[0]
-    found = filesystem.get_file_info(fs.FileSelector(name.rstrip("/"), recursive=True, allow_not_found=True))
-    return [(f"{scheme}://{info.path}", info) for info in found if info.is_file]
+    entries = filesystem.get_file_info(fs.FileSelector(name.rstrip("/"), recursive=True, allow_not_found=True))
+    return [(f"{scheme}://{info.path}", info) for info in entries if info.is_file]
 
 
 def list_sizes(folder: str) -> dict[str, tuple[int, int]]:

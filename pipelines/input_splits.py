@@ -88,7 +88,7 @@ def find_parts(recipe: Recipe) -> list[Part]:
     parts = []
     for subset, block in recipe.filled.items():
         origin: dict[str, str] = {}
-        found: list[tuple[File, _Kind]] = []
+        files: list[tuple[File, _Kind]] = []
         for number, source in enumerate(block.sources):
             place = f"subsets.{subset}.sources.{number}.path"
             paths = readers.find(source.path, source.format)
@@ -106,8 +106,8 @@ def find_parts(recipe: Recipe) -> list[Part]:
                 origin[name] = path
                 names.append(name)
             kind = _Kind(source.format, source.fields, source.pack)
-            found += [(file, kind) for file in _look(paths, names, source.format, prefix)]
-        parts += _parts(subset, found)
+            files += [(file, kind) for file in _look(paths, names, source.format, prefix)]
+        parts += _parts(subset, files)
     return parts
 
 
@@ -161,9 +161,9 @@ def _look(paths: Sequence[str], names: Sequence[str], format: str, prefix: str) 
     return storage.each(look, list(zip(paths, names)), remote=remote)
 
 
-def _parts(subset: str, found: Iterable[tuple[File, _Kind]]) -> list[Part]:
+def _parts(subset: str, files: Iterable[tuple[File, _Kind]]) -> list[Part]:
     """The parts of a subset's files, by source and split."""
-    ordered = sorted(found, key=lambda pair: pair[0].source)
+    ordered = sorted(files, key=lambda pair: pair[0].source)
     packs = list(_packs(ordered))
     single = [(*pack[0], kind) for pack, kind in packs if len(pack) == 1]
     remote = bool(single) and storage.is_remote(single[0][0])
@@ -198,7 +198,7 @@ def ranges_of(path: str, format: str, n_bytes: int) -> list[tuple[int, int]]:
 
 
 def _packs(ordered: Iterable[tuple[File, _Kind]]) -> Iterator[tuple[list[File], _Kind]]:
-    """The files that are read together, in the order given: small ones of one kind, or one file by itself."""
+    """Yield the files that are read together, in their order: small ones of one kind, or one file by itself."""
     pack: list[File] = []
     last: _Kind | None = None
     n_bytes = 0

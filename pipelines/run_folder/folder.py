@@ -207,11 +207,9 @@ class Folder:
 
     def outputs(self, summaries: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """Summaries of files by their path in DIR, with the time of writing where the disk keeps one."""
-        found = {}
-        for name, summary in summaries.items():
-            path = self.path(name)
-            found[name] = {**summary, **({} if storage.is_remote(path) else _stamps(os.stat(path)))}
-        return found
+        if storage.is_remote(self.root):
+            return {name: dict(summary) for name, summary in summaries.items()}
+        return {name: {**summary, **_stamps(os.stat(self.path(name)))} for name, summary in summaries.items()}
 
     def write_manifest(self, kind: str, recipe: Recipe, markers: list[Marker], counts: dict[str, Any]) -> None:
         """`<kind>/manifest.json`: every file below it with rows, bytes and digest, and counts."""

@@ -47,12 +47,12 @@ def gone_files(root: str, part: Part) -> list[str]:
 
 def changed_files(root: str, part: Part) -> Counter[str]:
     """Count the files of a part that are `new`, `changed` or `gone` since it was noted; none if it was not noted."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     before = _noted(root, part)
     if before is None:
-        return found
+        return counts
     now = {file.source: [file.n_bytes, file.stamp] for file in part.files}
-    found["new"] = len(now.keys() - before.keys())
-    found["gone"] = len(before.keys() - now.keys())
-    found["changed"] = sum(before[source] != now[source] for source in now.keys() & before.keys())
-    return found
+    counts["new"] = len(now.keys() - before.keys())
+    counts["gone"] = len(before.keys() - now.keys())
+    counts["changed"] = sum(before[source] != now[source] for source in now.keys() & before.keys())
+    return counts

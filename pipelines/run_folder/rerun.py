@@ -45,27 +45,27 @@ def redone(changed: Sequence[str]) -> list[str]:
         stage, subset = first_stage(change)
         place = "no stage" if stage is None else f"{stage} of {subset}" if subset and stage != "mix" else stage
         lines.setdefault(place, []).append(change)
-    return [f"{place}, for {change}" for place, found in sorted(lines.items()) for change in found]
+    return [f"{place}, for {change}" for place, changes in sorted(lines.items()) for change in changes]
 
 
-def why(stage: str, tasks: Sequence[Any], left: Sequence[Any]) -> str | None:
+def why(stage: str, tasks: Sequence[Any], todo: Sequence[Any]) -> str | None:
     """`curate: 3 of 10 parts: 2 new, 1 changed`, or None where nothing was there before, or all of it stands."""
-    found: Counter[str] = Counter()
-    files: Counter[str] = Counter()
-    for task, marker in zip(left, read_markers([task.marker for task in left])):
+    n_by_reason: Counter[str] = Counter()
+    n_files: Counter[str] = Counter()
+    for task, marker in zip(todo, read_markers([task.marker for task in todo])):
         if marker is None:
-            found["new"] += 1
+            n_by_reason["new"] += 1
         elif marker.fingerprint != task.fingerprint:
-            found["changed, or read by other rules"] += 1
+            n_by_reason["changed, or read by other rules"] += 1
             if isinstance(task, PartTask):
-                files += changed_files(task.root, task.part)
+                n_files += changed_files(task.root, task.part)
         elif marker.failures:
-            found["failed before"] += 1
+            n_by_reason["failed before"] += 1
         else:
-            found["with output lost or damaged"] += 1
-    if not left or found["new"] == len(tasks):
+            n_by_reason["with output lost or damaged"] += 1
+    if not todo or n_by_reason["new"] == len(tasks):
         return None
-    reasons = ", ".join(f"{n:,} {name}" for name, n in found.items())
-    of_files = ", ".join(f"{files[name]:,} {name}" for name in ("new", "changed", "gone") if files[name])
+    reasons = ", ".join(f"{n:,} {name}" for name, n in n_by_reason.items())
+    of_files = ", ".join(f"{n_files[name]:,} {name}" for name in ("new", "changed", "gone") if n_files[name])
     of_files = f" (files in them: {of_files})" if of_files else ""
-    return f"{stage}: {len(left):,} of {len(tasks):,} parts: {reasons}{of_files}; the others stand"
+    return f"{stage}: {len(todo):,} of {len(tasks):,} parts: {reasons}{of_files}; the others stand"

@@ -119,15 +119,18 @@ class PartTests:
         return batch
 
     def of_frequent_items(self, batch: pa.RecordBatch, signal: str) -> np.ndarray:
-        """bool[rows]: whether max_documents drops half or more of the shingles of the item of a row's alignment or
-        passage, by any of its readings. Such an item (a licence, say) convicts nobody by these signals, which weigh
-        every word."""
+        """Return bool[rows]: whether max_documents drops at least half of the shingles of the item of a row's signal,
+        in any of its readings. No document is removed for such an item (a licence, say) by a signal that weighs every
+        word.
+
+        signal: `alignment`, `passage` or `reformatted`.
+        """
         sets, items = (batch.column(f"contamination_{signal}_{of}").to_pylist() for of in ("set", "item"))
         firsts = {members.name: members.first for members in self.testsets.members}
-        found = np.zeros(batch.num_rows, bool)
+        of_frequent = np.zeros(batch.num_rows, bool)
         for i, (name, item) in enumerate(zip(sets, items)):
-            found[i] = name is not None and self._are_frequent[firsts[name] + item]
-        return found
+            of_frequent[i] = name is not None and self._are_frequent[firsts[name] + item]
+        return of_frequent
 
     @cached_property
     def _are_frequent(self) -> np.ndarray:
