@@ -63,9 +63,9 @@ def words_in(text: str) -> list[str]:
 
 @given(st.lists(any_texts.map(lambda text: re.sub(r"[\\&]", "", text)), max_size=5))
 def test_same_as_plain_python(documents):
-    found = bare_words(pa.array(documents, pa.string()))
+    words = bare_words(pa.array(documents, pa.string()))
     for i, document in enumerate(documents):
-        hashes = found.hashes[found.bounds[i] : found.bounds[i + 1]].tolist()
+        hashes = words.hashes[words.bounds[i] : words.bounds[i + 1]].tolist()
 
         assert hashes == [hashed(word) for word in plain(document)]
         assert located_bare_words(document).hashes.tolist() == hashes
@@ -138,11 +138,11 @@ def test_a_reformatted_item_is_removed(tmp_path: Path, form):
     document = f"{' '.join(f'before{i}' for i in range(60))} {text} {' '.join(f'after{i}' for i in range(60))}"
     columns = testsets.measure(pa.array([document]))
     broken = verdict(columns, limits={"contamination_reformatted": 0.8})
-    found = columns.to_pylist()[0]
+    row = columns.to_pylist()[0]
 
     assert broken["contamination.reformatted"].tolist() == [True]
-    assert (found["contamination_reformatted_set"], found["contamination_reformatted_item"]) == ("own", 0)
-    stretches = [tuple(map(int, part.split(":"))) for part in found["contamination_reformatted_span"].split(",")]
+    assert (row["contamination_reformatted_set"], row["contamination_reformatted_item"]) == ("own", 0)
+    stretches = [tuple(map(int, part.split(":"))) for part in row["contamination_reformatted_span"].split(",")]
     first, last = len(document.split("before59 ")[0]) + 9, document.index(" after0")
 
     # The names of fields and the escapes around the item are no words of it.
@@ -166,8 +166,8 @@ def test_a_passage_of_numbers_convicts_nobody(tmp_path: Path):
     numbers = " ".join(map(str, range(1, 61)))
     (tmp_path / "a.txt").write_text(f"{words} {numbers}\n")
     testsets = TestSets.read([TestSet("own", str(tmp_path / "a.txt"), unit="line")])
-    found = testsets.measure(pa.array([f"page {numbers} next", f"page {words} next"])).to_pylist()
+    measured = testsets.measure(pa.array([f"page {numbers} next", f"page {words} next"])).to_pylist()
 
     # The passage from word 32 on has 8 words, and the 24 numbers after them.
-    assert [row["contamination_passage"] for row in found] == [24 / 32, 1.0]
-    assert [row["contamination_reformatted"] for row in found] == [24 / 32, 1.0]
+    assert [row["contamination_passage"] for row in measured] == [24 / 32, 1.0]
+    assert [row["contamination_reformatted"] for row in measured] == [24 / 32, 1.0]

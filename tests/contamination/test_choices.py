@@ -120,9 +120,9 @@ def test_forms_that_are_readings_are_found_by_containment(tmp_path: Path, form):
 
 def test_a_long_question_is_found_without_its_options(tmp_path: Path):
     testsets = mmlu(tmp_path, SHORT, LONG)
-    found = testsets.measure(pa.array([page(f"{LONG}? Nobody knows.")])).to_pylist()[0]
+    row = testsets.measure(pa.array([page(f"{LONG}? Nobody knows.")])).to_pylist()[0]
 
-    assert (found["contamination_containment"], found["test_item"], found["test_items_hit"]) == (1.0, 1, 1)
+    assert (row["contamination_containment"], row["test_item"], row["test_items_hit"]) == (1.0, 1, 1)
     assert not reasons(testsets, page(f"{SHORT}? Nobody knows."))
 
 
@@ -148,12 +148,12 @@ def test_templates_in_a_list_make_readings(tmp_path: Path):
     assert items[1].readings == (first, second, f"{second} {first}")
     assert items[2].readings == (first, f"{first} {first}")
     assert (members.n_items, members.n_short, testsets.n_items) == (3, 1, 3)
-    found = testsets.measure(pa.array([f"x {second} y", f"x {first} y", first, second]))
+    measured = testsets.measure(pa.array([f"x {second} y", f"x {first} y", first, second]))
 
-    assert found.column("contamination_containment").to_pylist() == [1.0] * 4
-    assert found.column("contamination_jaccard").to_pylist()[2:] == [1.0, 1.0]
-    assert found.column("test_item").to_pylist() == [1, 1, 1, 1]
-    assert found.column("test_items_hit").to_pylist() == [1, 2, 2, 1]
+    assert measured.column("contamination_containment").to_pylist() == [1.0] * 4
+    assert measured.column("contamination_jaccard").to_pylist()[2:] == [1.0, 1.0]
+    assert measured.column("test_item").to_pylist() == [1, 1, 1, 1]
+    assert measured.column("test_items_hit").to_pylist() == [1, 2, 2, 1]
     assert testsets.matched(f"x {second} y", 1) == f"2:{2 + len(second)}"
 
 

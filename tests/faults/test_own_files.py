@@ -163,15 +163,15 @@ def test_temporary_names_cannot_be_known_and_are_swept(tmp_path: Path) -> None:
     assert 20 == len(names)
     assert all(storage.is_temporary(name) for name in names)
     assert ["a"] == [entry.name for entry in path.parent.iterdir()]
-    left = path.parent / names.pop()
-    left.touch()
-    elsewhere = tmp_path / "elsewhere" / left.name
+    leftover = path.parent / names.pop()
+    leftover.touch()
+    elsewhere = tmp_path / "elsewhere" / leftover.name
     elsewhere.parent.mkdir()
     elsewhere.touch()
     (tmp_path / "curated" / "linked").symlink_to(tmp_path / "elsewhere")
     sweep_temporary(str(tmp_path))
 
-    assert not left.exists()
+    assert not leftover.exists()
     assert elsewhere.exists()
 
 

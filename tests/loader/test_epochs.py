@@ -281,13 +281,13 @@ def test_removed_rows_leave_the_order_of_an_oracle(tmp_path: Path) -> None:
 def test_a_rank_that_ended_waits_for_the_others(out: str, ids: list[str]) -> None:
     """Resumed with the states of all ranks of the same world size: what is left of the pass, then the next one."""
     ranks = [massivetext.load(out, rank=rank, world_size=2) for rank in range(2)]
-    given = ids_of(ranks[0]) + ids_of(ranks[1], 50)
+    before = ids_of(ranks[0]) + ids_of(ranks[1], 50)
     states = [state(rank) for rank in ranks]
     after = [massivetext.load(out, rank=rank, world_size=2) for rank in range(2)]
     for rank in after:
         rank.load_state_dict(states)
 
     assert [] == ids_of(after[0])
-    assert ids == sorted(given + ids_of(after[1]))
+    assert ids == sorted(before + ids_of(after[1]))
     assert ids == sorted(name for rank in after for name in ids_of(rank))
     assert [1, 1] == [rank.epoch for rank in after]

@@ -190,10 +190,10 @@ def test_forms_in_which_items_stand_on_the_web_are_removed(corpus: Path) -> None
 def test_a_set_that_is_not_searched_for_is_named(corpus: Path) -> None:
     short = [{"text": f"who wrote the book number {n}"} for n in range(3)]  # 6 words
     (corpus / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in short), "utf-8")
-    said = "testsets.planted: 3 of 3 items are not searched for (3 have fewer than 8 telling words)"
+    warning = "testsets.planted: 3 of 3 items are not searched for (3 have fewer than 8 telling words)"
     done = massivetext("run", str(corpus / "recipe.yaml"), "--output", str(corpus / "out"))
     checked = massivetext("validate", str(corpus / "recipe.yaml"))
 
     assert [0, 0] == [done.returncode, checked.returncode]
-    assert f"warning: {said}" in done.stderr + done.stdout
-    assert f"warning: {said}" in checked.stderr
+    assert f"warning: {warning}" in done.stderr + done.stdout
+    assert f"warning: {warning}" in checked.stderr

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.running import OUTPUTS
 from tests.pipelines import gcs_server
 
 PROGRAM = "from massivetext.cli import main; main()"
-OUTPUTS = ("curated", "rejected", "ledger", "mixture")
 BUCKET = "texts"
 
 

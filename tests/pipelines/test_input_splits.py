@@ -23,8 +23,8 @@ def _small_packs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def packs(sizes: dict[str, int], kind: str = "text") -> list[list[str]]:
-    found = [(File(f"/{name}", name, n), input_splits._Kind(kind, {})) for name, n in sizes.items()]
-    return [[file.source for file in part.members] for part in input_splits._parts("books", found)]
+    files = [(File(f"/{name}", name, n), input_splits._Kind(kind, {})) for name, n in sizes.items()]
+    return [[file.source for file in part.members] for part in input_splits._parts("books", files)]
 
 
 def sizes_of(n: int, seed: int = 0) -> dict[str, int]:
@@ -34,10 +34,10 @@ def sizes_of(n: int, seed: int = 0) -> dict[str, int]:
 
 def test_every_file_is_in_one_part_in_the_order_of_sources() -> None:
     sizes = sizes_of(2000)
-    found = packs(sizes)
-    totals = [sum(sizes[name] + 16 for name in pack) for pack in found]
+    packed = packs(sizes)
+    totals = [sum(sizes[name] + 16 for name in pack) for pack in packed]
 
-    assert sorted(sizes) == [name for pack in found for name in pack]
+    assert sorted(sizes) == [name for pack in packed for name in pack]
     assert all(PACK // 2 <= total <= 2 * PACK for total in totals[:-1])
     assert 0.7 * PACK < sum(totals) / len(totals) < 1.3 * PACK
 
@@ -80,10 +80,10 @@ def test_a_pack_ends_before_twice_its_bytes(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_empty_files_fill_a_pack_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(input_splits, "FILE_BYTES", FILE_BYTES)
-    found = packs({f"{n:04d}": 0 for n in range(1000)})
+    packed = packs({f"{n:04d}": 0 for n in range(1000)})
 
-    assert all(len(pack) <= 2 * PACK // FILE_BYTES for pack in found)
-    assert len(found) > 1000 * FILE_BYTES // (2 * PACK)
+    assert all(len(pack) <= 2 * PACK // FILE_BYTES for pack in packed)
+    assert len(packed) > 1000 * FILE_BYTES // (2 * PACK)
 
 
 def test_files_of_other_formats_fields_or_subsets_share_no_part(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_files_of_other_formats_fields_or_subsets_share_no_part(tmp_path: Path) 
         "  news: {sources: [{format: text, path: '*.txt', pack: false}], stages: [quality]}\n",
         "utf-8",
     )
-    found = [
+    files_of_parts = [
         (part.subset, part.format, [file.source for file in part.members])
         for part in find_parts(read(str(tmp_path / "recipe.yaml")))
     ]
@@ -112,20 +112,20 @@ def test_files_of_other_formats_fields_or_subsets_share_no_part(tmp_path: Path) 
         ("c4", "jsonl", ["e.jsonl"]),
         ("c4", "jsonl", ["f.jsonl"]),
         *(("news", "text", [f"{name}.txt"]) for name in "acd"),
-    ] == found
+    ] == files_of_parts
 
 
 def test_sources_that_name_files_of_one_kind_share_parts_however_they_are_written(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / f"{name}.txt").write_text(name, "utf-8")
-    found = []
+    plans = []
     for sources in ("{format: text, path: '*.txt'}", ", ".join(f"{{format: text, path: {n}.txt}}" for n in "cab")):
         path = tmp_path / "recipe.yaml"
         path.write_text(f"subsets: {{c4: {{sources: [{sources}], stages: [quality]}}}}\n", "utf-8")
-        found.append(find_parts(read(str(path))))
+        plans.append(find_parts(read(str(path))))
 
-    assert found[0] == found[1]
-    assert [3] == [len(part.files) for part in found[0]]
+    assert plans[0] == plans[1]
+    assert [3] == [len(part.files) for part in plans[0]]
 
 
 def test_a_part_is_named_by_its_first_source_and_a_file_alone_as_ever(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.faults.running import OUTPUTS, digests
 from tests.pipelines.object_store import Proxy
 
 PROGRAM = "from massivetext.cli import main; main()"
-OUTPUTS = ("curated", "rejected", "ledger", "mixture")
 BUCKET = "texts"
 
 
@@ -108,12 +108,7 @@ def test_the_main_job_on_a_faulty_store_gives_the_bytes_of_a_local_run(store: in
 
     assert faults["busy"] > 10
     assert faults["lost"] > 1
-    expected = {
-        str(path.relative_to(tmp_path / "out")): hashlib.sha256(path.read_bytes()).hexdigest()
-        for kind in OUTPUTS
-        for path in (tmp_path / "out" / kind).rglob("*")
-        if path.is_file()
-    }
+    expected = digests(tmp_path / "out")
     stored = {
         name[4:]: hashlib.sha256(content(name)).hexdigest()
         for kind in OUTPUTS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import os
 import signal
@@ -17,8 +16,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tests.faults.running import digests
+
 PROGRAM = [sys.executable, "-c", "from massivetext.cli import main; main()"]
-OUTPUTS = ("curated", "rejected", "ledger", "mixture")
 
 READER = '''
 """A reader of lines that some of them end, in one way or another."""
@@ -54,17 +54,8 @@ def run(folder: Path, out: str, *options: str, recipe: str = "recipe.yaml", **en
 
 
 def rows(folder: Path, kind: str) -> list[dict[str, Any]]:
-    found = [row for path in sorted((folder / kind).rglob("*.parquet")) for row in pq.read_table(path).to_pylist()]
-    return sorted(found, key=lambda row: (row["source"], row.get("offset", 0), row["id"]))
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for kind in OUTPUTS
-        for path in sorted((folder / kind).rglob("*"))
-        if path.is_file()
-    }
+    unsorted = [row for path in (folder / kind).rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
+    return sorted(unsorted, key=lambda row: (row["source"], row.get("offset", 0), row["id"]))
 
 
 def write_recipe(folder: Path, source: str, name: str = "recipe.yaml") -> None:
@@ -94,12 +85,12 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def test_packed_files_have_the_rows_of_files_by_themselves(corpus: Path) -> None:
-    code, said = run(corpus, "packed")
-    assert 1 == code, said
-    apart, said_apart = run(corpus, "apart", recipe="apart.yaml")
-    assert 1 == apart, said_apart
-    two, said_two = run(corpus, "two", "--workers", "2")
-    assert 1 == two, said_two
+    code, output = run(corpus, "packed")
+    assert 1 == code, output
+    apart, output_apart = run(corpus, "apart", recipe="apart.yaml")
+    assert 1 == apart, output_apart
+    two, output_of_two = run(corpus, "two", "--workers", "2")
+    assert 1 == two, output_of_two
 
     assert digests(corpus / "packed") == digests(corpus / "two")
     assert [1] == [len(list((corpus / "packed" / kind).rglob("*.parquet"))) for kind in ("ledger",)]
@@ -112,9 +103,9 @@ def test_packed_files_have_the_rows_of_files_by_themselves(corpus: Path) -> None
     reasons = Counter((row["source"], row["reason"]) for row in rows(corpus / "packed", "ledger") if row["reason"])
     assert 1 == reasons["05b.jsonl.gz", "failed.truncated"]
     assert 1 == reasons["05c.jsonl", "failed.unreadable"]
-    for words in (said, said_apart):
+    for lines in (output, output_apart):
         for name in ("05b.jsonl.gz", "05c.jsonl"):
-            assert 1 == words.count(f"failed: {corpus}/in/{name}: "), words
+            assert 1 == lines.count(f"failed: {corpus}/in/{name}: "), lines
     files = json.loads(next((corpus / "packed" / "work" / "files").rglob("*.json")).read_text("utf-8"))["files"]
     assert {row["source"] for row in rows(corpus / "packed", "ledger")} | {"05a.jsonl"} == set(files)
 
@@ -129,10 +120,10 @@ def test_files_that_are_new_changed_or_gone_are_named_and_redone(corpus: Path) -
     (corpus / "in" / "07.jsonl").write_text(json.dumps({"text": tale(70)}) + "\n", "utf-8")
     for name in ("20", "21"):
         (corpus / "in" / f"{name}.jsonl").write_text(json.dumps({"text": tale(int(name))}) + "\n", "utf-8")
-    code, said = run(corpus, "out", "--update")
+    code, output = run(corpus, "out", "--update")
 
-    assert 0 == code, said
-    assert "curate: 1 of 1 parts: 1 changed, or read by other rules (files in them: 2 new, 1 changed, 1 gone)" in said
+    assert 0 == code, output
+    assert "curate: 1 of 1 parts: 1 changed, or read by other rules (files in them: 2 new, 1 changed, 1 gone)" in output
     assert 0 == run(corpus, "fresh")[0]
     assert digests(corpus / "fresh") == digests(corpus / "out")
 
@@ -161,11 +152,11 @@ def test_a_file_that_ends_its_process_or_its_reader_costs_itself_alone(tmp_path:
         (tmp_path / f"{n}.txt").write_text("".join(line + "\n" for line in lines), "utf-8")
     write_recipe(tmp_path, "{format: 'suffering:lines', path: '*.txt'}")
     for workers in ("1", "2"):
-        code, said = run(tmp_path, workers, "--workers", workers)
-        assert 1 == code, said
+        code, output = run(tmp_path, workers, "--workers", workers)
+        assert 1 == code, output
         for n in (2, 7):
-            assert f"{n}.txt: failed.died in reading: nothing is read after record 2" in said
-        assert "5.txt: given up (ValueError: a line that nobody foresaw); the next run tries it again" in said
+            assert f"{n}.txt: failed.died in reading: nothing is read after record 2" in output
+        assert "5.txt: given up (ValueError: a line that nobody foresaw); the next run tries it again" in output
     ledger = rows(tmp_path / "1", "ledger")
     failed = [(row["source"], row["reason"]) for row in ledger if row["outcome"] == "failed"]
 
@@ -177,7 +168,7 @@ def test_a_file_that_ends_its_process_or_its_reader_costs_itself_alone(tmp_path:
     ] == failed
     assert {f"{n}.txt": 3 if n in (2, 5, 7) else 4 for n in range(9)} == dict(Counter(row["source"] for row in ledger))
 
-    code, said = run(tmp_path, "1", HARMLESS="1")
-    assert 0 == code, said
-    assert "curate: 1 of 1 parts: 1 failed before" in said
+    code, output = run(tmp_path, "1", HARMLESS="1")
+    assert 0 == code, output
+    assert "curate: 1 of 1 parts: 1 failed before" in output
     assert 36 == len(rows(tmp_path / "1", "ledger"))

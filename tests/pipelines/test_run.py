@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import os
 import signal
@@ -16,9 +15,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.faults.running import digests
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAM = "from massivetext.cli import main; main()"
-OUTPUTS = ("curated", "rejected", "ledger", "mixture")
 
 STORY = (
     "The {a} went to the market and bought {b} apples with the money that they had saved for the winter. "
@@ -36,15 +36,6 @@ def massivetext(*arguments: str, env: dict[str, str] | None = None) -> subproces
         check=False,
         env={**os.environ, **(env or {})},
     )
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for kind in OUTPUTS
-        for path in sorted((folder / kind).rglob("*"))
-        if path.is_file()
-    }
 
 
 def ledger(folder: Path) -> list[dict]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -17,8 +16,7 @@ from pipelines.recipe import Recipe, read
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import TaskError
 from pipelines.transforms.final_ledger import LedgerTask
-
-OUTPUTS = ("curated", "rejected", "ledger", "mixture")
+from tests.faults.running import digests
 
 
 class Silent:
@@ -58,15 +56,6 @@ def recipe(tmp_path: Path) -> Recipe:
         "utf-8",
     )
     return read(str(tmp_path / "recipe.yaml"))
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for kind in OUTPUTS
-        for path in sorted((folder / kind).rglob("*"))
-        if path.is_file()
-    }
 
 
 class Counting(BeamEngine):

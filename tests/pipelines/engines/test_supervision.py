@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import subprocess
@@ -19,9 +18,9 @@ from pipelines.engines.engine import Execution
 from pipelines.engines.local import LocalEngine
 from pipelines.tasks import TaskError
 from pipelines.transforms.run_steps import RunSteps
+from tests.faults.running import digests
 
 PROGRAM = "from massivetext.cli import main; main()"
-OUTPUTS = ("curated", "rejected", "ledger", "mixture")
 
 READER = '''
 """A reader of lines, that takes its process with it, as the kernel's out-of-memory killer does."""
@@ -76,15 +75,6 @@ def run(corpus: Path, out: str, *options: str, deadly: str = "1") -> tuple[int, 
     process = start(corpus, out, *options, deadly=deadly)
     _, said = process.communicate(timeout=120)
     return process.returncode, " ".join(said.split())  # progress is folded to the width of a terminal
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for kind in OUTPUTS
-        for path in sorted((folder / kind).rglob("*"))
-        if path.is_file()
-    }
 
 
 def workers_of(parent: int) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -14,8 +13,7 @@ from pipelines.input_splits import find_parts
 from pipelines.main import CurateFingerprints
 from pipelines.recipe import read
 from pipelines.run_folder.rerun import first_stage, redone
-
-OUTPUTS = ("curated", "rejected", "ledger", "mixture")
+from tests.faults.running import digests
 
 
 def write(path: Path, *numbers: int) -> None:
@@ -45,15 +43,6 @@ def run(corpus: Path, out: str, *options: str) -> str:
     result = CliRunner().invoke(commands, arguments)
     assert 0 == result.exit_code, result.output
     return result.output
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for kind in OUTPUTS
-        for path in sorted((folder / kind).rglob("*"))
-        if path.is_file()
-    }
 
 
 def inodes(folder: Path) -> dict[str, int]:
