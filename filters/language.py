@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from massivetext import fasttext
 from massivetext.errors import RecipeError
-from massivetext.fasttext.kernels import make_scratch, mean_row, top_labels
+from massivetext.fasttext.kernels import make_scratch, mean_row
+from massivetext.fasttext.labels import top_labels
 from massivetext.fasttext.sample import make_buffers, sample
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers

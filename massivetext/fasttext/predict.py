@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from massivetext.fasttext.kernels import make_scratch, mean_row, top_labels
+from massivetext.fasttext.kernels import make_scratch, mean_row
+from massivetext.fasttext.labels import top_labels
 from massivetext.fasttext.model import Model
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers

@@ -13,7 +13,7 @@ import zstandard
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from massivetext import readers
-from massivetext.readers import warc
+from massivetext.readers import archive_entries, warc
 from tests.readers.archives import arc, chunked, http, members, page, record, records
 from tests.readers.reading import read, reasons
 
@@ -214,7 +214,7 @@ def test_a_bomb_in_a_body_is_one_failed_record(encode) -> None:  # type: ignore[
 
 
 def test_a_record_longer_than_a_page_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warc, "_BODY", 1000)
+    monkeypatch.setattr(archive_entries, "MAX_BODY", 1000)
     data = b"".join([record(http(bytes(5000)), 0), record(http(page(1)), 1)])
 
     assert reasons(read(data, "warc")[0]) == {"failed.too_large": 1, "document": 1}

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 import zstandard
 
-from massivetext.readers import compression, http, warc
+from massivetext.readers import archive_entries, compression, http, warc
 from tests.readers.archives import http as response
 from tests.readers.archives import members, page, record, records
 from tests.readers.reading import read, reasons
@@ -206,7 +206,7 @@ def test_members_after_plain_records(encode) -> None:  # type: ignore[no-untyped
 def test_a_bomb_costs_its_own_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compression, "BOMB_BYTES", 8 << 20)
     monkeypatch.setattr(compression, "BOMB_RATIO", 50)
-    monkeypatch.setattr(warc, "_BODY", 1 << 20)
+    monkeypatch.setattr(archive_entries, "MAX_BODY", 1 << 20)
     parts = records()
     parts[4] = record(bytes(64 << 20), 4)
     parts[6] = record(bytes(64 << 20), 6)
