@@ -39,25 +39,42 @@ from massivetext.extraction.blocks import (
 )
 from massivetext.extraction.hidden import (
     GUTTER,
-    HIDDEN,
     HREF,
-    attribute_signs,
-    hides,
     is_gutter,
     read_inline,
-    word_signs,
 )
 from massivetext.extraction.markup import (
     find_attribute,
     find_end,
     is_letter,
     is_space,
-    next_attribute,
     read_name,
     skip_container,
     skip_declaration,
     skip_tag,
     starts_markup,
+)
+from massivetext.extraction.node_rows import (
+    BEGIN,
+    CHILDREN,
+    EXTRA,
+    FINISH,
+    FIRST,
+    HINTS,
+    IS_HIDDEN,
+    LAST,
+    MAX_NODES,
+    MAX_SEARCH,
+    N_NODE_COLUMNS,
+    OLD_SHADOW,
+    ORDINAL,
+    PARENT,
+    SHADOW,
+    STACK,
+    TAG,
+    TYPE,
+    block_tag,
+    close,
 )
 from massivetext.extraction.state import (
     BOLD_DEPTH,
@@ -83,36 +100,21 @@ from massivetext.extraction.state import (
     N_STATE,
     NO_END,
     OPEN_PRE,
-    OPEN_TAGS,
     READING,
     SHOWS_HIDDEN,
     TITLE_END,
     TITLE_START,
 )
 from massivetext.extraction.tags import (
-    ADDRESS,
-    BODY,
     BR,
     BUTTON,
-    CAPTION,
-    DD,
-    DIV,
-    DT,
     FIRST_INLINE,
     FIRST_RAW,
-    FNV,
-    FNV_PRIME,
-    H1,
-    H6,
-    HR,
-    HTML,
     IMG,
     LI,
-    LISTING,
     MATH,
     OL,
     PLAINTEXT,
-    PRE,
     RB,
     RP,
     RT,
@@ -123,34 +125,17 @@ from massivetext.extraction.tags import (
     STRONG,
     STYLE,
     SVG,
-    TABLE,
     TD,
     TEMPLATE,
-    TFOOT,
     TH,
-    THEAD,
     TITLE,
-    TR,
     VOID,
     XMP,
     A,
     B,
-    P,
-    hash_word,
-    look_up,
 )
 from massivetext.extraction.vocabulary import (
-    HINT_HIDDEN,
-    HINT_KEYS,
-    HINT_VALUES,
-    NAME_ARIA_HIDDEN,
     NAME_CLASS,
-    NAME_HIDDEN,
-    NAME_ID,
-    NAME_ITEMPROP,
-    NAME_ROLE,
-    NAME_STYLE,
-    WHOLE,
 )
 from massivetext.kernels import njit
 
@@ -177,10 +162,6 @@ __all__ = [
     "parse",
 ]
 
-MAX_NODES = 200_000
-"""Of nodes, and of blocks. What a page has beyond that is cut off."""
-
-MAX_SEARCH = 100
 
 SHOWN_SHARE = 0.5
 """If more than this share of a page's text outside links is hidden, hidden elements that contain a good part of it are
@@ -191,24 +172,6 @@ PART_SHARE = 0.1
 
 MIN_HIDDEN = 200
 """Text in hidden inline elements is kept, where it is most of the page's, from this many characters."""
-
-# Columns of a row of nodes while the page is read. STACK is the open element at the depth of the row's number.
-TAG, PARENT, HINTS, ORDINAL, FIRST, LAST, BEGIN, FINISH, CHILDREN, EXTRA, IS_HIDDEN, STACK = range(12)
-N_NODE_COLUMNS = 12
-
-REVERSED, ROWSPAN = 1, 1
-"""EXTRA of an ol: 1 if it counts down from its last item; of a cell: how many rows it takes."""
-
-MAX_COLSPAN, MAX_ROWSPAN = 50, 1000
-
-
-def _hash(name: str) -> np.uint64:
-    return np.uint64(hash_word(name))
-
-
-_START, _VALUE, _REVERSED, _COLSPAN, _ROWSPAN, _TYPE, _SHADOW, _OLD_SHADOW = map(
-    _hash, ("start", "value", "reversed", "colspan", "rowspan", "type", "shadowrootmode", "shadowroot")
-)
 
 
 class Tree(NamedTuple):
@@ -240,243 +203,6 @@ class Tree(NamedTuple):
     cut: bool
     flags: int
     rows: np.ndarray
-
-
-@njit(cache=True, nogil=True)
-def _value_hints(page, start, end):
-    """The hints in an attribute's value."""
-    hints = np.int64(0)
-    h = FNV
-    lower_before = False
-    for i in range(start, end):
-        c = page[i]
-        upper = c >= 65 and c <= 90
-        if not (upper or (c >= 97 and c <= 122) or c >= 128):
-            h = FNV
-            lower_before = False
-            continue
-        if upper:
-            if lower_before:
-                h = FNV
-            c += np.uint8(32)
-        lower_before = not upper
-        h = (h ^ np.uint64(c)) * FNV_PRIME
-        sign = look_up(HINT_KEYS, HINT_VALUES, h)
-        if sign:
-            if sign & WHOLE:
-                following = page[i + 1] if i + 1 < end else np.uint8(32)
-                if (following >= 97 and following <= 122) or (not lower_before and is_letter(following)):
-                    continue
-                sign ^= WHOLE
-            hints |= sign
-    return hints
-
-
-@njit(cache=True, nogil=True)
-def _integer(page, start, end, smallest, largest):
-    """The whole number in an attribute's value, kept within limits; the smallest if it has none."""
-    while start < end and is_space(page[start]):
-        start += 1
-    negative = start < end and page[start] == 45
-    if negative:
-        start += 1
-    value = 0
-    while start < end and page[start] >= 48 and page[start] <= 57:
-        value = min(1 << 30, value * 10 + np.int64(page[start]) - 48)
-        start += 1
-    return min(largest, max(smallest, -value if negative else value))
-
-
-@njit(cache=True, nogil=True)
-def _read_block_tag(page, i, tag):
-    """Read the attributes of a block-level element.
-
-    Returns (position after the tag, its hints, its signs of being hidden, hash of its template, its numbers: an ol's
-    first number or an li's value, and whether it is given or, for an ol, counts down; a cell's columns and rows,
-    whether the tag ends in `/>`).
-    """
-    hints = np.int64(0)
-    signs = 0
-    template = (FNV ^ np.uint64(tag)) * FNV_PRIME
-    number, more = 1, 1 if tag == TD or tag == TH else 0
-    class_start = class_end = id_start = id_end = 0
-    while True:
-        h, start, end, i = next_attribute(page, i)
-        if h == 0:
-            if signs & HIDDEN:
-                signs |= word_signs(page, class_start, class_end) | word_signs(page, id_start, id_end)
-            return i, hints, signs, template, number, more, start == 1
-        if h == NAME_CLASS or h == NAME_ID or h == NAME_ROLE or h == NAME_ITEMPROP:
-            hints |= _value_hints(page, start, end)
-            signs |= attribute_signs(page, h, start, end)
-            if h == NAME_ID:
-                id_start, id_end = start, end
-            elif h == NAME_CLASS:
-                class_start, class_end = start, end
-                for j in range(start, end):
-                    if page[j] < 48 or page[j] > 57:
-                        template = (template ^ np.uint64(page[j])) * FNV_PRIME
-        elif h == NAME_STYLE or h == NAME_HIDDEN or h == NAME_ARIA_HIDDEN:
-            sign = attribute_signs(page, h, start, end)
-            signs |= sign
-            if sign:
-                hints |= HINT_HIDDEN
-        elif h == _COLSPAN:
-            number = _integer(page, start, end, 1, MAX_COLSPAN)
-        elif h == _ROWSPAN:
-            more = _integer(page, start, end, 1, MAX_ROWSPAN)
-        elif h == _START or h == _VALUE:
-            number = _integer(page, start, end, -(1 << 30), 1 << 30)
-            more |= 2
-        elif h == _REVERSED:
-            more |= 1
-        else:
-            signs |= attribute_signs(page, h, start, end)
-
-
-@njit(cache=True, nogil=True)
-def _in_reach(nodes, depth, tag):
-    """The stack position of the element that an end tag closes, or -1: not beyond a table's cell or the table itself,
-    unless the tag is a table's own."""
-    of_table = (tag >= TD and tag <= CAPTION) or tag == TABLE
-    stop = max(0, depth - MAX_SEARCH)
-    while depth > stop:
-        other = nodes[nodes[depth, STACK], TAG]
-        if other == tag:
-            return depth
-        if other == TABLE or (not of_table and (other == TD or other == TH or other == CAPTION)):
-            return -1
-        depth -= 1
-    return -1
-
-
-@njit(cache=True, nogil=True)
-def _implied_end(nodes, depth, tag):
-    """How deep the stack stays open when `tag` opens."""
-    stop = max(0, depth - MAX_SEARCH)
-    d = depth
-    if tag == LI or tag == DT or tag == DD:
-        while d > stop:
-            other = nodes[nodes[d, STACK], TAG]
-            if (other == LI and tag == LI) or ((other == DT or other == DD) and tag != LI):
-                return d - 1
-            if other != DIV and other != P and other != ADDRESS:
-                break
-            d -= 1
-    elif tag == TD or tag == TH or tag == TR or (tag >= THEAD and tag <= CAPTION):
-        best = depth
-        while d > stop:
-            other = nodes[nodes[d, STACK], TAG]
-            if other == TABLE:
-                return best
-            ends_row = other == TR and tag != TD and tag != TH
-            ends_rows = other >= THEAD and other <= TFOOT and tag >= THEAD
-            if other == TD or other == TH or other == CAPTION or ends_row or ends_rows:
-                best = d - 1
-            d -= 1
-        return depth
-    here = nodes[nodes[depth, STACK], TAG]
-    if here == P or (here >= H1 and here <= H6 and tag >= H1 and tag <= H6):
-        return depth - 1
-    return depth
-
-
-@njit(cache=True, nogil=True)
-def _close(nodes, state, keep, at):
-    """Close the open elements above the stack position `keep`; the page is at `at`."""
-    depth = state[DEPTH]
-    while depth > keep:
-        node = nodes[depth, STACK]
-        nodes[node, LAST] = state[N_BLOCKS]
-        nodes[node, FINISH] = at
-        tag = nodes[node, TAG]
-        state[OPEN_TAGS + tag] -= 1
-        if tag == PRE or tag == LISTING:
-            state[OPEN_PRE] -= 1
-        depth -= 1
-    state[DEPTH] = depth
-    if state[IS_LINK] and depth < state[LINK_DEPTH]:
-        state[IS_LINK] = 0
-    if state[IS_BOLD] and depth < state[BOLD_DEPTH]:
-        state[IS_BOLD] = 0
-    if state[HIDING] and depth < state[HIDING_DEPTH]:
-        state[HIDING] = 0
-
-
-@njit(cache=True, nogil=True)
-def _number_node(nodes, node, above, tag, number, more):
-    """Set a node's ordinal and what its children count from."""
-    if tag == LI:
-        if more & 2:
-            nodes[above, CHILDREN] = number - 1
-        nodes[node, ORDINAL] = nodes[above, CHILDREN]
-        nodes[above, CHILDREN] += -1 if nodes[above, TAG] == OL and nodes[above, EXTRA] == 3 else 1
-    elif tag == TR:
-        nodes[node, ORDINAL] = nodes[above, CHILDREN]
-        nodes[above, CHILDREN] += 1
-    elif tag == TD or tag == TH:
-        nodes[node, ORDINAL] = nodes[above, CHILDREN]
-        nodes[above, CHILDREN] += number
-        nodes[node, EXTRA] = more
-    elif tag == OL:
-        nodes[node, EXTRA] = more
-        if more & 2:
-            nodes[node, CHILDREN] = number - 1
-
-
-@njit(cache=True, nogil=True)
-def _open_block(page, at, i, tag, name, nodes, template, state):
-    """Open the block-level element whose tag starts at `at` and whose attributes start at i; returns the position
-    after the tag."""
-    i, bits, signs, kind, number, more, empty = _read_block_tag(page, i, tag)
-    if tag == HTML or (tag == BODY and state[OPEN_TAGS + tag]):
-        return i
-    _close(nodes, state, _implied_end(nodes, state[DEPTH], tag), at)
-    if tag == HR:
-        return i
-    node = state[N_NODES]
-    if node >= len(nodes):
-        state[CUT] = 1
-        return i
-    state[N_NODES] += 1
-    above = nodes[state[DEPTH], STACK]
-    nodes[node, TAG] = tag
-    nodes[node, PARENT] = above
-    nodes[node, FIRST] = state[N_BLOCKS]
-    nodes[node, BEGIN] = at
-    template[node] = kind
-    if tag != BODY:
-        nodes[node, HINTS] = bits
-        if state[HIDE]:
-            hidden = state[HIDING] != 0 or hides(signs, tag)
-            nodes[node, IS_HIDDEN] = hidden or (signs & GUTTER and is_gutter(page, i, name))
-    _number_node(nodes, node, above, tag, number, more)
-    if empty and state[EMPTY_TAGS]:
-        nodes[node, LAST] = state[N_BLOCKS]
-        nodes[node, FINISH] = i
-        return i
-    state[DEPTH] += 1
-    nodes[state[DEPTH], STACK] = node
-    state[OPEN_TAGS + tag] += 1
-    if tag == PRE or tag == LISTING:
-        state[OPEN_PRE] += 1
-    return i
-
-
-@njit(cache=True, nogil=True)
-def _block_tag(page, at, i, tag, name, closing, nodes, template, state):
-    """A block-level tag, which ends the block that is being read; returns the position after it."""
-    end_block(state)
-    state[BREAKS_SEEN] = 0
-    state[IN_WORD] = 0
-    if not closing:
-        return _open_block(page, at, i, tag, name, nodes, template, state)
-    i, _ = skip_tag(page, i)
-    if tag != BODY and tag != HTML and state[OPEN_TAGS + tag]:
-        position = _in_reach(nodes, state[DEPTH], tag)
-        if position >= 0:
-            _close(nodes, state, position - 1, at)
-    return i
 
 
 @njit(cache=True, nogil=True)
@@ -564,7 +290,7 @@ def is_math_image(page, i):
 @njit(cache=True, nogil=True)
 def _is_math_script(page, i):
     """Whether the script's type is math/tex."""
-    start, end = find_attribute(page, i, _TYPE)
+    start, end = find_attribute(page, i, TYPE)
     return end - start >= 8 and page[start] | 32 == 109 and page[start + 1] | 32 == 97 and page[start + 5] | 32 == 116
 
 
@@ -576,7 +302,7 @@ def _raw_tag(page, i, tag, closing, state):
     if closing:
         return i
     if tag == TEMPLATE and (
-        find_attribute(page, begin, _SHADOW)[0] >= 0 or find_attribute(page, begin, _OLD_SHADOW)[0] >= 0
+        find_attribute(page, begin, SHADOW)[0] >= 0 or find_attribute(page, begin, OLD_SHADOW)[0] >= 0
     ):
         return i
     if tag == MATH or (tag == SCRIPT and _is_math_script(page, begin)):
@@ -615,7 +341,7 @@ def _read_tag(page, at, nodes, template, blocks, state):
         return _inline_tag(page, i, tag, name, closing, blocks, state)
     if tag >= FIRST_RAW:
         return _raw_tag(page, i, tag, closing, state)
-    return _block_tag(page, at, i, tag, name, closing, nodes, template, state)
+    return block_tag(page, at, i, tag, name, closing, nodes, template, state)
 
 
 @njit(cache=True, nogil=True)
@@ -651,7 +377,7 @@ def _parse(page, capacity, empty_tags, hide):
         else:
             i = read_text(page, i, blocks, state, nodes[state[DEPTH], STACK])
     end_block(state)
-    _close(nodes, state, -1, n)
+    close(nodes, state, -1, n)
     return nodes[: state[N_NODES]], template[: state[N_NODES]], blocks[: state[N_BLOCKS]], state
 
 

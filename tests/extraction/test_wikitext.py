@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massivetext.extraction import templates
+from massivetext.extraction import template_arguments, templates
 from massivetext.extraction.wikitext import Namespaces, to_text
 
 
@@ -240,7 +240,7 @@ def test_namespaces_of_the_dump_decide():
 
 def test_every_family_of_the_data_file_has_a_rule_and_no_name_stands_twice():
     names: list[str] = []
-    for line in templates._lines("wiki-templates.tsv"):
+    for line in template_arguments.data_lines("wiki-templates.tsv"):
         rule, tab, listed = line.partition("\t")
         assert all((tab, rule, listed)), line
         assert callable(templates._compiled(rule))
