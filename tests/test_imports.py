@@ -48,7 +48,7 @@ def test_imports_run_downward(package: str) -> None:
     assert wrong == {}
 
 
-def test_the_library_loads_neither_beam_nor_a_compiler() -> None:
+def test_the_base_package_loads_neither_beam_nor_a_compiler() -> None:
     program = "import sys, massivetext; print([m for m in ('apache_beam', 'numba', 'pandas') if m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
 

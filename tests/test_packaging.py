@@ -79,7 +79,7 @@ def test_importing_takes_less_than_half_a_second() -> None:
 
 
 @pytest.mark.parametrize("name", ["load", "sequences"])
-def test_the_library_for_trainers_loads_neither_beam_nor_a_compiler(name: str) -> None:
+def test_what_trainers_install_loads_neither_beam_nor_a_compiler(name: str) -> None:
     program = (
         f"import sys, massivetext; massivetext.{name}; "
         "print([m for m in ('apache_beam', 'numba', 'pandas', 'click', 'pydantic') if m in sys.modules])"

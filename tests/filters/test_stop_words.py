@@ -28,7 +28,7 @@ def test_different_words_of_a_list_are_counted(text: str, words: list[str], n: i
     assert [n, 0] == stop_words.count(pa.array([text, None], pa.large_string()), words).tolist()
 
 
-def test_the_library_has_lists_for_more_than_fifty_languages() -> None:
+def test_the_package_has_lists_for_more_than_fifty_languages() -> None:
     known = stop_words.known_languages()
 
     assert len(known) > 50

@@ -70,6 +70,8 @@ def test_the_digest_does_not_know_the_disk(tmp_path: Path) -> None:
         ("qualty: {}", "qualty: unknown key"),
         ("quality: {word_count: {min: many}}", "quality.word_count.min"),
         ("quality: {word_count: {min: 9, max: 3}}", "impossible limit: min 9 is greater than max 3"),
+        ("rules: {own: {function: 'json:loads', min: 9, max: 3}}", "impossible limit: min 9"),
+        ("rules: {own: {function: 'json:loads', min: .nan}}", "a limit must be a number, not NaN"),
         ("quality: {wordz: {min: 9}}", "quality.wordz: unknown key"),
         ("subsets: {news: {stages: [spelling]}}", "unknown stage 'spelling'"),
         ("subsets: {news: {sources: [{format: doc, path: x}]}}", "unknown format"),
