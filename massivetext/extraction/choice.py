@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from massivetext.extraction.html import CHARS, NODE, WORDS
-from massivetext.extraction.tags import BLOCKQUOTE, DL, H1, H6, LISTING, PRE, TABLE, TD, TH
+from massivetext.extraction.tags import BLOCKQUOTE, DL, LISTING, PRE, TABLE, TD, TH, heading_level
 from massivetext.kernels import njit
 from massivetext.slots import count_slots, find_slot
 
@@ -103,8 +103,7 @@ def _drop_lone_headings(keep, tag, blocks):
     is_heading = np.zeros(n, np.bool_)
     first_text = n
     for b in range(n):
-        kind = tag[blocks[b, NODE]]
-        is_heading[b] = kind >= H1 and kind <= H6
+        is_heading[b] = heading_level(tag[blocks[b, NODE]]) > 0
         if keep[b] and not is_heading[b] and b < first_text:
             first_text = b
     if first_text == n:
@@ -124,17 +123,17 @@ def _drop_lone_headings(keep, tag, blocks):
 def _keep_sister_headings(keep, tag, parent, blocks):
     """Keep a heading right above kept text if most of its siblings of the same level are kept, and at least two."""
     n = len(blocks)
-    kept = np.zeros((len(tag), 6), np.int32)
-    seen = np.zeros((len(tag), 6), np.int32)
+    kept = np.zeros((len(tag), 7), np.int32)
+    seen = np.zeros((len(tag), 7), np.int32)
     for b in range(n):
-        level = tag[blocks[b, NODE]] - H1
-        if level >= 0 and level < 6:
+        level = heading_level(tag[blocks[b, NODE]])
+        if level:
             above = parent[blocks[b, NODE]]
             seen[above, level] += 1
             kept[above, level] += keep[b]
     for b in range(n - 1):
-        level = tag[blocks[b, NODE]] - H1
-        if keep[b] or not keep[b + 1] or level < 0 or level >= 6:
+        level = heading_level(tag[blocks[b, NODE]])
+        if keep[b] or not keep[b + 1] or level == 0:
             continue
         above = parent[blocks[b, NODE]]
         if kept[above, level] >= 2 and 2 * kept[above, level] > seen[above, level]:

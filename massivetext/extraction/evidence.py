@@ -10,7 +10,7 @@ import re
 import numpy as np
 
 from massivetext.extraction.html import CHARS, LINK_CHARS, NODE, WORDS
-from massivetext.extraction.tags import DD, DT, H1, H6, LI, PRE, TD, tag_id
+from massivetext.extraction.tags import DD, DT, LI, PRE, TD, heading_level, tag_id
 from massivetext.extraction.vocabulary import HINT_NAMES
 from massivetext.extraction.wording import COPIES, CURRENCY, DATES, IMAGES, INLINE_TAGS, SHORT, TRAILS_OFF
 from massivetext.kernels import njit
@@ -234,10 +234,11 @@ def write_page(tag, hints, blocks, groups, wording, out):
         links += blocks[b, LINK_CHARS]
         if chars > 200:
             long_words += blocks[b, WORDS]
-        if kind >= H1 and kind <= H6:
+        level = heading_level(kind)
+        if level:
             out[o + 7] += 1
-            if kind <= H1 + 2:
-                out[o + 8 + kind - H1] += 1
+            if level <= 3:
+                out[o + 7 + level] += 1
         out[o + 11] += wording[b, SHORT] * blocks[b, WORDS]
         out[o + 12] += wording[b, CURRENCY] > 0
         out[o + 13] += wording[b, DATES] > 0

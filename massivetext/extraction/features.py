@@ -42,7 +42,7 @@ from massivetext.extraction.html import (
     WORDS,
     Tree,
 )
-from massivetext.extraction.tags import BLOCKQUOTE, DD, DIV, DT, H1, H6, LI, PRE, TD, TH, P
+from massivetext.extraction.tags import BLOCKQUOTE, DD, DIV, DT, H1, LI, PRE, TD, TH, P, heading_level
 from massivetext.extraction.vocabulary import HINT_NAMES
 from massivetext.extraction.wording import N_WORDING, WORDING, heading_hints, write_copies, write_wording
 from massivetext.kernels import njit
@@ -149,7 +149,7 @@ def _write_own(row, block, kind, density, weight, depth):
     row[12] = block[BARS]
     row[13] = weight
     row[14] = block[CJK] / n
-    row[15] = kind - H1 + 1 if kind >= H1 and kind <= H6 else 0
+    row[15] = heading_level(kind)
     row[16] = kind == P
     row[17] = kind == LI
     row[18] = kind == TD or kind == TH
@@ -229,10 +229,8 @@ def _write_neighbours(row, b, tag, blocks, groups):
     row[9] = sums.score[sums.group[prv]] / groups.best_score
     row[10] = sums.group[nxt] == g
     row[11] = sums.group[prv] == g
-    kind = tag[blocks[nxt, NODE]]
-    row[12] = kind - H1 + 1 if kind >= H1 and kind <= H6 else 0
-    kind = tag[blocks[prv, NODE]]
-    row[13] = kind - H1 + 1 if kind >= H1 and kind <= H6 else 0
+    row[12] = heading_level(tag[blocks[nxt, NODE]])
+    row[13] = heading_level(tag[blocks[prv, NODE]])
 
 
 @njit(cache=True, nogil=True)
@@ -248,7 +246,7 @@ def _write_places(x, page, tag, blocks, title, groups, relation, late_sign, word
         row = x[b, _O_PLACE:_O_SECTION]
         node = blocks[b, NODE]
         kind = tag[node]
-        heading = kind >= H1 and kind <= H6
+        heading = heading_level(kind) > 0
         after = b > groups.last
         if kind == H1:
             h1_seen += 1
@@ -276,8 +274,7 @@ def _write_places(x, page, tag, blocks, title, groups, relation, late_sign, word
         row[30] = twin_of_best[node] == 3
         row[31] = twin_of_best[node] >= 2
         if heading_at >= 0:
-            other = blocks[heading_at, NODE]
-            row[32] = tag[other] - H1 + 1
+            row[32] = heading_level(tag[blocks[heading_at, NODE]])
             row[33] = b - heading_at
             row[34] = groups.sums.before[b] - groups.sums.before[heading_at]
             row[35] = groups.sums.group[b] == groups.sums.group[heading_at]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from massivetext.extraction.html import CHARS, CJK, ENDS, LINK_CHARS, MAX_SEARCH, NODE, WORDS
-from massivetext.extraction.tags import BLOCKQUOTE, DD, DIR, DL, DT, H1, H6, LI, MENU, OL, PRE, UL, P
+from massivetext.extraction.tags import BLOCKQUOTE, DD, DIR, DL, DT, LI, MENU, OL, PRE, UL, P, heading_level
 from massivetext.kernels import njit
 from massivetext.slots import count_slots, find_slot
 
@@ -95,7 +95,7 @@ def group_of(node, tag, parent):
     """The node that holds a block's siblings."""
     kind = tag[node]
     holds = (
-        kind == P or (kind >= H1 and kind <= H6) or kind == LI or kind == DD or kind == DT or kind == PRE
+        kind == P or heading_level(kind) or kind == LI or kind == DD or kind == DT or kind == PRE
         or kind == BLOCKQUOTE
     )  # fmt: skip
     if not holds:

@@ -27,7 +27,7 @@ from massivetext.extraction.options import DEFAULT, Options
 from massivetext.extraction.prepare import is_xhtml, read
 from massivetext.extraction.render import render
 from massivetext.extraction.structured import structured_text
-from massivetext.extraction.tags import H1, H6
+from massivetext.extraction.tags import heading_level
 from massivetext.extraction.trees import Forest, evaluate
 from massivetext.kernels import njit
 
@@ -194,8 +194,7 @@ def second_values(values, keys, words, tag, blocks, p):
     """Fill the columns of context in values from the first stage's p."""
     heading = np.zeros(len(p), np.bool_)
     for b in range(len(p)):
-        kind = tag[blocks[b, NODE]]
-        heading[b] = kind >= H1 and kind <= H6
+        heading[b] = heading_level(tag[blocks[b, NODE]]) > 0
     threshold = expected_threshold(p, words, LOWEST, HIGHEST, 1.0)
     measure_context(p, words, heading, keys, threshold, values[:, :N_CONTEXT])
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from massivetext.kernels import njit
 
-__all__ = ["TAGS", "hash_table", "hash_word", "look_up", "tag_id"]
+__all__ = ["TAGS", "hash_table", "hash_word", "heading_level", "look_up", "tag_id"]
 
 _BLOCK_TAGS = (
     *("p", "h1", "h2", "h3", "h4", "h5", "h6", "li", "dt", "dd", "pre", "blockquote", "ul", "ol", "dl", "div"),
@@ -84,6 +84,12 @@ TAG_KEYS, TAG_VALUES = hash_table(
 FNV, FNV_PRIME = np.uint64(_OFFSET), np.uint64(_PRIME)
 U32 = np.uint64(32)
 NOTHING = np.uint64(0)
+
+
+@njit(cache=True, nogil=True)
+def heading_level(tag):
+    """Return the level of a heading, 1 to 6; 0 for another tag."""
+    return tag - H1 + 1 if tag >= H1 and tag <= H6 else 0
 
 
 @njit(cache=True, nogil=True)

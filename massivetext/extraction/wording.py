@@ -9,7 +9,7 @@ import numpy as np
 
 from massivetext.extraction.html import END, NODE, START
 from massivetext.extraction.markup import find_end, is_letter, read_name, skip_declaration, skip_tag, starts_markup
-from massivetext.extraction.tags import BR, FIRST_INLINE, FIRST_RAW, FNV, FNV_PRIME, H1, H6, IMG, look_up
+from massivetext.extraction.tags import BR, FIRST_INLINE, FIRST_RAW, FNV, FNV_PRIME, IMG, heading_level, look_up
 from massivetext.extraction.vocabulary import HINT_KEYS, HINT_VALUES, WHOLE
 from massivetext.kernels import njit
 from massivetext.slots import count_slots, find_slot
@@ -211,8 +211,7 @@ def write_copies(hashes, out):
 def heading_hints(page, tag, blocks, out):
     """Fill out (int32[blocks]) with the hints of words in short headings, 0 for other blocks."""
     for b in range(len(blocks)):
-        kind = tag[blocks[b, NODE]]
-        if kind < H1 or kind > H6 or blocks[b, END] - blocks[b, START] > 80:
+        if not heading_level(tag[blocks[b, NODE]]) or blocks[b, END] - blocks[b, START] > 80:
             continue
         hints = np.int64(0)
         h = FNV
