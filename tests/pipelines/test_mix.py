@@ -214,7 +214,7 @@ def test_an_earlier_mixture_goes_and_nothing_that_is_not_in_its_folder(tmp_path:
     for name in (f"old/{shard}", f"gopher/{shard}", "old/notes.txt"):
         (tmp_path / "out" / "mixture" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "out" / "mixture" / name).write_text(name)
-    files = dict.fromkeys((shard, f"../gopher/{shard}"), {})
+    files = {name: {} for name in (shard, f"../gopher/{shard}")}
     write_sealed(
         str(tmp_path / "out/mixture/old/manifest.json"), {"kind": "mixture", "files": files, "counts": {"rows": 3}}
     )
