@@ -3,7 +3,7 @@
     python benchmarks/bench_extraction.py [--data DIR] [--peers] [--fast]
 
 Two sets of annotated pages (see extraction_pages.py). `wcxb`: F1 of bags of lower-case words, `order` the F1 of runs of
-four words, means over pages. `extraction`: a `with` segment found in the extracted text is a true positive, a
+four words, means over pages. `extraction`: a `with` segment in the extracted text is a true positive, a
 `without` segment a false one. The model of a fold has not seen a page of its domains; the second stage is fitted to
 probabilities of first stages that have not seen the page, but may have seen pages of the fold. Tails: of pages to which
 another page's text was added after the article, how much of the added text is kept, and how much of the article lost.

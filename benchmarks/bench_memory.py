@@ -69,11 +69,11 @@ def reader(stream: BinaryIO, *, source: str, counts: Counter[str], **_: Any) -> 
     from massivetext.documents import Record
 
     data, n_pages = stream.read().decode().split("\n")
-    held = pages(Path(data))
+    known_pages = pages(Path(data))
     chosen = random.Random(0)
     step = max(1, int(n_pages) // 1000)
     for number in range(int(n_pages)):
-        page, content_type = held[chosen.randrange(len(held))]
+        page, content_type = known_pages[chosen.randrange(len(known_pages))]
         yield Record(number, page=page, url=f"http://example.org/{number}", content_type=content_type)
         if number % step == 0:
             _SAMPLES.append((number, resident()))

@@ -307,9 +307,9 @@ def read_examples(folder: Path) -> list[Example]:
         for page in group[::every]:
             # Tails come from the page's own fold, so that no fold is fitted to another's text.
             others = [other for other in group if fold_of(other) == fold_of(page)]
-            made = make(page, others, 0)
-            if made is not None:
-                examples.append(example(made, weight))
+            changed_page = make(page, others, 0)
+            if changed_page is not None:
+                examples.append(example(changed_page, weight))
     return examples
 
 

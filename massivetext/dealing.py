@@ -8,7 +8,7 @@ from typing import Any
 
 from massivetext.errors import OutputError, RecipeError
 
-__all__ = ["UNEVEN", "check_rank", "check_uneven", "compare_states", "deal", "own_state", "same_epoch"]
+__all__ = ["UNEVEN", "all_ended", "check_rank", "check_uneven", "compare_states", "deal", "own_state", "same_epoch"]
 
 State = Mapping[str, Any]
 
@@ -30,6 +30,11 @@ def check_uneven(uneven: str) -> None:
         raise RecipeError(f"uneven: {uneven!r}; expected one of {', '.join(UNEVEN)}")
 
 
+def all_ended(states: Sequence[State]) -> bool:
+    """Whether all ranks have ended their epoch: one that has waits for the others, and its next pass begins with theirs."""
+    return all(one.get("ended", False) for one in states)
+
+
 def same_epoch(states: Sequence[State]) -> tuple[int, list[State], bool]:
     """The epoch in which the ranks stand, those of them that have begun it, and whether all have ended it.
 
@@ -46,7 +51,7 @@ def same_epoch(states: Sequence[State]) -> tuple[int, list[State], bool]:
             f"state: the ranks are in the middle of different epochs ({', '.join(map(str, epochs))}); resuming with "
             "another world size takes states that were saved after the same step"
         )
-    return epoch, begun, not behind and all(one.get("ended", False) for one in states)
+    return epoch, begun, not behind and all_ended(states)
 
 
 def compare_states(states: Sequence[State], mark: Mapping[str, object]) -> None:

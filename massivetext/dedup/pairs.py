@@ -21,22 +21,23 @@ def least_overlap(a, b, p, q):
 @njit(cache=True, nogil=True)
 def count_overlap(hashes, i, i_end, j, j_end, need):
     """Members that two ascending runs of `hashes` share, or -1 once `need` is out of reach."""
-    found = np.int64(0)
+    overlap = np.int64(0)
     while i < i_end and j < j_end:
-        if found + min(i_end - i, j_end - j) < need:
+        if overlap + min(i_end - i, j_end - j) < need:
             return np.int64(-1)
         stop = min(min(i_end - i, j_end - j), 32)
         for _ in range(stop):
             x, y = hashes[i], hashes[j]
-            found += x == y
+            overlap += x == y
             i += x <= y
             j += y <= x
-    return found if found >= need else np.int64(-1)
+    return overlap if overlap >= need else np.int64(-1)
 
 
 @njit(cache=True, nogil=True)
 def shares_band(bands, i, j):
-    found = False
+    """Whether two documents have an equal band, which makes them candidates."""
+    is_shared = False
     for k in range(bands.shape[1]):
-        found |= bands[i, k] == bands[j, k]
-    return found
+        is_shared |= bands[i, k] == bands[j, k]
+    return is_shared

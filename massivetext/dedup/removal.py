@@ -61,9 +61,9 @@ def _small(hashes, bounds, bands, fixed, joins, p, q, first, last, partner, over
                 if need > min(size, other) or not shares_band(bands, i, k):
                     continue
                 stats[VERIFICATIONS] += 1
-                found = count_overlap(hashes, bounds[i], bounds[i + 1], bounds[k], bounds[k + 1], need)
-                if found >= 0:
-                    partner[i], overlap[i] = k, found
+                common = count_overlap(hashes, bounds[i], bounds[i + 1], bounds[k], bounds[k + 1], need)
+                if common >= 0:
+                    partner[i], overlap[i] = k, common
                     break
         if partner[i] < 0 and (fixed[i] or joins):
             kept[n_kept] = i

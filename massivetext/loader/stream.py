@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from massivetext.dealing import check_rank, check_uneven, compare_states, deal, own_state, same_epoch
+from massivetext.dealing import all_ended, check_rank, check_uneven, compare_states, deal, own_state, same_epoch
 from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.errors import RecipeError
 from massivetext.loader.blocks import Blocks
@@ -327,8 +327,7 @@ class Loader:
         own = own_state(states, rank=self.rank, world_size=self.world_size)
         self._reading.close()
         if own is not None:
-            # Among the states of all ranks, one that has ended waits for the others: its next pass begins with theirs.
-            self._restore(int(own.get("epoch", 0)), all(one.get("ended", False) for one in states))
+            self._restore(int(own.get("epoch", 0)), all_ended(states))
             self._stand(own["subsets"])
             self._schedule.before, self._schedule.left = float(own.get("before", 0)), own.get("left")
             return

@@ -9,11 +9,10 @@ from typing import Any
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from torch.utils.data._utils.collate import default_convert
 
+from massivetext.dealing import State, all_ended
 from massivetext.loader.passes import Passes
 
 __all__ = ["TorchDataset", "TorchLoader"]
-
-State = Mapping[str, Any]
 
 
 class TorchDataset(IterableDataset):
@@ -47,8 +46,7 @@ class TorchDataset(IterableDataset):
     def states(self, states: list[State]) -> None:
         self._states, self._states_at = states, self._passes.count()
         if states:
-            has_ended = all(one.get("ended", False) for one in states)
-            self.set_epoch(max(int(one.get("epoch", 0)) for one in states) + has_ended)
+            self.set_epoch(max(int(one.get("epoch", 0)) for one in states) + all_ended(states))
 
     def set_epoch(self, epoch: int) -> None:
         """Have the next iteration be `epoch`, from 0 on, and those behind it count on from there."""
@@ -72,8 +70,7 @@ class TorchDataset(IterableDataset):
         own = [state for state in self.states if (state["rank"], state["world_size"]) == (rank, size)]
         if self.states and number == self._states_at:
             # A worker that has ended, while others have not, has nothing more to give in this epoch.
-            has_ended = all(state.get("ended", False) for state in self.states)
-            reader.load_state_dict([{**own[0], "ended": has_ended}] if own else self.states)
+            reader.load_state_dict([{**own[0], "ended": all_ended(self.states)}] if own else self.states)
         reader.set_epoch(self._passes.epoch(number))
         return reader
 

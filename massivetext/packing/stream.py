@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from massivetext.dealing import check_rank, check_uneven, compare_states, deal, own_state, same_epoch
+from massivetext.dealing import all_ended, check_rank, check_uneven, compare_states, deal, own_state, same_epoch
 from massivetext.errors import LimitError, RecipeError
 from massivetext.mixture.allotment import generator
 from massivetext.mixture.plan import Available, plan
@@ -323,8 +323,7 @@ class Sequences:
         compare_states(states, self._mark)
         own = own_state(states, rank=self.rank, world_size=self.world_size)
         if own is not None:
-            # Among the states of all ranks, one that has ended waits for the others: its next pass begins with theirs.
-            epoch, begun, has_ended = int(own.get("epoch", 0)), [own], all(one.get("ended", False) for one in states)
+            epoch, begun, has_ended = int(own.get("epoch", 0)), [own], all_ended(states)
         else:
             epoch, begun, has_ended = same_epoch(states)
         self._begin(epoch)
