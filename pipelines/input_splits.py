@@ -1,6 +1,7 @@
 """Input splits: what one task of the per-document pass reads.
 
-A part is a range of one large file, or some small files together. Which ones depends on their names and bytes alone:
+A part is a range of one large file, or some small files together. (Large compressed files are split later, at their
+members: pipelines/member_index.py.) Which ones depends on their names and bytes alone:
 the files of a subset are gone through in the order of their sources, and a pack is closed where it has half of
 PACK_BYTES and a hash of the next file's name says so. So a file that is new, gone or longer than before changes the
 packs beside it and no others.
@@ -45,7 +46,8 @@ class File(NamedTuple):
 @dataclass(frozen=True)
 class Part:
     """A range of one source file, whose `path`, `source` and `stamp` it has as `File` does; or several small files,
-    each read whole, of which the first one gives `path` and `source`."""
+    each read whole, of which the first one gives `path` and `source`. member_range: what is read of a compressed file
+    that is split at its members."""
 
     subset: str
     format: str
@@ -58,6 +60,7 @@ class Part:
     fields: Mapping[str, str]
     stamp: int = 0
     files: tuple[File, ...] = ()
+    member_range: readers.MemberRange | None = None
 
     @property
     def name(self) -> str:

@@ -36,6 +36,7 @@ from pipelines.deduplicate import deduplicate
 from pipelines.engines import check, open_engine
 from pipelines.engines.engine import Engine, Execution
 from pipelines.input_splits import Part, find_parts, source_warnings
+from pipelines.member_index import split_at_members
 from pipelines.mix import check_weights, mix
 from pipelines.recipe import Isolation, Recipe, ledger_schema
 from pipelines.run_folder.folder import Folder
@@ -49,6 +50,7 @@ from pipelines.tasks import Marker, PartTask, read_markers
 from pipelines.transforms.final_ledger import LedgerTask
 from pipelines.transforms.part_tests import write_frequent
 from pipelines.transforms.refuse_removed import removal_mark
+from pipelines.transforms.run_steps import RunSteps
 
 __all__ = ["COMMANDS", "Outcome", "Reporter", "part_tasks", "run", "run_stages"]
 
@@ -129,6 +131,7 @@ def run(
             Timed(reporter, folder.path("work", "runs.json"), execution) as timed,
             open_engine(execution) as engine,
         ):
+            parts = _Job(recipe, folder, engine, timed, outcome).split(parts)
             run_stages(recipe, folder, parts, engine, timed, outcome, through)
             timed.spent(engine.spent)
     if outcome.n_done == 0:
@@ -168,6 +171,10 @@ class _Job:
     engine: Engine
     reporter: Reporter
     outcome: Outcome
+
+    def split(self, parts: Sequence[Part]) -> list[Part]:
+        """Return the parts, of which large compressed files are split at their members."""
+        return split_at_members(self.folder, parts, lambda tasks: self._run("split", RunSteps(), tasks))
 
     def curate(self, parts: Sequence[Part]) -> tuple[list[PartTask], list[Marker]]:
         recipe, folder = self.recipe, self.folder
@@ -297,7 +304,8 @@ def _marks(part: Part) -> list[Any]:
     """What tells a part from another one, or from itself before a file of it was written anew."""
     if part.files:
         return [part.format, dict(part.fields), [file[1:] for file in part.files]]
-    return [part.source, part.format, part.start, part.stop, part.n_bytes, part.stamp, dict(part.fields)]
+    marks = [part.source, part.format, part.start, part.stop, part.n_bytes, part.stamp, dict(part.fields)]
+    return marks if part.member_range is None else [*marks, *part.member_range]
 
 
 def _ledger_fingerprint(

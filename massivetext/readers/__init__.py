@@ -29,10 +29,12 @@ from typing import IO, Any
 from massivetext import storage
 from massivetext.documents import Record
 from massivetext.errors import RecipeError, SourceError
-from massivetext.readers.reader import Reader
+from massivetext.readers.reader import MemberRange, Members, Reader
 
 __all__ = [
     "FORMATS",
+    "MemberRange",
+    "Members",
     "Reader",
     "faults",
     "find",
@@ -206,8 +208,20 @@ def read_part(
     stop: int,
     options: Mapping[str, str] | None = None,
     counts: MutableMapping[str, int] | None = None,
+    members: MemberRange | None = None,
 ) -> Iterator[Record]:
-    """`read` of a path that is opened and closed here."""
+    """`read` of a path that is opened and closed here; or of a range of a compressed file's members, if one is named
+    (`massivetext.readers.members`) in place of start and stop."""
+    if members is not None and (splits := get(format).members) is not None:
+        with storage.open_input(path) as stream:
+            yield from splits.read(
+                stream,
+                members=members,
+                source=path,
+                options=options or {},
+                counts=Counter() if counts is None else counts,
+            )
+        return
     if format == "repositories":
         from massivetext.readers import repositories
 

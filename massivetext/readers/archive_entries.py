@@ -13,7 +13,7 @@ from massivetext.readers.compression import DamagedError
 from massivetext.readers.fields import MAX_PAGE
 from massivetext.text import clean, decode
 
-__all__ = ["MAX_BODY", "WARC_START", "Archive", "Entry"]
+__all__ = ["MAX_BODY", "WARC_START", "Archive", "Entry", "begins_arc_record"]
 
 _HEADER = 1 << 20
 _LINE = 1 << 16
@@ -56,11 +56,15 @@ class Entry(NamedTuple):
 class Archive:
     """Decompressed content with a cursor. A gap ends it as the end of the file does, until `resume`."""
 
-    def __init__(self, stream: IO[bytes], source: str, counts: MutableMapping[str, int]) -> None:
+    def __init__(
+        self, stream: IO[bytes], source: str, counts: MutableMapping[str, int], start: int = 0, content: int = 0
+    ) -> None:
         stream.seek(0)
         self.stream, self.source = stream, source
         self.is_plain = compression.detect(stream.read(16)) is None
-        self.blocks = compression.blocks(stream, source=source, recover=True, counts=counts)
+        self.blocks = compression.resumed(
+            stream, source=source, recover=True, counts=counts, start=start, content=content
+        )
         self.counts = counts
         self.gap_reason = "corrupt"
         self.plain_from: int | None = 0 if self.is_plain else None
@@ -361,6 +365,12 @@ class Archive:
             stamp = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}T{stamp[8:10]}:{stamp[10:12]}:{stamp[12:]}Z"
         record_kind = "warcinfo" if url.startswith(b"filedesc:") else "response"
         return Entry(record_kind, _word(decode(url)[0]), stamp, kind.decode("latin-1"), body, not is_whole)
+
+
+def begins_arc_record(data: bytes) -> bool:
+    """Whether the first line of an ARC record stands at the beginning of these bytes."""
+    line, end, _ = data.partition(b"\n")
+    return bool(end) and _ARC.match(data) is not None and _arc_fields(line) is not None
 
 
 def _arc_fields(line: bytes) -> tuple[bytes, bytes, bytes, int] | None:

@@ -9,9 +9,9 @@ from massivetext import storage
 from massivetext.documents import Record
 from massivetext.readers import jsonl, parquet
 from massivetext.readers.fields import CODE
-from massivetext.readers.reader import Reader
+from massivetext.readers.reader import MemberRange, Members, Reader
 
-__all__ = ["READER", "read", "split"]
+__all__ = ["READER", "read", "read_members", "split"]
 
 
 def read(
@@ -27,6 +27,18 @@ def read(
     stream.seek(0)
     table = parquet if stream.read(4) == parquet.MAGIC else jsonl
     yield from table.read(stream, start=start, stop=stop, source=source, options=options, counts=counts, defaults=CODE)
+
+
+def read_members(
+    stream: IO[bytes],
+    *,
+    members: MemberRange,
+    source: str,
+    options: Mapping[str, str],
+    counts: MutableMapping[str, int],
+) -> Iterator[Record]:
+    """The records of `read` whose lines start in a range of the members of compressed JSON lines."""
+    yield from jsonl.read_members(stream, members=members, source=source, options=options, counts=counts, defaults=CODE)
 
 
 def split(path: str, size: int, target_bytes: int) -> list[tuple[int, int]]:
@@ -45,4 +57,5 @@ READER = Reader(
     extensions=(".jsonl", ".json", ".parquet"),
     fields=CODE,
     split=split,
+    members=Members(read_members, jsonl.fits),
 )

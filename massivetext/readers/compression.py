@@ -17,7 +17,19 @@ from typing import IO, Any, NamedTuple
 
 from massivetext.errors import SourceError
 
-__all__ = ["BOMB_BYTES", "BOMB_RATIO", "Block", "DamagedError", "Plain", "blocks", "decode", "detect", "pieces"]
+__all__ = [
+    "BOMB_BYTES",
+    "BOMB_RATIO",
+    "Block",
+    "DamagedError",
+    "Plain",
+    "blocks",
+    "decode",
+    "detect",
+    "magic",
+    "pieces",
+    "resumed",
+]
 
 BOMB_BYTES = 1 << 30
 BOMB_RATIO = 250
@@ -119,9 +131,61 @@ def blocks(
     yield from _Members(stream, kind, source, recover, {} if counts is None else counts, start).blocks()
 
 
-def _input(stream: IO[bytes], source: str) -> bytes:
+def magic(kind: str) -> re.Pattern[bytes]:
+    """The pattern of the bytes that a member of this compression starts with."""
+    return _MEMBER[kind]
+
+
+def resumed(
+    stream: IO[bytes],
+    *,
+    source: str,
+    recover: bool = False,
+    counts: MutableMapping[str, int] | None = None,
+    start: int,
+    content: int | None = None,
+) -> Iterator[Block]:
+    """The decompressed content from a member in the middle of a file on: what `blocks` of the whole file gives from
+    there on, fault for fault, if nothing is wrong with the file before it.
+
+    Args:
+        stream: the file as stored, which is compressed.
+        source: its name, for messages.
+        recover: as in `blocks`.
+        counts: as in `blocks`.
+        start: the byte at which a member starts.
+        content: decompressed bytes before it, which count for the limit of a bomb; None if they are not known, and only
+            what follows counts.
+
+    Raises:
+        DamagedError: after all that can be read.
+    """
+    counts = {} if counts is None else counts
+    if start == 0:
+        yield from blocks(stream, source=source, recover=recover, counts=counts)
+        return
+    stream.seek(0)
+    kind = detect(stream.read(_LONGEST_MAGIC)) or "gzip"
+    dictionary = None
+    if kind == "zstd":
+        stream.seek(0)
+        beginning = _Members(stream, kind, source, recover, {})
+        if beginning._find_member() and beginning.pending[:4] == _DICTIONARY:
+            beginning._skippable()
+            dictionary = beginning.dictionary
+    stream.seek(start)
+    members = _Members(stream, kind, source, recover, counts, start)
+    # What follows a fault depends on where blocks of input end: at the same bytes as in a read of the whole file.
+    members.n_read = _READ - start % _READ
+    members.is_resumed, members.dictionary = True, dictionary
+    if content is not None:
+        members.origin, members.given = 0, content
+    yield from members.blocks()
+
+
+def _input(stream: IO[bytes], source: str, n: int = _READ) -> bytes:
     try:
-        return stream.read(_READ)
+        return stream.read(n)
     except OSError as error:
         raise DamagedError("unreadable", f"{source}: cannot be read to its end: {error.strerror or error}") from error
 
@@ -142,6 +206,8 @@ class _Members:
         self.stream, self.kind, self.source, self.recover, self.counts = stream, kind, source, recover, counts
         self.pending, self.position, self.given = b"", position, 0
         self.origin = position
+        self.n_read = _READ
+        self.is_resumed = False
         self.dictionary: Any = None
         self.is_whole = False
 
@@ -187,9 +253,10 @@ class _Members:
     def _fill(self, n: int) -> bool:
         """At least n bytes pending, if the file has them."""
         while len(self.pending) < n:
-            data = _input(self.stream, self.source)
+            data = _input(self.stream, self.source, self.n_read)
             if not data:
                 return False
+            self.n_read = _READ
             self.pending += data
         return True
 
@@ -297,7 +364,7 @@ class _Members:
         import zstandard
 
         self._fill(8)
-        is_dictionary = self.pending[:4] == _DICTIONARY and self.position == self.origin
+        is_dictionary = self.pending[:4] == _DICTIONARY and self.position == self.origin and not self.is_resumed
         left = int.from_bytes(self.pending[4:8], "little")
         self._drop(8)
         if is_dictionary and left <= _MEMORY:

@@ -19,8 +19,18 @@ from massivetext.readers import containers
 from massivetext.readers.compression import DamagedError
 from massivetext.readers.fields import DOCUMENT, MAX_TEXT, Fields, option
 from massivetext.readers.kinds import HEAD, kind_of, skipped
-from massivetext.readers.lines import Line, content, failed, head, is_divisible, lines, member_record
-from massivetext.readers.reader import Reader
+from massivetext.readers.lines import (
+    Line,
+    content,
+    failed,
+    fits_members,
+    head,
+    is_divisible,
+    lines,
+    member_lines,
+    member_record,
+)
+from massivetext.readers.reader import MemberRange, Members, Reader
 
 _loads: Callable[[bytes], Any] = json.loads
 try:  # Reading JSON lines takes 1.4 to 1.6 times as long with the standard library's parser.
@@ -30,7 +40,7 @@ try:  # Reading JSON lines takes 1.4 to 1.6 times as long with the standard libr
 except ImportError:
     pass
 
-__all__ = ["READER", "is_stream", "names", "read", "split", "values"]
+__all__ = ["READER", "fits", "is_stream", "names", "read", "read_members", "split", "values"]
 
 _EXTENSIONS = (".jsonl", ".json", ".ndjson", ".jsonlines", ".geojsonl")
 _STREAM = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*(?:[{\]]|\Z)|\{[ \t]*\r?\n)")
@@ -81,6 +91,25 @@ def read(
             begin, end = member.range(start, stop)
             items = lines(member.stream, start=begin, stop=end, source=source, counts=counts)
         yield from _records(items, fields, encoding, member.base, counts)
+
+
+def read_members(
+    stream: IO[bytes],
+    *,
+    members: MemberRange,
+    source: str,
+    options: Mapping[str, str],
+    counts: MutableMapping[str, int],
+    defaults: Mapping[str, str] = DOCUMENT,
+) -> Iterator[Record]:
+    """The records of `read` whose lines start in a range of a compressed file's members."""
+    items = member_lines(stream, members, source=source, counts=counts)
+    yield from _records(items, Fields(options, defaults), option(options, "encoding"), 0, counts)
+
+
+def fits(first: bytes) -> bool:
+    """Whether a compressed file whose content begins so is one of JSON lines, which can be split at its members."""
+    return fits_members(first) and not is_stream(first)
 
 
 def is_stream(first: bytes) -> bool:
@@ -367,4 +396,5 @@ READER = Reader(
     fields=DOCUMENT,
     options={"encoding": "the encoding of files that are not UTF-8, such as cp1252"},
     split=split,
+    members=Members(read_members, fits),
 )

@@ -15,7 +15,7 @@ from massivetext.readers.compression import DamagedError
 from massivetext.readers.encodings import bom
 from massivetext.readers.fields import MAX_TEXT, option
 from massivetext.readers.kinds import HEAD, kind_of, skipped
-from massivetext.readers.reader import Reader
+from massivetext.readers.reader import MemberRange, Members, Reader
 from massivetext.readers.splitting import by_lines
 from massivetext.text import clean, decode
 
@@ -25,11 +25,14 @@ __all__ = [
     "bom",
     "content",
     "failed",
+    "fits_members",
     "head",
     "is_divisible",
     "lines",
+    "member_lines",
     "member_record",
     "read",
+    "read_members",
     "wide_encoding",
 ]
 
@@ -102,14 +105,36 @@ def read(
             continue
         fallback = None if encoding else _encoding_of_head(first)
         begin, end = member.range(start, stop)
-        for line in lines(member.stream, start=begin, stop=end, source=source, counts=counts):
-            if line.damage or line.data is None:
-                yield failed(line, member.base)
-            elif line.data.isspace() or not line.data:
-                counts["blank"] = counts.get("blank", 0) + 1
-            else:
-                text, n_replaced = _decoded(line.data, encoding, fallback)
-                yield Record(member.base + line.offset, text.rstrip("\n"), n_replaced=n_replaced)
+        items = lines(member.stream, start=begin, stop=end, source=source, counts=counts)
+        yield from _records(items, encoding, fallback, member.base, counts)
+
+
+def read_members(
+    stream: IO[bytes],
+    *,
+    members: MemberRange,
+    source: str,
+    options: Mapping[str, str],
+    counts: MutableMapping[str, int],
+) -> Iterator[Record]:
+    """The records of `read` whose lines start in a range of a compressed file's members."""
+    encoding = option(options, "encoding")
+    fallback = None if encoding else _encoding_of_head(head(stream, source, 1 << 16))
+    items = member_lines(stream, members, source=source, counts=counts)
+    yield from _records(items, encoding, fallback, 0, counts)
+
+
+def _records(
+    items: Iterator[Line], encoding: str | None, fallback: str | None, base: int, counts: MutableMapping[str, int]
+) -> Iterator[Record]:
+    for line in items:
+        if line.damage or line.data is None:
+            yield failed(line, base)
+        elif line.data.isspace() or not line.data:
+            counts["blank"] = counts.get("blank", 0) + 1
+        else:
+            text, n_replaced = _decoded(line.data, encoding, fallback)
+            yield Record(base + line.offset, text.rstrip("\n"), n_replaced=n_replaced)
 
 
 def member_record(member: containers.Member) -> Record:
@@ -163,6 +188,23 @@ def lines(
         later = _split(_range(stream, start - 1, source), start - 1, stop, limit)
         next(later, None)
         yield from later
+
+
+def member_lines(
+    stream: IO[bytes], members: MemberRange, *, source: str, counts: MutableMapping[str, int], limit: int = MAX_TEXT
+) -> Iterator[Line]:
+    """The lines that start in a range of a compressed file's members, as `lines` of the whole file gives them."""
+    blocks = compression.resumed(stream, source=source, counts=counts, start=members.start, content=members.content)
+    lines_from_cut = _split(compression.pieces(blocks), members.content, members.content_stop, limit)
+    if not members.is_line_start:
+        # The end of a line that belongs to the range before. If it ends behind this range too, no line starts here.
+        next(lines_from_cut, None)
+    yield from lines_from_cut
+
+
+def fits_members(first: bytes) -> bool:
+    """Whether the lines of a compressed file whose content begins so can be found from the start of any member."""
+    return kind_of(first) is None and wide_encoding(first) is None and not containers.is_tar(first[:512])
 
 
 def _range(stream: IO[bytes], start: int, source: str) -> Iterator[bytes]:
@@ -228,5 +270,6 @@ READER = Reader(
     splits="bytes",
     extensions=_EXTENSIONS,
     split=by_lines,
+    members=Members(read_members, fits_members),
     options={"encoding": "the encoding of all files, such as cp1252"},
 )

@@ -8,6 +8,7 @@ each that is lost. See docs/readers.md for how the three compare.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import replace
@@ -16,13 +17,13 @@ from typing import IO
 from massivetext.documents import Record
 from massivetext.errors import LimitError, SourceError
 from massivetext.readers import http
-from massivetext.readers.archive_entries import MAX_BODY, WARC_START, Archive, Entry
+from massivetext.readers.archive_entries import MAX_BODY, WARC_START, Archive, Entry, begins_arc_record
 from massivetext.readers.compression import DamagedError
 from massivetext.readers.fields import MAX_PAGE
-from massivetext.readers.reader import Reader
+from massivetext.readers.reader import MemberRange, Members, Reader
 from massivetext.text import clean, decode
 
-__all__ = ["READER", "WET", "read"]
+__all__ = ["READER", "WET", "read", "read_members"]
 
 _UNLISTED = frozenset(("warcinfo", "request", "metadata", "continuation"))
 WAITING_BYTES = 64 << 20
@@ -45,8 +46,25 @@ def read(
     `failed.truncated`, `failed.corrupt`, `failed.bomb`. Raises DamagedError for a file that is cut short or has corrupt
     members, after all else, and SourceError for one that is no archive.
     """
+    yield from _read(Archive(stream, source, counts), source, counts, None)
+
+
+def read_members(
+    stream: IO[bytes],
+    *,
+    members: MemberRange,
+    source: str,
+    options: Mapping[str, str],
+    counts: MutableMapping[str, int],
+) -> Iterator[Record]:
+    """Read the records of `read` that start in a range of a compressed archive's members."""
+    archive = Archive(stream, source, counts, members.start, members.content)
+    yield from _read(archive, source, counts, members.stop)
+
+
+def _read(archive: Archive, source: str, counts: MutableMapping[str, int], stop: int | None) -> Iterator[Record]:
     segments = _Segments(counts)
-    for offset, entry, damage in _entries(stream, source, counts):
+    for offset, entry, damage in _entries(archive, source, counts, stop):
         yield from segments.add(offset, entry, damage)
     yield from segments.rest()
     if segments.error is not None:
@@ -54,14 +72,15 @@ def read(
 
 
 def _entries(
-    stream: IO[bytes], source: str, counts: MutableMapping[str, int]
+    archive: Archive, source: str, counts: MutableMapping[str, int], stop: int | None
 ) -> Iterator[tuple[int, Entry | SourceError | None, str | None]]:
-    """(offset, entry, damage) of each record; the entry is None for one that cannot be read, and damage says why. What
-    is wrong with the file comes last, as an error in place of an entry."""
-    archive = Archive(stream, source, counts)
+    """(offset, entry, damage) of each record before the byte `stop`; the entry is None for one that cannot be read, and
+    damage says why. What is wrong with the file comes last, as an error in place of an entry."""
     offset, n_entries = -1, 0
     while True:
         is_at_end = archive.skip_blank()
+        if stop is not None and not is_at_end and archive.offset() >= stop:
+            return
         offset = max(offset + 1, archive.offset())
         if is_at_end:
             if archive.gap is None:
@@ -225,12 +244,43 @@ def _record(offset: int, entry: Entry, counts: MutableMapping[str, int]) -> Reco
     return Record(offset, None, payload, url, date, content_type and clean(content_type))
 
 
+_START = re.compile(rb"WARC/\d{1,3}\.\d{1,3}\r?\n")
+_SEGMENT = (b"warc-segment-", re.compile(rb"\nwarc-segment-(?:number|origin-id|total-length)[ \t]*:"))
+_WARC_IN_ARC = (b"warc/", re.compile(rb"(?:\A|\n)warc/\d"))
+
+
+def _is_warc(first: bytes) -> bool:
+    """Whether an archive begins so whose members are WARC records."""
+    return _START.match(first) is not None
+
+
+def _begins_record(before: bytes, data: bytes) -> bool:
+    """Whether a member that begins so begins a record, and the headers of the record before it have ended."""
+    return before.endswith((b"\n\r\n", b"\n\n")) and _START.match(data) is not None
+
+
+def _begins_arc_record(before: bytes, data: bytes) -> bool:
+    """Whether a member that begins so begins a record, and the line before it has ended."""
+    return before.endswith(b"\n") and begins_arc_record(data)
+
+
 READER = Reader(
     name="warc",
     read=read,
     record="a response, resource, conversion or revisit",
     offset="byte of the file where it, or its compressed member, starts",
     extensions=(".warc", ".arc"),
+    members=Members(
+        read_members,
+        _is_warc,
+        _begins_record,
+        _SEGMENT,
+        recover=True,
+        by_member=True,
+        otherwise=Members(
+            read_members, begins_arc_record, _begins_arc_record, _WARC_IN_ARC, recover=True, by_member=True
+        ),
+    ),
     signature=lambda head: WARC_START.match(head) is not None or head.startswith(b"filedesc:"),
 )
 WET = replace(READER, name="wet", extensions=(".wet", ".warc.wet"))

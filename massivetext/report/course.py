@@ -66,7 +66,13 @@ def course(folder: str) -> dict[str, Any]:
 
 def _timed(run: dict[str, Any]) -> dict[str, Any]:
     """A run with `seconds` in all, and for each stage its `rate` a second in the unit that its weight has."""
-    units = {"curate": "bytes of input", "decontaminate": "records", "ledger": "records", "mix": "rows"}
+    units = {
+        "split": "bytes of input",
+        "curate": "bytes of input",
+        "decontaminate": "records",
+        "ledger": "records",
+        "mix": "rows",
+    }
     stages = []
     for stage in run["stages"]:
         seconds, done = stage["seconds"], stage["weight_done"]

@@ -17,6 +17,7 @@ from massivetext.documents import Record, document_id
 from massivetext.errors import DependencyError, OutputError, RecipeError, SourceError
 from massivetext.removed import held_removed
 from pipelines.input_splits import File, Part, ranges_of, split_files
+from pipelines.member_index import may_split, split_here
 from pipelines.run_folder.part_files import write_files
 from pipelines.tasks import PartTask, task_begins
 from pipelines.transforms.base import Counters
@@ -55,11 +56,23 @@ class ReadDocuments(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, source: Any) -> beam.PCollection[pa.RecordBatch]:
         if self.path:
-            tasks = [
-                PartTask(part, "", "", "") for part in split_files(self.path, self.format, self.subset, self.fields)
-            ]
-            source = source | "Parts" >> beam.Create(tasks) | "Spread" >> beam.Reshuffle()
+            parts = split_files(self.path, self.format, self.subset, self.fields)
+            if any(map(may_split, parts)):
+                files = source | "Files" >> beam.Create(parts) | "SpreadFiles" >> beam.Reshuffle()
+                tasks = files | "Parts" >> beam.FlatMap(_split_tasks).with_output_types(PartTask)
+            else:
+                tasks = source | "Parts" >> beam.Create([_task(part) for part in parts])
+            source = tasks | "Spread" >> beam.Reshuffle()
         return source | "Read" >> beam.ParDo(_ReadPart()).with_output_types(pa.RecordBatch)
+
+
+def _task(part: Part) -> PartTask:
+    return PartTask(part, "", "", "")
+
+
+def _split_tasks(part: Part) -> list[PartTask]:
+    """The tasks of a part, which is split if it is a large compressed file of many members."""
+    return [_task(piece) for piece in split_here(part)]
 
 
 class _ReadPart(beam.DoFn):  # type: ignore[misc]
@@ -118,7 +131,8 @@ def _records(task: PartTask, counts: Counter[str], failures: list[str]) -> Itera
         except SourceError as error:
             text = str(error)
             failures.append(text if text.startswith(f"{file.path}: ") else f"{file.path}: {text}")
-            if n == 0:
+            # Of a compressed file that was split, the first part stands for a file without records.
+            if n == 0 and (task.part.member_range is None or task.part.split == 0):
                 yield file.source, Record(task.part.start, outcome="failed", reason="failed.unreadable")
         except (DependencyError, OutputError, RecipeError):
             raise  # no file is to blame
@@ -163,7 +177,15 @@ def _read(part: Part, file: File, counts: Counter[str]) -> Iterator[Record]:
     """What the reader of the part's format gives: of a packed file all of it, else the part's range."""
     ranges = ranges_of(file.path, part.format, file.n_bytes) if part.files else [(part.start, part.stop)]
     for start, stop in ranges:
-        yield from readers.read_part(file.path, part.format, start=start, stop=stop, options=part.fields, counts=counts)
+        yield from readers.read_part(
+            file.path,
+            part.format,
+            start=start,
+            stop=stop,
+            options=part.fields,
+            counts=counts,
+            members=part.member_range,
+        )
 
 
 def _batches(records: Iterator[Sourced]) -> Iterator[list[Sourced]]:
