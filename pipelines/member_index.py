@@ -21,7 +21,7 @@ from pipelines.input_splits import Part
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import Marker
 
-__all__ = ["SPAN", "IndexTask", "may_split", "split_at_members", "split_here"]
+__all__ = ["SPAN", "IndexTask", "may_split", "split_at_members", "split_here", "stretches_of"]
 
 VERSION = 1
 """Of the index. Another version scans all files again, and may split them elsewhere."""
@@ -111,7 +111,7 @@ def split_at_members(folder: Folder, parts: Sequence[Part], run: RunTasks) -> li
     for tasks_of in _ROUNDS:
         tasks = [(file, task) for file in files.values() for task in tasks_of(file)]
         for (file, task), marker in zip(tasks, run([task for _, task in tasks]) if tasks else ()):
-            file.stretches[task.number : task.number + len(task.ranges)] = _stretches(marker)
+            file.stretches[task.number : task.number + len(task.ranges)] = stretches_of(marker)
     return [
         piece for number, part in enumerate(parts) for piece in (files[number].parts() if number in files else [part])
     ]
@@ -174,10 +174,11 @@ _ROUNDS = (_File.first_task, _File.other_tasks, _File.tasks_again)
 
 def may_split(part: Part) -> bool:
     """Whether a part is a whole file, larger than a range, of a format that is read by members where it can be."""
-    is_whole = not part.files and part.split == 0 and (part.start, part.stop) == (0, part.n_bytes)
+    is_whole = not part.files and part.member_range is None and (part.start, part.stop) == (0, part.n_bytes)
     return is_whole and part.n_bytes > readers.TARGET_BYTES and readers.get(part.format).members is not None
 
 
-def _stretches(marker: Marker) -> Iterator[Stretch]:
+def stretches_of(marker: Marker) -> Iterator[Stretch]:
+    """Yield what a task's marker says of each of its ranges."""
     for first, after, n_content, cut, top, excess, is_clean in marker.counts["stretches"]:
         yield Stretch(first, after, n_content, Cut(*cut) if cut else None, top, excess, is_clean)

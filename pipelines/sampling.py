@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from massivetext import storage
@@ -16,10 +17,14 @@ from pipelines.engines.engine import Execution
 from pipelines.engines.local import LocalEngine
 from pipelines.input_splits import Part, find_parts
 from pipelines.main import Outcome, Reporter, run_stages
+from pipelines.member_index import IndexTask
 from pipelines.mix import weights_of
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
+from pipelines.sampled_members import drawn_pieces, probable_pieces, with_whole_files
 from pipelines.stages import testset_index
+from pipelines.tasks import Marker, read_markers
+from pipelines.transforms.run_steps import RunSteps
 
 __all__ = ["forecast_run"]
 
@@ -31,8 +36,8 @@ def forecast_run(recipe: Recipe, execution: Execution, reporter: Reporter, *, sa
 
     The temporary folder is removed again, whatever happens. sample: about how many parts are read.
     """
-    parts = find_parts(recipe)
-    drawn = draw(parts, sample, recipe.seed)
+    whole = find_parts(recipe)
+    parts = probable_pieces(whole)
     temporary = make_scratch("plan")
     try:
         folder = Folder(os.path.join(temporary, "out"))
@@ -40,6 +45,7 @@ def forecast_run(recipe: Recipe, execution: Execution, reporter: Reporter, *, sa
         engine = LocalEngine(Execution(workers=width, memory=execution.memory))
         engine.keep_costs = True
         with engine:
+            drawn = drawn_pieces(folder, whole, draw(parts, sample, recipe.seed), partial(_scan, engine))
             outcome, mixed_tokens, mixed_bytes = _go_through(recipe, folder, drawn, engine, reporter)
         looked = [look(folder.root, part) for part in drawn]
         index = testset_index(folder.root)
@@ -56,7 +62,14 @@ def forecast_run(recipe: Recipe, execution: Execution, reporter: Reporter, *, sa
         mixed_bytes,
         lambda part: folder.marker("curate", part.subset, part.name),
     )
+    parts = with_whole_files(parts, drawn)
     return forecast(recipe, parts, taken, weights=weights_of(recipe), workers=execution.workers)
+
+
+def _scan(engine: LocalEngine, tasks: Sequence[IndexTask]) -> list[Marker]:
+    """Scan ranges of compressed files, and return what was found."""
+    engine.run(RunSteps(), tasks)
+    return [marker for marker in read_markers([task.marker for task in tasks]) if marker is not None]
 
 
 def _go_through(

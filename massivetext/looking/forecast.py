@@ -38,7 +38,13 @@ UNITS = ("records", "documents", "passing", "passing_bytes", "tokens")
 
 _DOCUMENTS = pa.array(["kept", "rejected"])
 _WORK = ("work/ledger", "work/evidence", "work/contamination")
-_STAGES = {"PartTask": "curate", "Step": "deduplicate", "LedgerTask": "decontaminate", "ShardTask": "mix"}
+_STAGES = {
+    "IndexTask": "split",
+    "PartTask": "curate",
+    "Step": "deduplicate",
+    "LedgerTask": "decontaminate",
+    "ShardTask": "mix",
+}
 # Two-sided 95 % of Student's t by degrees of freedom; above the last, the normal's is near enough.
 _T = (
     math.nan,
@@ -263,6 +269,9 @@ def _time(sample: Sample, parts: Sequence[Any], workers: int, mixture: Mapping[s
     width = min(workers, os.cpu_count() or 1)
     grown = sum(part.n_bytes for part in parts) / max(1, sum(part.n_bytes for part in drawn))
     later = {name: seconds[name] * grown for name in ("deduplicate", "decontaminate")}
+    if seconds["split"]:
+        scanned = sum(cost.weight for cost in costs_by_marker.values() if _STAGES[cost.stage] == "split")
+        later["split"] = seconds["split"] / max(1, scanned) * _split_bytes(parts, drawn)
     later["mix"] = seconds["mix"] * mixture["tokens"] / mixed if mixed else 0.0
     processes: dict[int, list[float]] = {}
     for cost in costs_by_marker.values():
@@ -277,6 +286,18 @@ def _time(sample: Sample, parts: Sequence[Any], workers: int, mixture: Mapping[s
         "hours": elapsed / 3600,
         "longest_part_seconds": max(costs, default=0.0),
     }
+
+
+def _split_bytes(parts: Sequence[Any], drawn: Sequence[Any]) -> float:
+    """Bytes of compressed files that are split at their members: of each subset the share that they have of what was
+    drawn of it."""
+    split: dict[str, list[int]] = {}
+    for part in drawn:
+        sums = split.setdefault(part.subset, [0, 0])
+        sums[0] += part.n_bytes if part.member_range is not None else 0
+        sums[1] += part.n_bytes
+    shares = {name: of_members / max(1, whole) for name, (of_members, whole) in split.items()}
+    return sum(part.n_bytes * shares.get(part.subset, 0.0) for part in parts)
 
 
 def _makespan(costs: Sequence[float], width: int) -> float:
