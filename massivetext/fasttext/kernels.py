@@ -420,22 +420,6 @@ def mean_row(data, start, end, network, scratch, hashes):
     return count
 
 
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 @njit(cache=True, nogil=True)
 def _word_rows(network, scratch, text, offsets, out):
     """Fill `offsets` and, as far as it reaches, `out`; return how many rows there are."""
