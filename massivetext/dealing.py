@@ -31,7 +31,7 @@ def check_uneven(uneven: str) -> None:
 
 
 def all_ended(states: Sequence[State]) -> bool:
-    """Whether all ranks have ended their epoch: one that has waits for the others, as its next pass begins with theirs."""
+    """Whether all ranks have ended their epoch: one that has waits for the others, for they begin anew together."""
     return all(one.get("ended", False) for one in states)
 
 
