@@ -367,7 +367,7 @@ def fit_types(examples: Iterable[Example]) -> Forest:
     make-up.
     """
     pages = [one for one in examples if one.page.kind and len(one.p) and "+" not in one.page.name]
-    x = np.concatenate([one.measured.values[:1, features.PAGE_COLUMNS] for one in pages])
+    x = np.concatenate([one.measured.values[:1, features.FIRST_PAGE_COLUMN :] for one in pages])
     y = np.array([WCXB_TYPES.index(one.page.kind) for one in pages])
     bare = x.copy()
     bare[:, HEAD_COLUMNS] = 0

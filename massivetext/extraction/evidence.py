@@ -6,6 +6,7 @@ The values are the same for every block of a page. None of them decides; the tre
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from massivetext.extraction.vocabulary import HINT_NAMES
 from massivetext.extraction.wording import COPIES, CURRENCY, DATES, IMAGES, INLINE_TAGS, SHORT, TRAILS_OFF
 from massivetext.kernels import njit
 
-__all__ = ["EVIDENCE", "N_EVIDENCE", "page_evidence", "write_page"]
+__all__ = ["EVIDENCE", "N_EVIDENCE", "Words", "find_words", "page_evidence", "search_words", "write_page"]
 
 _HEAD = 1 << 18
 _MAX_TYPES = 400
@@ -35,10 +36,6 @@ _SCHEMA = {
 }
 _SCHEMA_OF = {word.encode(): number for number, words in enumerate(_SCHEMA.values()) for word in words.split()}
 _TYPE = re.compile(rb'"@type"\s*:\s*\[?\s*"(?:https?://schema\.org/)?([A-Za-z]{4,40})')
-_TYPE_WORD, _ITEM_WORD, _HEAD_END, _OG_TYPE, _OG_URL, _GENERATOR, _CANONICAL = (
-    np.frombuffer(word, np.uint8)
-    for word in (b'"@type"', b"schema.org/", b"</head", b"og:type", b"og:url", b"generator", b"canonical")
-)
 _CONTENT, _HREF = (
     re.compile(name + rb"""\s*=\s*(?:"([^"]*)|'([^']*)|([^\s>"']+))""", re.IGNORECASE) for name in (b"content", b"href")
 )
@@ -100,15 +97,86 @@ _O_TAGS = _O_BODY + _BODY_COLUMNS.index("count_p")
 _O_NAMED = _O_BODY + _BODY_COLUMNS.index(f"named_{HINT_NAMES[0]}")
 
 
-def _attribute(page: bytes, data: np.ndarray, name: np.ndarray, attribute: re.Pattern[bytes]) -> bytes:
-    """The value of an attribute of the first tag of the head in which the bytes `name` stand, b"" if there is none.
-    data: the head's bytes."""
-    places = find_all(data, name, 1)
-    if not len(places):
+class Words(NamedTuple):
+    """Words to search bytes for, of 2 letters at least and 60 in all.
+
+    letters: uint8[letters], one word after the other. starts: int64[words + 1], where each begins. places_of:
+    int64[256]; bit `starts[w] + w + k` is set if the byte is letter k of word w, so that no two words share neighbours.
+    stride: one less than the letters of the shortest word.
+    """
+
+    letters: np.ndarray
+    starts: np.ndarray
+    places_of: np.ndarray
+    stride: int
+
+
+def search_words(*words: bytes) -> Words:
+    """Prepare words for `find_words`."""
+    places_of = np.zeros(256, np.int64)
+    starts = [0]
+    for w, word in enumerate(words):
+        for k, letter in enumerate(word):
+            places_of[letter] |= 1 << (starts[w] + w + k)
+        starts.append(starts[w] + len(word))
+    letters = np.frombuffer(b"".join(words), np.uint8)
+    return Words(letters, np.array(starts), places_of, min(map(len, words)) - 1)
+
+
+_TYPE_WORDS = search_words(b'"@type"', b"schema.org/")
+_HEAD_WORDS = search_words(b"</head", b"og:type", b"og:url", b"generator", b"canonical")
+
+
+@njit(cache=True, nogil=True)
+def _add_places(page, at, pairs, words, places, counts):
+    """Append the places of the words of which two letters, bits of `pairs`, stand at `at`."""
+    most = places.shape[1]
+    for w in range(len(counts)):
+        n = words.starts[w + 1] - words.starts[w]
+        own = pairs >> (words.starts[w] + w) & ((1 << (n - 1)) - 1)
+        if own == 0 or counts[w] == most:
+            continue
+        word = words.letters[words.starts[w] : words.starts[w + 1]]
+        for k in range(n - 2, -1, -1):
+            start = at - k
+            if not own >> k & 1 or start < 0 or start + n > len(page):
+                continue
+            same = 0
+            while same < n and page[start + same] == word[same]:
+                same += 1
+            if same == n and counts[w] < most and (counts[w] == 0 or places[w, counts[w] - 1] < start):
+                places[w, counts[w]] = start
+                counts[w] += 1
+
+
+@njit(cache=True, nogil=True)
+def find_words(page, words, most, ends_at_first):
+    """Return (int64[words, most]: where each word stands in page, from the first place on; int64[words]: how many of a
+    row's places are filled). If ends_at_first, the search ends where the first word stands.
+
+    Of every `stride` bytes only two neighbours are looked at: each place of a word covers one such pair, and few pairs
+    are one of a word's.
+    """
+    places = np.zeros((len(words.starts) - 1, most), np.int64)
+    counts = np.zeros(len(places), np.int64)
+    places_of = words.places_of
+    end, stride = np.uint64(max(0, len(page) - 1)), np.uint64(words.stride)
+    for at in range(np.uint64(0), end, stride):  # signed ones are checked
+        pairs = places_of[page[at]] & (places_of[page[at + np.uint64(1)]] >> 1)
+        if pairs:
+            _add_places(page, np.int64(at), pairs, words, places, counts)
+            if ends_at_first and counts[0]:
+                break
+    return places, counts
+
+
+def _attribute(page: bytes, end: int, place: int, attribute: re.Pattern[bytes]) -> bytes:
+    """The value of an attribute of the tag that `place` lies in, b"" if it has none or place is -1; the head ends at
+    `end`."""
+    if place < 0:
         return b""
-    at, end = int(places[0]), len(data)
-    start, stop = page.rfind(b"<", 0, at), page.find(b">", at, end)
-    match = attribute.search(page, max(0, start), min(stop if stop >= 0 else end, at + 2000))
+    start, stop = page.rfind(b"<", 0, place), page.find(b">", place, end)
+    match = attribute.search(page, max(0, start), min(stop if stop >= 0 else end, place + 2000))
     return b"" if match is None else match.group(1) or match.group(2) or match.group(3) or b""
 
 
@@ -130,41 +198,9 @@ def _write_address(address: bytes, out: np.ndarray) -> None:
     out[o + 4] = len(path)
 
 
-@njit(cache=True, nogil=True)
-def find_all(page, word, most):
-    """Return int64[]: where the bytes `word` (2 to 63) stand in page, at most `most` places.
-
-    Of every len(word) - 1 bytes only two neighbours are looked at: each place of the word covers one such pair, and few
-    pairs are one of the word's.
-    """
-    n = len(word)
-    places_of = np.zeros(256, np.int64)  # bit k: the byte is the word's k-th
-    for k in range(n):
-        places_of[word[k]] |= 1 << k
-    places = np.empty(most, np.int64)
-    count = 0
-    for at in range(np.uint64(0), np.uint64(max(0, len(page) - 1)), np.uint64(n - 1)):  # signed ones are checked
-        pairs = places_of[page[at]] & (places_of[page[at + np.uint64(1)]] >> 1)
-        if pairs == 0:
-            continue
-        for k in range(n - 2, -1, -1):
-            start = np.int64(at) - k
-            if not pairs >> k & 1 or start < 0 or start + n > len(page):
-                continue
-            same = 0
-            while same < n and page[start + same] == word[same]:
-                same += 1
-            if same == n:
-                places[count] = start
-                count += 1
-                if count == most:
-                    return places
-    return places[:count]
-
-
-def _count_types(page: bytes, data: np.ndarray, word: np.ndarray, pattern: re.Pattern[bytes], out: np.ndarray) -> None:
-    """Count the schema.org types that stand where `word` does. data: the page's bytes."""
-    for place in find_all(data, word, _MAX_TYPES).tolist():
+def _count_types(page: bytes, places: np.ndarray, pattern: re.Pattern[bytes], out: np.ndarray) -> None:
+    """Count the schema.org types that stand at `places`."""
+    for place in places.tolist():
         match = pattern.match(page, place)
         number = None if match is None else _SCHEMA_OF.get(match.group(1).lower())
         if number is not None:
@@ -178,15 +214,20 @@ def page_evidence(page: bytes, url: str | None = None) -> np.ndarray:
     """
     out = np.zeros(N_EVIDENCE, np.float32)
     data = np.frombuffer(page, np.uint8)
-    ends = find_all(data[:_HEAD], _HEAD_END, 1)
-    head = data[: ends[0] if len(ends) else _HEAD]
-    _count_types(page, data, _TYPE_WORD, _TYPE, out)
-    _count_types(page, data, _ITEM_WORD, _ITEM_TYPE, out)
-    kind = _attribute(page, head, _OG_TYPE, _CONTENT).strip().lower().decode("latin-1")
+    places, counts = find_words(data, _TYPE_WORDS, _MAX_TYPES, False)
+    _count_types(page, places[0, : counts[0]], _TYPE, out)
+    _count_types(page, places[1, : counts[1]], _ITEM_TYPE, out)
+    places, counts = find_words(data[:_HEAD], _HEAD_WORDS, 1, True)
+    end = int(places[0, 0]) if counts[0] else min(len(page), _HEAD)
+    og_type, og_url, generator_at, canonical = (
+        place if count and place < end else -1
+        for place, count in zip(places[1:, 0].tolist(), counts[1:].tolist(), strict=True)
+    )
+    kind = _attribute(page, end, og_type, _CONTENT).strip().lower().decode("latin-1")
     out[_O_OPEN_GRAPH] = _OPEN_GRAPH.index(kind) + 1 if kind in _OPEN_GRAPH else (len(_OPEN_GRAPH) + 1 if kind else 0)
-    generator = _LABEL.match(_attribute(page, head, _GENERATOR, _CONTENT).lower())
+    generator = _LABEL.match(_attribute(page, end, generator_at, _CONTENT).lower())
     out[_O_OPEN_GRAPH + 1] = _GENERATOR_OF.get(generator.group().strip(), 0) if generator else 0
-    address = _attribute(page, head, _CANONICAL, _HREF) or _attribute(page, head, _OG_URL, _CONTENT)
+    address = _attribute(page, end, canonical, _HREF) or _attribute(page, end, og_url, _CONTENT)
     _write_address(address or (url or "").encode("utf-8", "replace"), out)
     return out
 

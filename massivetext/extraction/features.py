@@ -47,7 +47,7 @@ from massivetext.extraction.vocabulary import HINT_NAMES
 from massivetext.extraction.wording import N_WORDING, WORDING, heading_hints, write_copies, write_wording
 from massivetext.kernels import njit
 
-__all__ = ["FEATURES", "PAGE_COLUMNS", "Measured", "measure"]
+__all__ = ["FEATURES", "FIRST_PAGE_COLUMN", "Measured", "measure"]
 
 
 class Measured(NamedTuple):
@@ -110,8 +110,8 @@ _O_SIGNS = _O_SECTION + N_SECTION
 _O_NEAR = _O_SIGNS + N_SIGNS
 _O_WORDING = _O_NEAR + N_HINTS
 _O_PAGE = _O_WORDING + N_WORDING
-PAGE_COLUMNS = slice(_O_PAGE, N_FEATURES)
-"""The columns of page evidence, the same for all blocks of a page."""
+FIRST_PAGE_COLUMN = _O_PAGE
+"""From here on stand the columns of page evidence, the same for all blocks of a page."""
 
 
 @njit(cache=True, nogil=True)

@@ -29,6 +29,7 @@ from massivetext.kernels import njit
 
 __all__ = [
     "find_attribute",
+    "find_byte",
     "find_end",
     "is_letter",
     "is_space",
@@ -182,6 +183,29 @@ def skip_tag(page, i):
 
 
 @njit(cache=True, nogil=True)
+def find_byte(page, i, c):
+    """Return the position of the next byte c at or after i, the page's end if there is none.
+
+    Bytes are compared 32 at a time, without a branch for each: the compiler makes a few instructions of that.
+    """
+    n = len(page)
+    byte = np.uint8(c)
+    at, step = np.uint64(i), np.uint64(32)  # signed ones are checked
+    end = np.uint64(max(0, n - 31))
+    while at < end:
+        equal = np.uint8(0)
+        for k in range(step):
+            equal |= np.uint8(page[at + k] == byte)
+        if equal:
+            break
+        at += step
+    i = np.int64(at)
+    while i < n and page[i] != byte:
+        i += 1
+    return i
+
+
+@njit(cache=True, nogil=True)
 def skip_declaration(page, i):
     """Return the position after the comment, declaration or instruction that starts with the `<` at i."""
     n = len(page)
@@ -191,18 +215,16 @@ def skip_declaration(page, i):
             return j + 1
         if j + 1 < n and page[j] == DASH and page[j + 1] == GT:  # <!--->
             return j + 2
-        while j + 2 < n:
-            if page[j] == DASH and page[j + 1] == DASH:
-                if page[j + 2] == GT:
-                    return j + 3
-                if page[j + 2] == BANG and j + 3 < n and page[j + 3] == GT:
-                    return j + 4
-            j += 1
+        j = find_byte(page, j, GT)
+        while j < n:
+            # The dashes of the end are not those of the beginning.
+            if j >= i + 6 and page[j - 1] == DASH and page[j - 2] == DASH:
+                return j + 1
+            if j >= i + 7 and page[j - 1] == BANG and page[j - 2] == DASH and page[j - 3] == DASH:
+                return j + 1
+            j = find_byte(page, j + 1, GT)
         return n
-    j = i + 2
-    while j < n and page[j] != GT:
-        j += 1
-    return min(n, j + 1)
+    return min(n, find_byte(page, i + 2, GT) + 1)
 
 
 @njit(cache=True, nogil=True)
@@ -225,7 +247,10 @@ def _find_script_end(page, i):
     while i + 2 < n:
         c = page[i]
         if c != LT:
-            if escaped and c == DASH and page[i + 1] == DASH and _closes_comment(page, i):
+            if not escaped:
+                i = find_byte(page, i, LT)
+                continue
+            if c == DASH and page[i + 1] == DASH and _closes_comment(page, i):
                 escaped = double = False
             i += 1
             continue
@@ -260,12 +285,13 @@ def find_end(page, i, tag):
         if end >= 0:
             return end
     n = len(page)
+    i = find_byte(page, i, LT)
     while i + 2 < n:
-        if page[i] == LT and page[i + 1] == SLASH and is_letter(page[i + 2]):
+        if page[i + 1] == SLASH and is_letter(page[i + 2]):
             name, _, _ = read_name(page, i + 2)
             if name == tag:
                 return i
-        i += 1
+        i = find_byte(page, i + 1, LT)
     return -1
 
 
@@ -319,7 +345,10 @@ def skip_container(page, i, tag):
     depth = 1
     html = 0  # elements with HTML inside
     while i < n:
-        if page[i] != LT or not starts_markup(page, i):
+        if page[i] != LT:
+            i = find_byte(page, i, LT)
+            continue
+        if not starts_markup(page, i):
             i += 1
             continue
         following = page[i + 1]

@@ -28,7 +28,7 @@ from massivetext.extraction.prepare import is_xhtml, read
 from massivetext.extraction.render import render
 from massivetext.extraction.structured import structured_text
 from massivetext.extraction.tags import heading_level
-from massivetext.extraction.trees import Forest, evaluate
+from massivetext.extraction.trees import Forest, evaluate, evaluate_row
 from massivetext.kernels import njit
 
 __all__ = [
@@ -158,28 +158,18 @@ def choose_blocks(page: bytes, tree: Tree, model: Model, *, url: str | None = No
     if not len(tree.blocks):
         return Chosen(np.zeros(0, np.bool_), np.zeros(0, np.float32), HIGHEST, "", False)
     measured = features.measure(page, tree, url)
-    kinds = page_types(measured.values, model)
-    words = np.maximum(tree.blocks[:, WORDS], 1).astype(np.float64)
-    p = np.empty(len(words), np.float32)
-    beta = FAVOURS[favour]
-    _two_stages(measured.values, measured.keys, words, tree.tag, tree.blocks, model.first, model.second, p)
-    join_wholes(p, words, tree.tag, tree.parent, tree.first, tree.last, tree.blocks)
-    floor = LOWEST + (model.article_floor - LOWEST) * float(kinds[0])
-    threshold = expected_threshold(p, words, floor * min(1.0, 1 / beta), min(0.9, HIGHEST * max(1.0, 1 / beta)), beta)
-    is_prose = bool(kinds[list(PROSE)].sum() >= 0.5)
-    keep = choose(p, threshold, tree.tag, tree.parent, tree.blocks, measured.hashes, is_prose)
-    is_sure = bool(tree.blocks[keep, CHARS].sum() >= SHORT)
-    if not is_sure:
-        lenient = np.float32(min(threshold * LENIENT, p.max() * LENIENT))
-        keep = choose(p, lenient, tree.tag, tree.parent, tree.blocks, measured.hashes, is_prose)
-    return Chosen(keep, p, float(threshold), PAGE_TYPES[int(kinds.argmax())], is_sure)
+    keep, p, threshold, page_type, is_sure = _choose_blocks(
+        model, *measured, tree.tag, tree.parent, tree.first, tree.last, tree.blocks, FAVOURS[favour]
+    )
+    return Chosen(keep, p, threshold, PAGE_TYPES[page_type], is_sure)
 
 
-def page_types(values: np.ndarray, model: Model) -> np.ndarray:
+@njit(cache=True, nogil=True)
+def type_shares(types, values):
     """Return float64[PAGE_TYPES]: how likely each type is, from the features of any of the page's blocks."""
-    sums = np.zeros((1, len(PAGE_TYPES)), np.float32)
-    evaluate(model.types, values[:1, features.PAGE_COLUMNS], sums)
-    likely = np.exp(sums[0].astype(np.float64) - sums.max())
+    sums = np.zeros(len(PAGE_TYPES), np.float32)
+    evaluate_row(types, values[features.FIRST_PAGE_COLUMN :], sums)
+    likely = np.exp(sums.astype(np.float64) - np.float64(sums.max()))
     return likely / likely.sum()
 
 
@@ -208,3 +198,39 @@ def _two_stages(values, keys, words, tag, blocks, first, second, p):
     second_values(values, keys, words, tag, blocks, p)
     evaluate(second, values, sums)
     _sigmoid(sums, p)
+
+
+@njit(cache=True, nogil=True)
+def _count_kept(keep, blocks):
+    chars = 0
+    for b in range(len(keep)):
+        if keep[b]:
+            chars += blocks[b, CHARS]
+    return chars
+
+
+@njit(cache=True, nogil=True)
+def _choose_blocks(model, values, keys, hashes, tag, parent, first, last, blocks, beta):
+    """Return (bool[blocks]: which are kept; float32[blocks]: how likely each is text; the page's threshold; the number
+    of its type; whether SHORT characters were over the threshold)."""
+    n = len(blocks)
+    shares = type_shares(model.types, values[0])
+    words = np.empty(n)
+    for b in range(n):
+        words[b] = max(1, blocks[b, WORDS])
+    p = np.empty(n, np.float32)
+    _two_stages(values, keys, words, tag, blocks, model.first, model.second, p)
+    join_wholes(p, words, tag, parent, first, last, blocks)
+    lowest = LOWEST + (model.article_floor - LOWEST) * shares[0]
+    threshold = expected_threshold(
+        p, words, lowest * min(1.0, 1.0 / beta), min(0.9, HIGHEST * max(1.0, 1.0 / beta)), beta
+    )
+    prose = 0.0
+    for number in PROSE:
+        prose += shares[number]
+    keep = choose(p, threshold, tag, parent, blocks, hashes, prose >= 0.5)
+    is_sure = _count_kept(keep, blocks) >= SHORT
+    if not is_sure:
+        lenient = np.float32(min(threshold * LENIENT, p.max() * LENIENT))
+        keep = choose(p, lenient, tag, parent, blocks, hashes, prose >= 0.5)
+    return keep, p, threshold, shares.argmax(), is_sure

@@ -19,7 +19,7 @@ import numpy as np
 
 from massivetext.kernels import njit
 
-__all__ = ["MAX_LEAVES", "Forest", "compile_trees", "evaluate"]
+__all__ = ["MAX_LEAVES", "Forest", "compile_trees", "evaluate", "evaluate_row"]
 
 MAX_LEAVES = 32
 
@@ -157,3 +157,21 @@ def evaluate(forest, x, out):
         for lane in range(rows):
             for k in range(outputs):
                 out[low + lane, k] = total[k, lane]
+
+
+@njit(cache=True, nogil=True)
+def evaluate_row(forest, row, out):
+    """Add the forest's sums for one row (float32[features]) to out (float32[outputs])."""
+    feature, limit, mask, first = forest.feature, forest.limit, forest.mask, forest.first
+    values = np.empty(len(forest.columns), np.float32)
+    for k in range(len(values)):
+        values[k] = row[forest.columns[k]]
+    for k in range(len(out)):
+        out[k] += forest.bias[k]
+    for tree in range(len(forest.output)):
+        possible = _ALL
+        for split in range(first[tree], first[tree + 1]):
+            if values[feature[split]] > limit[split]:
+                possible &= mask[split]
+        lowest = possible & (~possible + np.uint32(1))
+        out[forest.output[tree]] += forest.value[tree, np.uint32(lowest * _DE_BRUIJN) >> np.uint32(27)]

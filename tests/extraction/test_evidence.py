@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from massivetext.extraction.evidence import EVIDENCE, find_all, page_evidence
+from massivetext.extraction.evidence import EVIDENCE, find_words, page_evidence, search_words
 
 
 def evidence(page: bytes, url: str | None = None) -> dict[str, float]:
@@ -52,11 +52,20 @@ def test_damaged_pages_have_no_evidence(page):
     assert sum(page_evidence(page)) == 0
 
 
-@pytest.mark.parametrize("page", [b"", b"aba", b"ababa", b"xabaabay", b"ab" * 40, b"\xffaba\x00aba"])
-@pytest.mark.parametrize("word", [b"ab", b"aba", b"abaaba"])
-def test_every_place_of_a_word_is_found(page, word):
-    expected = [i for i in range(len(page)) if page.startswith(word, i)]
-    data, key = np.frombuffer(page, np.uint8), np.frombuffer(word, np.uint8)
+@pytest.mark.parametrize("page", [b"", b"aba", b"ababa", b"xabaabay", b"ab" * 40, b"\xffaba\x00aba", b"abacab" * 9])
+@pytest.mark.parametrize("words", [(b"ab",), (b"aba",), (b"abaaba",), (b"ab", b"aba"), (b"aba", b"cab", b"abaaba")])
+def test_every_place_of_a_word_is_found(page, words):
+    data = np.frombuffer(page, np.uint8)
+    places, counts = find_words(data, search_words(*words), 100, False)
 
-    assert find_all(data, key, 100).tolist() == expected
-    assert find_all(data, key, 1).tolist() == expected[:1]
+    for word, row, count in zip(words, places, counts, strict=True):
+        assert row[:count].tolist() == [i for i in range(len(page)) if page.startswith(word, i)]
+    assert find_words(data, search_words(*words), 1, False)[1].tolist() == np.minimum(counts, 1).tolist()
+
+
+def test_a_search_ends_where_the_first_word_stands():
+    page = np.frombuffer(b"word " * 9 + b"end" + b" word" * 9, np.uint8)
+    places, counts = find_words(page, search_words(b"end", b"word"), 50, True)
+
+    assert places[0, 0] == 45
+    assert (counts[0], counts[1]) == (1, 9)
