@@ -117,6 +117,18 @@ def compile_trees(trees: list[dict[str, Any]], n_outputs: int = 1, columns: np.n
 
 
 @njit(cache=True, nogil=True)
+def _gather(columns, x, values):
+    """Copy the columns of x (at most _LANES rows) to the rows of values, float32[columns, _LANES]."""
+    n, rows = np.uint64(len(columns)), np.uint64(len(x))  # signed ones are checked
+    some = np.uint64(16)  # what is read of a row and written of columns stays in the nearest cache
+    for begin in range(np.uint64(0), n, some):
+        end = min(n, begin + some)
+        for lane in range(rows):
+            for k in range(begin, end):
+                values[k, lane] = x[lane, columns[k]]
+
+
+@njit(cache=True, nogil=True)
 def _strike_leaves(feature, limit, mask, low, high, values, lanes, possible):
     """Strike out leaves of one tree, whose splits are low to high: possible is uint32[_LANES], all ones."""
     for split in range(low, high):
@@ -145,9 +157,8 @@ def evaluate(forest, x, out):
     for low in range(0, n, _LANES):
         rows = min(n - low, _LANES)
         lanes = (rows + 7) // 8 * 8
+        _gather(forest.columns, x[low : low + rows], values)
         for lane in range(rows):
-            for k in range(len(forest.columns)):
-                values[k, lane] = x[low + lane, forest.columns[k]]
             for k in range(outputs):
                 total[k, lane] = out[low + lane, k] + forest.bias[k]
         for tree in range(len(forest.output)):
