@@ -82,10 +82,10 @@ def fuzz(name: str, target: Target, *, seconds: float, seed: int, first: int, co
         # Kernels are compiled and models loaded here, for that is no input's time.
         with contextlib.suppress(Exception):
             target.check(target.make(random.Random(f"warm/{name}/{number}")))
-    begun, spent = time.monotonic(), time.process_time()
+    begun = time.process_time()
     findings, number, longest = 0, first, (0.0, first)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    while time.monotonic() - begun <= seconds and (count is None or number < first + count):
+    while time.process_time() - begun <= seconds and (count is None or number < first + count):
         value = target.make(random.Random(f"{seed}/{name}/{number}"))
         at = time.process_time()
         signal.setitimer(signal.ITIMER_PROF, HANG)
@@ -102,7 +102,7 @@ def fuzz(name: str, target: Target, *, seconds: float, seed: int, first: int, co
             signal.setitimer(signal.ITIMER_PROF, 0)
         longest = max(longest, (time.process_time() - at, number))
         number += 1
-    spent = time.process_time() - spent
+    spent = time.process_time() - begun
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
     if grown > target.grows:
         findings += 1
@@ -116,7 +116,7 @@ def fuzz(name: str, target: Target, *, seconds: float, seed: int, first: int, co
 def main(targets: Mapping[str, Target], about: str | None, arguments: list[str] | None = None) -> int:
     """The command line of a fuzzer: each target for some seconds. Returns 1 if there were findings."""
     parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--seconds", type=float, default=float(os.environ.get("FUZZ_SECONDS", 10)), help="a target")
+    parser.add_argument("--seconds", type=float, default=float(os.environ.get("FUZZ_SECONDS", 10)), help="of CPU time a target")
     parser.add_argument("--target", action="append", choices=sorted(targets))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0)
