@@ -8,7 +8,7 @@ through files. `FindDuplicates` is the same phases as one graph, for runners tha
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +43,8 @@ from pipelines.transforms.run_steps import run_step
 
 __all__ = ["FindDuplicates", "deduplicate", "find_documents", "options_of", "receive", "run_scope", "scopes", "send"]
 
+Summaries = Mapping[str, Mapping[str, Any]]
+
 BLOCK = 1 << 20
 """Records that go through an engine's shuffle as one value."""
 
@@ -60,17 +62,28 @@ def options_of(block: Any, seed: int, memory: int) -> Options:
     )
 
 
-def find_documents(folder: Folder, subset: str) -> list[Part]:
-    """Return the parts of a subset that the pass over the text has left in DIR, by name."""
+def find_documents(folder: Folder, subset: str, noted: Summaries | None = None) -> list[Part]:
+    """Return the parts of a subset that the pass over the text has left in DIR, by name.
+
+    Args:
+        folder: DIR.
+        subset: whose parts these are.
+        noted: what the markers of the pass say of its files, by their path in DIR; files that they say enough of are
+            not looked at again.
+    """
     evidence = folder.path("work", "evidence", subset)
     names = sorted(path[len(evidence) + 1 : -len(".parquet")] for path in own_parts(evidence))
-    return [
-        Part(subset, name, folder.part("work/evidence", subset, name), folder.part("curated", subset, name))
-        for name in names
-    ]
+    parts = []
+    for name in names:
+        part = Part(subset, name, folder.part("work/evidence", subset, name), folder.part("curated", subset, name))
+        summary = (noted or {}).get(f"work/evidence/{subset}/{name}.parquet", {})
+        if "footer" in summary:
+            part = replace(part, **{key: summary[key] for key in ("rows", "source", "footer")})
+        parts.append(part)
+    return parts
 
 
-def scopes(folder: Folder, recipe: Recipe, memory: int) -> list[Scope]:
+def scopes(folder: Folder, recipe: Recipe, memory: int, noted: Summaries | None = None) -> list[Scope]:
     """Return what is deduplicated together: each subset by itself; those that `deduplication.across` lists as one, in
     order of preference. An index takes part with its documents of the same subsets, before all others."""
     found = []
@@ -83,7 +96,7 @@ def scopes(folder: Folder, recipe: Recipe, memory: int) -> list[Scope]:
                 f"{', '.join(team)}, so there is nothing to compare with"
             )
         for level, subset in enumerate(team):
-            parts += [replace(part, level=level) for part in find_documents(folder, subset)]
+            parts += [replace(part, level=level) for part in find_documents(folder, subset, noted)]
         options = options_of(block, recipe.seed, memory)
         found.append(make_scope(folder.path("work", "dedup"), folder.path("work", "duplicates"), parts, options))
     return found
@@ -123,20 +136,21 @@ def deduplicate(
     *,
     on_done: OnDone = lambda task: None,
     say: Callable[[str], None] = lambda line: None,
+    noted: Summaries | None = None,
 ) -> dict[str, dict[str, int]]:
     """Find the duplicates of every subset that goes through the stage.
 
     Those removed are left in work/duplicates/<subset>/<part>.parquet, an account in report/deduplication.json. What is
     done already is not done again, neither a whole scope nor a step of one. Returns the counts of each scope by its
-    subsets, joined by `+`; says how surely pairs are found, and what was found.
+    subsets, joined by `+`; says how surely pairs are found, and what was found. noted: as `find_documents` takes it.
     """
-    found = scopes(folder, recipe, engine.execution.memory_of_task)
-    engine.deduplicate_all([scope for scope in found if is_finished(scope) is None], on_done=on_done)
+    found = scopes(folder, recipe, engine.execution.memory_of_task, noted)
+    known = [is_finished(scope) for scope in found]
+    engine.deduplicate_all([scope for scope, own in zip(found, known) if own is None], on_done=on_done)
     counts, account = {}, {}
-    for scope in found:
+    for scope, own in zip(found, known):
         name = "+".join(scope.subsets)
-        held = is_finished(scope)
-        counts[name] = finish(scope) if held is None else held
+        counts[name] = finish(scope) if own is None else own
         clear(scope)  # also what a kill after the last step may have left
         account[name] = account_of(scope.options, counts[name])
         for line in lines_of(name, account[name]):

@@ -155,7 +155,8 @@ def run_stages(
     tasks, markers = job.curate(parts)
     if last >= 1 and any(recipe.goes_through(name, "deduplication") for name in recipe.filled):
         reporter.stage("deduplicate", [])
-        deduplicate(folder, recipe, engine, say=reporter.say)
+        noted = {name: summary for marker in markers for name, summary in marker.outputs.items()}
+        deduplicate(folder, recipe, engine, say=reporter.say, noted=noted)
     job.settle(tasks, markers, last)
     _judge_failures(recipe, tasks, markers, outcome)
     if last >= 3:

@@ -21,10 +21,13 @@ through files here, or through an engine's own shuffle, which calls the same fun
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +48,7 @@ __all__ = [
     "exchange_of",
     "finish",
     "is_finished",
+    "noted_digests",
     "open_steps",
     "phases",
     "prepare",
@@ -84,7 +88,7 @@ EXCHANGES: dict[tuple[str, str], Exchange] = {
     ),
 }
 
-BY_GROUP: dict[str, Callable[[Scope, int], dict[str, int]]] = {
+BY_GROUP: dict[str, Callable[[Scope, int], dict[str, Any]]] = {
     "roots": candidates.roots,
     "sets": verification.sets,
     "resolve": results.resolve,
@@ -126,11 +130,11 @@ class Step:
         if not self.is_done():
             self.write_marker(self.run(read_scope(self.folder)))
 
-    def write_marker(self, counts: Mapping[str, int]) -> None:
+    def write_marker(self, counts: Mapping[str, Any]) -> None:
         """Say that the step is done, and what it counted."""
         storage.write_bytes(self.marker, json.dumps(dict(counts), sort_keys=True).encode())
 
-    def run(self, scope: Scope) -> dict[str, int]:
+    def run(self, scope: Scope) -> dict[str, Any]:
         if self.phase.startswith("decide"):
             return verification.decide_batch(scope, self.number, self.earlier)
         found = exchange_of(self.phase)
@@ -226,6 +230,8 @@ def summary(scope: Scope) -> dict[str, int]:
     markers = storage.list_files(scope.path("done"))
     for data in storage.each(storage.read_bytes, markers, remote=storage.is_remote(scope.folder)):
         for name, value in json.loads(data).items():
+            if name == results.DIGESTS:
+                continue
             counts[name] = max(counts[name], value) if name.startswith("max_") else counts[name] + value
     return dict(sorted(counts.items()))
 
@@ -252,24 +258,75 @@ def is_finished(scope: Scope) -> dict[str, int] | None:
         return None
     try:
         noted = unsealed(storage.read_bytes(path))
-        if noted["fingerprint"] != scope.fingerprint or noted["digests"] != _digests(scope):
+        if noted["fingerprint"] != scope.fingerprint or set(noted["digests"]) != set(_names(scope)):
             return None
-        return noted["counts"]
+        return noted["counts"] if _are_intact(scope, noted["digests"], noted.get("stamps", {})) else None
     except (SourceError, ValueError, KeyError, TypeError):
         return None  # the note or a result is damaged or gone
 
 
-def _digests(scope: Scope) -> dict[str, str]:
-    """BLAKE2b-256 of each file of results. Raises SourceError if one is gone."""
-    names = sorted(f"{part.subset}/{part.name}.parquet" for part in scope.parts if not part.fixed)
+def noted_digests(output: str) -> dict[str, str]:
+    """Return the digest of each file of results in a folder, by its name below it, as finished scopes note them."""
+    digests: dict[str, str] = {}
+    for path in storage.list_names(output):
+        if path.startswith("finished-") and path.endswith(".json"):
+            digests.update(unsealed(storage.read_bytes(storage.join(output, path)))["digests"])
+    return digests
+
+
+def _names(scope: Scope) -> list[str]:
+    """Names of the files of results, below the scope's output."""
+    return sorted(f"{part.subset}/{part.name}.parquet" for part in scope.parts if not part.fixed)
+
+
+def _are_intact(scope: Scope, digests: Mapping[str, str], stamps: Mapping[str, str]) -> bool:
+    """Whether the files of results are as noted. Reads those of other stamps. Raises SourceError if one is gone."""
+    now = _stamps(scope)
+    touched = [name for name in digests if name not in now or stamps.get(name) != now[name]]
+    return {name: digests[name] for name in touched} == _digests(scope, touched)
+
+
+def _stamps(scope: Scope) -> dict[str, str]:
+    """Of each file of results its size and times, which tell a file that was written to since; those that are there."""
+    stamps: dict[str, str] = {}
+    if storage.is_remote(scope.output):
+        sizes = storage.list_sizes(scope.output)
+        paths = {name: storage.join(scope.output, name) for name in _names(scope)}
+        return {name: f"{sizes[path]}" for name, path in paths.items() if path in sizes}
+    for name in _names(scope):
+        with contextlib.suppress(OSError):
+            status = os.stat(f"{scope.output}/{name}")
+            stamps[name] = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+    return stamps
+
+
+def _digests(scope: Scope, names: Sequence[str]) -> dict[str, str]:
+    """BLAKE2b-256 of some files of results. Raises SourceError if one is gone."""
     paths = [storage.join(scope.output, name) for name in names]
     return dict(zip(names, storage.each(file_digest, paths, remote=storage.is_remote(scope.output))))
+
+
+def _written_digests(scope: Scope) -> dict[str, str]:
+    """The digests of all files of results: as the steps that wrote them said, or read where they did not."""
+    digests: dict[str, str] = {}
+    markers = storage.list_files(scope.path("done", "write"))
+    for data in storage.each(storage.read_bytes, markers, remote=storage.is_remote(scope.folder)):
+        digests.update(json.loads(data).get(results.DIGESTS, {}))
+    names = _names(scope)
+    return {name: digests[name] for name in names if name in digests} | _digests(
+        scope, [name for name in names if name not in digests]
+    )
 
 
 def finish(scope: Scope) -> dict[str, int]:
     """Note the summary beside the results, and remove the temporary files."""
     counts = summary(scope)
-    note = {"fingerprint": scope.fingerprint, "counts": counts, "digests": _digests(scope)}
+    note = {
+        "fingerprint": scope.fingerprint,
+        "counts": counts,
+        "digests": dict(sorted(_written_digests(scope).items())),
+        "stamps": _stamps(scope),
+    }
     storage.write_bytes(_finished(scope), sealed(note))
     clear(scope)
     return counts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
@@ -12,7 +14,7 @@ from massivetext.dedup.scope import Scope
 from massivetext.dedup.verification import DECISION
 from massivetext.parquet import ParquetOutput
 
-__all__ = ["DUPLICATES_SCHEMA", "JACCARD_BINS", "REASONS", "resolve", "write"]
+__all__ = ["DIGESTS", "DUPLICATES_SCHEMA", "JACCARD_BINS", "REASONS", "resolve", "write"]
 
 DUPLICATES_SCHEMA = pa.schema(
     [
@@ -30,6 +32,9 @@ REASONS = ("duplicate.exact", "duplicate.near", "duplicate.capture")
 EXACT, NEAR, CAPTURED = range(3)
 JACCARD_BINS = 50
 """Near-duplicates are counted by J in as many bins between 0 and 1; bin i begins at i / JACCARD_BINS."""
+
+DIGESTS = "digests"
+"""Of what `write` returns: by name below the scope's output, the digest of each file of results."""
 
 RESULT = np.dtype([("document", "<u4"), ("reason", "<u4"), ("jaccard", "<f8"), ("partner_id", "<u8", 2)])
 
@@ -88,8 +93,9 @@ def _of_local_copies(scope: Scope, group: int, found: np.ndarray) -> np.ndarray:
     return made
 
 
-def write(scope: Scope, group: int) -> dict[str, int]:
-    """`<subset>/<part>.parquet` of each of the group's parts that is not an index's."""
+def write(scope: Scope, group: int) -> dict[str, Any]:
+    """Write `<subset>/<part>.parquet` of each of the group's parts that is not an index's. Returns counts, and under
+    DIGESTS the digest of each file."""
     found = read_key(scope.runs("resolved"), group, RESULT)
     found = np.concatenate([found, _of_local_copies(scope, group, found)])
     captures = read_key(scope.runs("newest"), group, CAPTURE)
@@ -102,10 +108,12 @@ def write(scope: Scope, group: int) -> dict[str, int]:
     near = found["jaccard"][(found["reason"] == NEAR) & (found["document"] >= scope.n_fixed)]
     for bin_, n in zip(*np.unique(np.floor(near * JACCARD_BINS).astype(int), return_counts=True)):
         counts[f"jaccard_{bin_:03d}"] = int(n)
+    digests: dict[str, str] = {}
     for part in scope.group_parts(group):
         if part.fixed:
             continue
-        path = storage.join(scope.output, part.subset, f"{part.name}.parquet")
+        name = f"{part.subset}/{part.name}.parquet"
+        path = storage.join(scope.output, name)
         with ParquetOutput(path, DUPLICATES_SCHEMA) as output:
             for start, table in read_evidence(part, ["id"]):
                 low, high = np.searchsorted(found["document"], [start, start + table.num_rows])
@@ -114,7 +122,8 @@ def write(scope: Scope, group: int) -> dict[str, int]:
                 output.write(_table(ids, rows))
                 for number, reason in enumerate(REASONS):
                     counts[reason] += int(np.count_nonzero(rows["reason"] == number))
-    return counts
+        digests[name] = output.summary["blake2b"]
+    return {**counts, DIGESTS: digests}
 
 
 def _table(ids: np.ndarray, rows: np.ndarray) -> pa.Table:

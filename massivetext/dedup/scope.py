@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ from massivetext.dedup.removal import exact_threshold
 from massivetext.errors import LimitError, OutputError
 from massivetext.parquet import open_parquet
 
-__all__ = ["POLICIES", "Options", "Part", "Scope", "forget_runs", "make_scope", "read_scope"]
+__all__ = ["POLICIES", "Options", "Part", "Scope", "forget_runs", "look_at_evidence", "make_scope", "read_scope"]
 
 POLICIES = ("random", "longest", "newest", "first")
 """Which of several near-duplicates is kept: by the seeded rank; most code points; latest timestamp, missing ones last;
@@ -55,7 +56,8 @@ class Options:
 class Part:
     """A part's evidence and texts. level: order of preference, smaller first. fixed: kept already, as an index's.
     text_rows: evidence has a column `row`, its row among the texts; else rows are the same. captures_only: documents
-    that an index's run removed, for the sake of their URLs. start: number of its first document."""
+    that an index's run removed, for the sake of their URLs. start: number of its first document. source, rows, footer:
+    what `look_at_evidence` says of the evidence; it is looked at where footer is empty."""
 
     subset: str
     name: str
@@ -68,6 +70,7 @@ class Part:
     source: str = ""
     rows: int = 0
     start: int = 0
+    footer: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,8 +129,8 @@ class Scope:
         return _runs(self.path(phase))
 
     def write(self) -> None:
-        data = asdict(self)
-        storage.write_bytes(self.path("scope.json"), json.dumps(data, sort_keys=True, indent=1).encode())
+        data = {**vars(self), "options": asdict(self.options), "parts": [vars(part) for part in self.parts]}
+        storage.write_bytes(self.path("scope.json"), json.dumps(data, sort_keys=True).encode())
 
 
 @lru_cache(maxsize=16)
@@ -166,15 +169,15 @@ def make_scope(work: str, output: str, parts: Sequence[Part], options: Options) 
     fingerprint.update(json.dumps([VERSION, shaping, options.banding.bands, options.banding.rows]).encode())
     found = []
     remote = any(storage.is_remote(part.evidence) for part in parts)
-    looks = storage.each(lambda part: _look(part.evidence, options.banding), list(parts), remote=remote)
-    for part, (rows, source, footer) in zip(parts, looks):
-        found.append(Part(**{**asdict(part), "rows": rows, "source": source}))
-        fingerprint.update(json.dumps([part.subset, part.name, part.level, part.fixed, rows, footer]).encode())
+    for part in storage.each(lambda part: _looked_at(part, options.banding), list(parts), remote=remote):
+        found.append(part)
+        values = [part.subset, part.name, part.level, part.fixed, part.rows, part.footer]
+        fingerprint.update(json.dumps(values).encode())
     found.sort(key=lambda part: (not part.fixed, part.level, part.subset, part.source, part.name, part.evidence))
     numbered = []
     start = 0
     for part in found:
-        numbered.append(Part(**{**asdict(part), "start": start}))
+        numbered.append(replace(part, start=start))
         start += part.rows
     if start >= 0xFFFFFFFF:
         raise LimitError(
@@ -201,14 +204,24 @@ def _groups(parts: Sequence[Part], options: Options) -> tuple[tuple[int, int], .
     return tuple(groups)
 
 
-def _look(path: str, banding: Banding) -> tuple[int, str, str]:
-    """Rows, source, and a digest of the footer, which holds sizes and bounds of all columns."""
+def _looked_at(part: Part, banding: Banding) -> Part:
+    """Return a part with what its evidence says of itself, which is read unless it is known."""
+    return part if part.footer else replace(part, **look_at_evidence(part.evidence, banding))
+
+
+def look_at_evidence(path: str, banding: Banding | None = None) -> dict[str, Any]:
+    """Return `rows`, `source` of the first one, and `footer`, a digest of the footer, which has sizes and bounds of all
+    columns. A task that writes evidence notes them, so that nobody has to open the file for them.
+
+    Raises:
+        OutputError: It cannot be read, or is of another banding than the one named.
+    """
     with storage.open_input(path) as stream:
         try:
             file = open_parquet(stream)
             source = ""
             held = (file.schema_arrow.metadata or {}).get(b"massivetext.banding")
-            asked = evidence_schema(banding).metadata[b"massivetext.banding"]
+            asked = held if banding is None else evidence_schema(banding).metadata[b"massivetext.banding"]
             if held != asked:
                 raise OutputError(
                     f"{path}: has bands {held!r}, this recipe's threshold and recall take {asked!r}; "
@@ -223,4 +236,4 @@ def _look(path: str, banding: Banding) -> tuple[int, str, str]:
         length = int.from_bytes(stream.read(4), "little")
         stream.seek(size - 8 - length)
         footer = hashlib.blake2b(stream.read(length), digest_size=16).hexdigest()
-        return file.metadata.num_rows, source, footer
+        return {"rows": file.metadata.num_rows, "source": source, "footer": footer}

@@ -27,6 +27,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from massivetext import storage
 from massivetext.batches import Place, place_of
+from massivetext.dedup.scope import look_at_evidence
 from massivetext.errors import OutputError
 from massivetext.parquet import ParquetOutput, open_parquet
 from pipelines.recipe import Recipe
@@ -226,6 +227,10 @@ def _publish(
 ) -> None:
     """Write the marker: from now on the part is done."""
     marker = folder.marker(layout.stage, end.subset, end.part)
+    for name, summary in summaries.items():
+        if name.startswith("work/evidence/"):
+            # Deduplication numbers all documents by these, and need not open each part's file for them.
+            summary.update(look_at_evidence(folder.path(name)))
     outputs = folder.outputs(summaries)
     Marker(end.fingerprint, outputs, {**counts, **end.counts}, end.failures).write(marker)
     task_ends(marker)

@@ -227,7 +227,8 @@ for name, steps in phases.phases(scope):
 def test_killed_in_any_phase_then_run_again(tmp_path: Path, phase: str, undisturbed: tuple[Path, Options]) -> None:
     origin, options = undisturbed
     parts = [
-        dataclasses.replace(part, rows=0, start=0, source="") for part in scope_of(origin, find(origin), options).parts
+        dataclasses.replace(part, rows=0, start=0, source="", footer="")
+        for part in scope_of(origin, find(origin), options).parts
     ]
     scope = make_scope(str(tmp_path / "work/dedup"), str(tmp_path / "work/duplicates"), parts, options)
     scope.write()
