@@ -53,3 +53,12 @@ def test_the_base_package_loads_neither_beam_nor_a_compiler() -> None:
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
 
     assert loaded == "[]\n"
+
+
+def test_processes_of_a_run_import_no_libraries_of_the_report():
+    """Charts and queries take half a second to import, in every worker."""
+    heavy = {"matplotlib", "duckdb", "trafilatura"}
+    program = f"import sys, pipelines.main; print({heavy} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert "set()\n" == result.stdout

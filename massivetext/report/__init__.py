@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from massivetext import storage
-from massivetext.report.gather import gather
-from massivetext.report.page import render
 from massivetext.sealed import sealed
 
-__all__ = ["gather", "render", "write"]
+__all__ = ["write"]
 
 
 def write(folder: str, path: str | None = None, *, samples: int = 3) -> str:
@@ -17,6 +15,10 @@ def write(folder: str, path: str | None = None, *, samples: int = 3) -> str:
     samples: documents shown for each rule. The page's bytes are a function of the folder's. Raises OutputError if the
     folder is not that of a run.
     """
+    # The libraries of charts and queries take half a second to import, and every process of a run imports this package.
+    from massivetext.report.gather import gather
+    from massivetext.report.page import render
+
     path = path or storage.join(folder, "report", "index.html")
     page = gather(folder, samples=samples)
     storage.write_bytes(path, render(page).encode("utf-8", "replace"))

@@ -116,7 +116,8 @@ def fuzz(name: str, target: Target, *, seconds: float, seed: int, first: int, co
 def main(targets: Mapping[str, Target], about: str | None, arguments: list[str] | None = None) -> int:
     """The command line of a fuzzer: each target for some seconds. Returns 1 if there were findings."""
     parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--seconds", type=float, default=float(os.environ.get("FUZZ_SECONDS", 10)), help="of CPU time a target")
+    seconds = float(os.environ.get("FUZZ_SECONDS", 10))
+    parser.add_argument("--seconds", type=float, default=seconds, help="of CPU time a target")
     parser.add_argument("--target", action="append", choices=sorted(targets))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0)

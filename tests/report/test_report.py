@@ -16,6 +16,7 @@ import pytest
 
 from massivetext import report
 from massivetext.errors import OutputError
+from massivetext.report.gather import gather
 from massivetext.report.samples import matched, visible
 from tests.report.chromium import Chromium, browser
 from tests.report.runs import HARM, ITEM, massivetext, run
@@ -68,7 +69,7 @@ def test_the_corpus_has_every_outcome_that_the_report_shows(out: Path) -> None:
 
 
 def test_the_numbers_are_those_of_the_ledger(out: Path) -> None:
-    page = report.gather(str(out))
+    page = gather(str(out))
     ledger = rows(out)
     kept = [row for row in ledger if row["outcome"] == "kept"]
 
@@ -84,7 +85,7 @@ def test_the_numbers_are_those_of_the_ledger(out: Path) -> None:
 
 
 def test_distributions_count_every_measured_document_once_on_its_side_of_the_limit(out: Path) -> None:
-    page = report.gather(str(out))
+    page = gather(str(out))
     ledger = rows(out)
     found = {entry["found"].limited.signal: entry["found"] for stage in page["signals"] for entry in stage["signals"]}
 
@@ -106,7 +107,7 @@ def test_distributions_count_every_measured_document_once_on_its_side_of_the_lim
 
 
 def test_rules_that_fire_together(out: Path) -> None:
-    together = {row["rule"]: row for row in report.gather(str(out))["together"]["rows"]}
+    together = {row["rule"]: row for row in gather(str(out))["together"]["rows"]}
     order = list(together)
     pair = together["quality.word_count"]["cells"][order.index("language.language_score")]
 
@@ -135,7 +136,7 @@ def test_the_account_of_test_sets_is_data_too(out: Path, tmp_path: Path) -> None
 
 
 def test_duplicates_test_sets_hosts_and_samples(out: Path) -> None:
-    page = report.gather(str(out))
+    page = gather(str(out))
     ledger = {row["id"]: row for row in rows(out)}
 
     assert (2, 2) == (page["duplicates"]["n"], page["duplicates"]["removed"])
@@ -214,7 +215,7 @@ def test_a_damaged_ledger_is_named(out: Path, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
 
     with pytest.raises(OutputError, match="verify"):
-        report.gather(str(tmp_path / "out"))
+        gather(str(tmp_path / "out"))
 
 
 @pytest.mark.parametrize(
@@ -260,7 +261,7 @@ def test_hosts_of_odd_addresses(tmp_path: Path, out: Path) -> None:
     at = table.schema.get_field_index("url")
     pq.write_table(table.set_column(at, table.schema.field(at), pa.array(urls, pa.string())), path)
 
-    hosts = report.gather(str(tmp_path / "out"))["hosts"]
+    hosts = gather(str(tmp_path / "out"))["hosts"]
 
     assert 2 == hosts["n"]
     assert {"a.example", "b.example"} == {row["host"] for name in ("kept", "lost") for row in hosts[name]}

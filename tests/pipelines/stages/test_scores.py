@@ -15,9 +15,9 @@ from click.testing import CliRunner
 
 from filters import linear, quality
 from filters.score_training import fit_fasttext, signals_of
-from massivetext import report
 from massivetext.cli import commands
 from massivetext.errors import RecipeError
+from massivetext.report.gather import gather
 from pipelines.recipe import read
 from pipelines.stages.scores import Score, Scores
 from tests.filters.test_scores import SETTINGS
@@ -104,7 +104,7 @@ def test_every_view_of_a_run_shows_the_scores(folder: Path) -> None:
     kept = sorted((row["quality_score"] for row in rows(folder) if row["outcome"] == "kept"), reverse=True)
     assert [f"massiveweb: scores.quality_score.min: None -> {kept[1]}"] == best["changes"]
     assert [2, 6] == sorted(best["subsets"]["massiveweb"]["passing"][side][0] for side in ("before", "after"))
-    page = report.gather(out)
+    page = gather(out)
     shown = {e["found"].limited.signal: e["found"] for stage in page["signals"] for e in stage["signals"]}
     assert {"quality_score", "hq", "half", "word_count"} <= set(shown)
     assert ("keep 50 or more", 6) == (shown["half"].limited.words, shown["half"].broken)
