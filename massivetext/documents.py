@@ -18,8 +18,9 @@ __all__ = ["DOCUMENT_SCHEMA", "OUTCOMES", "PROVENANCE", "SUBSETS", "Record", "do
 SUBSETS = ("massiveweb", "books", "c4", "news", "github", "wikipedia")
 """The six subsets of MassiveText (paper, table 2)."""
 
-OUTCOMES = ("kept", "rejected", "duplicate", "contaminated", "skipped", "failed")
-"""What can become of a record. `skipped`: not a document of this subset (not HTML, a redirect, another namespace)."""
+OUTCOMES = ("kept", "rejected", "duplicate", "outranked", "contaminated", "skipped", "failed")
+"""What can become of a record. `skipped`: not a document of this subset (not HTML, a redirect, another namespace).
+`outranked`: below the best share of its subset by a score."""
 
 
 @dataclass(frozen=True, slots=True)

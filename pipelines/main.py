@@ -3,7 +3,7 @@
     curate          files -> ReadDocuments | Extract | RewriteText | CountTokens | IdentifyLanguage | ScoreSafety |
                     MeasureText | ScoreDocuments | FindTestItems | Judge | WriteParts -> curated/, rejected/, work/
     deduplicate     work/evidence -> FindDuplicates -> work/duplicates/
-    decontaminate   work/ledger -> MarkDuplicates | JudgeTestItems | WriteParts -> ledger/, final; pieces/
+    decontaminate   work/ledger -> MarkDuplicates | JudgeShares | JudgeTestItems | WriteParts -> ledger/, final; pieces/
     mix             ledger/, curated/ -> WriteMixture -> mixture/
 
 Each is a graph of its own, in a file of its own, so that a run goes on from what stands in DIR.
@@ -38,7 +38,7 @@ from pipelines.engines.engine import Engine, Execution
 from pipelines.input_splits import Part, find_parts, source_warnings
 from pipelines.member_index import split_at_members
 from pipelines.mix import check_weights, mix
-from pipelines.recipe import Isolation, Recipe, ledger_schema
+from pipelines.recipe import Isolation, Recipe, measures_schema
 from pipelines.run_folder.folder import Folder
 from pipelines.run_folder.history import Timed
 from pipelines.run_folder.inputs import known_inputs
@@ -47,10 +47,13 @@ from pipelines.run_folder.rerun import redone, why
 from pipelines.stages import STAGES, testset_index
 from pipelines.stages.stage import canonical, content_digest
 from pipelines.tasks import Marker, PartTask, read_markers
+from pipelines.transforms.compare import COMPARING, compare
 from pipelines.transforms.final_ledger import LedgerTask
+from pipelines.transforms.hash_tasks import values_path
 from pipelines.transforms.part_tests import write_frequent
 from pipelines.transforms.refuse_removed import removal_mark
 from pipelines.transforms.run_steps import RunSteps
+from pipelines.transforms.shares import write_share_limits
 
 __all__ = ["COMMANDS", "Outcome", "Reporter", "part_tasks", "run", "run_stages"]
 
@@ -196,8 +199,11 @@ class _Job:
         recipe, folder, outcome = self.recipe, self.folder, self.outcome
         stages = ("deduplication", "contamination")[:last] if last < 2 else ("deduplication", "contamination")
         rare = _frequent(folder, recipe, tasks, markers) if last >= 2 else {}
+        limits = self._shares(tasks, markers) if last >= 1 else {}
+        if last >= 1:
+            self._compare(tasks, markers)
         fingerprints = storage.each(
-            lambda pair: _ledger_fingerprint(recipe, folder, *pair, stages, rare),
+            lambda pair: _ledger_fingerprint(recipe, folder, *pair, stages, rare, limits),
             list(zip(tasks, markers)),
             remote=storage.is_remote(folder.root),
         )
@@ -213,8 +219,47 @@ class _Job:
             counts = outcome.counts.setdefault(task.subset, {})
             for key, sums in marker.counts.items():
                 counts[key] = [a + b for a, b in zip(counts.get(key, [0, 0, 0]), sums)]
-        folder.write_manifest("ledger", recipe, settled, outcome.counts)
+        folder.write_manifest("ledger", recipe, settled, outcome.counts, limits=limits)
         _keep_pieces(folder, recipe, settled)
+
+    def _compare(self, tasks: Sequence[PartTask], markers: Sequence[Marker]) -> None:
+        """Measure what depends on the other documents of a subset, in the texts that rules and deduplication keep."""
+        recipe, folder = self.recipe, self.folder
+        for subset in recipe.filled:
+            if not any(recipe.goes_through(subset, kind.stage) for kind in COMPARING):
+                continue
+            read: dict[str, Any] = {}
+            for task, marker in zip(tasks, markers):
+                if task.part.subset == subset:
+                    read[task.part.name] = _documents_mark(recipe, folder, task, marker)
+            compare(folder, recipe, subset, list(read), _digest(read), self._perform)
+
+    def _perform(self, tasks: Sequence[Any]) -> None:
+        """Run those tasks of a step between two stages that are not done."""
+        todo = [task for task, marker in zip(tasks, self.folder.held(tasks)) if marker is None]
+        self.outcome.n_done += len(todo)
+        if todo:
+            self.engine.run(RunSteps(), todo)
+
+    def _shares(self, tasks: Sequence[PartTask], markers: Sequence[Marker]) -> dict[str, dict[str, Any]]:
+        """The limits of shares, by subset and signal, from all that rules and deduplication keep."""
+        recipe, folder = self.recipe, self.folder
+        parts: dict[str, list[str]] = {subset: [] for subset in recipe.filled if recipe.shares(subset)}
+        read: dict[str, list[Any]] = {subset: [] for subset in parts}
+        for task, marker in zip(tasks, markers):
+            subset, name = task.part.subset, task.part.name
+            if subset in parts:
+                parts[subset].append(name)
+                read[subset].append([name, _documents_mark(recipe, folder, task, marker)])
+        fingerprints = {subset: _digest(rows) for subset, rows in read.items()}
+        limits = write_share_limits(folder, recipe, parts, fingerprints, self._perform)
+        for subset, own in limits.items():
+            for signal, limit in own.items():
+                if limit["keep"] is not None:
+                    share = recipe.shares(subset)[signal]
+                    best = f"the best {100 * share.keep:.6g} % of {share.by}"
+                    self.reporter.say(f"{subset}: {signal}: {best} have {limit['keep']:.6g} or more")
+        return limits
 
     def mix(self, parts: Sequence[Part]) -> None:
         names = {subset: [part.name for part in parts if part.subset == subset] for subset in self.recipe.filled}
@@ -271,7 +316,7 @@ class CurateFingerprints:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
-        self.columns = ledger_schema(recipe).names
+        self.columns = measures_schema(recipe).names
         self.stages = {subset: self._stages(subset) for subset in recipe.filled}
         self.common = {
             "tokenizer": recipe.tokenizer and tokens_mark(recipe.tokenizer),
@@ -284,7 +329,7 @@ class CurateFingerprints:
             self.common["removed"] = mark
 
     def _stages(self, subset: str) -> dict[str, Any]:
-        names = [name for name in STAGES if self.recipe.goes_through(subset, name)]
+        names = [name for name, stage in STAGES.items() if stage.in_pass and self.recipe.goes_through(subset, name)]
         return {name: self.recipe.stage(subset, name).fingerprint() for name in names}
 
     def of(self, part: Part) -> str:
@@ -316,14 +361,30 @@ def _ledger_fingerprint(
     curated: Marker,
     stages: tuple[str, ...],
     rare: Mapping[int, Mapping[str, Any]],
+    limits: Mapping[str, Mapping[str, Any]],
 ) -> str:
     """All that shapes a part's final ledger: what the pass over the text left, by its digests, and the later stages."""
     measured = sorted((name, summary["blake2b"]) for name, summary in curated.outputs.items())
     duplicates = folder.part("work/duplicates", task.part.subset, task.part.name)
     removed = content_digest(duplicates) if "deduplication" in stages and storage.exists(duplicates) else None
+    shares: list[Any] = [limits[task.part.subset]] if task.part.subset in limits else []
+    for kind in COMPARING:
+        if stages and recipe.goes_through(task.part.subset, kind.stage):
+            shares.append(content_digest(values_path(folder, kind.stage, task.part.subset, task.part.name)))
     block = recipe.block(task.part.subset, "contamination")
     dropped = rare.get(block.max_documents, {}).get("blake2b")
-    return _digest(task.fingerprint, measured, stages, removed, block.model_dump(mode="json"), dropped)
+    return _digest(task.fingerprint, measured, stages, removed, block.model_dump(mode="json"), dropped, *shares)
+
+
+def _documents_mark(recipe: Recipe, folder: Folder, task: PartTask, marker: Marker) -> list[Any]:
+    """What tells whether the documents of a part that rules and deduplication keep are those of another time.
+
+    Files' digests are no part of it: documents that are taken out later do not change the limits and values of others.
+    """
+    path = folder.part("work/duplicates", task.part.subset, task.part.name)
+    is_deduplicated = recipe.goes_through(task.part.subset, "deduplication") and storage.exists(path)
+    duplicates = content_digest(path) if is_deduplicated else None
+    return [task.fingerprint, marker.counts, len(marker.failures), duplicates]
 
 
 def _frequent(

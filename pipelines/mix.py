@@ -25,6 +25,7 @@ from massivetext.mixture import (
     ShardRows,
     allot,
     front_matter,
+    kept_by_bucket,
     kept_documents,
     plan,
     write_shard,
@@ -37,8 +38,10 @@ from pipelines.engines.engine import Engine
 from pipelines.input_splits import Part
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
+from pipelines.stages.scores import bucket_column
 from pipelines.tasks import Marker, read_markers, task_begins, task_ends
 from pipelines.transforms.base import Counters
+from pipelines.transforms.shares import share_limits
 
 __all__ = [
     "WriteMixture",
@@ -150,7 +153,8 @@ def _write_manifests(folder: Folder, recipe: Recipe, parts: Mapping[str, Sequenc
     settled = read_markers([folder.marker("settle", *name) for name in names])
     for kind in ("curated", "rejected"):
         folder.write_manifest(kind, recipe, [marker for marker in curated if marker], {})
-    folder.write_manifest("ledger", recipe, [marker for marker in settled if marker], {})
+    limits = {subset: share_limits(folder, subset) for subset in recipe.filled if recipe.shares(subset)}
+    folder.write_manifest("ledger", recipe, [marker for marker in settled if marker], {}, limits=limits)
 
 
 @dataclass(frozen=True)
@@ -216,22 +220,24 @@ def plan_mixture(
         say(f"only these subsets have sources; their weights are scaled to sum to 1: {scaled}")
     if _stands(folder, recipe):
         return None
-    documents = {name: kept_documents(_sources(folder, name, parts.get(name, ()))) for name in weights}
+    documents = _documents(folder, recipe, {name: parts.get(name, ()) for name in weights})
     inputs = _inputs(folder, recipe, documents)
     if folder.is_done(folder.marker("mix", f"{block.name}-mixture"), inputs):
         _note_manifests(folder, recipe, inputs)
         return None
+    weights_of_buckets = _bucket_weights(recipe, weights, documents)
+    documents = {name: documents[name] for name in weights_of_buckets}
     available = {name: Available(len(own), own.n_tokens, own.n_bytes) for name, own in documents.items()}
     tokens = None if block.tokens == "max" else block.tokens
-    plan_ = plan(available, weights, tokens=tokens, max_epochs=block.max_epochs)
+    plan_ = plan(available, weights_of_buckets, tokens=tokens, max_epochs=block.max_epochs)
     for line in plan_.lines(shard_bytes=block.shard_bytes):
         say(line)
     if recipe.tokenizer is None:
         say("tokens are estimated as bytes / 4: the recipe names no tokenizer")
     allotment = allot(plan_, documents, seed=recipe.seed, n_shards=plan_.n_shards(block.shard_bytes))
-    off, subset, number = allotment.deviation(weights)
+    off, subset, number = allotment.deviation(weights_of_buckets)
     say(f"a subset's share of a shard's tokens is at most {off:.2f} percentage points from its weight")
-    remedy = allotment.remedy(weights, shard_bytes=block.shard_bytes)
+    remedy = allotment.remedy(weights_of_buckets, shard_bytes=block.shard_bytes)
     if remedy is not None:
         say(f"  {remedy}")
     plan_data: dict[str, Any] = {
@@ -242,6 +248,9 @@ def plan_mixture(
         "deviation": {"percentage_points": round(off, 4), "subset": subset, "shard": number},
         "tokens_by": recipe.tokens_by(),
     }
+    if block.buckets:
+        # The manifest's counts are by subset.
+        plan_data["taken"] = {name: int(n) for name, n in zip(allotment.order, allotment.tokens.sum(axis=1))}
     write_sealed(folder.path("mixture", block.name, "plan.json"), plan_data)
     tasks = _shard_tasks(folder, recipe, allotment, _fingerprint(folder, plan_data["plan"], recipe))
     planned = Planned(plan_, weights, inputs, tasks)
@@ -377,12 +386,11 @@ def note_mixture(folder: Folder, recipe: Recipe) -> None:
     block = recipe.mixture
     if not storage.exists(folder.marker("mix", f"{block.name}-mixture")):
         return
-    documents = {}
+    parts = {}
     for name in (name for name, weight in block.weights.items() if name in recipe.filled and weight > 0):
         base = folder.path("curated", name)
-        parts = [path[len(base) + 1 : -len(".parquet")] for path in own_parts(base)]
-        documents[name] = kept_documents(_sources(folder, name, parts))
-    _note(folder, block.name, _inputs(folder, recipe, documents))
+        parts[name] = [path[len(base) + 1 : -len(".parquet")] for path in own_parts(base)]
+    _note(folder, block.name, _inputs(folder, recipe, _documents(folder, recipe, parts)))
 
 
 def _note(folder: Folder, name: str, inputs: str) -> None:
@@ -415,6 +423,46 @@ def _inputs(folder: Folder, recipe: Recipe, documents: Mapping[str, Documents]) 
                 digest.update(np.ascontiguousarray(column, np.int32).tobytes())
             digest.update(np.ascontiguousarray(found.tokens[chosen]).tobytes())
     return digest.hexdigest()
+
+
+def _documents(folder: Folder, recipe: Recipe, parts: Mapping[str, Sequence[str]]) -> dict[str, Documents]:
+    """Kept documents of subsets, by name; of one with `mixture.buckets`, by bucket: `massiveweb:0` is the worst.
+
+    parts: names of the parts of each subset.
+    """
+    documents: dict[str, Documents] = {}
+    for name, own in parts.items():
+        block = recipe.mixture.buckets.get(name)
+        if block is None:
+            documents[name] = kept_documents(_sources(folder, name, own))
+            continue
+        buckets = kept_by_bucket(_sources(folder, name, own), bucket_column(block.score), len(block.epochs))
+        documents |= {f"{name}:{number}": bucket for number, bucket in enumerate(buckets)}
+    return documents
+
+
+def _bucket_weights(
+    recipe: Recipe, weights: Mapping[str, float], documents: Mapping[str, Documents]
+) -> dict[str, float]:
+    """Return the weight of each key of `_documents`; buckets without documents, or with no epochs, are left out.
+
+    A bucket has the share of its subset's weight that its tokens, times its epochs, are of those of all its buckets. So
+    the epochs of buckets are in the proportion that the recipe gives.
+    """
+    of_buckets: dict[str, float] = {}
+    for name, weight in weights.items():
+        block = recipe.mixture.buckets.get(name)
+        if block is None:
+            of_buckets[name] = weight
+            continue
+        tokens = {f"{name}:{k}": epochs * documents[f"{name}:{k}"].n_tokens for k, epochs in enumerate(block.epochs)}
+        total = math.fsum(tokens.values())
+        if total == 0:
+            raise RecipeError(
+                f"mixture.buckets.{name}: no documents are kept in the buckets that have epochs; give epochs to others"
+            )
+        of_buckets |= {key: weight * n / total for key, n in tokens.items() if n}
+    return of_buckets
 
 
 def weights_of(recipe: Recipe) -> tuple[dict[str, float], bool]:

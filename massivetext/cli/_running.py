@@ -140,7 +140,7 @@ def _funnel(counts: dict[str, dict[str, list[int]]], *, estimated: bool) -> None
     from rich.console import Console
     from rich.table import Table
 
-    order = ("skipped", "failed", "rejected", "duplicate", "contaminated", "kept")
+    order = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated", "kept")
     tokens = "tokens (bytes / 4)" if estimated else "tokens"
     table = Table("subset", "outcome", "reason", *("documents", "bytes", tokens))
     table.columns[2].overflow = "fold"

@@ -9,7 +9,7 @@ from massivetext.terminal_text import visible_name
 
 __all__ = ["in_order", "side_by_side"]
 
-ORDER = ("skipped", "failed", "rejected", "duplicate", "contaminated", "unknown", "kept")
+ORDER = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated", "unknown", "kept")
 """Of outcomes in a funnel, from the first that loses a record to what is left."""
 
 

@@ -72,6 +72,8 @@ def _stage(stage: str, row: dict[str, Any], recipe: Any, folder: str) -> None:
         for name in recipe.signals(stage):
             reason = f"{stage}.{name}"
             _signal(reason, name, row.get(name), row, recipe)
+            if name in recipe.shares(row["subset"]):
+                _share(name, row, folder)
             for line in recipe.evidence_in_words(row, reason, lambda: _text(row, folder)):
                 echo(f"      {visible_name(line)}")
     elif stage == "licence":
@@ -101,6 +103,22 @@ def _stage(stage: str, row: dict[str, Any], recipe: Any, folder: str) -> None:
                 limit = recipe.limit_in_words(row["subset"], reason)
                 value = visible_name(recipe.value_of(row, reason))
                 echo(f"  {_mark(True)} {reason.partition('.')[2]} {value}; kept: {visible_name(limit)}")
+
+
+def _share(name: str, row: dict[str, Any], folder: str) -> None:
+    """The limit that the share of a subset has come to in this run, and the document's bucket."""
+    from massivetext import storage
+    from massivetext.sealed import read_sealed
+
+    manifest = read_sealed(storage.join(folder, "ledger", "manifest.json"))
+    limits = manifest.get("limits", {}).get(row["subset"], {}).get(name)
+    if limits is None:
+        return
+    if limits["keep"] is not None:
+        echo(f"      in {row['subset']} these have {limits['keep']:.6g} or more")
+    bucket = row.get(f"{name}_bucket")
+    if limits["buckets"] and bucket is not None:
+        echo(f"      bucket {bucket} of 0 (worst) to {len(limits['buckets'])}")
 
 
 def _text(row: dict[str, Any], folder: str) -> str | None:

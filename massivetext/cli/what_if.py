@@ -42,6 +42,8 @@ def what_if(
     massivetext what-if out --set quality.word_count.min=30
     massivetext what-if out --set subsets.massiveweb.quality.hash_ratio=null --set 'language.keep={en: 0.5, de: 0.8}'
     massivetext what-if out --keep scores.quality_score=0.1
+    massivetext what-if out --set scores.quality_score.keep=0.1
+    massivetext what-if out --set 'scores.quality_score.buckets=[0.2, 0.5, 0.8]'
     massivetext what-if out --recipe other.yaml --examples 5
     """
     import shlex
@@ -66,6 +68,8 @@ def what_if(
         return
     for change in result["changes"]:
         echo(change)
+    for line in _shares(result.get("shares", {})):
+        echo(line)
     _table(result["subsets"])
     _moves(result)
     for note in _notes(result["subsets"], result["moves"]):
@@ -89,6 +93,21 @@ def _limits(folder: str, shares: tuple[str, ...], unit: Any) -> list[str]:
             raise RecipeError(f"--keep {one}: expected key=share, such as scores.quality_score=0.1")
         settings.append(f"{key}.min={ledger_limit(folder, key.rpartition('.')[2], value, unit)!r}")
     return settings
+
+
+def _shares(shares: dict[str, Any]) -> list[str]:
+    """The limit of each share, and what each bucket has."""
+    lines = []
+    for subset, signals in shares.items():
+        for name, one in signals.items():
+            if one["min"] is not None:
+                best = f"the best {100 * one['keep']:.6g} % of {one['by']}"
+                lines.append(f"{subset}: {name}: {best} have {one['min']:.6g} or more")
+            for number, bucket in enumerate(one.get("buckets", ())):
+                low = "the worst" if bucket["min"] is None else f"{bucket['min']:.6g} or more"
+                sums = f"{bucket['documents']:,} documents, {bucket['tokens']:,} tokens"
+                lines.append(f"{subset}: {name}: bucket {number}, {low}: {sums}")
+    return lines
 
 
 def _table(subsets: dict[str, Any]) -> None:

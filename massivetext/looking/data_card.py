@@ -20,10 +20,14 @@ from massivetext.report.course import recipe_of
 
 __all__ = ["data_card", "inline_code"]
 
-_OUTCOMES = ("skipped", "failed", "rejected", "duplicate", "contaminated", "kept")
+_OUTCOMES = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated", "kept")
 _LANGUAGES = 20
 """Languages that are listed; the others are added up."""
 
+_BUCKETS = (
+    "`subset:0` is the bucket of the documents with the worst scores of a subset; tokens written of a bucket are those "
+    "of the plan."
+)
 _NOT_DONE = {
     "deduplication": "Duplicates were not looked for in",
     "contamination": "Test sets were not looked for in",
@@ -43,14 +47,15 @@ def data_card(root: str, recipe: RecipeView, name: str, manifest: Mapping[str, A
         manifest: The mixture's manifest, with the digests of its shards.
     """
     run = recipe_of(root)
-    plan = json.loads(storage.read_bytes(storage.join(root, "mixture", name, "plan.json")))["plan"]
+    planned = json.loads(storage.read_bytes(storage.join(root, "mixture", name, "plan.json")))
+    plan = planned["plan"]
     curated = json.loads(storage.read_bytes(storage.join(root, "curated", "manifest.json")))
     outcomes = json.loads(storage.read_bytes(storage.join(root, "ledger", "manifest.json")))["counts"]
     kept_rows = _kept_rows(root, list(recipe.filled))
     files = manifest["files"]
     removed = read_removed(root)
     sections: list[tuple[str, str, list[str]]] = [
-        ("Contents", "", _contents(plan, manifest)),
+        ("Contents", _BUCKETS if recipe.mixture.buckets else "", _contents(planned, manifest)),
         (
             "Sources",
             "Paths are without the place where the files lay: the part of a pattern before its first wildcard is left "
@@ -118,11 +123,11 @@ def _kept_rows(root: str, subsets: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _contents(plan: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
-    written = manifest["counts"]["tokens"]
-    total = max(1, sum(written.values()))
+def _contents(planned: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
+    total = max(1, sum(manifest["counts"]["tokens"].values()))
+    written = {**planned.get("taken", {}), **manifest["counts"]["tokens"]}
     rows = []
-    for share in plan["shares"]:
+    for share in planned["plan"]["shares"]:
         epochs = share["wanted"] / share["available"]
         n = written.get(share["subset"], 0)
         rows.append(

@@ -43,6 +43,9 @@ _STAGES = {
     "PartTask": "curate",
     "Step": "deduplicate",
     "LedgerTask": "decontaminate",
+    "CountValues": "decontaminate",
+    "SpanTask": "decontaminate",
+    "HostLineTask": "decontaminate",
     "ShardTask": "mix",
 }
 # Two-sided 95 % of Student's t by degrees of freedom; above the last, the normal's is near enough.

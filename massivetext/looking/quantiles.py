@@ -1,33 +1,27 @@
 """The limit of a signal above which the best share of a run's documents lies, from the ledger alone.
 
-Exact at any size, by two passes with bounded memory. The first one adds up the weight of documents in bins: the bin of
-a value is the upper part of its bits, taken so that they order as the values do. The second one looks at the distinct
-values of the one bin in which the limit lies. Order and number of parts do not matter, for weights are whole numbers.
+Exact at any size, by two readings of three columns with bounded memory (`massivetext.quantiles`).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
-from fractions import Fraction
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from massivetext import storage
+from massivetext import quantiles, storage
 from massivetext.errors import RecipeError
 from massivetext.ledger import ledger_files
 from massivetext.parquet import open_parquet
 
-__all__ = ["Unit", "best_share_limit", "ledger_limit"]
+__all__ = ["Unit", "best_share_limit", "best_share_limits", "ledger_limit", "weighted"]
 
 Unit = Literal["tokens", "documents"]
 Weighted = tuple[np.ndarray, np.ndarray]
-"""float64[n], values without NaN; int64[n], their weights."""
-_SHIFT = np.uint64(40)
-"""Bits of a value that its bin leaves out: 12 bits of the mantissa are in it, so 4,096 bins between .5 and 1."""
-_SIGN = np.uint64(1 << 63)
+"""float64[n], values, NaN for none; int64[n], their weights."""
 
 
 def best_share_limit(read: Callable[[], Iterable[Weighted]], share: float) -> float | None:
@@ -42,54 +36,28 @@ def best_share_limit(read: Callable[[], Iterable[Weighted]], share: float) -> fl
     Returns:
         The limit, or None where there is no weight.
     """
-    bins = _sums((_keys(values) >> _SHIFT, weights) for values, weights in read())
-    total = sum(bins.values())
-    if total == 0:
-        return None
-    # In decimals, as the share was written: in binary ones 0.55 of 100 documents are more than 55.
-    needed = math.ceil(Fraction(str(share)) * total)
-    above = 0
-    for chosen in sorted(bins, reverse=True):
-        if above + bins[chosen] >= needed:
-            break
-        above += bins[chosen]
-
-    def in_bin() -> Iterator[Weighted]:
-        for values, weights in read():
-            keys = _keys(values)
-            rows = keys >> _SHIFT == chosen
-            yield keys[rows], weights[rows]
-
-    values = _sums(in_bin())
-    for key in sorted(values, reverse=True):
-        above += values[key]
-        if above >= needed:
-            break
-    return _value(key)
+    return best_share_limits(read, [quantiles.Search.of(share)])[0]
 
 
-def _keys(values: np.ndarray) -> np.ndarray:
-    """uint64[n] that order as the values do; -0.0 is 0.0."""
-    bits = (values + 0.0).view(np.uint64)
-    return np.where(bits & _SIGN, ~bits, bits | _SIGN)
+def best_share_limits(
+    read: Callable[[], Iterable[Weighted]], searches: Sequence[quantiles.Search]
+) -> list[float | None]:
+    """Return the limits of several shares, by the same two readings."""
+    bins = quantiles.add_up(quantiles.count(values, weights) for values, weights in read())
+    chosen = [search.in_bins(bins) for search in searches]
+    wanted = sorted({search.bin for search in chosen if search.bin is not None})
+    if not wanted:
+        return [None for _ in searches]
+    sums = quantiles.add_up(quantiles.count(values, weights, bins=wanted) for values, weights in read())
+    return [search.in_values(sums).limit for search in chosen]
 
 
-def _value(key: int) -> float:
-    bits = np.uint64(key)
-    restored = bits & ~_SIGN if bits & _SIGN else ~bits
-    return float(np.array([restored], np.uint64).view(np.float64)[0])
-
-
-def _sums(pieces: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict[int, int]:
-    """The sum of weights of each key."""
-    sums: dict[int, int] = {}
-    for keys, weights in pieces:
-        distinct, places = np.unique(keys, return_inverse=True)
-        totals = np.zeros(len(distinct), np.int64)
-        np.add.at(totals, places, weights)
-        for key, total in zip(distinct.tolist(), totals.tolist()):
-            sums[key] = sums.get(key, 0) + total
-    return sums
+def weighted(values: pa.Array, n_tokens: pa.Array, unit: Unit) -> Weighted:
+    """Return a numeric column of a ledger, NaN for a null, and the weight of each row: its tokens, or one."""
+    numbers = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    if unit == "documents":
+        return numbers, np.ones(len(numbers), np.int64)
+    return numbers, pc.fill_null(n_tokens, 0).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def ledger_limit(folder: str, signal: str, share: float, unit: Unit = "tokens") -> float:
@@ -119,12 +87,6 @@ def _kept(folder: str, signal: str, unit: Unit) -> Iterator[Weighted]:
             for batch in file.iter_batches(columns=["outcome", "n_tokens", signal]):
                 rows = batch.filter(pc.and_(pc.equal(batch["outcome"], "kept"), batch[signal].is_valid()))
                 try:
-                    values = rows[signal].cast("float64").to_numpy(zero_copy_only=False)
+                    yield weighted(rows[signal], rows["n_tokens"], unit)
                 except (ValueError, NotImplementedError) as error:
                     raise RecipeError(f"{signal}: is {rows[signal].type} in the ledger; expected numbers") from error
-                if unit == "documents":
-                    weights = np.ones(len(values), np.int64)
-                else:
-                    weights = pc.fill_null(rows["n_tokens"], 0).to_numpy(zero_copy_only=False)
-                known = ~np.isnan(values)
-                yield values[known], weights[known]

@@ -141,6 +141,13 @@ class RecipeView(Protocol):
             the first reason that is True decides.
         """
 
+    def shares(self, subset: str) -> Mapping[str, Any]:
+        """Return by signal what depends on the values of all documents of a subset: each with `keep` (the share that
+        stays, or None), `by` (`tokens` or `documents`) and `buckets` (rising shares from the lowest value)."""
+
+    def share_reason(self, subset: str, signal: str) -> str:
+        """Return the reason of documents of a subset that lie below the best share of a signal."""
+
     def deciding_reasons(self, columns: pa.RecordBatch, subset: str) -> pa.DictionaryArray:
         """Return the first reason of `broken_rules` that is True for each document, null where none is."""
 

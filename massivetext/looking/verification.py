@@ -24,6 +24,7 @@ from massivetext.looking.unique_ids import UniqueIds, packed_ids
 from massivetext.mixture import verify_mixture
 from massivetext.mixture.verify import Each
 from massivetext.parquet import FILE_ERRORS, file_digest, open_parquet, read_parquet
+from massivetext.quantiles import bucket_of
 from massivetext.removed import Removed, read_removed
 from massivetext.run_recipe import read_recipe_file
 from massivetext.sealed import read_sealed, seal_fault
@@ -286,6 +287,7 @@ def _part(
     path = storage.join(root, "ledger", name)
     with storage.open_input(path) as stream:
         table = read_parquet(stream, columns=["id", "subset", "offset", "outcome", "reason", "pieces"])
+    faults += _outranked(path, manifests["ledger"].get("limits", {}).get(name.split("/")[0], {}))
     stated = manifests["ledger"]["files"][name]["rows"]
     if table.num_rows != stated:
         faults.append(f"{path}: has {table.num_rows} rows, the manifest says {stated}")
@@ -298,13 +300,42 @@ def _part(
     return faults, {row["values"]: row["counts"] for row in pc.value_counts(table.column("outcome")).to_pylist()}
 
 
+def _outranked(path: str, limits: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return faults of a ledger: the documents below the limits that the manifest has are outranked, and no others; and
+    each that has a bucket is in the right one."""
+    if not limits:
+        return []
+    faults = []
+    buckets = {name: f"{name}_bucket" for name, limit in limits.items() if limit["buckets"]}
+    with storage.open_input(path) as stream:
+        table = read_parquet(stream, columns=["outcome", "reason", *limits, *buckets.values()])
+    table = table.filter(pc.invert(pc.fill_null(pc.starts_with(table.column("reason"), "removed."), False)))
+    below = np.zeros(table.num_rows, bool)
+    for name, limit in limits.items():
+        values = table.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        if limit["keep"] is not None:
+            below |= values < limit["keep"]
+        if name in buckets:
+            stated = table.column(buckets[name])
+            differs = pc.not_equal(stated, pa.array(bucket_of(values, limit["buckets"])))
+            if n := pc.sum(differs).as_py():
+                faults.append(f"{path}: {n} documents are in another bucket than their {name} has by the manifest")
+    outcomes = table.column("outcome").to_numpy(zero_copy_only=False)
+    is_outranked = outcomes == "outranked"
+    if n := int((is_outranked & ~below).sum()):
+        faults.append(f"{path}: {n} documents are outranked, and reach the limits that the manifest has")
+    if n := int((np.isin(outcomes, ["kept", "contaminated"]) & below).sum()):
+        faults.append(f"{path}: {n} documents are not outranked, and do not reach the limits that the manifest has")
+    return faults
+
+
 def _rows(root: str, name: str, ledger: pa.Table, manifests: dict[str, dict[str, Any]]) -> list[str]:
     """Return faults of one part: curated rows are those that the per-document rules kept, in the ledger's order;
     rejected rows are those that they rejected."""
     faults = []
     known = ledger.column("id").combine_chunks()
     is_removed = pc.fill_null(pc.starts_with(ledger.column("reason"), "removed."), False)
-    for kind, outcomes in (("curated", ["kept", "duplicate", "contaminated"]), ("rejected", ["rejected"])):
+    for kind, outcomes in (("curated", ["kept", "duplicate", "outranked", "contaminated"]), ("rejected", ["rejected"])):
         if name not in manifests.get(kind, {}).get("files", {}):
             continue
         path = storage.join(root, kind, name)

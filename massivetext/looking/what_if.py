@@ -3,6 +3,9 @@
 The verdict is the recipe's own (`RecipeView.broken_rules`), the same that the pass over the text uses, on the columns
 that the pass wrote. What the later stages would do with a document that they have not seen is not known: such a
 document is `unknown`, and so is a duplicate whose kept partner the new limits remove.
+
+Shares (`keep`, `buckets`) are of the documents that pass the rules and that the run did not remove as duplicates; their
+limits are found anew. What test sets would do with a document that comes back is in the ledger.
 """
 
 from __future__ import annotations
@@ -18,17 +21,19 @@ import pyarrow.compute as pc
 from massivetext import storage
 from massivetext.errors import OutputError
 from massivetext.ledger import ledger_files
+from massivetext.looking.quantiles import Weighted, best_share_limits, weighted
 from massivetext.looking.recipe_view import RecipeView
 from massivetext.parquet import open_parquet
+from massivetext.quantiles import Search, bucket_of
 from massivetext.report.samples import texts, visible
 from massivetext.sql import Engine
 
-__all__ = ["PARTNER_LOST", "SNIPPET", "Place", "WhatIf", "verdicts", "what_if"]
+__all__ = ["PARTNER_LOST", "SNIPPET", "Place", "Shares", "WhatIf", "verdicts", "what_if"]
 
 SNIPPET = 300
 """Characters of a text that an example shows."""
 
-_DOCUMENTS = pa.array(["kept", "rejected", "duplicate", "contaminated"])
+_DOCUMENTS = pa.array(["kept", "rejected", "duplicate", "outranked", "contaminated"])
 """Outcomes of documents: rows with text, on which the rules have a verdict."""
 
 _UNITS = ("documents", "bytes", "tokens")
@@ -52,12 +57,15 @@ class WhatIf:
         later: The later stages of each subset, which have not seen newly kept documents.
         moves: By subset, then move: documents, bytes, tokens.
         examples: Documents of each move, with what decides.
+        shares: By subset, then signal: the share that is kept with its limit, and buckets with their lowest values,
+            documents and tokens.
     """
 
     changes: list[str]
     later: dict[str, list[str]]
     moves: dict[str, dict[Move, list[int]]] = field(default_factory=dict)
     examples: list[dict[str, Any]] = field(default_factory=list)
+    shares: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def sums(self, subset: str, which: int) -> dict[Key, list[int]]:
         """Return documents, bytes and tokens by outcome and reason; which: 0 before, 1 after."""
@@ -96,7 +104,8 @@ class WhatIf:
             for move, sums in sorted(moves_of.items(), key=lambda item: (-item[1][0], str(item[0])))
             if move[0] != move[1]
         ]
-        return {"changes": self.changes, "subsets": subsets, "moves": moves, "examples": self.examples}
+        data = {"changes": self.changes, "subsets": subsets, "moves": moves, "examples": self.examples}
+        return {**data, "shares": self.shares} if self.shares else data
 
 
 @dataclass(frozen=True, order=True)
@@ -113,7 +122,7 @@ class Place:
 
 
 def verdicts(
-    folder: str, recipe: RecipeView, columns: Sequence[str] = ()
+    folder: str, recipe: RecipeView, columns: Sequence[str] = (), *, only: str | None = None
 ) -> Iterator[tuple[Place, pa.RecordBatch, pa.DictionaryArray]]:
     """Judge the documents of a ledger by a recipe's per-document rules, a row group at a time.
 
@@ -121,6 +130,7 @@ def verdicts(
         folder: A run's output folder.
         recipe: What judges. Subsets that it does not have are left out.
         columns: Further columns of the ledger to read.
+        only: The subset to read; None for all.
 
     Yields:
         The row group's place, its documents (rows with text), and the reason for which each would be rejected, null
@@ -131,7 +141,7 @@ def verdicts(
     """
     for path in ledger_files(folder):
         subset = path.split("/")[-2]
-        if subset not in recipe.subsets:
+        if subset not in recipe.subsets or only not in (None, subset):
             continue
         names = list(dict.fromkeys([*recipe.judged_columns(subset), "outcome", "reason", *columns]))
         with storage.open_input(path) as stream, open_parquet(stream) as file:
@@ -170,18 +180,119 @@ def what_if(folder: str, run_recipe: RecipeView, recipe: RecipeView, *, examples
         },
     )
     chosen: dict[Move, list[tuple[str, Place]]] = {}
+    shares = {subset: Shares.find(folder, recipe, subset) for subset in run_recipe.filled}
+    names = ["id", "reason", "reasons", "n_bytes", "n_tokens", "partner_id"]
+    names += sorted({signal for share in shares.values() for signal in share.spec})
     with _Partners() as partners:
-        for place, batch, reason in verdicts(folder, recipe, ("id", "reason", "n_bytes", "n_tokens", "partner_id")):
-            moved = _moved(batch, reason, bool(result.later[place.subset]))
+        for place, batch, reason in verdicts(folder, recipe, names):
+            moved = _moved(batch, reason, bool(result.later[place.subset]), shares[place.subset])
             _add(result.moves.setdefault(place.subset, {}), moved)
             _choose(chosen, moved, place, examples)
             partners.add(place, moved)
         partners.settle(result, chosen, examples)
+    result.shares = {subset: share.as_data() for subset, share in shares.items() if share.spec}
     result.examples = _examples(folder, run_recipe, recipe, chosen)
     return result
 
 
-def _moved(batch: pa.RecordBatch, reason: pa.DictionaryArray, later: bool) -> pa.Table:
+_KNOWN = pa.array(["kept", "outranked", "contaminated"])
+"""Outcomes of documents that rules and deduplication left."""
+
+
+@dataclass
+class Shares:
+    """What shares of the documents of one subset a recipe keeps, and which buckets it divides them into.
+
+    Attributes:
+        spec: By signal: `keep`, `by`, `buckets`, as `RecipeView.shares` has them.
+        reasons: By signal, the reason of a document that is below the best share.
+        is_marked_only: Whether documents with test items stay.
+        is_deduplicated: Whether the subset goes through deduplication, which has not seen rejected documents.
+        keep: By signal, the least value that is kept; None where all are.
+        buckets: By signal, the least value of each bucket but the first.
+        sums: By signal, documents and tokens of each bucket: those that would be kept.
+    """
+
+    spec: Mapping[str, Any]
+    reasons: Mapping[str, str]
+    is_marked_only: bool = False
+    is_deduplicated: bool = True
+    keep: dict[str, float | None] = field(default_factory=dict)
+    buckets: dict[str, list[float | None]] = field(default_factory=dict)
+    sums: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def find(cls, folder: str, recipe: RecipeView, subset: str) -> Shares:
+        """Find the limits of a recipe's shares of a subset of a run, reading its ledger twice for each signal."""
+        spec = recipe.shares(subset)
+        remove = getattr(recipe.block(subset, "contamination"), "remove", None)
+        reasons = {name: recipe.share_reason(subset, name) for name in spec}
+        shares = cls(spec, reasons, remove == "mark", recipe.goes_through(subset, "deduplication"))
+        for name, one in spec.items():
+            searches = [] if one.keep is None else [Search.of(one.keep)]
+            searches += [Search(1 - Search.of(end).share) for end in one.buckets]
+
+            def read(name: str = name, unit: Any = one.by) -> Iterator[Weighted]:
+                for _, batch, reason in verdicts(folder, recipe, (name, "n_tokens"), only=subset):
+                    rows = batch.filter(shares.is_compared(batch, reason))
+                    yield weighted(rows[name], rows["n_tokens"], unit)
+
+            limits = best_share_limits(read, searches)
+            shares.keep[name] = None if one.keep is None else limits[0]
+            shares.buckets[name] = limits[0 if one.keep is None else 1 :]
+            shares.sums[name] = np.zeros((len(one.buckets) + 1, 2), np.int64)
+        return shares
+
+    def is_compared(self, batch: pa.RecordBatch, reason: pa.DictionaryArray) -> pa.Array:
+        """Return which documents shares are of: those that pass the rules, and of which the run knows that they are no
+        duplicates."""
+        known = _KNOWN if self.is_deduplicated else pa.concat_arrays([_KNOWN, pa.array(["rejected"])])
+        return pc.and_(reason.is_null(), pc.is_in(batch.column("outcome"), value_set=known))
+
+    def judged(self, batch: pa.RecordBatch, moved: pa.Table, reason: pa.DictionaryArray) -> pa.Table:
+        """Return documents with `to` and `to_reason` as these shares have them.
+
+        Args:
+            batch: of the ledger.
+            moved: what becomes of its documents by the rules.
+            reason: for which rules reject them; null for none.
+        """
+        if not self.spec and not pc.any(pc.equal(batch["outcome"], "outranked")).as_py():
+            return moved
+        compared = self.is_compared(batch, reason).to_numpy(zero_copy_only=False)
+        outcomes, reasons = moved["to"].to_pylist(), moved["to_reason"].to_pylist()
+        for i in np.flatnonzero(compared & (np.array(outcomes, object) == "outranked")).tolist():
+            test = next((one for one in batch["reasons"][i].as_py() if one.startswith("contamination.")), None)
+            is_kept = test is None or self.is_marked_only
+            outcomes[i], reasons[i] = ("kept", None) if is_kept else ("contaminated", test)
+        values = {name: weighted(batch[name], batch["n_tokens"], "documents")[0] for name in self.spec}
+        for name, least in reversed(self.keep.items()):
+            below = compared & (values[name] < least) if least is not None else np.zeros(0, bool)
+            for i in np.flatnonzero(below).tolist():
+                outcomes[i], reasons[i] = "outranked", self.reasons[name]
+        is_kept_now = np.array([outcome == "kept" for outcome in outcomes], bool)
+        tokens = pc.fill_null(batch["n_tokens"], 0).to_numpy(zero_copy_only=False)
+        for name, limits in self.buckets.items():
+            numbers = bucket_of(values[name], limits)[is_kept_now]
+            np.add.at(self.sums[name], numbers, np.stack([np.ones(len(numbers)), tokens[is_kept_now]], 1).astype(int))
+        columns = {"to": pa.array(outcomes, pa.string()), "to_reason": pa.array(reasons, pa.string())}
+        return pa.table({**dict(zip(moved.column_names, moved.columns)), **columns})
+
+    def as_data(self) -> dict[str, Any]:
+        """Return by signal the share that is kept with its limit, and the buckets from the worst."""
+        data = {}
+        for name, one in self.spec.items():
+            least = [None, *self.buckets[name]]
+            buckets = [
+                {"min": low, "documents": int(sums[0]), "tokens": int(sums[1])}
+                for low, sums in zip(least, self.sums[name])
+            ]
+            data[name] = {"keep": one.keep, "by": one.by, "min": self.keep[name]}
+            data[name] |= {"buckets": buckets} if one.buckets else {}
+        return data
+
+
+def _moved(batch: pa.RecordBatch, reason: pa.DictionaryArray, later: bool, shares: Shares) -> pa.Table:
     """Return the batch's documents with `to` and `to_reason`, their outcome and reason under the new limits."""
     before = batch.column("outcome")
     passes, passed = reason.is_null(), pc.not_equal(before, "rejected")
@@ -190,7 +301,7 @@ def _moved(batch: pa.RecordBatch, reason: pa.DictionaryArray, later: bool) -> pa
     columns["to"] = pc.if_else(passes, still, "rejected")
     kept_reason = pc.if_else(passed, batch.column("reason"), pa.scalar(None, pa.string()))
     columns["to_reason"] = pc.if_else(passes, kept_reason, reason.cast(pa.string()))
-    return pa.table(columns)
+    return shares.judged(batch, pa.table(columns), reason)
 
 
 def _add(moves: dict[Move, list[int]], moved: pa.Table) -> None:
@@ -205,7 +316,8 @@ def _add(moves: dict[Move, list[int]], moved: pa.Table) -> None:
 
 def _choose(chosen: dict[Move, list[tuple[str, Place]]], moved: pa.Table, place: Place, n: int) -> None:
     """Keep the n smallest ids of each move: ids are digests, so these are a sample that every run agrees on."""
-    changed = moved.filter(pc.xor(pc.equal(moved["outcome"], "rejected"), pc.equal(moved["to"], "rejected")))
+    out = pa.array(["rejected", "outranked"])
+    changed = moved.filter(pc.xor(pc.is_in(moved["outcome"], value_set=out), pc.is_in(moved["to"], value_set=out)))
     if n == 0 or changed.num_rows == 0:
         return
     parts = [changed[name].combine_chunks() for name in ("outcome", "reason", "to", "to_reason")]
@@ -232,7 +344,7 @@ class _Partners(Engine):
         return self
 
     def add(self, place: Place, moved: pa.Table) -> None:
-        survived = pc.is_in(moved["outcome"], value_set=pa.array(["kept", "contaminated"]))
+        survived = pc.is_in(moved["outcome"], value_set=pa.array(["kept", "outranked", "contaminated"]))
         lost = moved.filter(pc.and_(survived, pc.equal(moved["to"], "rejected"))).select(["id"])
         self._insert("lost", "id", lost)
         stay = moved.filter(pc.equal(moved["to"], "duplicate"))
@@ -272,9 +384,12 @@ def _examples(
 ) -> list[dict[str, Any]]:
     """Return the chosen documents by move, each with where it is from, what decides, and the beginning of its text."""
     wanted: dict[Place, set[str]] = {}
-    for documents in chosen.values():
+    outranked: dict[str, set[str]] = {}
+    for (_, (outcome, reason)), documents in chosen.items():
         for name, place in documents:
             wanted.setdefault(place, set()).add(name)
+            if outcome == "outranked" and reason is not None:
+                outranked.setdefault(name, set()).add(reason)
     rows: dict[str, dict[str, Any]] = {}
     for place, names in sorted(wanted.items()):
         with storage.open_input(place.path) as stream, open_parquet(stream) as file:
@@ -283,6 +398,7 @@ def _examples(
         for i, row in enumerate(table.to_pylist()):
             broken = recipe.broken_rules(table.slice(i, 1).to_batches()[0], place.subset)
             after = [reason for reason, mask in broken.items() if mask[0]]
+            after += [reason for reason in outranked.get(row["id"], ()) if reason not in after]
             rows[row["id"]] = {**row, "part": place.part, "rules": _rules(row, run_recipe, recipe, after)}
     quotes = texts(folder, rows.values())
     return [

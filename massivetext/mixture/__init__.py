@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from massivetext.mixture.allotment import Allotment, ShardRows, allot
-from massivetext.mixture.documents import Documents, kept_documents
+from massivetext.mixture.documents import Documents, kept_by_bucket, kept_documents
 from massivetext.mixture.front_matter import front_matter
 from massivetext.mixture.plan import Available, Plan, Share, plan
 from massivetext.mixture.schema import MIXTURE_SCHEMA, SCHEMA_NAME
@@ -21,6 +21,7 @@ __all__ = [
     "Share",
     "allot",
     "front_matter",
+    "kept_by_bucket",
     "kept_documents",
     "plan",
     "verify_mixture",

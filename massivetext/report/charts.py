@@ -24,6 +24,7 @@ __all__ = ["OUTCOME_COLOURS", "Charts"]
 OUTCOME_COLOURS = {
     "kept": "#1b7a4b",
     "contaminated": "#8a4fbf",
+    "outranked": "#2f7fb5",
     "duplicate": "#d98a00",
     "rejected": "#c0392b",
     "failed": "#222222",

@@ -95,6 +95,7 @@ def mixtures(folder: str) -> list[dict[str, Any]]:
             continue
         written = manifest["counts"]["tokens"]
         total = sum(written.values())
+        written = {**plan.get("taken", {}), **written}
         subsets = [
             {
                 **share,

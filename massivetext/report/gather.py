@@ -18,7 +18,7 @@ __all__ = ["gather"]
 RULES = 20
 """Rules in the table of those that fire together."""
 
-_LOST = ("skipped", "failed", "rejected", "duplicate", "contaminated")
+_LOST = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated")
 
 
 def gather(folder: str, *, samples: int = 3) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def _samples(
     totals: Counter[tuple[str, str]] = Counter()
     for row in rows:
         totals[row["outcome"], row["subset"] if row["outcome"] == "kept" else row["reason"] or ""] += row["documents"]
-    order = ["kept", "rejected", "duplicate", "contaminated"]
+    order = ["kept", "rejected", "duplicate", "outranked", "contaminated"]
     sections = []
     for outcome, name in sorted(examples, key=lambda key: (order.index(key[0]), key[1])):
         limited = limits.get(name)

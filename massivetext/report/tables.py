@@ -220,7 +220,7 @@ class Ledger(Engine):
         found = {}
         for outcome, reason, ids in self.query(
             f"SELECT outcome, reason, min(id, {int(n)}) FROM ledger WHERE outcome IN "
-            "('rejected', 'duplicate', 'contaminated') AND reason IS NOT NULL GROUP BY ALL ORDER BY ALL"
+            "('rejected', 'duplicate', 'outranked', 'contaminated') AND reason IS NOT NULL GROUP BY ALL ORDER BY ALL"
         ):
             found[outcome, reason] = ids
         for subset, ids in self.query(

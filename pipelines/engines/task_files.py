@@ -12,14 +12,16 @@ from pydantic import TypeAdapter
 from massivetext import storage
 from pipelines.mix import ShardTask
 from pipelines.tasks import PartTask
+from pipelines.transforms.compare import COMPARING
 from pipelines.transforms.final_ledger import LedgerTask
+from pipelines.transforms.shares import CountValues
 
 __all__ = ["read_tasks", "write_tasks"]
 
 TASKS = 256
 """Tasks in one file."""
 
-_KINDS = {kind.__name__: kind for kind in (PartTask, LedgerTask, ShardTask)}
+_KINDS = {kind.__name__: kind for kind in (PartTask, LedgerTask, ShardTask, CountValues, *COMPARING)}
 
 
 @lru_cache(maxsize=8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.recipe.ledger import ledger_schema
+from pipelines.recipe.ledger import ledger_schema, measures_schema
 from pipelines.recipe.model import Isolation, Mixture, Recipe, Source, Subset, TestSet
 from pipelines.recipe.reading import PACKAGED, read, with_settings
 
@@ -15,6 +15,7 @@ __all__ = [
     "Subset",
     "TestSet",
     "ledger_schema",
+    "measures_schema",
     "read",
     "with_settings",
 ]

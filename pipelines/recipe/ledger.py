@@ -13,7 +13,7 @@ from pipelines.stages.contamination import SHINGLES
 if TYPE_CHECKING:
     from pipelines.recipe.model import Recipe
 
-__all__ = ["JUDGEMENT", "ledger_schema", "taken_names"]
+__all__ = ["JUDGEMENT", "ledger_schema", "measures_schema", "taken_names"]
 
 JUDGEMENT = [
     *PROVENANCE,
@@ -28,9 +28,20 @@ JUDGEMENT = [
 def ledger_schema(recipe: Recipe) -> pa.Schema:
     """Return the schema of the recipe's ledgers: one row per record that could be a document.
 
-    The paper's stages always have their columns, others where a subset declares them.
+    The paper's stages always have their columns, others where a subset declares them. Last are those that compare the
+    documents of a subset with each other.
     """
-    declared = {stage for name in recipe.filled for stage in recipe.subsets[name].stages}
+    schema = measures_schema(recipe)
+    options = {name: recipe.common(name) for name in named_signals()}
+    for name in _declared(recipe):
+        for column in STAGES[name].later_columns(options):
+            schema = schema.append(column)
+    return schema
+
+
+def measures_schema(recipe: Recipe) -> pa.Schema:
+    """Return the schema of what the pass over the text leaves of each record: a ledger's, without what comes later."""
+    declared = _declared(recipe)
     options = {name: recipe.common(name) for name in named_signals()}
     families, others = [], []
     for name, stage in STAGES.items():
@@ -44,7 +55,13 @@ def ledger_schema(recipe: Recipe) -> pa.Schema:
     return pa.schema([*JUDGEMENT, *families, *others], metadata={"massivetext.schema": "ledger-1"})
 
 
+def _declared(recipe: Recipe) -> list[str]:
+    """The stages that some subset with sources goes through, in the order of verdicts."""
+    names = {stage for name in recipe.filled for stage in recipe.subsets[name].stages}
+    return [name for name in STAGES if name in names]
+
+
 def taken_names() -> frozenset[str]:
     """Return names that no rule or score of a user can have: columns of ledgers, and of the documents beside them."""
-    stages = [field.name for stage in STAGES.values() for field in stage.columns({})]
+    stages = [field.name for stage in STAGES.values() for field in [*stage.columns({}), *stage.later_columns({})]]
     return frozenset([*(field.name for field in (*JUDGEMENT, SHINGLES, *DOCUMENT_SCHEMA)), *stages])

@@ -73,12 +73,27 @@ class TestSet(Block):
     titles_in: list[str] = []
 
 
+class BucketEpochs(Block):
+    """How often each bucket of a subset's score is repeated, in proportion to the others: `epochs`, the worst first."""
+
+    score: str
+    epochs: list[Annotated[float, Field(ge=0)]]
+
+    @field_validator("epochs")
+    @classmethod
+    def _some(cls, value: list[float]) -> list[float]:
+        if not any(value):
+            raise ValueError("all epochs are 0, so nothing of the subset would be taken")
+        return value
+
+
 class Mixture(Block):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=100)] = "main"
     weights: dict[str, Share]
     tokens: Annotated[int, Field(ge=1)] | Literal["max"] = "max"
     max_epochs: Annotated[float, Field(gt=0)] = 4
     shard_bytes: Annotated[int, Field(ge=1 << 12)] = 64 << 20
+    buckets: dict[str, BucketEpochs] = {}
 
     @field_validator("weights")
     @classmethod
@@ -147,7 +162,26 @@ class RecipeBase(Block):
         if len(set(names)) != len(names):
             raise ValueError(f"testsets: names must differ, these do not: {names}")
         self._check_titles()
+        self._check_buckets()
         return self
+
+    def _check_buckets(self) -> None:
+        """Raise ValueError where the mixture names buckets that documents of a subset are not divided into."""
+        for name, block in self.mixture.buckets.items():
+            key = f"mixture.buckets.{name}"
+            if name not in self.subsets:
+                raise ValueError(f"{key}: no such subset; the recipe has {sorted(self.subsets)}")
+            if not self.subsets[name].sources:
+                continue
+            divided = {signal: one for signal, one in self.shares(name).items() if one.buckets}
+            if block.score not in divided:
+                raise ValueError(
+                    f"{key}.score: {block.score!r} has no buckets in {name}; "
+                    + (f"those that have are {', '.join(divided)}" if divided else "set scores.<name>.buckets")
+                )
+            n = len(divided[block.score].buckets) + 1
+            if len(block.epochs) != n:
+                raise ValueError(f"{key}.epochs: has {len(block.epochs)} numbers, and {block.score} has {n} buckets")
 
     def _check_titles(self) -> None:
         """Raise ValueError where titles are to be removed from a subset that is not there or is not tested."""
@@ -169,6 +203,9 @@ class RecipeBase(Block):
                 if name in taken:
                     raise ValueError(f"{stage}.{name}: {taken[name]} has this name; give this one another")
             taken |= dict.fromkeys(self.common(stage), f"one of the block {stage}")
+            for column in STAGES[stage].later_columns({stage: self.common(stage)}):
+                if column.name in taken:
+                    raise ValueError(f"{stage}: {taken[column.name]} is called {column.name}, as its buckets would be")
 
     # What a subset goes through.
 
@@ -254,6 +291,20 @@ class RecipeBase(Block):
         """Return the columns that the verdict on a document of the subset is made from."""
         return [name for stage in self._judging(subset) for name in stage.judged_columns()]
 
+    def shares(self, subset: str) -> dict[str, Any]:
+        """Return by signal what depends on the values of all documents of a subset (`Stage.shares`)."""
+        return {
+            signal: share
+            for name in STAGES
+            if self.goes_through(subset, name)
+            for signal, share in self.stage(subset, name).shares().items()
+        }
+
+    def share_reason(self, subset: str, signal: str) -> str:
+        """Return the reason of documents of a subset that lie below the best share of a signal: `scores.education`."""
+        names = (name for name in STAGES if self.goes_through(subset, name))
+        return next(f"{name}.{signal}" for name in names if signal in self.stage(subset, name).shares())
+
     def broken_rules(self, columns: pa.RecordBatch, subset: str) -> dict[str, np.ndarray]:
         """Return reason (`quality.word_count`) -> bool[n], in the order of verdicts: True where a rule is broken.
 
@@ -299,8 +350,8 @@ class RecipeBase(Block):
 
     @property
     def later_stages(self) -> list[str]:
-        """The stages that judge a document after all of those."""
-        return [name for name, stage in STAGES.items() if stage.is_later]
+        """The stages that judge a document after all of those; one that the pass does nothing for only measures."""
+        return [name for name, stage in STAGES.items() if stage.is_later and stage.in_pass]
 
     def signals(self, stage: str) -> list[str]:
         """Return the columns that a stage limits by `min` and `max`, in its order."""

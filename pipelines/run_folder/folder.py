@@ -211,8 +211,24 @@ class Folder:
             return {name: dict(summary) for name, summary in summaries.items()}
         return {name: {**summary, **_stamps(os.stat(self.path(name)))} for name, summary in summaries.items()}
 
-    def write_manifest(self, kind: str, recipe: Recipe, markers: list[Marker], counts: dict[str, Any]) -> None:
-        """`<kind>/manifest.json`: every file below it with rows, bytes and digest, and counts."""
+    def write_manifest(
+        self,
+        kind: str,
+        recipe: Recipe,
+        markers: list[Marker],
+        counts: dict[str, Any],
+        *,
+        limits: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write `<kind>/manifest.json`: every file below it with rows, bytes and digest, and counts.
+
+        Args:
+            kind: The folder below DIR.
+            recipe: Whose output it is.
+            markers: Of the tasks that have written the files.
+            counts: What the files hold, by subset.
+            limits: Of a ledger, the limits that were found from the documents themselves, by subset and signal.
+        """
         files = {
             name[len(kind) + 1 :]: {key: summary[key] for key in ("rows", "bytes", "blake2b")}
             for marker in markers
@@ -226,6 +242,7 @@ class Folder:
             "seed": recipe.seed,
             "counts": counts,
             "files": dict(sorted(files.items())),
+            **({"limits": limits} if limits else {}),
         }
         data = sealed(manifest)
         path = self.path(kind, "manifest.json")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipelines.run_folder.part_files import changed_files
+from pipelines.stages.scores import SHARE_KEYS
 from pipelines.tasks import PartTask, read_markers
 
 __all__ = ["first_stage", "redone", "why"]
@@ -28,7 +29,9 @@ def first_stage(key: str) -> tuple[str | None, str | None]:
         return "mix", subset
     if block == "seed":
         return "deduplicate", subset
-    if block == "contamination":
+    if block in ("contamination", "host_lines"):
+        return "decontaminate", subset
+    if block == "scores" and rest[1:] and rest[1] in SHARE_KEYS:
         return "decontaminate", subset
     if block == "deduplication" and rest and rest[0] not in _BANDING:
         return "deduplicate", subset

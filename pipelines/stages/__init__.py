@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+from pipelines.stages.compared import HostLines, Spans
 from pipelines.stages.contamination import Contamination, testset_index
 from pipelines.stages.deduplication import Deduplication
 from pipelines.stages.extraction import Extraction
@@ -48,7 +49,7 @@ def _registry() -> dict[str, type[Stage]]:
         Scores,
     ]
     others = [point.load() for point in sorted(entry_points(group="massivetext.stages"), key=lambda point: point.name)]
-    return {stage.name: stage for stage in [*own, *others, Deduplication, Contamination]}
+    return {stage.name: stage for stage in [*own, *others, Deduplication, HostLines, Spans, Contamination]}
 
 
 STAGES = _registry()

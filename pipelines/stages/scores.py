@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import resources
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from filters import linear, scores
 from filters.own import as_numbers
@@ -32,12 +32,14 @@ from pipelines.stages.stage import (
     range_in_words,
 )
 
-__all__ = ["Score", "Scores"]
+__all__ = ["SHARE_KEYS", "Score", "Scores", "bucket_column"]
 
 FAMILIES: tuple[type[RuleFamily], ...] = (Quality, Repetition, C4, FineWeb)
 """What this stage measures itself for a linear model, where the subset does not go through the family's own stage."""
 ALWAYS = ("n_bytes", "n_tokens")
 """Columns that every document has before it is scored."""
+SHARE_KEYS = ("keep", "by", "buckets")
+"""Keys of a score that are applied after the pass over the text, to all documents of a subset together."""
 MOST = 5
 """Terms that `explain` shows."""
 
@@ -47,6 +49,9 @@ class Score(Block):
 
     A model that ends in .json is a linear one over signals; any other is fastText's, of which `label` or `values` say
     what the score is. `function` takes a batch, whose columns are those of the ledger so far and `text`, and `args`.
+
+    `keep` is the share of a subset that stays: of those that rules and deduplication leave, the best by this score, in
+    tokens or documents (`by`). `buckets` are the shares, from the worst, at which they are divided into buckets.
     """
 
     model: Path | None = None
@@ -56,6 +61,9 @@ class Score(Block):
     args: dict[str, Any] = {}
     min: float | None = None
     max: float | None = None
+    keep: Annotated[float, Field(gt=0, lt=1)] | None = None
+    by: Literal["tokens", "documents"] = "tokens"
+    buckets: list[Annotated[float, Field(gt=0, lt=1)]] = []
 
     _importable = field_validator("function")(importable)
     _possible = model_validator(mode="after")(possible_limit)
@@ -74,6 +82,10 @@ class Score(Block):
             raise ValueError("has `label` and `values`; expected one of them")
         if self.args and self.function is None:
             raise ValueError("`args` are for a `function`")
+        if any(first >= second for first, second in zip(self.buckets, self.buckets[1:])):
+            raise ValueError(f"buckets {self.buckets} must rise: each is the share of all that lies below its end")
+        if self.by == "documents" and self.keep is None and not self.buckets:
+            raise ValueError("`by` says what `keep` or `buckets` are shares of, and neither is set")
         return self
 
     @property
@@ -188,14 +200,35 @@ class Scores(NamedSignals):
         shown = model.contributions({name: np.nan if value is None else float(value) for name, value in values.items()})
         return [f"{name} {value:.6g}: {added:+.3f}" for name, value, added in shown[:MOST]]
 
+    def limit_in_words(self, signal: str) -> str:
+        score = self.settings.get(signal)
+        if score is None or score.keep is None:
+            return super().limit_in_words(signal)
+        best = f"the best {_percent(score.keep)} of {score.by}"
+        return best if score.min is None and score.max is None else f"{super().limit_in_words(signal)}, of these {best}"
+
     def settings_in_words(self) -> list[tuple[str, str]]:
-        return [(f"scores.{name}", f"{range_in_words(score)}{_origin(score)}") for name, score in self.settings.items()]
+        return [(f"scores.{name}", f"{_kept_in_words(score)}{_origin(score)}") for name, score in self.settings.items()]
+
+    def shares(self) -> dict[str, Score]:
+        """Return the scores by which the documents of a subset are compared with each other: those with `keep` or
+        `buckets`."""
+        return {name: score for name, score in self.settings.items() if score.keep is not None or score.buckets}
+
+    @classmethod
+    def later_columns(cls, options: Mapping[str, Any]) -> list[pa.Field]:
+        scores_of = options.get(cls.name, {})
+        return [pa.field(bucket_column(name), pa.int64()) for name, score in scores_of.items() if score.buckets]
+
+    @classmethod
+    def is_limit(cls, names: list[str]) -> bool:
+        return super().is_limit(names) or names[1:] in ([key] for key in SHARE_KEYS)
 
     def fingerprint(self) -> Any:
         linear_paths = [score.linear_path(name) for name, score in self.settings.items()]
         return [
             self.version,
-            canonical(self.settings),
+            canonical({name: _measured(score) for name, score in self.settings.items()}),
             [content_digest(path) if path and storage.exists(path) else None for path in linear_paths],
             [score.function and function_fingerprint(score.function) for score in self.settings.values()],
             [family(family.block(), self.context).fingerprint() for family in FAMILIES] if any(linear_paths) else None,
@@ -209,6 +242,30 @@ def _weightiest(model: Any, score: Score, content: str | None) -> list[str]:
     labels = score.labels()
     changes = scores.weightiest_words(content, lambda texts: scores.measure(texts, model, labels), most=MOST)
     return [f"{word}: {change:+.4f}" for word, change in changes]
+
+
+def bucket_column(name: str) -> str:
+    """Return the ledger's column of a score's buckets, from 0 for the worst."""
+    return f"{name}_bucket"
+
+
+def _measured(score: Score) -> Score:
+    """Return what shapes the pass over the text: a score without what is decided after it."""
+    return score.model_copy(update={name: Score.model_fields[name].default for name in SHARE_KEYS})
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.6g} %"
+
+
+def _kept_in_words(score: Score) -> str:
+    """What stays by a score, and how it is divided."""
+    words = [] if score.keep is not None and score.min is None and score.max is None else [range_in_words(score)]
+    if score.keep is not None:
+        words.append(f"the best {_percent(score.keep)} of {score.by}")
+    if score.buckets:
+        words.append(f"in buckets of {score.by} that end at {', '.join(map(_percent, score.buckets))} from the worst")
+    return ", ".join(words)
 
 
 def _origin(score: Score) -> str:

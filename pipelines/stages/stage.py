@@ -136,6 +136,7 @@ class Stage(ABC):
         is_required: whether a recipe must have its block.
         is_subset_block: whether a subset may have a block of its own.
         is_later: whether it comes after the pass over the text.
+        in_pass: whether the pass over the text does something for it.
         judges: whether it judges a document by itself, from columns of the ledger.
         rewrites_text: whether it changes the text, and so comes before all that measures.
         needs_texts: why another setting of its block, but for limits, is beyond what a ledger can answer.
@@ -148,6 +149,7 @@ class Stage(ABC):
     is_required: ClassVar[bool] = False
     is_subset_block: ClassVar[bool] = True
     is_later: ClassVar[bool] = False
+    in_pass: ClassVar[bool] = True
     rewrites_text: ClassVar[bool] = False
     judges: ClassVar[bool] = False
     needs_texts: ClassVar[str] = "it would have to be measured again"
@@ -183,6 +185,16 @@ class Stage(ABC):
     def columns(cls, options: Mapping[str, Any]) -> list[pa.Field]:
         """Return the columns that the stage has in a ledger."""
         return []
+
+    @classmethod
+    def later_columns(cls, options: Mapping[str, Any]) -> list[pa.Field]:
+        """Return the columns that the stage has in the final ledger only, made after the pass over the text."""
+        return []
+
+    def shares(self) -> Mapping[str, Any]:
+        """Return by signal what depends on the values of all documents of the subset: settings with `keep` (the share
+        that stays, or None), `by` (`tokens`, `documents`) and `buckets` (shares from the lowest value)."""
+        return {}
 
     def limit_in_words(self, signal: str) -> str:
         """Return the limit of a rule in words; `no limit` where there is none."""

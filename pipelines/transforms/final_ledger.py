@@ -24,7 +24,9 @@ from pipelines.recipe import Recipe, ledger_schema
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import task_begins
 from pipelines.transforms.base import Counters
+from pipelines.transforms.compare import add_compared
 from pipelines.transforms.part_tests import RARE, PartTests, duplicates_of
+from pipelines.transforms.shares import judge_shares
 from pipelines.transforms.write_parts import WriteParts
 
 __all__ = ["LedgerTask", "WriteLedger", "judge_test_items", "mark_duplicates"]
@@ -50,7 +52,8 @@ class LedgerTask:
 
 
 class WriteLedger(beam.PTransform):  # type: ignore[misc]
-    """From ledger tasks to the markers of final ledgers: measures, joined with duplicates and judged by test sets."""
+    """From ledger tasks to the markers of final ledgers: measures, joined with duplicates, compared with each other by
+    scores, and judged by test sets."""
 
     def __init__(self, folder: Folder | str, recipe: Recipe) -> None:
         super().__init__()
@@ -63,6 +66,8 @@ class WriteLedger(beam.PTransform):  # type: ignore[misc]
             tasks
             | "ReadMeasures" >> beam.ParDo(_ReadMeasures()).with_output_types(pa.RecordBatch)
             | "MarkDuplicates" >> beam.ParDo(_Join("MarkDuplicates", mark_duplicates, self.folder, self.recipe))
+            | "AddCompared" >> beam.ParDo(_Join("AddCompared", add_compared, self.folder, self.recipe))
+            | "JudgeShares" >> beam.ParDo(_Join("JudgeShares", judge_shares, self.folder, self.recipe))
             | "JudgeTestItems" >> beam.ParDo(_Join("JudgeTestItems", judge_test_items, self.folder, self.recipe))
             | WriteParts(self.folder, self.recipe, layout)
         )

@@ -15,7 +15,7 @@ from massivetext.batches import Place, filled, has_text, is_outcome, place_of
 from massivetext.contamination.rare import EVIDENCE_SCHEMA
 from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.timestamps import count_unreadable
-from pipelines.recipe import Recipe, ledger_schema
+from pipelines.recipe import Recipe, measures_schema
 from pipelines.stages.contamination import SHINGLES
 
 __all__ = ["CurateLayout"]
@@ -30,7 +30,7 @@ class CurateLayout:
 
     def schemas(self, subset: str) -> dict[str, pa.Schema]:
         recipe = self.recipe
-        schemas = {"curated": DOCUMENT_SCHEMA, "work/ledger": ledger_schema(recipe)}
+        schemas = {"curated": DOCUMENT_SCHEMA, "work/ledger": measures_schema(recipe)}
         if recipe.rejected != "none":
             schemas["rejected"] = DOCUMENT_SCHEMA
         if recipe.goes_through(subset, "deduplication"):

@@ -110,7 +110,7 @@ class PartTests:
         the rules did not keep the document. Without max_documents as they are."""
         if self._rare is None:
             return batch
-        tested = pc.is_in(batch.column("outcome"), value_set=pa.array(["kept", "duplicate"]))
+        tested = pc.is_in(batch.column("outcome"), value_set=pa.array(["kept", "duplicate", "outranked"]))
         for name in self._rare.schema.names:
             column = self._rare.column(name).slice(first_row, batch.num_rows)
             at = batch.schema.get_field_index(name)

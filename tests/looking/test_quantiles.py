@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,11 +19,9 @@ from massivetext.looking.quantiles import best_share_limit, ledger_limit
 def by_sorting(values: np.ndarray, weights: np.ndarray, share: float) -> float | None:
     order = np.argsort(-values, kind="stable")
     sums = np.cumsum(weights[order])
-    return (
-        None
-        if sums[-1] == 0
-        else float(values[order][np.argmax(sums >= math.ceil(Fraction(str(share)) * int(sums[-1])))])
-    )
+    exact = Fraction(repr(share)) * int(sums[-1])
+    needed = max(1, -(-exact.numerator // exact.denominator))
+    return None if sums[-1] == 0 else float(values[order][np.searchsorted(sums, needed)])
 
 
 def pieces(values: np.ndarray, weights: np.ndarray, n: int) -> list[tuple[np.ndarray, np.ndarray]]:
