@@ -20,7 +20,8 @@ SUBSETS = ("massiveweb", "books", "c4", "news", "github", "wikipedia")
 
 OUTCOMES = ("kept", "rejected", "duplicate", "outranked", "contaminated", "skipped", "failed")
 """What can become of a record. `skipped`: not a document of this subset (not HTML, a redirect, another namespace).
-`outranked`: below the best share of its subset by a score."""
+`outranked`: removed for what the other documents of its subset are. It is below the best share by a score, or too much
+of it stands elsewhere (`spans`, `host_lines`)."""
 
 
 @dataclass(frozen=True, slots=True)

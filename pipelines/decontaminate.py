@@ -43,9 +43,9 @@ class SettleLedger(beam.PTransform):  # type: ignore[misc]
     def _count(self, _: None, parts: Iterable[str]) -> bool:
         names = [(marker.split("/")[-2], marker.split("/")[-1].removesuffix(".json")) for marker in parts]
         write_frequent(self.folder, self.recipe, sorted(names), "")
-        _write_limits(self.folder, self.recipe, names)
         for subset in self.recipe.filled:
             compare(self.folder, self.recipe, subset, [name for own, name in names if own == subset], "", perform_here)
+        _write_limits(self.folder, self.recipe, names)
         return True
 
     def _task(self, marker: str, _: Iterable[bool]) -> LedgerTask:

@@ -199,9 +199,9 @@ class _Job:
         recipe, folder, outcome = self.recipe, self.folder, self.outcome
         stages = ("deduplication", "contamination")[:last] if last < 2 else ("deduplication", "contamination")
         rare = _frequent(folder, recipe, tasks, markers) if last >= 2 else {}
-        limits = self._shares(tasks, markers) if last >= 1 else {}
         if last >= 1:
             self._compare(tasks, markers)
+        limits = self._shares(tasks, markers) if last >= 1 else {}
         fingerprints = storage.each(
             lambda pair: _ledger_fingerprint(recipe, folder, *pair, stages, rare, limits),
             list(zip(tasks, markers)),
@@ -251,7 +251,8 @@ class _Job:
             if subset in parts:
                 parts[subset].append(name)
                 read[subset].append([name, _documents_mark(recipe, folder, task, marker)])
-        fingerprints = {subset: _digest(rows) for subset, rows in read.items()}
+        compared = {subset: _compared_mark(recipe, subset) for subset in read}
+        fingerprints = {subset: _digest(rows, *compared[subset]) for subset, rows in read.items()}
         limits = write_share_limits(folder, recipe, parts, fingerprints, self._perform)
         for subset, own in limits.items():
             for signal, limit in own.items():
@@ -371,9 +372,18 @@ def _ledger_fingerprint(
     for kind in COMPARING:
         if stages and recipe.goes_through(task.part.subset, kind.stage):
             shares.append(content_digest(values_path(folder, kind.stage, task.part.subset, task.part.name)))
+    shares += _compared_mark(recipe, task.part.subset) if stages else []
     block = recipe.block(task.part.subset, "contamination")
     dropped = rare.get(block.max_documents, {}).get("blake2b")
     return _digest(task.fingerprint, measured, stages, removed, block.model_dump(mode="json"), dropped, *shares)
+
+
+def _compared_mark(recipe: Recipe, subset: str) -> list[Any]:
+    """What shapes the removal of documents by comparison with others; empty where there is no limit for it."""
+    return [
+        [stage, recipe.stage(subset, stage).fingerprint(), signal, limit.min, limit.max]
+        for stage, signal, limit in recipe.compared_limits(subset)
+    ]
 
 
 def _documents_mark(recipe: Recipe, folder: Folder, task: PartTask, marker: Marker) -> list[Any]:
@@ -442,7 +452,7 @@ def _prepare_testsets(recipe: Recipe, folder: Folder, reporter: Reporter) -> Non
 
 
 def _sweep(folder: Folder, tasks: Sequence[PartTask]) -> None:
-    """Remove evidence, duplicates and ledgers of parts that the sources no longer have."""
+    """Remove evidence, duplicates, values and ledgers of parts that the sources no longer have."""
     known = {(task.part.subset, task.part.name) for task in tasks}
     packed = {(task.part.subset, task.part.name) for task in tasks if task.part.files}
     for kind in ("work/evidence", "work/contamination", "work/ledger", "work/duplicates", FILES):
@@ -452,6 +462,12 @@ def _sweep(folder: Folder, tasks: Sequence[PartTask]) -> None:
             name, _, suffix = name.rpartition(".")
             is_own = suffix in ("parquet", "json") and is_part(f"{name}.parquet")
             if is_own and (subset, name) not in (packed if kind == FILES else known):
+                storage.remove(path)
+    for compared in COMPARING:
+        base = folder.path("work", compared.stage)
+        for path in storage.list_files(base):
+            subset, _, name = path[len(base) + 1 :].removesuffix(".parquet").partition("/values/")
+            if is_part(f"{name}.parquet") and (subset, name) not in known:
                 storage.remove(path)
 
 

@@ -24,10 +24,13 @@ from massivetext.mixture import (
     Plan,
     ShardRows,
     allot,
+    bucket_key,
+    bucket_weights,
     front_matter,
     kept_by_bucket,
     kept_documents,
     plan,
+    weights_with_sources,
     write_shard,
 )
 from massivetext.mixture.allotment import Allotment
@@ -225,7 +228,8 @@ def plan_mixture(
     if folder.is_done(folder.marker("mix", f"{block.name}-mixture"), inputs):
         _note_manifests(folder, recipe, inputs)
         return None
-    weights_of_buckets = _bucket_weights(recipe, weights, documents)
+    tokens_of = {name: own.n_tokens for name, own in documents.items()}
+    weights_of_buckets = bucket_weights(block.buckets, weights, tokens_of)
     documents = {name: documents[name] for name in weights_of_buckets}
     available = {name: Available(len(own), own.n_tokens, own.n_bytes) for name, own in documents.items()}
     tokens = None if block.tokens == "max" else block.tokens
@@ -437,43 +441,13 @@ def _documents(folder: Folder, recipe: Recipe, parts: Mapping[str, Sequence[str]
             documents[name] = kept_documents(_sources(folder, name, own))
             continue
         buckets = kept_by_bucket(_sources(folder, name, own), bucket_column(block.score), len(block.epochs))
-        documents |= {f"{name}:{number}": bucket for number, bucket in enumerate(buckets)}
+        documents |= {bucket_key(name, number): bucket for number, bucket in enumerate(buckets)}
     return documents
-
-
-def _bucket_weights(
-    recipe: Recipe, weights: Mapping[str, float], documents: Mapping[str, Documents]
-) -> dict[str, float]:
-    """Return the weight of each key of `_documents`; buckets without documents, or with no epochs, are left out.
-
-    A bucket has the share of its subset's weight that its tokens, times its epochs, are of those of all its buckets. So
-    the epochs of buckets are in the proportion that the recipe gives.
-    """
-    of_buckets: dict[str, float] = {}
-    for name, weight in weights.items():
-        block = recipe.mixture.buckets.get(name)
-        if block is None:
-            of_buckets[name] = weight
-            continue
-        tokens = {f"{name}:{k}": epochs * documents[f"{name}:{k}"].n_tokens for k, epochs in enumerate(block.epochs)}
-        total = math.fsum(tokens.values())
-        if total == 0:
-            raise RecipeError(
-                f"mixture.buckets.{name}: no documents are kept in the buckets that have epochs; give epochs to others"
-            )
-        of_buckets |= {key: weight * n / total for key, n in tokens.items() if n}
-    return of_buckets
 
 
 def weights_of(recipe: Recipe) -> tuple[dict[str, float], bool]:
     """The weights of the subsets that have sources, summing to one, and whether they were scaled to do so."""
-    weights = {name: weight for name, weight in recipe.mixture.weights.items() if name in recipe.filled and weight > 0}
-    if not weights:
-        raise OutputError("mixture.weights: no subset with a weight has sources; there is nothing to mix")
-    scale = sum(weights.values())
-    if abs(scale - 1) <= 1e-9:
-        return weights, False
-    return {name: weight / scale for name, weight in weights.items()}, True
+    return weights_with_sources(recipe.mixture.weights, recipe.filled)
 
 
 def check_weights(recipe: Recipe, parts: Sequence[Part]) -> None:

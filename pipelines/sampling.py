@@ -28,7 +28,10 @@ from pipelines.transforms.run_steps import RunSteps
 
 __all__ = ["forecast_run"]
 
-_AGAIN = ("work/dedup", "work/duplicates", "work/done/settle", "work/done/mix", "work/frequent")
+_AGAIN = (
+    *("work/dedup", "work/duplicates", "work/done/settle", "work/done/mix", "work/frequent"),
+    *(f"work/done/{name}" for name in ("shares", "spans", "host_lines")),
+)
 
 
 def forecast_run(recipe: Recipe, execution: Execution, reporter: Reporter, *, sample: int = 18) -> dict[str, Any]:
@@ -47,7 +50,7 @@ def forecast_run(recipe: Recipe, execution: Execution, reporter: Reporter, *, sa
         with engine:
             drawn = drawn_pieces(folder, whole, draw(parts, sample, recipe.seed), partial(_scan, engine))
             outcome, mixed_tokens, mixed_bytes = _go_through(recipe, folder, drawn, engine, reporter)
-        looked = [look(folder.root, part) for part in drawn]
+        looked = [look(folder.root, part, recipe) for part in drawn]
         index = testset_index(folder.root)
         fixed = storage.size(index) if storage.exists(index) else 0
     finally:

@@ -56,6 +56,8 @@ def show(prediction: dict[str, Any]) -> None:
         "ranges are 95 % intervals between parts"
     )
     _subsets(prediction["subsets"])
+    for name, subset in prediction["subsets"].items():
+        _remaining(name, subset, subset.get("remaining", []))
     echo("duplicates and test items are not taken off: these are the most that can be kept")
     _mixture(prediction["mixture"])
     _costs(prediction)
@@ -93,6 +95,16 @@ def _subsets(subsets: dict[str, Any]) -> None:
             *ends,
         )
     Console(width=None if Console().is_terminal else 110).print(table)
+
+
+def _remaining(name: str, subset: dict[str, Any], remaining: list[dict[str, float]]) -> None:
+    """What shares and other limits that depend on other documents leave of a subset, by bucket."""
+    for number, sizes in enumerate(remaining):
+        which = f"bucket {number}" if len(remaining) > 1 else "comparing documents leaves"
+        share = sizes["tokens"] / max(1.0, subset["tokens"]["expected"])
+        echo(
+            f"  {name}: {which}: {_count(sizes['documents'])} documents, {_count(sizes['tokens'])} tokens, {share:.1%}"
+        )
 
 
 def _mixture(mixture: dict[str, Any]) -> None:

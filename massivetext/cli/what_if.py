@@ -70,6 +70,8 @@ def what_if(
         echo(change)
     for line in _shares(result.get("shares", {})):
         echo(line)
+    for line in _mixture(result.get("mixture")):
+        echo(line)
     _table(result["subsets"])
     _moves(result)
     for note in _notes(result["subsets"], result["moves"]):
@@ -108,6 +110,17 @@ def _shares(shares: dict[str, Any]) -> list[str]:
                 sums = f"{bucket['documents']:,} documents, {bucket['tokens']:,} tokens"
                 lines.append(f"{subset}: {name}: bucket {number}, {low}: {sums}")
     return lines
+
+
+def _mixture(mixture: dict[str, Any] | None) -> list[str]:
+    """How often each subset, or each of its buckets, would be repeated in the mixture."""
+    if mixture is None:
+        return []
+    lines = [
+        f"mixture: {share['subset']}: {share['available']:,} tokens, {share['epochs']:.2f} epochs"
+        for share in mixture["shares"]
+    ]
+    return lines + ([f"mixture: would be refused: {mixture['refused']}"] if mixture["refused"] else [])
 
 
 def _table(subsets: dict[str, Any]) -> None:

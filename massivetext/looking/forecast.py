@@ -2,7 +2,8 @@
 
 Every total is a ratio estimate: what the sample has for each byte of input, times the subset's bytes. Its uncertainty
 is that between parts, 95 %, with as many degrees of freedom as there are parts less one, and none once all are read.
-Duplicates over the whole corpus cannot be seen in a sample: what passes the per-document rules is the upper end.
+Duplicates over the whole corpus cannot be seen in a sample: what passes the per-document rules is the upper end. Of
+that, what `keep`, `spans` and `host_lines` leave, and the buckets of a score, are shares that they have in the sample.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from massivetext import storage
 from massivetext.documents import rank
 from massivetext.errors import RecipeError
 from massivetext.looking.recipe_view import RecipeView
-from massivetext.mixture import Available, plan
+from massivetext.mixture import Available, bucket_key, bucket_weights, plan
 from massivetext.parquet import read_parquet
 
 __all__ = ["Looked", "Sample", "draw", "forecast", "interval", "look", "planned_mixture"]
@@ -37,6 +38,8 @@ UNITS = ("records", "documents", "passing", "passing_bytes", "tokens")
 """records: all. documents: those with text. passing: the per-document rules; its bytes and tokens of text."""
 
 _DOCUMENTS = pa.array(["kept", "rejected"])
+_COMPARED = pa.array(["kept", "outranked", "contaminated"])
+"""Outcomes of documents that rules and deduplication keep."""
 _WORK = ("work/ledger", "work/evidence", "work/contamination")
 _STAGES = {
     "IndexTask": "split",
@@ -71,12 +74,24 @@ _T = (
 
 @dataclass(frozen=True)
 class Looked:
-    """A part of the sample after the pass: what it holds (UNITS), and the bytes of its files (KINDS)."""
+    """A part of the sample after all stages.
+
+    Attributes:
+        part: which one.
+        holds: what it holds (UNITS).
+        files: the bytes of its files (KINDS).
+        footers: of which this is written once a file, however long that is.
+        compared: documents, tokens and bytes that rules and deduplication keep.
+        remaining: the same for those that are not `outranked`, by the bucket that the mixture repeats; one without
+            buckets.
+    """
 
     part: Any
     holds: dict[str, int]
     files: dict[str, int]
     footers: dict[str, int]
+    compared: np.ndarray
+    remaining: np.ndarray
 
 
 def draw(parts: Sequence[Any], n: int, seed: int) -> list[Any]:
@@ -170,7 +185,7 @@ def forecast(
     }
 
 
-def look(root: str, part: Any) -> Looked:
+def look(root: str, part: Any, recipe: RecipeView) -> Looked:
     """Return what a part of a run in a folder came to."""
     with storage.open_input(_file(root, "work/ledger", part)) as stream:
         table = read_parquet(stream, columns=["outcome", "n_bytes", "n_tokens"])
@@ -191,7 +206,25 @@ def look(root: str, part: Any) -> Looked:
             group = kind if kind in files else "work"
             files[group] += storage.size(path)
             footers[group] += pq.read_metadata(path).serialized_size
-    return Looked(part, holds, files, footers)
+    compared, remaining = _remaining(root, part, recipe.mixture.buckets.get(part.subset))
+    return Looked(part, holds, files, footers, compared, remaining)
+
+
+def _remaining(root: str, part: Any, buckets: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return documents, tokens and bytes that rules and deduplication keep, int64[3], and those of them that are not
+    outranked, int64[buckets, 3]. buckets: as the mixture has them of the subset; None for one."""
+    column = [] if buckets is None else [f"{buckets.score}_bucket"]
+    with storage.open_input(_file(root, "ledger", part)) as stream:
+        table = read_parquet(stream, columns=["outcome", "n_tokens", "n_bytes", *column])
+    table = table.filter(pc.is_in(table["outcome"], value_set=_COMPARED))
+    sizes = np.ones((table.num_rows, 3), np.int64)
+    for place, name in enumerate(("n_tokens", "n_bytes")):
+        sizes[:, place + 1] = pc.fill_null(table[name], 0).to_numpy()
+    stays = pc.not_equal(table["outcome"], "outranked").to_numpy()
+    remaining = np.zeros((1 if buckets is None else len(buckets.epochs), 3), np.int64)
+    numbers = pc.fill_null(table[column[0]], 0).to_numpy() if column else np.zeros(table.num_rows, np.int64)
+    np.add.at(remaining, numbers[stays], sizes[stays])
+    return sizes.sum(axis=0), remaining
 
 
 def _file(root: str, kind: str, part: Any) -> str:
@@ -214,6 +247,12 @@ def _subset(parts: Sequence[Any], looked: Sequence[Looked]) -> dict[str, Any]:
         footer = min(one.footers[kind] for one in looked)
         ratio, _ = interval([one.files[kind] - footer for one in looked], sizes, len(parts))
         found["disk"][kind] = round(ratio * whole + footer * len(parts))
+    remaining = np.sum([one.remaining for one in looked], axis=0)
+    compared = np.sum([one.compared for one in looked], axis=0)
+    if len(remaining) > 1 or (remaining[0] != compared).any():
+        shares = remaining / np.maximum(compared, 1)
+        passing = np.array([found[unit]["expected"] for unit in ("passing", "tokens", "passing_bytes")])
+        found["remaining"] = [dict(zip(("documents", "tokens", "bytes"), row)) for row in (shares * passing).tolist()]
     return found
 
 
@@ -227,14 +266,19 @@ def _range(expected: float, half: float, most: float = math.inf) -> dict[str, fl
 def planned_mixture(
     block: Any, weights_and_scaled: tuple[Mapping[str, float], bool], subsets: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Epochs of each weighted subset if nothing that passes is removed later, and the largest budget under the cap."""
+    """Return the epochs of each weighted subset, and the largest budget under the cap.
+
+    Args:
+        block: the recipe's block of the mixture.
+        weights_and_scaled: of subsets with sources, and whether they were scaled.
+        subsets: what each has: of `remaining`, documents, tokens and bytes by bucket, what it has; where there is none,
+            all that passes the rules.
+    """
     weights, is_scaled = weights_and_scaled
-    available = {
-        name: Available(*(round(subsets[name][unit]["expected"]) for unit in ("passing", "tokens", "passing_bytes")))
-        for name in weights
-    }
+    available = {key: one for name in weights for key, one in _available(block, name, subsets[name]).items()}
     found: dict[str, Any] = {"weights_scaled": is_scaled, "refused": None}
     try:
+        weights = bucket_weights(block.buckets, weights, {key: one.tokens for key, one in available.items()})
         made = plan(available, weights, max_epochs=block.max_epochs)
     except RecipeError as error:
         return {**found, "tokens": 0, "largest": None, "refused": str(error), "shares": []}
@@ -249,6 +293,18 @@ def planned_mixture(
             )
         made = replace(made, largest=largest, max_epochs=block.max_epochs)
     return {**made.data(shard_bytes=block.shard_bytes), **found}
+
+
+def _available(block: Any, name: str, subset: Mapping[str, Any]) -> dict[str, Available]:
+    """Return what a subset has for the mixture, by bucket where the mixture repeats its buckets differently."""
+    rows = subset.get("remaining")
+    if rows is None:
+        units = ("passing", "tokens", "passing_bytes")
+        return {name: Available(*(round(subset[unit]["expected"]) for unit in units))}
+    sizes = [Available(*(round(row[unit]) for unit in ("documents", "tokens", "bytes"))) for row in rows]
+    if name in block.buckets:
+        return {bucket_key(name, number): one for number, one in enumerate(sizes)}
+    return {name: sizes[0]}
 
 
 def _time(sample: Sample, parts: Sequence[Any], workers: int, mixture: Mapping[str, Any]) -> dict[str, Any]:

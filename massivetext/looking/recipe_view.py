@@ -141,6 +141,12 @@ class RecipeView(Protocol):
             the first reason that is True decides.
         """
 
+    def compared_columns(self, subset: str) -> list[str]:
+        """Return the ledger's columns that depend on the other documents of a subset, and have a limit in it."""
+
+    def broken_by_comparison(self, columns: pa.RecordBatch, subset: str) -> dict[str, np.ndarray]:
+        """Return which documents break which limits on the `compared_columns`, as `broken_rules` does."""
+
     def shares(self, subset: str) -> Mapping[str, Any]:
         """Return by signal what depends on the values of all documents of a subset: each with `keep` (the share that
         stays, or None), `by` (`tokens` or `documents`) and `buckets` (rising shares from the lowest value)."""

@@ -321,7 +321,13 @@ def _outranked(path: str, limits: Mapping[str, Mapping[str, Any]]) -> list[str]:
             if n := pc.sum(differs).as_py():
                 faults.append(f"{path}: {n} documents are in another bucket than their {name} has by the manifest")
     outcomes = table.column("outcome").to_numpy(zero_copy_only=False)
-    is_outranked = outcomes == "outranked"
+    # Others are outranked for what `spans` and `host_lines` measure.
+    is_outranked = np.zeros(table.num_rows, bool)
+    for name in limits:
+        by_share = pc.and_(
+            pc.equal(table.column("outcome"), "outranked"), pc.ends_with(table.column("reason"), f".{name}")
+        )
+        is_outranked |= pc.fill_null(by_share, False).to_numpy()
     if n := int((is_outranked & ~below).sum()):
         faults.append(f"{path}: {n} documents are outranked, and reach the limits that the manifest has")
     if n := int((np.isin(outcomes, ["kept", "contaminated"]) & below).sum()):

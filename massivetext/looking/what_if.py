@@ -4,13 +4,14 @@ The verdict is the recipe's own (`RecipeView.broken_rules`), the same that the p
 that the pass wrote. What the later stages would do with a document that they have not seen is not known: such a
 document is `unknown`, and so is a duplicate whose kept partner the new limits remove.
 
-Shares (`keep`, `buckets`) are of the documents that pass the rules and that the run did not remove as duplicates; their
-limits are found anew. What test sets would do with a document that comes back is in the ledger.
+Limits on what stands elsewhere (`spans`, `host_lines`) are applied to the values that the run has measured. Shares
+(`keep`, `buckets`) are of the documents that pass the rules and these limits, and that the run did not remove as
+duplicates; their limits are found anew. What test sets would do with a document that comes back is in the ledger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +22,10 @@ import pyarrow.compute as pc
 from massivetext import storage
 from massivetext.errors import OutputError
 from massivetext.ledger import ledger_files
+from massivetext.looking.forecast import planned_mixture
 from massivetext.looking.quantiles import Weighted, best_share_limits, weighted
 from massivetext.looking.recipe_view import RecipeView
+from massivetext.mixture import weights_with_sources
 from massivetext.parquet import open_parquet
 from massivetext.quantiles import Search, bucket_of
 from massivetext.report.samples import texts, visible
@@ -59,6 +62,8 @@ class WhatIf:
         examples: Documents of each move, with what decides.
         shares: By subset, then signal: the share that is kept with its limit, and buckets with their lowest values,
             documents and tokens.
+        mixture: The plan of a mixture by the new recipe, of the documents that would be kept; None where the recipe
+            compares no documents.
     """
 
     changes: list[str]
@@ -66,6 +71,7 @@ class WhatIf:
     moves: dict[str, dict[Move, list[int]]] = field(default_factory=dict)
     examples: list[dict[str, Any]] = field(default_factory=list)
     shares: dict[str, dict[str, Any]] = field(default_factory=dict)
+    mixture: dict[str, Any] | None = None
 
     def sums(self, subset: str, which: int) -> dict[Key, list[int]]:
         """Return documents, bytes and tokens by outcome and reason; which: 0 before, 1 after."""
@@ -105,7 +111,8 @@ class WhatIf:
             if move[0] != move[1]
         ]
         data = {"changes": self.changes, "subsets": subsets, "moves": moves, "examples": self.examples}
-        return {**data, "shares": self.shares} if self.shares else data
+        data |= {"shares": self.shares} if self.shares else {}
+        return data if self.mixture is None else {**data, "mixture": self.mixture}
 
 
 @dataclass(frozen=True, order=True)
@@ -182,7 +189,7 @@ def what_if(folder: str, run_recipe: RecipeView, recipe: RecipeView, *, examples
     chosen: dict[Move, list[tuple[str, Place]]] = {}
     shares = {subset: Shares.find(folder, recipe, subset) for subset in run_recipe.filled}
     names = ["id", "reason", "reasons", "n_bytes", "n_tokens", "partner_id"]
-    names += sorted({signal for share in shares.values() for signal in share.spec})
+    names += sorted({name for share in shares.values() for name in (*share.spec, *share.compared)})
     with _Partners() as partners:
         for place, batch, reason in verdicts(folder, recipe, names):
             moved = _moved(batch, reason, bool(result.later[place.subset]), shares[place.subset])
@@ -191,8 +198,28 @@ def what_if(folder: str, run_recipe: RecipeView, recipe: RecipeView, *, examples
             partners.add(place, moved)
         partners.settle(result, chosen, examples)
     result.shares = {subset: share.as_data() for subset, share in shares.items() if share.spec}
+    is_mixed = any(recipe.mixture.weights.get(name, 0) > 0 for name in shares)
+    if is_mixed and any(share.spec or share.compared for share in shares.values()):
+        result.mixture = _mixture(result, recipe, shares)
     result.examples = _examples(folder, run_recipe, recipe, chosen)
     return result
+
+
+def _mixture(result: WhatIf, recipe: RecipeView, shares: Mapping[str, Shares]) -> dict[str, Any]:
+    """Return the plan of a mixture of the documents that would be kept, by bucket where the recipe repeats buckets."""
+    weights, is_scaled = weights_with_sources(recipe.mixture.weights, shares)
+    subsets: dict[str, Any] = {}
+    for name in weights:
+        block = recipe.mixture.buckets.get(name)
+        if block is None:
+            documents, n_bytes, tokens = (
+                result.sums(name, 1).get(("kept", None), [0, 0, 0]) if name in result.moves else [0] * 3
+            )
+            sizes = [[documents, tokens, n_bytes]]
+        else:
+            sizes = shares[name].sums[block.score].tolist()
+        subsets[name] = {"remaining": [dict(zip(("documents", "tokens", "bytes"), row)) for row in sizes]}
+    return planned_mixture(recipe.mixture, (weights, is_scaled), subsets)
 
 
 _KNOWN = pa.array(["kept", "outranked", "contaminated"])
@@ -201,18 +228,24 @@ _KNOWN = pa.array(["kept", "outranked", "contaminated"])
 
 @dataclass
 class Shares:
-    """What shares of the documents of one subset a recipe keeps, and which buckets it divides them into.
+    """What a recipe removes of the documents of one subset by comparing them, and which buckets it divides them into.
+
+    First go those over a limit on what stands elsewhere (`spans`, `host_lines`), then all but the best shares.
 
     Attributes:
+        broken: From a batch of the ledger to who breaks which limit on what stands elsewhere, by reason.
+        compared: The columns that it reads.
         spec: By signal: `keep`, `by`, `buckets`, as `RecipeView.shares` has them.
         reasons: By signal, the reason of a document that is below the best share.
         is_marked_only: Whether documents with test items stay.
         is_deduplicated: Whether the subset goes through deduplication, which has not seen rejected documents.
         keep: By signal, the least value that is kept; None where all are.
         buckets: By signal, the least value of each bucket but the first.
-        sums: By signal, documents and tokens of each bucket: those that would be kept.
+        sums: By signal, documents, tokens and bytes of each bucket: those that would be kept.
     """
 
+    broken: Callable[[pa.RecordBatch], Mapping[str, np.ndarray]]
+    compared: Sequence[str]
     spec: Mapping[str, Any]
     reasons: Mapping[str, str]
     is_marked_only: bool = False
@@ -227,20 +260,29 @@ class Shares:
         spec = recipe.shares(subset)
         remove = getattr(recipe.block(subset, "contamination"), "remove", None)
         reasons = {name: recipe.share_reason(subset, name) for name in spec}
-        shares = cls(spec, reasons, remove == "mark", recipe.goes_through(subset, "deduplication"))
+        compared = recipe.compared_columns(subset)
+
+        def broken(batch: pa.RecordBatch) -> Mapping[str, np.ndarray]:
+            return recipe.broken_by_comparison(batch, subset) if compared else {}
+
+        is_deduplicated = recipe.goes_through(subset, "deduplication")
+        shares = cls(broken, compared, spec, reasons, remove == "mark", is_deduplicated)
         for name, one in spec.items():
             searches = [] if one.keep is None else [Search.of(one.keep)]
             searches += [Search(1 - Search.of(end).share) for end in one.buckets]
 
             def read(name: str = name, unit: Any = one.by) -> Iterator[Weighted]:
-                for _, batch, reason in verdicts(folder, recipe, (name, "n_tokens"), only=subset):
-                    rows = batch.filter(shares.is_compared(batch, reason))
+                for _, batch, reason in verdicts(folder, recipe, (name, *compared, "n_tokens"), only=subset):
+                    is_ranked = shares.is_compared(batch, reason).to_numpy(zero_copy_only=False)
+                    for mask in broken(batch).values():
+                        is_ranked = is_ranked & ~mask
+                    rows = batch.filter(pa.array(is_ranked))
                     yield weighted(rows[name], rows["n_tokens"], unit)
 
             limits = best_share_limits(read, searches)
             shares.keep[name] = None if one.keep is None else limits[0]
             shares.buckets[name] = limits[0 if one.keep is None else 1 :]
-            shares.sums[name] = np.zeros((len(one.buckets) + 1, 2), np.int64)
+            shares.sums[name] = np.zeros((len(one.buckets) + 1, 3), np.int64)
         return shares
 
     def is_compared(self, batch: pa.RecordBatch, reason: pa.DictionaryArray) -> pa.Array:
@@ -257,7 +299,7 @@ class Shares:
             moved: what becomes of its documents by the rules.
             reason: for which rules reject them; null for none.
         """
-        if not self.spec and not pc.any(pc.equal(batch["outcome"], "outranked")).as_py():
+        if not self.spec and not self.compared and not pc.any(pc.equal(batch["outcome"], "outranked")).as_py():
             return moved
         compared = self.is_compared(batch, reason).to_numpy(zero_copy_only=False)
         outcomes, reasons = moved["to"].to_pylist(), moved["to_reason"].to_pylist()
@@ -266,15 +308,20 @@ class Shares:
             is_kept = test is None or self.is_marked_only
             outcomes[i], reasons[i] = ("kept", None) if is_kept else ("contaminated", test)
         values = {name: weighted(batch[name], batch["n_tokens"], "documents")[0] for name in self.spec}
-        for name, least in reversed(self.keep.items()):
-            below = compared & (values[name] < least) if least is not None else np.zeros(0, bool)
-            for i in np.flatnonzero(below).tolist():
-                outcomes[i], reasons[i] = "outranked", self.reasons[name]
+        broken = dict(self.broken(batch))
+        broken |= {self.reasons[name]: values[name] < least for name, least in self.keep.items() if least is not None}
+        for outranked, mask in reversed(broken.items()):
+            for i in np.flatnonzero(compared & mask).tolist():
+                outcomes[i], reasons[i] = "outranked", outranked
         is_kept_now = np.array([outcome == "kept" for outcome in outcomes], bool)
-        tokens = pc.fill_null(batch["n_tokens"], 0).to_numpy(zero_copy_only=False)
+        tokens, n_bytes = (
+            pc.fill_null(batch[name], 0).to_numpy(zero_copy_only=False).astype(np.int64)
+            for name in ("n_tokens", "n_bytes")
+        )
         for name, limits in self.buckets.items():
             numbers = bucket_of(values[name], limits)[is_kept_now]
-            np.add.at(self.sums[name], numbers, np.stack([np.ones(len(numbers)), tokens[is_kept_now]], 1).astype(int))
+            sizes = [np.ones(len(numbers), np.int64), tokens[is_kept_now], n_bytes[is_kept_now]]
+            np.add.at(self.sums[name], numbers, np.stack(sizes, 1))
         columns = {"to": pa.array(outcomes, pa.string()), "to_reason": pa.array(reasons, pa.string())}
         return pa.table({**dict(zip(moved.column_names, moved.columns)), **columns})
 
@@ -419,6 +466,8 @@ def _rules(
     """Return the per-document rules that the document breaks before or after, in the order of verdicts."""
     subset = row["subset"]
     before = [reason for reason in row["reasons"] if reason.partition(".")[0] in run_recipe.judging_stages]
+    if row["outcome"] == "outranked" and row["reason"] not in before:
+        before.append(row["reason"])
     return [
         {
             "rule": rule,

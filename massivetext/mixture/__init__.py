@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from massivetext.mixture.allotment import Allotment, ShardRows, allot
+from massivetext.mixture.buckets import bucket_key, bucket_weights, weights_with_sources
 from massivetext.mixture.documents import Documents, kept_by_bucket, kept_documents
 from massivetext.mixture.front_matter import front_matter
 from massivetext.mixture.plan import Available, Plan, Share, plan
@@ -20,10 +21,13 @@ __all__ = [
     "ShardRows",
     "Share",
     "allot",
+    "bucket_key",
+    "bucket_weights",
     "front_matter",
     "kept_by_bucket",
     "kept_documents",
     "plan",
     "verify_mixture",
+    "weights_with_sources",
     "write_shard",
 ]

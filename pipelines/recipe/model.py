@@ -291,6 +291,30 @@ class RecipeBase(Block):
         """Return the columns that the verdict on a document of the subset is made from."""
         return [name for stage in self._judging(subset) for name in stage.judged_columns()]
 
+    def _comparing(self, subset: str) -> list[Stage]:
+        """The stages of a subset that measure after deduplication, by what its other documents are."""
+        return [
+            self.stage(subset, name)
+            for name, stage in STAGES.items()
+            if self.goes_through(subset, name) and stage.is_later and not stage.in_pass
+        ]
+
+    def compared_limits(self, subset: str) -> list[tuple[str, str, Limit]]:
+        """Return stage, signal and limit of what is measured after deduplication, as far as it has a limit."""
+        limited = (
+            (one.name, name, own) for one in self._comparing(subset) for name, own in one.limited_signals().items()
+        )
+        return [(stage, name, own) for stage, name, own in limited if own != Limit()]
+
+    def compared_columns(self, subset: str) -> list[str]:
+        """Return the columns of the final ledger that depend on the other documents of a subset, and have a limit."""
+        return [name for _, name, _ in self.compared_limits(subset)]
+
+    def broken_by_comparison(self, columns: pa.RecordBatch, subset: str) -> dict[str, np.ndarray]:
+        """Return reason (`spans.duplicate_span_fraction`) -> bool[n], as `broken_rules` does, of what is measured after
+        deduplication. columns: at least `compared_columns`."""
+        return broken_rules(columns, self._comparing(subset))
+
     def shares(self, subset: str) -> dict[str, Any]:
         """Return by signal what depends on the values of all documents of a subset (`Stage.shares`)."""
         return {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from pipelines.run_folder.part_files import changed_files
+from pipelines.stages import STAGES
 from pipelines.stages.scores import SHARE_KEYS
 from pipelines.tasks import PartTask, read_markers
 
@@ -16,8 +18,8 @@ _BANDING = ("threshold", "recall")
 
 
 def first_stage(key: str) -> tuple[str | None, str | None]:
-    """The first stage that a key of the recipe shapes (None: only what the run says of itself), and the subset that
-    it is limited to, if it is."""
+    """Return the first stage that a key of the recipe shapes (None: only what the run says of itself), and the subset
+    that it is limited to, if it is. key: alone, or with its values, `key: old -> new`."""
     names = key.partition(":")[0].split(".")
     subset = None
     if names[0] == "subsets" and len(names) > 1:
@@ -29,13 +31,25 @@ def first_stage(key: str) -> tuple[str | None, str | None]:
         return "mix", subset
     if block == "seed":
         return "deduplicate", subset
-    if block in ("contamination", "host_lines"):
+    if block in ("contamination", "host_lines", "spans"):
+        return "decontaminate", subset
+    changed = _stages_changed(key) if block == "stages" else set()
+    if changed and all(not STAGES[name].in_pass for name in changed):
         return "decontaminate", subset
     if block == "scores" and rest[1:] and rest[1] in SHARE_KEYS:
         return "decontaminate", subset
     if block == "deduplication" and rest and rest[0] not in _BANDING:
         return "deduplicate", subset
     return "curate", subset
+
+
+def _stages_changed(change: str) -> set[str]:
+    """Return the stages that a subset gains or loses by a change of its `stages`; all of them without values."""
+    old, _, new = change.partition(": ")[2].partition(" -> ")
+    try:
+        return set(ast.literal_eval(old) or ()) ^ set(ast.literal_eval(new) or ())
+    except (ValueError, SyntaxError, TypeError):
+        return set(STAGES)
 
 
 def redone(changed: Sequence[str]) -> list[str]:

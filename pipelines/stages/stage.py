@@ -24,6 +24,7 @@ __all__ = [
     "Function",
     "LimitBlock",
     "NamedSignals",
+    "OptionalLimit",
     "Path",
     "RuleFamily",
     "Share",

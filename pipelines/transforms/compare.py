@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from massivetext.batches import Place
+from massivetext.batches import Place, is_outcome, with_columns
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
 from pipelines.transforms.hash_tasks import HashTask, add_values, perform_phases
 from pipelines.transforms.host_lines import HostLineTask
 from pipelines.transforms.spans import SpanTask
 
-__all__ = ["COMPARING", "add_compared", "compare"]
+__all__ = ["COMPARING", "add_compared", "compare", "outrank"]
 
 COMPARING: tuple[type[HashTask], ...] = (HostLineTask, SpanTask)
 """The tasks of each stage that compares documents."""
@@ -51,9 +52,31 @@ def compare(
 
 
 def add_compared(batch: pa.RecordBatch, place: Place, folder: Folder, recipe: Recipe) -> pa.RecordBatch:
-    """Return the batch with the signals of documents that rules and deduplication keep; null for the others."""
-    if "deduplication" in place.stages:
-        for kind in COMPARING:
-            if recipe.goes_through(place.subset, kind.stage):
-                batch = add_values(batch, place, folder, kind)
-    return batch
+    """Return the batch with the signals of documents that rules and deduplication keep, null for the others, and with
+    the outcome and reasons of those that are over a limit on one of these signals."""
+    if "deduplication" not in place.stages:
+        return batch
+    for kind in COMPARING:
+        if recipe.goes_through(place.subset, kind.stage):
+            batch = add_values(batch, place, folder, kind)
+    if not recipe.compared_columns(place.subset):
+        return batch
+    return outrank(batch, recipe.broken_by_comparison(batch, place.subset))
+
+
+def outrank(batch: pa.RecordBatch, broken: Mapping[str, np.ndarray]) -> pa.RecordBatch:
+    """Return a batch of a ledger whose documents that are kept, and break a limit, are `outranked`.
+
+    Args:
+        batch: of a ledger.
+        broken: by reason, bool[n]: who breaks it. The first reason that is True decides; all of them are listed.
+    """
+    kept = is_outcome(batch, "kept")
+    outcomes, reasons = batch.column("outcome").to_pylist(), batch.column("reasons").to_pylist()
+    for reason, mask in broken.items():
+        for i in np.flatnonzero(kept & mask).tolist():
+            outcomes[i] = "outranked"
+            reasons[i].append(reason)
+    first = [own[0] if own and outcome != "kept" else None for outcome, own in zip(outcomes, reasons)]
+    values = {"outcome": outcomes, "reason": first, "reasons": reasons}
+    return with_columns(batch, {name: pa.array(own, batch.schema.field(name).type) for name, own in values.items()})

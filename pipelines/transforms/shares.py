@@ -16,8 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from filters.limits import Limit
 from massivetext import storage
-from massivetext.batches import Place, is_outcome, with_columns
+from massivetext.batches import Place, as_floats, is_outcome, with_columns
 from massivetext.errors import OutputError
 from massivetext.looking.quantiles import Unit, weighted
 from massivetext.parquet import ParquetOutput, read_parquet
@@ -26,6 +27,8 @@ from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
 from pipelines.stages.scores import bucket_column
 from pipelines.tasks import Marker
+from pipelines.transforms.compare import outrank
+from pipelines.transforms.hash_tasks import values_path
 
 __all__ = ["CountValues", "judge_shares", "perform_here", "share_limits", "write_share_limits"]
 
@@ -53,6 +56,7 @@ class CountValues:
         signals: pairs of a column of the ledger, and what its values weigh: `tokens` or `documents`.
         bins: of each signal the bins whose values are counted; none in the first round, which counts bins.
         is_deduplicated: whether documents in work/duplicates are left out.
+        limits: stage, signal, least and greatest value of what was compared. Documents outside are left out.
         fingerprint: of all that shapes what it leaves.
     """
 
@@ -63,6 +67,7 @@ class CountValues:
     signals: tuple[tuple[str, Unit], ...]
     bins: tuple[tuple[int, ...], ...] | None = None
     is_deduplicated: bool = False
+    limits: tuple[tuple[str, str, float | None, float | None], ...] = ()
     fingerprint: str = ""
 
     @property
@@ -106,6 +111,12 @@ class CountValues:
         if self.is_deduplicated and storage.exists(duplicates):
             with storage.open_input(duplicates) as stream:
                 ids = read_parquet(stream, columns=["id"]).column("id").combine_chunks()
+            rows = rows.filter(pc.invert(pc.is_in(rows.column("id"), value_set=ids)))
+        for stage, signal, low, high in self.limits:
+            with storage.open_input(values_path(folder, stage, self.subset, part)) as stream:
+                values = read_parquet(stream)
+            is_over = Limit(low, high).broken_by(as_floats(values.column(signal).combine_chunks()))
+            ids = values.column("id").filter(pa.array(is_over)).combine_chunks()
             rows = rows.filter(pc.invert(pc.is_in(rows.column("id"), value_set=ids)))
         return [weighted(rows.column(name), rows.column("n_tokens"), unit) for name, unit in self.signals]
 
@@ -164,6 +175,7 @@ def write_share_limits(
                 0,
                 tuple((name, one.by) for name, one in shares.items()),
                 is_deduplicated=is_deduplicated,
+                limits=tuple((stage, name, own.min, own.max) for stage, name, own in recipe.compared_limits(subset)),
                 fingerprint=fingerprint,
             )
             marker = Marker(fingerprint, {}, _find(first, list(parts.get(subset, ())), shares, perform))
@@ -239,22 +251,14 @@ def judge_shares(batch: pa.RecordBatch, place: Place, folder: Folder, recipe: Re
     if set(limits) != set(shares):
         raise OutputError(f"{folder.marker('shares', place.subset)}: does not have the limits of {', '.join(shares)}")
     kept = is_outcome(batch, "kept")
-    outcomes, reasons = batch.column("outcome").to_pylist(), batch.column("reasons").to_pylist()
     columns: dict[str, pa.Array] = {}
+    broken: dict[str, np.ndarray] = {}
     for name, share in shares.items():
-        values = batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        values = as_floats(batch.column(name))
         least = limits[name]["keep"]
         if least is not None:
             # NaN, for a document without a value, is below nothing.
-            for i in np.flatnonzero(kept & (values < least)).tolist():
-                outcomes[i] = "outranked"
-                reasons[i].append(recipe.share_reason(place.subset, name))
+            broken[recipe.share_reason(place.subset, name)] = values < least
         if share.buckets:
             columns[bucket_column(name)] = pa.array(bucket_of(values, limits[name]["buckets"]), mask=~kept)
-    first = [own[0] if own and outcome != "kept" else None for outcome, own in zip(outcomes, reasons)]
-    columns |= {
-        "outcome": pa.array(outcomes, batch.schema.field("outcome").type),
-        "reason": pa.array(first, batch.schema.field("reason").type),
-        "reasons": pa.array(reasons, batch.schema.field("reasons").type),
-    }
-    return with_columns(batch, columns)
+    return outrank(with_columns(batch, columns), broken)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -16,6 +18,7 @@ from click.testing import CliRunner
 from massivetext import report
 from massivetext.cli import commands
 from massivetext.errors import RecipeError
+from massivetext.looking.forecast import _subset, look, planned_mixture
 from massivetext.looking.verification import verify
 from massivetext.sealed import read_sealed, sealed
 from pipelines.engines import Execution
@@ -109,12 +112,22 @@ def by_sorting(documents: list[dict[str, Any]], share: float, unit: str) -> floa
     raise AssertionError
 
 
+SCORE = {"keep": 0.4, "buckets": [0.2, 0.5, 0.8]}
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`plain`: a run without shares; `tokens`: the same folder with them, by `--update`. Tests change copies."""
     base = tmp_path_factory.mktemp("shares")
     write_input(base)
-    run(base, "tokens", "tokens", {"keep": 0.4, "buckets": [0.2, 0.5, 0.8]}, "--quiet")
+    run(base, "plain", "plain", {}, "--quiet")
+    copy(base, "plain", "tokens")
+    (base / "update.txt").write_text(run(base, "tokens", "tokens", SCORE, "--update"), "utf-8")
     return base
+
+
+def copy(base: Path, folder: str, to: str) -> None:
+    shutil.copytree(base / folder, base / to)
 
 
 def test_the_best_share_of_what_rules_and_deduplication_keep(base: Path) -> None:
@@ -147,7 +160,7 @@ def test_buckets_are_shares_from_the_worst(base: Path) -> None:
 
 
 def test_workers_and_runners_make_no_difference(base: Path) -> None:
-    run(base, "two", "two", {"keep": 0.4, "buckets": [0.2, 0.5, 0.8]}, "--quiet", "--workers", "2")
+    run(base, "two", "two", SCORE, "--quiet", "--workers", "2")
     kinds = ("ledger", "curated", "mixture")
 
     assert digests(base / "tokens", *kinds) == digests(base / "two", *kinds)
@@ -163,17 +176,16 @@ def test_workers_and_runners_make_no_difference(base: Path) -> None:
 
 
 def test_another_share_redoes_the_ledger_alone(base: Path) -> None:
-    run(base, "first", "again", {}, "--quiet")
-    before = digests(base / "again", "curated", "work/ledger", "work/duplicates")
-    stamps = {path: path.stat().st_mtime_ns for path in (base / "again/work/ledger").rglob("*.parquet")}
-    output = run(base, "second", "again", {"keep": 0.4, "buckets": [0.2, 0.5, 0.8]}, "--update")
+    output = (base / "update.txt").read_text("utf-8")
 
     assert "decontaminate, for scores.value.keep: None -> 0.4" in " ".join(output.split())
-    assert before == digests(base / "again", "curated", "work/ledger", "work/duplicates")
-    assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
-    assert digests(base / "tokens", "ledger", "mixture") == digests(base / "again", "ledger", "mixture")
-    again = run(base, "second", "again", {"keep": 0.4, "buckets": [0.2, 0.5, 0.8]})
-    assert "nothing was done" in again
+    kinds = ("curated", "work/ledger", "work/duplicates")
+    assert digests(base / "plain", *kinds) == digests(base / "tokens", *kinds)
+    for path in (base / "plain/work/ledger").rglob("*.parquet"):
+        again = base / "tokens" / path.relative_to(base / "plain")
+        assert path.stat().st_mtime_ns == again.stat().st_mtime_ns
+    copy(base, "tokens", "again")
+    assert "nothing was done" in run(base, "tokens", "again", SCORE)
     run(base, "third", "again", {"keep": 0.4, "by": "documents"}, "--update", "--quiet")
     least = by_sorting(compared(base / "again"), 0.4, "documents")
     kept = [row["value"] for row in rows(base / "again") if row["outcome"] == "kept" and row["value"] is not None]
@@ -182,8 +194,6 @@ def test_another_share_redoes_the_ledger_alone(base: Path) -> None:
 
 
 def test_what_if_answers_what_the_run_would_do(base: Path) -> None:
-    run(base, "plain", "plain", {}, "--quiet")
-
     def after(folder: str, *settings: str) -> dict[str, Any]:
         options = [word for setting in settings for word in ("--set", setting)]
         return json.loads(command("what-if", str(base / folder), *options, "--json"))
@@ -227,8 +237,7 @@ def test_every_view_of_the_run_knows_it(base: Path) -> None:
 
 
 def test_documents_that_are_taken_out_do_not_move_the_limits(base: Path) -> None:
-    score = {"keep": 0.4, "buckets": [0.2, 0.5, 0.8]}
-    run(base, "taken", "taken", score, "--quiet")
+    copy(base, "tokens", "taken")
     best = sorted(
         (row for row in rows(base / "taken") if row["outcome"] == "kept"), key=lambda row: -(row["value"] or 0)
     )
@@ -239,15 +248,15 @@ def test_documents_that_are_taken_out_do_not_move_the_limits(base: Path) -> None
     before = {row["id"]: (row["outcome"], row["value_bucket"]) for row in rows(base / "taken")}
     assert {("rejected", None)} == {before[name] for name in names}
     assert [] == verify(str(base / "taken"))[0]
-    run(base, "taken", "taken", score, "--quiet")
+    run(base, "tokens", "taken", SCORE, "--quiet")
 
     assert before == {row["id"]: (row["outcome"], row["value_bucket"]) for row in rows(base / "taken")}
     assert limits == read_sealed(str(base / "taken/ledger/manifest.json"))["limits"]
     assert [] == verify(str(base / "taken"))[0]
 
 
-def test_verify_notices_another_limit(base: Path, tmp_path: Path) -> None:
-    run(base, "changed", "changed", {"keep": 0.4, "buckets": [0.5]}, "--quiet")
+def test_verify_notices_another_limit(base: Path) -> None:
+    copy(base, "tokens", "changed")
     path = base / "changed/ledger/manifest.json"
     manifest = read_sealed(str(path))
     for key, value, message in (("keep", 0.0, "are outranked, and reach"), ("buckets", [9.0], "in another bucket")):
@@ -259,7 +268,8 @@ def test_verify_notices_another_limit(base: Path, tmp_path: Path) -> None:
 
 def test_buckets_are_repeated_as_the_mixture_says(base: Path) -> None:
     epochs = {"c4": {"score": "value", "epochs": [0, 1, 2, 4]}}
-    run(base, "mixed", "mixed", {"buckets": [0.2, 0.5, 0.8]}, "--quiet", max_epochs=4, buckets=epochs)
+    copy(base, "plain", "mixed")
+    run(base, "mixed", "mixed", {"buckets": [0.2, 0.5, 0.8]}, "--update", "--quiet", max_epochs=4, buckets=epochs)
     bucket_of = {row["id"]: row["value_bucket"] for row in rows(base / "mixed") if row["outcome"] == "kept"}
     times: dict[str, int] = dict.fromkeys(bucket_of, 0)
     for path in sorted((base / "mixed/mixture/gopher").glob("*.parquet")):
@@ -274,12 +284,43 @@ def test_buckets_are_repeated_as_the_mixture_says(base: Path) -> None:
     assert {"c4": sum(plan["taken"].values())} == manifest["counts"]["tokens"]
     assert [] == verify(str(base / "mixed"))[0]
     assert "`c4:3`" in (base / "mixed/mixture/gopher/README.md").read_text("utf-8")
-    again = run(base, "mixed", "mixed", {"buckets": [0.2, 0.5, 0.8]}, max_epochs=4, buckets=epochs)
-    assert "nothing was done" in again
+    # `what-if` plans the same mixture from a ledger without buckets, and so does a forecast that has read all parts.
+    settings = ["scores.value.buckets=[0.2, 0.5, 0.8]", f"mixture.buckets={json.dumps(epochs)}"]
+    answer = json.loads(command("what-if", str(base / "plain"), *(f"--set={one}" for one in settings), "--json"))
+    assert plan["plan"]["shares"] == answer["mixture"]["shares"]
+    assert plan["plan"]["tokens"] == answer["mixture"]["tokens"]
+    totals, shares = forecast_of(base / "mixed")
+    tokens = [sum(row["n_tokens"] for row in rows(base / "mixed") if row["value_bucket"] == k) for k in range(4)]
+    passing = totals["tokens"]["expected"]
+    assert [pytest.approx(passing * n / sum(tokens)) for n in tokens] == [row["tokens"] for row in totals["remaining"]]
+    assert ["c4:1", "c4:2", "c4:3"] == [share["subset"] for share in shares]
+    assert [1, 2, 4] == [pytest.approx(share["epochs"], rel=0.01) for share in shares]
     other = {"c4": {"score": "value", "epochs": [1, 1, 1, 1]}}
     run(base, "mixed", "mixed", {"buckets": [0.2, 0.5, 0.8]}, "--update", "--quiet", max_epochs=1, buckets=other)
     rows_of = sum(pq.read_metadata(path).num_rows for path in (base / "mixed/mixture/gopher").glob("*.parquet"))
     assert len(bucket_of) == rows_of
+
+
+def forecast_of(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A subset's totals, and its shares of a mixture, as a forecast has them that has read all parts of a run."""
+    recipe_ = Folder(str(folder)).recipe()
+    names = [path.stem for path in sorted((folder / "ledger/c4").glob("*.parquet"))]
+    looked = [look(str(folder), SimpleNamespace(subset="c4", name=name, n_bytes=100), recipe_) for name in names]
+    totals = _subset([one.part for one in looked], looked)
+    return totals, planned_mixture(recipe_.mixture, ({"c4": 1.0}, False), {"c4": totals})["shares"]
+
+
+def test_a_forecast_takes_shares_off_and_plans_by_bucket(base: Path) -> None:
+    totals, shares = forecast_of(base / "tokens")
+    documents = compared(base / "tokens")
+    kept = sum(row["n_tokens"] for row in documents if row["outcome"] == "kept")
+    (remaining,) = totals["remaining"]
+
+    # Of all that passes the rules, copies too, the part that is kept of what is no copy.
+    expected = totals["tokens"]["expected"] * kept / sum(row["n_tokens"] for row in documents)
+    assert expected == pytest.approx(remaining["tokens"])
+    assert [round(expected)] == [share["available"] for share in shares]
+    assert "remaining" not in forecast_of(base / "plain")[0]
 
 
 @pytest.mark.parametrize(
@@ -293,7 +334,7 @@ def test_buckets_are_repeated_as_the_mixture_says(base: Path) -> None:
         ({}, {"c4": {"score": "value", "epochs": [1, 2]}}, "has no buckets in c4"),
         ({"buckets": [0.5]}, {"c4": {"score": "value", "epochs": [1, 2, 3]}}, "has 3 numbers, and value has 2 buckets"),
         ({"buckets": [0.5]}, {"c4": {"score": "value", "epochs": [0, 0]}}, "all epochs are 0"),
-        ({"buckets": [0.5]}, {"news": {"score": "value", "epochs": [1, 2]}}, "no such subset"),
+        ({"buckets": [0.5]}, {"papers": {"score": "value", "epochs": [1, 2]}}, "no such subset"),
     ],
 )
 def test_impossible_shares_are_refused(tmp_path: Path, score: dict, buckets: dict, message: str) -> None:

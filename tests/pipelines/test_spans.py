@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,12 @@ def write_input(base: Path) -> None:
         (base / f"in-{number}.jsonl").write_text(lines, "utf-8")
 
 
-def run(base: Path, output: str, *options: str, stages: tuple[str, ...] = ("deduplication", "spans")) -> str:
+def run(
+    base: Path, output: str, *options: str, stages: tuple[str, ...] = ("deduplication", "spans"), **blocks: Any
+) -> str:
     source = {"format": "jsonl", "path": "in-*.jsonl", "pack": False}
     data = {"subsets": {"c4": {"sources": [source], "stages": list(stages)}}, "mixture": {"weights": {"c4": 1.0}}}
+    data |= blocks
     (base / "recipe.yaml").write_text(yaml.safe_dump(data), "utf-8")
     arguments = ["run", str(base / "recipe.yaml"), "--output", str(base / output), *options]
     result = CliRunner().invoke(commands, arguments, catch_exceptions=False)
@@ -99,7 +103,7 @@ def test_workers_and_partitions_make_no_difference(base: Path, monkeypatch: pyte
 def test_the_stage_is_added_without_another_pass_over_the_text(base: Path) -> None:
     run(base, "later", "--quiet", stages=("deduplication",))
     stamps = {path: path.stat().st_mtime_ns for path in (base / "later/work/ledger").rglob("*.parquet")}
-    run(base, "later", "--quiet", "--update")
+    assert "decontaminate of c4, for subsets.c4.stages" in " ".join(run(base, "later", "--update").split())
 
     assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
     assert digests(base / "one") == digests(base / "later")
@@ -114,6 +118,61 @@ def test_views_show_it(base: Path) -> None:
     page = report.gather(str(base / "one"))
     shown = {entry["found"].limited.signal for stage in page["signals"] for entry in stage["signals"]}
     assert "duplicate_span_fraction" in shown
+
+
+def what_if(folder: Path, setting: str) -> dict[tuple[str, str | None], int]:
+    """Documents by outcome and reason under another setting."""
+    arguments = ["what-if", str(folder), "--set", setting, "--json"]
+    result = CliRunner().invoke(commands, arguments, catch_exceptions=False)
+    assert 0 == result.exit_code, result.output
+    counts = json.loads(result.output)["subsets"]["c4"]["outcomes"]
+    return {(row["outcome"], row["reason"]): row["after"][0] for row in counts if row["after"][0]}
+
+
+def counted(folder: Path) -> dict[tuple[str, str | None], int]:
+    return dict(Counter((row["outcome"], row["reason"]) for row in rows(folder)))
+
+
+def test_a_limit_removes_what_stands_elsewhere_before_shares_are_taken(base: Path) -> None:
+    plain = [row for row in rows(base / "one") if row["outcome"] == "kept"]
+    values = sorted(row["duplicate_span_fraction"] for row in plain)
+    limit = next(value for value in values[-8:] if value < values[-1])
+    setting = f"spans.duplicate_span_fraction.max={limit!r}"
+    (base / "mine.py").write_text("def size(batch):\n    return batch['n_bytes'].cast('float64')\n", "utf-8")
+    blocks = {
+        "spans": {"duplicate_span_fraction": {"max": limit}},
+        "scores": {"size": {"function": "./mine.py:size", "keep": 0.5, "by": "documents"}},
+    }
+    run(base, "limited", "--quiet", stages=("scores", "deduplication", "spans"), **blocks)
+    sizes = sorted((row["n_bytes"] for row in plain if row["duplicate_span_fraction"] <= limit), reverse=True)
+    least = sizes[(len(sizes) + 1) // 2 - 1]
+    outcomes = {}
+    for row in plain:
+        reason = "scores.size" if row["n_bytes"] < least else None
+        # The value that is the limit itself is kept.
+        reason = "spans.duplicate_span_fraction" if row["duplicate_span_fraction"] > limit else reason
+        outcomes[row["id"]] = ("outranked" if reason else "kept", reason)
+    after = {row["id"]: (row["outcome"], row["reason"]) for row in rows(base / "limited") if row["id"] in outcomes}
+
+    assert outcomes == after
+    assert {3} == {len(set(outcomes.values()))}
+    assert [] == verify(str(base / "limited"))[0]
+    over = next(name for name, outcome in outcomes.items() if outcome[1] == "spans.duplicate_span_fraction")
+    result = CliRunner().invoke(commands, ["explain", str(base / "limited"), over], catch_exceptions=False)
+    assert f"keep {limit:,g} or less" in " ".join(result.output.split())
+    # What the ledger answers alone: the limit where there was none, none where there was one.
+    n_over = sum(value > limit for value in values)
+    assert n_over == what_if(base / "one", setting)["outranked", "spans.duplicate_span_fraction"]
+    assert counted(base / "limited") == what_if(base / "limited", "quality.word_count.min=0")
+    without = what_if(base / "limited", "spans.duplicate_span_fraction=null")
+    assert (len(plain) + 1) // 2 <= without["kept", None]
+    assert ("outranked", "spans.duplicate_span_fraction") not in without
+    # Another limit is applied to the values that are there.
+    stamps = {path: path.stat().st_mtime_ns for path in (base / "limited/work/spans").rglob("*.parquet")}
+    output = run(base, "limited", "--update", stages=("scores", "deduplication", "spans"), scores=blocks["scores"])
+    assert "decontaminate, for spans.duplicate_span_fraction" in " ".join(output.split())
+    assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
+    assert without == counted(base / "limited")
 
 
 def test_pairs_are_found_by_both_hashes() -> None:

@@ -94,6 +94,14 @@ def test_the_first_stage_that_a_key_shapes() -> None:
     assert ("curate", None) == first_stage("deduplication.threshold: 0.8 -> 0.9")
     assert ("curate", "c4") == first_stage("subsets.c4: None -> {}")
     assert ("curate", "c4") == first_stage("subsets.c4.stages: [] -> []")
+    assert ("curate", "c4") == first_stage("subsets.c4.stages: ['quality'] -> ['quality', 'scores', 'spans']")
+    assert ("decontaminate", "c4") == first_stage(
+        "subsets.c4.stages: ['quality'] -> ['host_lines', 'quality', 'spans']"
+    )
+    assert ("decontaminate", "c4") == first_stage("subsets.c4.stages: ['quality', 'spans'] -> ['quality']")
+    assert ("decontaminate", None) == first_stage("scores.education.keep: None -> 0.1")
+    assert ("curate", None) == first_stage("scores.education.min: None -> 0.1")
+    assert ("decontaminate", None) == first_stage("spans.duplicate_span_fraction.max: None -> 0.5")
     assert ("curate", None) == first_stage("testsets: [] -> []")
     assert ("deduplicate", "c4") == first_stage("subsets.c4.deduplication.keep: 'random' -> 'first'")
     assert ("decontaminate", None) == first_stage("contamination.jaccard: 0.8 -> 0.7")
