@@ -28,6 +28,7 @@ from massivetext.parquet import file_digest, open_parquet, read_parquet
 from massivetext.removed import Removed, held_removed, is_in, read_removed, rewrite
 from massivetext.removed_texts import note_texts
 from massivetext.sealed import read_sealed, unsealed, write_sealed
+from massivetext.url_credentials import without_credentials
 from massivetext.urls import removal_key
 
 __all__ = ["Removal", "Rewrite", "Run", "remove"]
@@ -153,7 +154,8 @@ def remove(
         _check_mixture(root)
     with run.lock():
         try:
-            return _remove(run, {name.partition("#")[0] for name in ids}, set(urls), has_ledger, on_start)
+            addresses = set(map(without_credentials, urls))  # the list of what is removed stays in DIR
+            return _remove(run, {name.partition("#")[0] for name in ids}, addresses, has_ledger, on_start)
         finally:
             # A mixture that stands alone has no work/. It goes while the lock is held, for then it is nobody else's.
             if not has_ledger and not storage.is_remote(root):

@@ -7,9 +7,10 @@ cursor, change the direction of writing or hide itself is shown as an escape ins
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
-__all__ = ["counted", "one_line", "safe_json", "visible", "visible_name"]
+__all__ = ["counted", "one_line", "safe_json", "visible", "visible_error", "visible_name", "visible_values"]
 
 # Joiners (U+200C, U+200D) stay: Persian and emoji are written with them.
 _HIDDEN = re.compile(
@@ -35,6 +36,33 @@ def visible_name(value: Any) -> str:
     """Return a value that belongs on one line, such as a URL, a path or a name: as `visible`, and line ends and tabs as
     `\\n` and `\\t`, so that it cannot pretend to be a line of its own."""
     return visible(str(value)).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def visible_values(data: Any, *, skip: Collection[str] = ()) -> Any:
+    """Return plain data with every string in it, also keys, as `visible_name` has it.
+
+    Args:
+        data: Rows of a ledger, or what a command is about to print: mappings, lists, tuples, strings, numbers.
+        skip: Keys whose values stay as they are, because another function shows them, such as texts.
+    """
+    if isinstance(data, str):
+        return visible_name(data)
+    if isinstance(data, Mapping):
+        return {
+            visible_values(key): value if key in skip else visible_values(value, skip=skip)
+            for key, value in data.items()
+        }
+    if isinstance(data, (list, tuple)):
+        values = [visible_values(value, skip=skip) for value in data]
+        return values if isinstance(data, list) else tuple(values)
+    return data
+
+
+def visible_error(text: str) -> str:
+    """Return a message of several lines as `visible`, those after the first indented: a name in it that contains a line
+    end cannot pretend to be a line of the program's own."""
+    first, *others = visible(text).split("\n")
+    return "\n".join([first, *(line if line.startswith("  ") or not line else f"  {line}" for line in others)])
 
 
 def one_line(text: str, width: int = 100) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from massivetext.url_credentials import without_credentials
+
 __all__ = ["canonical_url", "removal_key"]
 
 # Not urlsplit: what it accepts changes with the version of Python.
@@ -27,6 +29,6 @@ def canonical_url(url: str) -> str:
 
 def removal_key(url: str) -> str:
     """What an address is taken out by: as `canonical_url`, without a slash at its end. So http and https, a fragment,
-    tracking parameters and a trailing slash make no difference."""
-    path, mark, query = canonical_url(url).partition("?")
+    tracking parameters, passwords and signatures, and a trailing slash make no difference."""
+    path, mark, query = canonical_url(without_credentials(url)).partition("?")
     return path.rstrip("/") + mark + query

@@ -11,6 +11,7 @@ import apache_beam as beam
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import PartTask
+from pipelines.transforms.clean_urls import CleanUrls
 from pipelines.transforms.documents import (
     CountTokens,
     Extract,
@@ -43,7 +44,10 @@ class Curate(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, tasks: beam.PCollection[PartTask]) -> beam.PCollection[str]:
         recipe, place = self.recipe, (self.folder.root, self.subsets)
-        documents = tasks | ReadDocuments() | Extract.of(recipe, *place) | RewriteText.of(recipe, *place)
+        documents = tasks | ReadDocuments()
+        if recipe.url_credentials == "remove":
+            documents = documents | CleanUrls()
+        documents = documents | Extract.of(recipe, *place) | RewriteText.of(recipe, *place)
         if roots := removal_roots(recipe, self.folder.root):
             documents = documents | RefuseRemoved(roots)
         return (

@@ -326,6 +326,8 @@ class CurateFingerprints:
             # Of the sample of rejected documents.
             "seed": None if isinstance(recipe.rejected, str) else recipe.seed,
         }
+        if recipe.url_credentials != "remove":
+            self.common["url_credentials"] = recipe.url_credentials
         if mark := removal_mark(recipe):
             self.common["removed"] = mark
 

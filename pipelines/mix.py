@@ -224,7 +224,7 @@ def plan_mixture(
     if _stands(folder, recipe):
         return None
     documents = _documents(folder, recipe, {name: parts.get(name, ()) for name in weights})
-    inputs = _inputs(folder, recipe, documents)
+    inputs = _inputs(folder, recipe.digest(), documents)
     if folder.is_done(folder.marker("mix", f"{block.name}-mixture"), inputs):
         _note_manifests(folder, recipe, inputs)
         return None
@@ -394,7 +394,7 @@ def note_mixture(folder: Folder, recipe: Recipe) -> None:
     for name in (name for name, weight in block.weights.items() if name in recipe.filled and weight > 0):
         base = folder.path("curated", name)
         parts[name] = [path[len(base) + 1 : -len(".parquet")] for path in own_parts(base)]
-    _note(folder, block.name, _inputs(folder, recipe, _documents(folder, recipe, parts)))
+    _note(folder, block.name, _inputs(folder, folder.recipe_digest(), _documents(folder, recipe, parts)))
 
 
 def _note(folder: Folder, name: str, inputs: str) -> None:
@@ -407,16 +407,16 @@ def _note(folder: Folder, name: str, inputs: str) -> None:
     Marker(inputs, folder.outputs(files)).write(folder.marker("mix", f"{name}-mixture"))
 
 
-def _inputs(folder: Folder, recipe: Recipe, documents: Mapping[str, Documents]) -> str:
-    """What shapes a mixture and its manifest, as a digest: the recipe, the files of documents by their digests, for a
-    text can change and take as many tokens, and each kept document's place and tokens."""
+def _inputs(folder: Folder, recipe: str, documents: Mapping[str, Documents]) -> str:
+    """What shapes a mixture and its manifest, as a digest: the recipe by its digest, the files of documents by theirs,
+    for a text can change and take as many tokens, and each kept document's place and tokens."""
     digests: dict[str, str] = {}
     for kind in ("curated", "pieces"):
         path = folder.path(kind, "manifest.json")
         if storage.exists(path):
             files = read_sealed(path)["files"]
             digests |= {f"{kind}/{name}": found["blake2b"] for name, found in files.items()}
-    digest = hashlib.blake2b(recipe.digest().encode(), digest_size=16)
+    digest = hashlib.blake2b(recipe.encode(), digest_size=16)
     for subset, found in sorted(documents.items()):
         for number in sorted(range(len(found.paths)), key=lambda number: found.paths[number]):
             name = "/".join(found.paths[number].split("/")[-3:])

@@ -22,6 +22,7 @@ from massivetext.cli._groups import Commands
 from massivetext.cli._output import echo
 from massivetext.errors import MassiveTextError
 from massivetext.shadowing import check_packages
+from massivetext.terminal_text import visible_error
 
 __all__ = ["commands", "main"]
 
@@ -66,7 +67,7 @@ def _status() -> int:
         echo("interrupted; run the same command again to resume", err=True)
         return 130
     except MassiveTextError as error:
-        echo(f"error: {error}", err=True)
+        echo(visible_error(f"error: {error}"), err=True)
         return error.exit_status
     except BrokenPipeError:
         return 0

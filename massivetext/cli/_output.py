@@ -10,7 +10,7 @@ import click
 
 from massivetext.terminal_text import safe_json, visible
 
-__all__ = ["echo", "echo_json"]
+__all__ = ["echo", "echo_json", "show_rich"]
 
 
 def echo(line: str = "", *, err: bool = False) -> None:
@@ -19,6 +19,14 @@ def echo(line: str = "", *, err: bool = False) -> None:
     A value that must stay on its line goes through `massivetext.terminal_text.visible_name` first.
     """
     click.echo(visible(line), err=err)
+
+
+def show_rich(table: Any, *, width: int) -> None:
+    """Print a table of rich's, as wide as the terminal, or `width` where there is none. Square brackets and colons in
+    its cells mean nothing; what they contain goes through `massivetext.terminal_text.visible_name` first."""
+    from rich.console import Console
+
+    Console(width=None if Console().is_terminal else width, markup=False, emoji=False, highlight=False).print(table)
 
 
 def echo_json(data: Any, *, indent: int | None = None) -> None:

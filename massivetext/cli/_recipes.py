@@ -24,15 +24,20 @@ def packaged_text(name: str) -> str:
 
 
 def run_recipe(folder: str) -> Any:
-    """Return the recipe that DIR/recipe.yaml holds. Raises OutputError if there is none that this version reads."""
+    """Return the recipe that DIR/recipe.yaml holds. Raises OutputError if there is none that this version reads.
+
+    Code that it names is not imported, unless within `massivetext.foreign_code.code_trusted`.
+    """
     from pydantic import ValidationError
 
     from massivetext.errors import OutputError
+    from massivetext.foreign_code import code_of_folder
     from massivetext.report.course import recipe_of
     from pipelines.recipe import Recipe
 
     try:
-        return Recipe.model_validate(recipe_of(folder)["recipe"])
+        with code_of_folder():
+            return Recipe.model_validate(recipe_of(folder)["recipe"])
     except ValidationError as error:
         raise OutputError(f"{folder}/recipe.yaml: is not a recipe that this version reads: {error}") from error
 

@@ -154,10 +154,11 @@ def describe_files(path: str, files: Any, names: Iterable[str]) -> None:
     if compressions:
         echo(f"compressed by {', '.join(compressions)}")
     width = max([len(visible_name(column.name)) for column in columns] + [6])
-    kinds = max(8, min(max([len(column.type) for column in columns] + [4]), terminal_width() - width - 35))
+    types = [visible_name(column.type) for column in columns]
+    kinds = max(8, min(max([*map(len, types), 4]), terminal_width() - width - 35))
     echo(f"\n{'column':<{width}}  {'type':<{kinds}}  {'stored':>8}  {'unpacked':>8}  {'nulls':>9}")
-    for column in columns:
-        kind = column.type if len(column.type) <= kinds else column.type[: kinds - 1] + "\u2026"
+    for column, kind in zip(columns, types):
+        kind = kind if len(kind) <= kinds else kind[: kinds - 1] + "\u2026"
         nulls = "" if column.nulls is None else f"{column.nulls:,}"
         echo(
             f"{visible_name(column.name):<{width}}  {kind:<{kinds}}  {size_in_words(column.stored):>8}  "

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
+
+from massivetext.cli._output import echo, echo_json, show_rich
+from massivetext.terminal_text import visible, visible_name
 
 __all__ = ["execute", "stage_options"]
 
@@ -49,9 +51,9 @@ class Progress:
 
     def say(self, line: str) -> None:
         if self.as_json:
-            click.echo(json.dumps({"event": "message", "text": line}, ensure_ascii=False))
+            echo_json({"event": "message", "text": line})
         elif not self.quiet:
-            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self.console.print(visible(line), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def stage(self, name: str, tasks: Sequence[Any]) -> Callable[[Any], None]:
         self.close()
@@ -59,7 +61,7 @@ class Progress:
         started = time.monotonic()
         done = [0, 0]
         if self.as_json:
-            click.echo(json.dumps({"event": "stage", "stage": name, "tasks": len(tasks), "weight": total}))
+            echo_json({"event": "stage", "stage": name, "tasks": len(tasks), "weight": total})
         elif not self.quiet and self.console.is_terminal and tasks:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -84,7 +86,7 @@ class Progress:
             rate = done[1] / max(now - started, 1e-6)
             if self.as_json:
                 event = {"event": "done", "stage": name, "tasks": done[0], "weight": done[1]}
-                click.echo(json.dumps(event))
+                echo_json(event)
             elif self._bar is not None:
                 self._bar.update(handle, completed=done[1])
             elif not self.quiet and (now - last[0] > 10 or done[0] == len(tasks)):
@@ -123,21 +125,20 @@ def execute(
         progress.close()
     if log_json:
         event = {"event": "end", "counts": outcome.counts, "failures": outcome.failures, "mixture": outcome.mixture}
-        click.echo(json.dumps(event, ensure_ascii=False))
+        echo_json(event)
     elif not quiet:
         _funnel(outcome.counts, estimated=resolved.tokenizer is None)
-        click.echo(f"\nledger    {output}/ledger\ncurated   {output}/curated")
+        echo(f"\nledger    {visible_name(output)}/ledger\ncurated   {visible_name(output)}/curated")
         if outcome.mixture:
-            click.echo(f"mixture   {outcome.mixture}")
+            echo(f"mixture   {visible_name(outcome.mixture)}")
     for line in outcome.failures:
-        click.echo(f"failed: {line}", err=True)
+        echo(f"failed: {visible_name(line)}", err=True)
     if outcome.exit_status:
         raise SystemExit(outcome.exit_status)
 
 
 def _funnel(counts: dict[str, dict[str, list[int]]], *, estimated: bool) -> None:
     """Per subset: records in, lost at each rule, kept."""
-    from rich.console import Console
     from rich.table import Table
 
     order = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated", "kept")
@@ -148,10 +149,10 @@ def _funnel(counts: dict[str, dict[str, list[int]]], *, estimated: bool) -> None
         column.justify = "right"
     for subset, found in sorted(counts.items()):
         total = [sum(sums[k] for sums in found.values()) for k in range(3)]
-        table.add_row(subset, "records", "", *(f"{n:,}" for n in total), style="bold")
+        table.add_row(visible_name(subset), "records", "", *(f"{n:,}" for n in total), style="bold")
         for name in sorted(found, key=lambda name: (order.index(name.split(" ")[0]), -found[name][0], name)):
             outcome, _, reason = name.partition(" ")
             style = "green" if outcome == "kept" else None
-            table.add_row("", outcome, reason, *(f"{n:,}" for n in found[name]), style=style)
+            table.add_row("", outcome, visible_name(reason), *(f"{n:,}" for n in found[name]), style=style)
         table.add_section()
-    Console(width=None if Console().is_terminal else 110).print(table)
+    show_rich(table, width=110)

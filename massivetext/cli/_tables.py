@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from massivetext.cli._output import show_rich
 from massivetext.terminal_text import visible_name
 
 __all__ = ["in_order", "side_by_side"]
@@ -18,7 +19,6 @@ def side_by_side(rows: Iterable[dict[str, Any]], sides: tuple[str, str], units: 
 
     units: position in those three, and title.
     """
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("subset", "outcome", "reason")
@@ -32,11 +32,17 @@ def side_by_side(rows: Iterable[dict[str, Any]], sides: tuple[str, str], units: 
             table.add_section()
         values = [f"{row[side][at]:,}" for at, _ in units for side in sides]
         name = "" if row["subset"] == last else row["subset"]
-        table.add_row(name, row["outcome"], visible_name(row["reason"] or ""), *values, style=row.get("style"))
+        names = (visible_name(value or "") for value in (name, row["outcome"], row["reason"]))
+        table.add_row(*names, *values, style=row.get("style"))
         last = row["subset"]
-    Console(width=None if Console().is_terminal else 92 + 18 * len(units), markup=False).print(table)
+    show_rich(table, width=92 + 18 * len(units))
 
 
 def in_order(rows: Iterable[dict[str, Any]], side: str) -> list[dict[str, Any]]:
     """Rows of one subset as a funnel has them: by outcome, then the most documents first."""
-    return sorted(rows, key=lambda row: (ORDER.index(row["outcome"]), -row[side][0], row["reason"] or ""))
+    return sorted(rows, key=lambda row: (_place(row["outcome"]), -row[side][0], row["reason"] or ""))
+
+
+def _place(outcome: str) -> int:
+    """Place of an outcome in a funnel; one that no run of this version gives comes last."""
+    return ORDER.index(outcome) if outcome in ORDER else len(ORDER)

@@ -6,6 +6,7 @@ import click
 
 from massivetext.cli._groups import Group
 from massivetext.cli._output import echo, echo_json
+from massivetext.terminal_text import visible_name
 
 __all__ = ["classifier"]
 
@@ -85,7 +86,7 @@ def train(
         echo_json({"model": output, "card": f"{output}.md", "documents": trained.counts, **trained.measures()})
         return
     for name, n in trained.counts.items() if trained.target == "label" else ():
-        echo(f"{name}: {n:,} documents")
+        echo(f"{visible_name(name)}: {n:,} documents")
     for measure, value in trained.measures().items():
         echo(f"held out {measure.replace('_', ' ')}: {value:.3f}")
     echo(f"{output}, {output}.md")

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from massivetext.cli._output import echo, echo_json
-from massivetext.terminal_text import counted, one_line, visible_name
+from massivetext.cli._trust import looks
+from massivetext.terminal_text import counted, one_line, visible_name, visible_values
 
 
 @click.command()
@@ -15,6 +16,7 @@ from massivetext.terminal_text import counted, one_line, visible_name
 @click.argument("second", metavar="DIR2")
 @click.option("--examples", type=click.IntRange(0), default=2, show_default=True, help="documents shown for each move")
 @click.option("--json", "as_json", is_flag=True, help="everything as JSON")
+@looks
 def diff(first: str, second: str, examples: int, as_json: bool) -> None:
     """Two runs side by side: in what their recipes differ, their funnels, documents whose outcome changed, and why;
     documents that only one has. From recipes and ledgers alone.
@@ -31,6 +33,7 @@ def diff(first: str, second: str, examples: int, as_json: bool) -> None:
     if as_json:
         echo_json(comparison)
         return
+    comparison = visible_values(comparison, skip=("text",))
     echo(f"first    {visible_name(first)}\nsecond   {visible_name(second)}\n")
     for title in ("recipe", "versions"):
         echo(f"{title}: " + ("the same" if not comparison[title] else ""))

@@ -7,13 +7,15 @@ from typing import Any
 import click
 
 from massivetext.cli._output import echo, echo_json
-from massivetext.terminal_text import visible_name
+from massivetext.cli._trust import looks
+from massivetext.terminal_text import visible_name, visible_values
 
 
 @click.command()
 @click.argument("folder", metavar="DIR")
 @click.argument("document", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="the ledger's row as JSON")
+@looks
 def explain(folder: str, document: str, as_json: bool) -> None:
     """Why the document ID (or a beginning of its id that no other has, or its URL) was kept or removed: each signal
     beside its limit, the near-duplicate kept instead, the test item that it holds.
@@ -34,13 +36,14 @@ def explain(folder: str, document: str, as_json: bool) -> None:
         raise OutputError(f"{folder}: the ledger has no document with id or URL {document!r}")
     if len(rows) > 1:
         shown = "\n".join(
-            f"  {row['id']}  {row['outcome']:<12} {visible_name(row['url'] or row['source'])}" for row in rows[:20]
+            f"  {row['id']}  {row['outcome']:<12} {row['url'] or row['source']}" for row in visible_values(rows[:20])
         )
         raise OutputError(f"{document!r} is {len(rows)} documents; give one id of\n{shown}")
     row = rows[0]
     if as_json:
         echo_json(row)
         return
+    row = visible_values(row, skip=_AS_IT_IS)
     recipe = run_recipe(folder)
     for name in ("id", "subset", "source", "offset", "url", "timestamp", "n_bytes", "n_tokens"):
         if row[name] is not None:
@@ -61,6 +64,10 @@ def explain(folder: str, document: str, as_json: bool) -> None:
     for stage in recipe.stage_names:
         if recipe.goes_through(row["subset"], stage):
             _stage(stage, row, recipe, folder)
+
+
+_AS_IT_IS = ("safe_search_evidence",)
+"""Columns of the ledger that are shown piece by piece."""
 
 
 def _stage(stage: str, row: dict[str, Any], recipe: Any, folder: str) -> None:
@@ -139,7 +146,10 @@ def _evidence(evidence: str | None) -> list[str]:
     """The parts of a safe-search score as lines."""
     import json
 
-    parts = json.loads(evidence) if evidence else {}
+    try:
+        parts = json.loads(evidence) if evidence else {}
+    except ValueError:
+        return [f"not readable: {evidence}"]
     lines = [
         f"classifier: {category} {probability:.1%}" for category, probability in parts.get("classifier", {}).items()
     ]
@@ -164,7 +174,7 @@ def _duplicate(row: dict[str, Any], folder: str) -> None:
         if not partners:
             echo("    that one is in an index of earlier documents")
             return
-        row = partners[0]
+        row = visible_values(partners[0], skip=_AS_IT_IS)
         reason = f": {row['reason']}" if row["reason"] else ""
         echo(f"    that one: {row['outcome']}{reason}, {visible_name(row['url'] or row['source'])}")
         if row["outcome"] == "contaminated":

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+from massivetext.cli._output import echo
+from massivetext.terminal_text import visible_name
+
 __all__ = ["export"]
 
 
@@ -48,8 +51,9 @@ def export(
         tokenizer=tokenizer,
         eos=eos,
         workers=workers,
-        say=(lambda line: None) if quiet else click.echo,
+        say=(lambda line: None) if quiet else echo,
     )
     if not quiet:
         n_bytes = sum(one["bytes"] for one in manifest["files"].values())
-        click.echo(f"{manifest['rows']:,} documents in {len(manifest['files']):,} files, {n_bytes:,} bytes: {output}")
+        n_files = len(manifest["files"])
+        echo(f"{manifest['rows']:,} documents in {n_files:,} files, {n_bytes:,} bytes: {visible_name(output)}")

@@ -21,19 +21,12 @@ def index(folder: str, as_json: bool) -> None:
     \b
     massivetext index out
     """
-    import yaml
-
-    from massivetext import storage
     from massivetext.dedup.index import write_index
     from massivetext.errors import OutputError
     from pipelines.deduplicate import find_documents
-    from pipelines.recipe import Recipe
     from pipelines.run_folder.folder import Folder
 
-    path = storage.join(folder, "recipe.yaml")
-    if not storage.exists(path):
-        raise OutputError(f"{folder}: is no output folder of a run; it has no recipe.yaml")
-    recipe = Recipe.model_validate(yaml.safe_load(storage.read_bytes(path))["recipe"])
+    recipe = Folder(folder).recipe()
     subsets = [name for name in recipe.filled if recipe.goes_through(name, "deduplication")]
     parts = [part for subset in subsets for part in find_documents(Folder(folder), subset)]
     if not parts:

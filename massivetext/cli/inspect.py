@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from massivetext.cli._output import echo, echo_json
-from massivetext.terminal_text import counted, one_line, safe_json, visible_name
+from massivetext.terminal_text import counted, one_line, safe_json, visible_name, visible_values
 
 
 @click.command()
@@ -202,7 +202,7 @@ def _duplicates(path: str, rows: int, as_json: bool) -> None:
     n = sum(groups["size"].to_pylist()) - groups.num_rows
     kept = counted(groups.num_rows, "document")
     echo(f"{counted(groups.num_rows, 'group')}: {counted(n, 'document')} removed in favour of {kept}\n")
-    for row in shown:
+    for row in visible_values(shown, skip=("text",)):
         least = "" if row["jaccard_min"] is None else f", J from {row['jaccard_min']:.4f}"
         echo(f"{row['size']:,} documents: {row['exact']:,} exact, {row['near']:,} near{least}")
         for document in (row["kept"], *row["samples"]):

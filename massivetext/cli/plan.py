@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
-from massivetext.cli._output import echo, echo_json
+from massivetext.cli._output import echo, echo_json, show_rich
 from massivetext.cli._running import Progress
+from massivetext.cli._trust import looks_at_recipe
+from massivetext.terminal_text import visible_values
 
 
 @click.command()
@@ -19,6 +21,7 @@ from massivetext.cli._running import Progress
 @click.option("--memory", type=click.IntRange(256), default=2048, show_default=True, help="MB, all workers, as for run")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the recipe's")
 @click.option("--json", "as_json", is_flag=True, help="everything as JSON")
+@looks_at_recipe
 def plan(recipe: str, sample: int, workers: int, memory: int, settings: tuple[str, ...], as_json: bool) -> None:
     """Forecast a run of RECIPE from a seeded sample of its parts: what passes the rules, tokens and epochs by subset,
     disk, memory and hours. The sample goes through every stage in a temporary folder, which is removed.
@@ -44,7 +47,7 @@ def plan(recipe: str, sample: int, workers: int, memory: int, settings: tuple[st
     if as_json:
         echo_json(prediction)
         return
-    show(prediction)
+    show(visible_values(prediction))
 
 
 def show(prediction: dict[str, Any]) -> None:
@@ -73,7 +76,6 @@ class _Sampling(Progress):
 
 
 def _subsets(subsets: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("subset", "parts", "documents", "pass the rules", "share", "tokens", "from", "to")
@@ -94,7 +96,7 @@ def _subsets(subsets: dict[str, Any]) -> None:
             _count(tokens["expected"]),
             *ends,
         )
-    Console(width=None if Console().is_terminal else 110).print(table)
+    show_rich(table, width=110)
 
 
 def _remaining(name: str, subset: dict[str, Any], remaining: list[dict[str, float]]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from massivetext.cli._output import echo, echo_json
-from massivetext.terminal_text import counted, visible_name
+from massivetext.terminal_text import counted, visible_values
 
 __all__ = ["remove"]
 
@@ -41,6 +41,7 @@ def remove(
     from massivetext import storage
     from massivetext.cli._running import Progress
     from massivetext.errors import OutputError
+    from massivetext.removal import Removal
     from massivetext.removal import remove as take_out
     from pipelines.engines import Execution, open_engine
     from pipelines.removal import FinishedRun
@@ -71,6 +72,7 @@ def remove(
     if log_json:
         echo_json({"event": "end", **asdict(done)})
         return
+    done = Removal(**visible_values(asdict(done)))
     if not quiet:
         _show(done)
     _show_missing(done)
@@ -108,7 +110,7 @@ def _show_missing(done: Any) -> None:
         if missing:
             echo(f"no document has {counted(len(missing), noun, plural)} of the list:", err=True)
             for name in missing[:_LISTED]:
-                echo(f"  {visible_name(name)}", err=True)
+                echo(f"  {name}", err=True)
             if len(missing) > _LISTED:
                 echo(f"  and {len(missing) - _LISTED:,} more", err=True)
 

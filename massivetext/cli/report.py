@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from massivetext.cli._output import echo
+from massivetext.cli._trust import looks
+from massivetext.terminal_text import visible_name
 
 
 @click.command()
@@ -12,6 +14,7 @@ from massivetext.cli._output import echo
 @click.option("--output", "path", metavar="FILE", help="where to write the page  [default: DIR/report/index.html]")
 @click.option("--samples", type=click.IntRange(0, 50), default=3, show_default=True, help="documents shown a rule")
 @click.option("--quiet", is_flag=True, help="say nothing but errors")
+@looks
 def report(folder: str, path: str | None, samples: int, quiet: bool) -> None:
     """One HTML page about the run in DIR: the funnel, every signal with its limit, rules that fire together, languages,
     hosts, duplicates, test sets, the mixture, the run itself, and documents to look at. It needs no network, holds no
@@ -25,4 +28,4 @@ def report(folder: str, path: str | None, samples: int, quiet: bool) -> None:
 
     written = reports.write(folder, path, samples=samples)
     if not quiet:
-        echo(written)
+        echo(visible_name(written))

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from massivetext.cli._output import echo, echo_json
+from massivetext.cli._trust import looks_at_recipe
 
 
 @click.command()
@@ -14,6 +15,7 @@ from massivetext.cli._output import echo, echo_json
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="lay a value over the recipe's")
 @click.option("--quiet", is_flag=True, help="say nothing but errors and warnings")
 @click.option("--json", "as_json", is_flag=True, help="subsets, files, warnings and digest as JSON")
+@looks_at_recipe
 def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool) -> None:
     """Check RECIPE, a file or the name of a packaged one: every key, and that its files are there; say what it
     holds. Exit 2 with the key, its value and what was expected if it cannot be run here; warn of what can be run and

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from massivetext.cli._output import echo, echo_json
-from massivetext.terminal_text import one_line, visible_name
+from massivetext.cli._trust import looks
+from massivetext.terminal_text import one_line, visible_name, visible_values
 
 
 @click.command("what-if")
@@ -20,6 +21,7 @@ from massivetext.terminal_text import one_line, visible_name
 @click.option("--recipe", metavar="RECIPE", help="judge by this recipe instead of the run's own")
 @click.option("--examples", type=click.IntRange(0), default=2, show_default=True, help="documents shown for each move")
 @click.option("--json", "as_json", is_flag=True, help="everything as JSON")
+@looks
 def what_if(
     folder: str,
     settings: tuple[str, ...],
@@ -63,6 +65,7 @@ def what_if(
     if as_json:
         echo_json(result)
         return
+    result = visible_values(result, skip=("text",))
     if not result["changes"]:
         echo("no rule that documents of this run are judged by is changed")
         return

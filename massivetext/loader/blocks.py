@@ -13,6 +13,7 @@ import pyarrow as pa
 from massivetext.errors import SourceError
 from massivetext.loader.sources import TOKENS, Source
 from massivetext.mixture.allotment import generator
+from massivetext.terminal_text import visible_name
 
 __all__ = ["Block", "Blocks", "Run"]
 
@@ -119,7 +120,7 @@ class Blocks:
     def _note(self, unit: int, error: SourceError) -> None:
         if unit not in self.damaged:
             self.damaged[unit] = str(error)
-            warnings.warn(f"skipped, with its {self.source.rows[unit]:,} rows: {error}", stacklevel=2)
+            warnings.warn(f"skipped, with its {self.source.rows[unit]:,} rows: {visible_name(error)}", stacklevel=2)
 
     def cut(self, run: Run, block: int) -> Block:
         """A block, of the run that it is cut from."""

@@ -29,6 +29,7 @@ from typing import IO, Any
 from massivetext import storage
 from massivetext.documents import Record
 from massivetext.errors import RecipeError, SourceError
+from massivetext.foreign_code import check_code
 from massivetext.readers.reader import MemberRange, Members, Reader
 
 __all__ = [
@@ -76,9 +77,15 @@ def formats() -> tuple[str, ...]:
     return (*FORMATS, *sorted({point.name for point in _entry_points()} - set(FORMATS)))
 
 
-@functools.lru_cache(maxsize=256)
 def get(format: str) -> Reader:
     """The Reader of a format. Raises RecipeError for a name that is none, or whose module cannot be imported."""
+    if format not in _BUILT_IN:
+        check_code(format)
+    return _get(format)
+
+
+@functools.lru_cache(maxsize=256)
+def _get(format: str) -> Reader:
     if format in _BUILT_IN:
         module, _, name = _BUILT_IN[format].partition(":")
         return _as_reader(getattr(importlib.import_module(f"massivetext.readers.{module}"), name), format)

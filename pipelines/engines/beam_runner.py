@@ -14,6 +14,7 @@ from massivetext import storage
 from massivetext.dedup.phases import finish, is_finished, prepare
 from massivetext.dedup.scope import Scope
 from massivetext.errors import MassiveTextError, OutputError
+from massivetext.terminal_text import visible
 from pipelines.deduplicate import Phases
 from pipelines.engines.dataflow import DATAFLOW, dataflow_options
 from pipelines.engines.engine import ATTEMPTS, Engine, OnDone, said_by_engine
@@ -118,7 +119,7 @@ class BeamEngine(Engine):
                     raise OutputError(words) from error
                 if kind in _FINAL or (isinstance(error, MassiveTextError)):
                     raise
-                logging.getLogger(__name__).warning("attempt %d on %s failed: %s", attempt, runner, words)
+                logging.getLogger(__name__).warning("attempt %d on %s failed: %s", attempt, runner, visible(words))
             if is_done():
                 return
             words = words or "its log has the reason"

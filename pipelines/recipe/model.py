@@ -18,6 +18,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 from filters.limits import Limit
 from massivetext import isolation, readers, storage
 from massivetext.errors import RecipeError
+from massivetext.foreign_code import is_code_refused
 from massivetext.tokenizers import tokens_mark
 from pipelines.recipe.ledger import taken_names
 from pipelines.stages import STAGES, Context, RuleFamily, Stage, named_signals, rule_families
@@ -40,6 +41,8 @@ class Source(Block):
     @field_validator("format")
     @classmethod
     def _known(cls, value: str) -> str:
+        if is_code_refused() and value not in readers.FORMATS:
+            return value
         try:
             readers.get(value)
         except RecipeError as error:
@@ -53,6 +56,8 @@ class Source(Block):
 
     @model_validator(mode="after")
     def _options(self) -> Source:
+        if is_code_refused() and self.format not in readers.FORMATS:
+            return self
         sentences = [sentence for sentence in readers.faults(self.format, self.fields) if "has no option" in sentence]
         if sentences:
             raise ValueError("; ".join(sentences))
@@ -129,10 +134,6 @@ class SubsetBase(Block):
         return value
 
 
-_COMMON = ("seed", "count_duplicates", "testsets", "tokenizer", "rejected", "max_failed", "isolation", "mixture")
-"""Keys of a recipe beside `subsets` and the stages' blocks."""
-
-
 class RecipeBase(Block):
     """A whole recipe, resolved. See docs/recipe.md; `gopher` is the paper."""
 
@@ -143,6 +144,7 @@ class RecipeBase(Block):
     tokenizer: Path | None = None
     rejected: Literal["all", "none"] | Share = "all"
     max_failed: Share = 0.001
+    url_credentials: Literal["remove", "keep"] = "remove"
     isolation: Isolation | None = None
     mixture: Mixture
 

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from massivetext import __version__, storage
 from massivetext.errors import MassiveTextError, OutputError
+from massivetext.foreign_code import code_refused
 from massivetext.own_files import own_parts, sweep_temporary
 from massivetext.parquet import file_digest
 from massivetext.run_recipe import read_recipe_file, recipe_file
@@ -114,14 +115,27 @@ class Folder:
                 sweep_temporary(self.root)
 
     def recipe(self) -> Recipe:
-        """The recipe that DIR was made by. Raises OutputError if DIR has none, or one that is damaged."""
+        """The recipe that DIR was made by. Raises OutputError if DIR has none, or one that is damaged.
+
+        Code that it names is not imported, and need not be there any more.
+        """
+        path = self.path("recipe.yaml")
+        try:
+            with code_refused():
+                return Recipe.model_validate(self._recipe_data()["recipe"])
+        except ValueError as error:
+            raise OutputError(f"{path}: is damaged, or of another version of this program: {error}") from error
+
+    def recipe_digest(self) -> str:
+        """The digest of the recipe that DIR was made by, as that run noted it: the files and the code that it names may
+        be gone. Raises as `recipe` does."""
+        return str(self._recipe_data()["digest"])
+
+    def _recipe_data(self) -> dict[str, Any]:
         path = self.path("recipe.yaml")
         if not storage.exists(path):
             raise OutputError(f"{self.root}: is no output folder of a run; it has no recipe.yaml")
-        try:
-            return Recipe.model_validate(_read_recipe(path)["recipe"])
-        except ValueError as error:
-            raise OutputError(f"{path}: is damaged, or of another version of this program: {error}") from error
+        return _read_recipe(path)
 
     def adopt(self, recipe: Recipe, *, update: bool) -> list[str]:
         """Make DIR this recipe's, writing recipe.yaml. Returns the differences to the recipe that it had.

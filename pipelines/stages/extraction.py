@@ -13,7 +13,7 @@ from massivetext.batches import with_columns
 from massivetext.errors import LimitError, RecordError, TimeLimitError
 from massivetext.extraction import ENGINES
 from massivetext.extraction.options import CHOICES, Options
-from pipelines.stages.functions import function_fingerprint, is_function, load_function
+from pipelines.stages.functions import function_fingerprint, importable, is_function, load_function
 from pipelines.stages.stage import Block, Function, Stage
 
 __all__ = ["Extraction"]
@@ -37,7 +37,7 @@ class ExtractionBlock(Block):
     @classmethod
     def _known(cls, value: str) -> str:
         if is_function(value):
-            load_function(value)
+            importable(value)
         elif value not in ENGINES:
             raise ValueError(f"unknown engine; expected one of {', '.join(ENGINES)}, or package.module:function")
         return value

@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from massivetext import storage
+from massivetext.foreign_code import check_code, is_code_refused
 
 __all__ = ["function_fingerprint", "importable", "is_function", "load_function"]
 
@@ -25,7 +26,9 @@ def load_function(name: str) -> Any:
 
     Raises:
         ValueError: there is none of that name, or it is no function.
+        RecipeError: no code may be imported now (`massivetext.foreign_code`).
     """
+    check_code(name)
     module, _, function = name.rpartition(":")
     if not module or not function:
         raise ValueError(f"{name!r} is not of the form package.module:function or ./file.py:function")
@@ -39,8 +42,11 @@ def load_function(name: str) -> Any:
 
 
 def importable(name: str | None) -> str | None:
-    """Return the name of a function that can be loaded, or None for none. Raises as `load_function` does."""
-    if name is not None:
+    """Return the name of a function that can be loaded, or None for none. Raises as `load_function` does.
+
+    Where no code may be imported the name is taken as it is.
+    """
+    if name is not None and not is_code_refused():
         load_function(name)
     return name
 

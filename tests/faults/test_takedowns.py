@@ -22,6 +22,8 @@ rejected: all
 mixture: {weights: {c4: 1.0}, max_epochs: 1}
 """
 
+SIGNED = "https://me:hunter2@example.org/6?page=1&X-Amz-Signature=hunter2"
+
 
 def _write(path: Path, *rows: tuple[str, str]) -> None:
     path.parent.mkdir(exist_ok=True)
@@ -45,7 +47,9 @@ def _run(folder: Path, out: str, source: str, *options: str) -> dict[str, tuple[
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    _write(tmp_path / "in" / "m.jsonl", *((f"https://example.org/{n}", story(n)) for n in range(1, 6)))
+    _write(
+        tmp_path / "in" / "m.jsonl", *((f"https://example.org/{n}", story(n)) for n in range(1, 6)), (SIGNED, story(6))
+    )
     return tmp_path
 
 
@@ -69,13 +73,23 @@ def test_copies_of_what_was_taken_out_are_refused(corpus: Path) -> None:
     assert story(2) not in texts
     assert near not in texts
     for path in (corpus / "out").rglob("*.parquet"):
-        assert "number 2 alone" not in str(pq.read_table(path).to_pylist())
+        rows = str(pq.read_table(path).to_pylist())
+
+        assert "number 2 alone" not in rows
+        assert "hunter2" not in rows
+    assert ("kept", None) == outcomes["https://example.org/6?page=1"]
     assert [] == verify(str(corpus / "out"))[0]
 
     # A later crawl, deduplicated against the index of this one.
     _command("index", str(corpus / "out"))
-    _write(corpus / "later" / "m.jsonl", ("https://later.org/a", near), ("https://later.org/b", story(20)))
-    later = _run(corpus, "out-2", "later", "--set", f"deduplication.against=[{corpus}/out]")
+    _write(
+        corpus / "later" / "m.jsonl",
+        ("https://later.org/a", near),
+        ("https://later.org/b", story(20)),
+        (SIGNED, story(21)),
+    )
+    settings = (f"deduplication.against=[{corpus}/out]", "url_credentials=keep")
+    later = _run(corpus, "out-2", "later", *(word for setting in settings for word in ("--set", setting)))
 
     assert ("rejected", "removed.copy") == later["https://later.org/a"]
-    assert ("kept", None) == later["https://later.org/b"]
+    assert ("kept", None) == later["https://later.org/b"] == later[SIGNED]
