@@ -6,7 +6,6 @@ Equal input gives equal bytes: numbers of a linear model are rounded, fastText l
 from __future__ import annotations
 
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from filters.linear import LinearModel, Term
 from massivetext import fasttext
 from massivetext.batches import as_floats
 from massivetext.errors import RecipeError
+from massivetext.scratch import scratch_folder
 
 __all__ = [
     "FASTTEXT",
@@ -248,7 +248,7 @@ def fit_fasttext(
     """
     import fasttext as library
 
-    with tempfile.TemporaryDirectory(prefix="massivetext-") as folder:
+    with scratch_folder("training") as folder:
         path = str(Path(folder) / "train.txt")
         Path(path).write_text("\n".join(lines) + "\n", "utf-8")
         model = library.train_supervised(path, thread=1, seed=seed, verbose=0, **settings)
@@ -268,7 +268,7 @@ def _lines(examples: Sequence[Example]) -> list[str]:
 def _fasttext_fold(
     seen: Sequence[Example], unseen: Sequence[Example], positive: str, settings: Mapping[str, Any], seed: int
 ) -> np.ndarray:
-    with tempfile.TemporaryDirectory(prefix="massivetext-") as folder:
+    with scratch_folder("training") as folder:
         path = str(Path(folder) / "fold.bin")
         fit_fasttext(_lines(seen), path, settings, seed=seed)
         model = fasttext.read(path)

@@ -27,6 +27,7 @@ __all__ = ["Kernel", "njit"]
 # numba's types say less than it has: private attributes, options that it reads from the environment.
 _numba: Any = numba
 _LOG = logging.getLogger("massivetext")
+_WARNED = "MASSIVETEXT_KERNELS_WARNED"
 _PURE = frozenset({"len", "min", "max", "range"})
 
 
@@ -116,8 +117,9 @@ def read_dimensions(function: Callable[..., Any]) -> tuple[int, ...]:
 @functools.cache
 def _own_folder() -> str | None:
     """A folder for compiled kernels where the package's own and the user's cannot be written; None if none can."""
-    folder = Path(tempfile.gettempdir()) / f"massivetext-kernels-{os.getuid()}"
     try:
+        # Raises FileNotFoundError, an OSError, where not even a temporary folder can be written.
+        folder = Path(tempfile.gettempdir()) / f"massivetext-kernels-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
         state = folder.lstat()
         # Another user's folder, or a link, could hold anybody's code.
@@ -126,10 +128,17 @@ def _own_folder() -> str | None:
     except OSError:
         usable = False
     if usable:
-        _LOG.warning("compiled kernels are kept in %s: the package's folder cannot be written", folder)
+        _warn(f"compiled kernels are kept in {folder}: the package's folder cannot be written")
         return str(folder)
-    _LOG.warning("compiled kernels are not kept: no folder can be written; set NUMBA_CACHE_DIR to one")
+    _warn("compiled kernels are not kept: no folder can be written; set NUMBA_CACHE_DIR to one")
     return None
+
+
+def _warn(line: str) -> None:
+    """Warn once, and not again in the processes that this one starts: they inherit its environment."""
+    if _WARNED not in os.environ:
+        os.environ[_WARNED] = "1"
+        _LOG.warning("%s", line)
 
 
 def _enable_caching(kernel: Any) -> None:

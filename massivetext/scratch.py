@@ -12,8 +12,9 @@ import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 
-__all__ = ["make_scratch", "process_scratch", "remove_scratch", "sweep_scratch"]
+__all__ = ["make_scratch", "process_scratch", "remove_scratch", "scratch_folder", "sweep_scratch"]
 
 PREFIX = "massivetext-"
 _OWNER = "owner"
@@ -40,6 +41,16 @@ def remove_scratch(path: str) -> None:
     handle = _handles.pop(path, None)
     if handle is not None:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def scratch_folder(kind: str) -> Iterator[str]:
+    """A folder as `make_scratch` makes it, for as long as the block runs."""
+    path = make_scratch(kind)
+    try:
+        yield path
+    finally:
+        remove_scratch(path)
 
 
 def process_scratch() -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import importlib
 import json
-import multiprocessing
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
+
+from massivetext.scratch import scratch_folder
+from massivetext.worker_processes import spawn_pool
 
 __all__ = ["JOBS", "warm_up"]
 
@@ -57,8 +58,7 @@ def warm_up(
     paths = {name: JOBS[name] for name in (JOBS if names is None else names)}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     start, spent = time.monotonic(), 0.0
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes or cores, mp_context=context) as pool:
+    with spawn_pool(processes or cores) as pool:
         tasks = {pool.submit(run_job, path): name for name, path in paths.items()}
         for task in as_completed(tasks):
             spent += task.result()
@@ -93,7 +93,7 @@ def compile_test_sets() -> None:
     from massivetext.contamination import TestSet, TestSets
     from massivetext.contamination.rare import evidence
 
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder("warm-up") as folder:
         path = Path(folder, "items.jsonl")
         path.write_text("".join(json.dumps({"text": text}) + "\n" for text in (TEXT, TEXT * 2)), "utf-8")
         sets = TestSets.read([TestSet("warm-up", str(path), "{text}")])

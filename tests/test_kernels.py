@@ -105,6 +105,7 @@ def test_the_command_reports_and_refuses_unknown_names():
 def nowhere(monkeypatch, tmp_path):
     """A kernel for which numba finds no place to write to."""
     kernels._own_folder.cache_clear()
+    monkeypatch.delenv("MASSIVETEXT_KERNELS_WARNED", raising=False)
     monkeypatch.setattr(kernels.tempfile, "gettempdir", lambda: str(tmp_path))
 
     class Homeless:
@@ -118,6 +119,7 @@ def nowhere(monkeypatch, tmp_path):
     monkeypatch.setattr(kernels.numba.config, "CACHE_DIR", "")
     yield Homeless()
     kernels._own_folder.cache_clear()
+    os.environ.pop("MASSIVETEXT_KERNELS_WARNED", None)
 
 
 def test_a_read_only_installation_keeps_kernels_elsewhere_and_says_so_once(nowhere, tmp_path, caplog):
@@ -129,6 +131,21 @@ def test_a_read_only_installation_keeps_kernels_elsewhere_and_says_so_once(nowhe
     assert expected == nowhere.folder
     assert [f"compiled kernels are kept in {expected}: the package's folder cannot be written"] == caplog.messages
     assert "" == kernels.numba.config.CACHE_DIR
+    kernels._own_folder.cache_clear()  # as in a process that this one starts
+    kernels._enable_caching(nowhere)
+    assert 1 == len(caplog.messages)
+
+
+def test_without_any_temporary_folder_kernels_are_not_kept(nowhere, monkeypatch, caplog):
+    def nothing():
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(kernels.tempfile, "gettempdir", nothing)
+    with caplog.at_level(logging.WARNING):
+        kernels._enable_caching(nowhere)
+
+    assert not nowhere.folder
+    assert ["compiled kernels are not kept: no folder can be written; set NUMBA_CACHE_DIR to one"] == caplog.messages
 
 
 def test_where_nothing_can_be_written_kernels_are_not_kept(nowhere, tmp_path, caplog):

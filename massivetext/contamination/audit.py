@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +15,8 @@ from massivetext.contamination.items import TestSet, read_items
 from massivetext.contamination.testsets import TestSets
 from massivetext.errors import OutputError, SourceError
 from massivetext.parquet import open_parquet
+from massivetext.scratch import scratch_folder
+from massivetext.worker_processes import spawn_pool
 
 __all__ = ["audit_shards", "clean_items", "shards_of"]
 
@@ -47,7 +46,7 @@ def audit_shards(
     copy of the index."""
     total = Findings(testsets, threshold=threshold)
     n_rows = 0
-    with tempfile.TemporaryDirectory(prefix="massivetext-") as folder:
+    with scratch_folder("audit") as folder:
         if workers == 1:
             results = map(partial(_one_shard, testsets, threshold), shards)
             for state, n in results:
@@ -57,7 +56,7 @@ def audit_shards(
             path = os.path.join(folder, "testsets")
             testsets.save(path)
             shared = TestSets.open(path)
-            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            with spawn_pool(workers) as pool:
                 for state, n in pool.map(partial(_one_shard, shared, threshold), shards):
                     total.merge(state)
                     n_rows += n

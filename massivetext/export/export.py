@@ -11,9 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 from massivetext import storage
@@ -21,6 +19,7 @@ from massivetext.errors import OutputError, RecipeError
 from massivetext.export.rows import digested
 from massivetext.mixture.finished import finished_shards
 from massivetext.parquet import file_digest
+from massivetext.worker_processes import spawn_pool
 
 __all__ = ["FORMATS", "export"]
 
@@ -174,7 +173,7 @@ def _run(tasks: list[_Task], workers: int) -> Iterator[dict[str, Any]]:
     if workers == 1:
         yield from (task() for task in tasks)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with spawn_pool(workers) as pool:
         futures = [pool.submit(task) for task in tasks]
         try:
             yield from (future.result() for future in futures)

@@ -13,9 +13,8 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from massivetext.packing.documents import Mixture, open_mixture
 from massivetext.packing.files import FORMATS, write_megatron, write_parquet
 from massivetext.packing.permutation import Permutation
 from massivetext.tokenizers import Tokenizer, read_tokenizer
+from massivetext.worker_processes import spawn_pool
 
 __all__ = ["pack"]
 
@@ -213,7 +213,7 @@ def pack(
         return finished
     pool: Executor | None = None
     if workers > 1:
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+        pool = spawn_pool(workers)
     try:
         runs = _tokenize(source, shares, pool, workers, opened)
         given = tuple((name, _prefix(counts, shares[name])) for name, counts in runs.items())

@@ -13,11 +13,9 @@ import logging
 import multiprocessing
 import os
 import resource
-import shutil
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -31,11 +29,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from massivetext import isolation
 from massivetext.errors import OutputError, RecipeError
 from massivetext.scratch import make_scratch, remove_scratch
+from massivetext.worker_processes import watch_parent
 from pipelines.engines.engine import ATTEMPTS, Cost, Engine, Execution, OnDone, Spent, said_by_engine
 from pipelines.tasks import Isolating, Task, TaskError, observe
 from pipelines.transforms.base import spent as spent_in_transforms
 
-__all__ = ["LocalEngine", "die_with", "run_here"]
+__all__ = ["LocalEngine", "run_here"]
 
 MOST_TASKS = 64
 """Tasks that one pipeline is handed at most: a pipeline costs some .1 s, and holds its tasks in memory."""
@@ -178,7 +177,7 @@ def _serve(connection: Connection, parent: int, note: isolation.Note, temporary:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Beam makes a folder for each pipeline; whichever of the two processes is killed, the other one removes it.
     tempfile.tempdir = temporary
-    threading.Thread(target=die_with, args=(parent, temporary), daemon=True).start()
+    watch_parent(parent, temporary)
     # What fails is told to the parent, which says it once and knows of which task.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     clock = _Clock()
@@ -222,23 +221,6 @@ def _how_it_died(code: int | None) -> str:
         hint = "; the kernel does so when memory runs out: fewer --workers take less" if name == "SIGKILL" else ""
         return f"the worker process was ended by {name}{hint}"
     return f"the worker process died (exit code {code})"
-
-
-def die_with(parent: int, temporary: str | None = None) -> None:
-    """End this process when its parent is gone, and with it its folder of temporary files.
-
-    The parent holds the other end of a pipe, which the kernel closes as soon as it ends, in whatever way.
-    """
-    starter = multiprocessing.parent_process()
-    while os.getppid() == parent:
-        if starter is None or starter.pid != parent:
-            time.sleep(0.5)
-        else:
-            wait([starter.sentinel])
-            break
-    if temporary is not None:
-        shutil.rmtree(temporary, ignore_errors=True)
-    os._exit(1)
 
 
 @dataclass

@@ -10,12 +10,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module, metadata
 from pathlib import Path
+
+from massivetext.scratch import process_scratch
 
 __all__ = ["requirements", "wheel"]
 
@@ -26,12 +27,7 @@ _LEFT_OUT = (".pyc", ".nbi", ".nbc")
 
 
 def _folder() -> Path:
-    return Path(_made().name)
-
-
-@lru_cache(maxsize=1)
-def _made() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="massivetext-")  # removed when the interpreter ends
+    return Path(process_scratch())
 
 
 @lru_cache(maxsize=1)
