@@ -17,16 +17,14 @@ import secrets
 import shutil
 import stat
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from functools import lru_cache
-from typing import IO, Any, TypeVar, cast
+from typing import IO, TypeVar, cast
 from urllib.parse import unquote
 
 from massivetext import globs
 from massivetext.errors import OutputError, SourceError
+from massivetext.object_stores import ObjectStream, filesystem_of, list_objects, send
 from massivetext.scratch import process_scratch
 
 __all__ = [
@@ -71,10 +69,6 @@ _NO_ROOM = frozenset(
     )
 )
 """What the system says where nothing can be written; none of it comes of reading a file that is open."""
-ATTEMPTS = 10
-"""Requests to an object store that answers 503 or not at all, with a growing pause between them: 3, the library's own
-default, is less than a store asks for that is about to split a busy prefix."""
-
 THREADS = 32
 """Requests under way at once where many small ones are made; an object store takes 10 to 50 ms for each."""
 
@@ -101,123 +95,18 @@ def join(*parts: str) -> str:
     return "/".join([*(part.rstrip("/") for part in parts[:-1]), parts[-1]])
 
 
-def _filesystem(path: str):  # -> tuple[pyarrow.fs.FileSystem, str]
-    scheme, _, name = path.partition("://")
-    if scheme == "s3":
-        return _s3(), name
-    if scheme in ("gs", "gcs"):
-        return _gcs(), name
-    from pyarrow import fs
-
-    return fs.FileSystem.from_uri(path)
-
-
-def _attempts() -> int:
-    """How often an object store is asked: AWS_MAX_ATTEMPTS, or ATTEMPTS."""
-    return max(1, int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS)))
-
-
-@lru_cache(maxsize=1)
-def _s3():  # -> pyarrow.fs.S3FileSystem
-    """S3, set up by the environment as the AWS tools are: AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL,
-    AWS_MAX_ATTEMPTS.
-
-    A URL is no place for settings: a `?` in it is a wildcard here.
-    """
-    from pyarrow import fs
-
-    return fs.S3FileSystem(
-        endpoint_override=os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"),
-        region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
-        allow_delayed_open=True,  # a small file is then one request, not three
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_attempts()),
-    )
-
-
-@lru_cache(maxsize=1)
-def _gcs():  # -> pyarrow.fs.GcsFileSystem
-    """Google Cloud Storage with the application's default credentials, or the server that STORAGE_EMULATOR_HOST names.
-
-    What fails is asked for again for a while that grows with AWS_MAX_ATTEMPTS, as for S3.
-    """
-    from pyarrow import fs
-
-    patience = timedelta(seconds=6 * _attempts())
-    server = os.environ.get("STORAGE_EMULATOR_HOST")
-    if server is None:
-        return fs.GcsFileSystem(retry_time_limit=patience)
-    scheme, _, host = server.rpartition("://")
-    return fs.GcsFileSystem(
-        anonymous=True, endpoint_override=host.rstrip("/"), scheme=scheme or "http", retry_time_limit=patience
-    )
-
-
 def open_input(path: str) -> IO[bytes]:
     """A seekable binary stream over the file as stored. Raises SourceError if it cannot be opened."""
     path = local_path(path)
     try:
         if is_remote(path):
-            return cast("IO[bytes]", io.BufferedReader(_Object(path), 1 << 20))
+            return cast("IO[bytes]", io.BufferedReader(ObjectStream(path), 1 << 20))
         # A pipe or a device may block for ever, or have no end.
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise SourceError(f"{path}: cannot be opened: is not a file but a folder, pipe, socket or device")
         return open(path, "rb")
     except OSError as error:
         raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from error
-
-
-class _Object(io.RawIOBase):
-    """An object of a store, read by ranges; a range that does not come is asked for again.
-
-    The AWS client within pyarrow repeats most requests by itself, but not a GetObject that is refused: it writes the
-    answer's explanation into the place that was meant for the range, finds it too long for it, and gives up.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path, self._at = path, 0
-        self._file = self._patiently(self._open)
-        self._size = self._patiently(lambda: self._file.size())
-
-    def _open(self) -> Any:
-        filesystem, name = _filesystem(self._path)
-        return filesystem.open_input_file(name)
-
-    def _patiently(self, ask: Callable[[], T]) -> T:
-        for attempt in range(_attempts() - 1):
-            try:
-                return ask()
-            except (FileNotFoundError, PermissionError, IsADirectoryError):
-                raise
-            except OSError:
-                time.sleep(min(5.0, 0.05 * 2**attempt))
-        return ask()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = max(0, offset + (0, self._at, self._size)[whence])
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        n = max(0, min(len(buffer), self._size - self._at))
-        if n:
-            data = self._patiently(lambda: self._file.read_at(n, self._at))
-            n = len(data)
-            buffer[:n] = data
-            self._at += n
-        return n
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()
 
 
 def read_bytes(path: str) -> bytes:
@@ -250,7 +139,7 @@ def open_output(path: str) -> Iterator[IO[bytes]]:
             if not remote:
                 _sync(stream)
         if remote:
-            _send(temporary, path)
+            send(temporary, path)
             os.remove(temporary)
         else:
             os.replace(temporary, path)
@@ -306,20 +195,6 @@ def cannot_write(path: str, error: OSError) -> OutputError:
     return OutputError(f"{path}: cannot be written: {reason}; {remedy} and run the same command again to go on")
 
 
-def _send(temporary: str, path: str) -> None:
-    import pyarrow as pa
-
-    filesystem, name = _filesystem(path)
-    with pa.OSFile(temporary) as source:
-        empty = source.size() == 0
-    with pa.OSFile(temporary) if empty else pa.memory_map(temporary) as source:
-        whole = source.read_buffer()
-        # The stream completes the object when it is closed, also by an exception. One call hands it all there is, so
-        # that no interruption can come between two pieces and leave an object that ends after the first.
-        with filesystem.open_output_stream(name, compression=None) as target:
-            target.write(whole)
-
-
 def write_bytes(path: str, data: bytes) -> None:
     with open_output(path) as stream:
         stream.write(data)
@@ -331,7 +206,7 @@ def exists(path: str) -> bool:
         return os.path.exists(path)
     from pyarrow import fs
 
-    filesystem, name = _filesystem(path)
+    filesystem, name = filesystem_of(path)
     return filesystem.get_file_info(name).type != fs.FileType.NotFound
 
 
@@ -341,7 +216,7 @@ def size(path: str) -> int:
     try:
         if not is_remote(path):
             return os.path.getsize(path)
-        filesystem, name = _filesystem(path)
+        filesystem, name = filesystem_of(path)
         n_bytes = filesystem.get_file_info(name).size
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}") from error
@@ -358,7 +233,7 @@ def modified(path: str) -> int:
             return os.stat(path).st_mtime_ns
         except OSError:
             return 0
-    filesystem, name = _filesystem(path)
+    filesystem, name = filesystem_of(path)
     return filesystem.get_file_info(name).mtime_ns or 0
 
 
@@ -380,8 +255,8 @@ def stamp(path: str) -> int:
 def move(source: str, target: str) -> None:
     """Give a file another name in the same store."""
     if is_remote(source):
-        filesystem, name = _filesystem(source)
-        filesystem.move(name, _filesystem(target)[1])
+        filesystem, name = filesystem_of(source)
+        filesystem.move(name, filesystem_of(target)[1])
     else:
         make_folder(os.path.dirname(target))
         os.replace(source, target)
@@ -391,7 +266,7 @@ def remove(path: str) -> None:
     """Remove a file; one that is not there is no error."""
     path = local_path(path)
     if is_remote(path):
-        filesystem, name = _filesystem(path)
+        filesystem, name = filesystem_of(path)
         with contextlib.suppress(FileNotFoundError):
             filesystem.delete_file(name)
     else:
@@ -404,7 +279,7 @@ def remove_tree(path: str) -> None:
     path = local_path(path)
     if is_remote(path):
         if exists(path):  # for one that is not there, each store has an error of its own
-            filesystem, name = _filesystem(path)
+            filesystem, name = filesystem_of(path)
             with contextlib.suppress(FileNotFoundError):
                 filesystem.delete_dir(name)
     else:
@@ -423,7 +298,7 @@ def remove_empty_folders(path: str) -> None:
 def list_files(folder: str) -> list[str]:
     """Paths of all files below a folder, sorted; none if there is no such folder. Temporary files are left out."""
     if is_remote(folder):
-        names = [path for path, _ in _list_remote(folder)]
+        names = [path for path, _ in list_objects(folder)]
     else:
         folder = local_path(folder)
         names = [os.path.join(base, name) for base, _, files in os.walk(folder) for name in files]
@@ -437,18 +312,9 @@ def list_names(folder: str) -> list[str]:
         return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     from pyarrow import fs
 
-    filesystem, name = _filesystem(folder)
+    filesystem, name = filesystem_of(folder)
     entries = filesystem.get_file_info(fs.FileSelector(name.rstrip("/"), allow_not_found=True))
     return sorted(info.base_name for info in entries)
-
-
-def _list_remote(folder: str) -> list[tuple[str, Any]]:
-    from pyarrow import fs
-
-    filesystem, name = _filesystem(folder)
-    scheme = folder.split("://", 1)[0]
-    entries = filesystem.get_file_info(fs.FileSelector(name.rstrip("/"), recursive=True, allow_not_found=True))
-    return [(f"{scheme}://{info.path}", info) for info in entries if info.is_file]
 
 
 def list_sizes(folder: str) -> dict[str, tuple[int, int]]:
@@ -456,7 +322,7 @@ def list_sizes(folder: str) -> dict[str, tuple[int, int]]:
     them. On an object store this takes one request for 1,000 files."""
     if not is_remote(folder):
         return {path: (size(path), modified(path)) for path in list_files(folder)}
-    return {path: (info.size or 0, info.mtime_ns or 0) for path, info in _list_remote(folder)}
+    return {path: (info.size or 0, info.mtime_ns or 0) for path, info in list_objects(folder)}
 
 
 def each(function: Callable[[T], R], items: Sequence[T], *, remote: bool) -> list[R]:
@@ -516,7 +382,7 @@ def _named(path: str) -> list[str]:
     else:
         from pyarrow import fs
 
-        filesystem, name = _filesystem(path)
+        filesystem, name = filesystem_of(path)
         if filesystem.get_file_info(name).type == fs.FileType.File:
             return [path]
     base = path.rstrip("/") + "/"

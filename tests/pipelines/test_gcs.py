@@ -92,8 +92,8 @@ def test_an_object_is_whole_or_absent(store: str) -> None:
     write = f"from massivetext import storage; storage.write_bytes('gs://{BUCKET}/whole/a', bytes(30_000_000))"
     blow = (
         "import os\n"
-        "from massivetext import storage\n"
-        f"stream = storage._gcs().open_output_stream('{BUCKET}/whole/a')\n"
+        "from massivetext import object_stores\n"
+        f"stream = object_stores._gcs().open_output_stream('{BUCKET}/whole/a')\n"
         "stream.write(bytes(20_000_000))\n"
         "os._exit(9)\n"
     )
