@@ -41,7 +41,7 @@ from pipelines.mix import check_weights, mix
 from pipelines.recipe import Isolation, Recipe, measures_schema
 from pipelines.run_folder.folder import Folder
 from pipelines.run_folder.history import Timed
-from pipelines.run_folder.inputs import known_inputs
+from pipelines.run_folder.inputs import known_inputs, note_inputs
 from pipelines.run_folder.part_files import FILES, gone_files
 from pipelines.run_folder.rerun import redone, why
 from pipelines.stages import STAGES, testset_index
@@ -186,6 +186,7 @@ class _Job:
         for line in _gone(folder, tasks):
             self.reporter.say(line)
         markers = self._run("curate", Curate(folder, recipe), tasks)
+        note_inputs(folder, parts)
         _sweep(folder, tasks)
         for sentence in reading_notes(recipe, _sums(tasks, markers)):
             self.reporter.say(sentence)
@@ -456,14 +457,13 @@ def _prepare_testsets(recipe: Recipe, folder: Folder, reporter: Reporter) -> Non
 def _sweep(folder: Folder, tasks: Sequence[PartTask]) -> None:
     """Remove evidence, duplicates, values and ledgers of parts that the sources no longer have."""
     known = {(task.part.subset, task.part.name) for task in tasks}
-    packed = {(task.part.subset, task.part.name) for task in tasks if task.part.files}
     for kind in ("work/evidence", "work/contamination", "work/ledger", "work/duplicates", FILES):
         base = folder.path(kind)
         for path in storage.list_files(base):
             subset, _, name = path[len(base) + 1 :].partition("/")
             name, _, suffix = name.rpartition(".")
             is_own = suffix in ("parquet", "json") and is_part(f"{name}.parquet")
-            if is_own and (subset, name) not in (packed if kind == FILES else known):
+            if is_own and (subset, name) not in known:
                 storage.remove(path)
     for compared in COMPARING:
         base = folder.path("work", compared.stage)

@@ -190,8 +190,8 @@ class _Verification:
         there would be made again, and is no fault."""
         done = storage.join(self.root, "work", "done")
         notes = [path for path in storage.list_files(done) if path.endswith(".json")]
-        duplicates = storage.join(self.root, "work", "duplicates")
-        notes += [path for path in storage.list_files(duplicates) if path.endswith(".json")]
+        duplicates, files = (storage.join(self.root, "work", name) for name in ("duplicates", "files"))
+        notes += [path for base in (duplicates, files) for path in storage.list_files(base) if path.endswith(".json")]
         inputs = storage.join(self.root, "work", "inputs.json")
         notes += [inputs] if storage.exists(inputs) else []
         if not notes:

@@ -1,43 +1,118 @@
-"""Which files a part was made from: `work/files/<subset>/<part>.json` of each part of several files.
+"""What the task of a part notes of the files that it has read: `work/files/<subset>/<part>.json`.
 
-A later run compares it with the files that are there now, to report what has changed.
+Of a part of several files it lists which they were, so that a later run can report what has changed. Of files on a disk
+it also has what tells whether their bytes are the same later (`pipelines.run_folder.inputs`).
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
+import os
 from collections import Counter
+from typing import Any
 
-from massivetext import storage
+from massivetext import readers, storage
 from massivetext.errors import MassiveTextError
+from massivetext.parquet import file_digest
+from massivetext.sealed import read_sealed, write_sealed
 from pipelines.input_splits import Part
 
-__all__ = ["FILES", "changed_files", "gone_files", "write_files"]
+__all__ = [
+    "FILES",
+    "changed_files",
+    "content_digest",
+    "gone_files",
+    "look_at_files",
+    "read_notes",
+    "status_of",
+    "write_files",
+]
 
 FILES = "work/files"
-"""The folder below DIR. `files` of each of its files: source -> [bytes, time of the last change in ns]."""
+"""The folder below DIR. Of each of its files: `files`, source -> [bytes, time of the last change in ns]; `read`, source
+-> {seen, status, blake2b}."""
+
+Looks = dict[str, tuple[int, int]]
+"""By source: the stamp and the status of a file before it is read."""
 
 
 def _path(root: str, part: Part) -> str:
     return storage.join(root, FILES, part.subset, f"{part.name}.json")
 
 
-def write_files(root: str, part: Part) -> None:
-    """Note the files of a part in DIR; of a part of one file nothing, for its marker says it all."""
-    if part.files:
-        files = {file.source: [file.n_bytes, file.stamp] for file in part.files}
-        storage.write_bytes(_path(root, part), json.dumps({"format": part.format, "files": files}).encode())
+def status_of(path: str) -> int:
+    """Return a number that changes with the status of a file, or of any file in a folder: with its size, its times, and
+    the time of the change of these, which nobody can set back. 0 for an object of a store."""
+    if storage.is_remote(path):
+        return 0
+    if not os.path.isdir(path):
+        return storage.stamp(path)
+    stamps = [(name[len(path) :], storage.stamp(name)) for name in storage.list_files(path)]
+    return int.from_bytes(hashlib.blake2b(ascii(stamps).encode(), digest_size=8).digest(), "big")
+
+
+def content_digest(path: str) -> str:
+    """Return the digest of a file, or of all files of a folder of repositories; of what cannot be read an empty one."""
+    try:
+        if storage.is_remote(path) or not os.path.isdir(path):
+            return file_digest(path)
+        digests = [(name[len(path) :], file_digest(name)) for name in storage.list_files(path)]
+        return hashlib.blake2b(ascii(digests).encode(), digest_size=32).hexdigest()
+    except (MassiveTextError, OSError):
+        return ""
+
+
+def look_at_files(part: Part) -> Looks:
+    """Return stamp and status of the files on disks that a part is about to read; of one that several parts read, only
+    the first part looks at it."""
+    looks: Looks = {}
+    for file in part.members if part.split == 0 else ():
+        if not storage.is_remote(file.path):
+            try:
+                looks[file.source] = readers.stamp(file.path, part.format), status_of(file.path)
+            except OSError:
+                continue  # it cannot be read either, which its row says
+    return looks
+
+
+def write_files(root: str, part: Part, looks: Looks) -> None:
+    """Note the files of a part in DIR.
+
+    Args:
+        root: DIR.
+        part: What was read.
+        looks: What `look_at_files` has returned before. Where the status is another one by now no digest is noted:
+            the file was changed while it was read.
+    """
+    read: dict[str, dict[str, Any]] = {}
+    for file in part.members:
+        if file.source in looks:
+            seen, status = looks[file.source]
+            digest = content_digest(file.path)  # just read, and so mostly still in memory
+            is_same = status == status_of(file.path)
+            read[file.source] = {"seen": seen, "status": status, "blake2b": digest if is_same else ""}
+    files = {file.source: [file.n_bytes, file.stamp] for file in part.files}
+    if files or read:
+        write_sealed(_path(root, part), {"format": part.format, "files": files, "read": read})
+
+
+def read_notes(root: str, part: Part) -> dict[str, dict[str, Any]]:
+    """Return seen, status and blake2b of the files of a part, by source; nothing of a file that nothing is noted of."""
+    return dict(_read(root, part).get("read", {}))
+
+
+def _read(root: str, part: Part) -> dict[str, Any]:
+    """What is noted of a part; nothing where it cannot be read."""
+    path = _path(root, part)
+    try:
+        return read_sealed(path) if storage.exists(path) else {}
+    except MassiveTextError:
+        return {}
 
 
 def _noted(root: str, part: Part) -> dict[str, list[int]] | None:
     """What was noted of a part of several files; None where nothing was, or it cannot be read."""
-    path = _path(root, part)
-    if not part.files or not storage.exists(path):
-        return None
-    try:
-        return dict(json.loads(storage.read_bytes(path))["files"])
-    except (MassiveTextError, ValueError, KeyError, TypeError):
-        return None
+    return (_read(root, part).get("files") or None) if part.files else None
 
 
 def gone_files(root: str, part: Part) -> list[str]:

@@ -18,7 +18,7 @@ from massivetext.errors import DependencyError, OutputError, RecipeError, Source
 from massivetext.removed import held_removed
 from pipelines.input_splits import File, Part, ranges_of, split_files
 from pipelines.member_index import may_split, split_here
-from pipelines.run_folder.part_files import write_files
+from pipelines.run_folder.part_files import look_at_files, write_files
 from pipelines.tasks import PartTask, task_begins
 from pipelines.transforms.base import Counters
 
@@ -81,6 +81,7 @@ class _ReadPart(beam.DoFn):  # type: ignore[misc]
 
     def process(self, task: PartTask) -> Iterator[pa.RecordBatch]:
         task_begins(task.marker)
+        looks = look_at_files(task.part) if task.root else {}
         # What comes after is done within each `yield`, and so within these limits.
         with isolation.limited(task.seconds, task.memory, task.blamed):
             batches = read_documents(task)
@@ -94,7 +95,7 @@ class _ReadPart(beam.DoFn):  # type: ignore[misc]
                 self.counters.add(parts=int(batch.num_rows == 0), documents_out=batch.num_rows, bytes=batch.nbytes)
                 yield batch
         if task.root:
-            write_files(task.root, task.part)
+            write_files(task.root, task.part, {} if task.message else looks)
 
 
 def read_documents(task: PartTask) -> Iterator[pa.RecordBatch]:

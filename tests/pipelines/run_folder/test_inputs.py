@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ import pytest
 from massivetext import readers, storage
 from pipelines.input_splits import find_parts
 from pipelines.recipe import read
+from pipelines.run_folder import part_files
 from pipelines.run_folder.folder import Folder
-from pipelines.run_folder.inputs import known_inputs
+from pipelines.run_folder.inputs import known_inputs, note_inputs
 from tests.pipelines.run_folder.test_rerun import corpus, digests, run, write
 
 __all__ = ["corpus"]
@@ -43,6 +45,40 @@ def test_changed_bytes_with_the_old_time_and_size_are_read_again(corpus: Path) -
 
     assert "curate: 1 of 5 parts: 1 changed" in told
     assert digests(corpus / "clean") == digests(corpus / "out")
+
+
+def test_a_changed_input_with_its_old_time_is_noticed_without_being_asked(corpus: Path) -> None:
+    """And the copy of a whole project, in which every file has a new status, is read no second time."""
+    run(corpus, "out")
+    assert "holds all of this already" in run(corpus, "out")
+    _rewrite(corpus / "in" / "1.txt")
+    told = run(corpus, "out")
+
+    assert "inputs: 1 file whose status alone has changed compared by digest; 1 changed since the last time" in told
+    assert "curate: 1 of 5 parts: 1 changed" in told
+    run(corpus, "clean")
+    assert digests(corpus / "clean") == digests(corpus / "out")
+    shutil.rmtree(corpus / "clean")
+
+    other = corpus.parent / "copy"
+    subprocess.run(["cp", "-a", str(corpus), str(other)], check=True)
+    told = run(other, "out")
+
+    assert "inputs: 5 files whose status alone has changed compared by digest; 0 changed since the last time" in told
+    assert "holds all of this already" in told
+    assert "inputs" not in run(other, "out")  # their new status is noted
+
+
+def test_what_changes_while_it_is_read_is_read_again(corpus: Path) -> None:
+    part = find_parts(read(str(corpus / "recipe.yaml")))[0]
+    looks = part_files.look_at_files(part)
+    _rewrite(corpus / "in" / "0.txt")
+    part_files.write_files(str(corpus / "out"), part, looks)
+    note_inputs(Folder(str(corpus / "out")), [part])
+    stamps, lines = _stamps(corpus)
+
+    assert part.stamp != stamps["0.txt"]
+    assert ["inputs: 1 file whose status alone has changed compared by digest; 1 changed since the last time"] == lines
 
 
 def test_bytes_that_went_bad_by_themselves_are_found_by_digest(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
