@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from massivetext.documents import DOCUMENT_SCHEMA
-from massivetext.mixture import Available, Documents, allot, kept_documents, plan, write_shard
+from massivetext.mixture import Available, Documents, allot, deal, kept_documents, plan, units_in_memory, write_shard
 from massivetext.mixture.shards import COMPRESSION_LEVEL, ROW_GROUP_BYTES
 from massivetext.parquet import ParquetOutput
 
@@ -99,14 +99,19 @@ def planning(n: int = 1_000_000) -> None:
     row = (np.arange(n) % 1000).astype(np.int32)
     held = Documents(("a",), places * 0, places, units, row, tokens, 4 * int(tokens.sum()))
     made = plan({"a": Available(n, held.n_tokens, held.n_bytes)}, {"a": 1.0}, tokens=int(2.5 * held.n_tokens))
+    units = units_in_memory(held)
     begin = time.process_time()
-    allotment = allot(made, {"a": held}, seed=0, n_shards=made.n_shards(64 << 20))
+    dealt = deal(made, {"a": units}, seed=0, n_shards=made.n_shards(64 << 20))
     seconds = time.process_time() - begin
-    size = sum(column.nbytes for column in (held.unit, held.row, held.tokens))
-    taken = allotment.order["a"]
+    begin = time.process_time()
+    for shard in range(0, dealt.n_shards, 30):
+        dealt.rows(shard)
+    each = (time.process_time() - begin) / len(range(0, dealt.n_shards, 30))
+    size = sum(column.nbytes for column in (units.part, units.row_group, units.documents, units.tokens))
+    n_units = len(units.documents)
     print(
-        f"planner: {n:,} documents, {allotment.n_shards} shards, {seconds:.2f} s; held: {size / n:.0f} bytes a "
-        f"document, {taken.nbytes / len(taken):.0f} more each time it is taken"
+        f"planner: {n:,} documents in {n_units:,} row groups, {dealt.n_shards} shards, {seconds:.3f} s, and "
+        f"{1000 * each:.0f} ms for the rows of a shard; held: {size / n_units:.0f} bytes a row group"
     )
 
 

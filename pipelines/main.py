@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from massivetext import storage
 from massivetext.contamination import TestSets
+from massivetext.dedup.phases import noted_digests
 from massivetext.errors import OutputError
 from massivetext.own_files import is_part, own_parts
 from massivetext.parquet import FILE_ERRORS, file_digest, read_parquet
@@ -160,8 +161,10 @@ def run_stages(
         reporter.stage("deduplicate", [])
         noted = {name: summary for marker in markers for name, summary in marker.outputs.items()}
         deduplicate(folder, recipe, engine, say=reporter.say, noted=noted)
+        del noted
+    outcome.failures += _failures(tasks, markers)
     job.settle(tasks, markers, last)
-    _judge_failures(recipe, tasks, markers, outcome)
+    _judge_failures(recipe, outcome)
     if last >= 3:
         job.mix(parts)
 
@@ -175,6 +178,7 @@ class _Job:
     engine: Engine
     reporter: Reporter
     outcome: Outcome
+    duplicates: Mapping[str, str] = field(default_factory=dict)
 
     def split(self, parts: Sequence[Part]) -> list[Part]:
         """Return the parts, of which large compressed files are split at their members."""
@@ -195,33 +199,65 @@ class _Job:
                 folder.write_manifest(kind, recipe, markers, _sums(tasks, markers))
         return tasks, markers
 
-    def settle(self, tasks: Sequence[PartTask], markers: Sequence[Marker], last: int) -> None:
-        """The final ledger, as far as the stages have come. last: number of the last command."""
+    def settle(self, tasks: Sequence[PartTask], markers: list[Marker], last: int) -> None:
+        """Write the final ledger, as far as the stages have come. last: number of the last command. Empties `markers`,
+        so that those of two stages are not in memory at once."""
         recipe, folder, outcome = self.recipe, self.folder, self.outcome
         stages = ("deduplication", "contamination")[:last] if last < 2 else ("deduplication", "contamination")
-        rare = _frequent(folder, recipe, tasks, markers) if last >= 2 else {}
+        self.duplicates = noted_digests(folder.path("work", "duplicates")) if last >= 1 else {}
+        rare = _frequent(folder, recipe, tasks, markers, self.duplicates) if last >= 2 else {}
         if last >= 1:
             self._compare(tasks, markers)
         limits = self._shares(tasks, markers) if last >= 1 else {}
-        fingerprints = storage.each(
-            lambda pair: _ledger_fingerprint(recipe, folder, *pair, stages, rare, limits),
-            list(zip(tasks, markers)),
+        block_of = {name: recipe.block(name, "contamination") for name in recipe.filled}
+        blocks = {name: block.model_dump(mode="json") for name, block in block_of.items()}
+        marks = {name: _compared_mark(recipe, name) if stages else [] for name in recipe.filled}
+        drops = {name: rare.get(block.max_documents, {}).get("blake2b") for name, block in block_of.items()}
+        compared = storage.each(
+            lambda task: _compared_digests(recipe, folder, task, stages),
+            list(tasks),
             remote=storage.is_remote(folder.root),
         )
+        fingerprints = []
+        for task, marker, values in zip(tasks, markers, compared):
+            subset = task.part.subset
+            measured = sorted((name, summary["blake2b"]) for name, summary in marker.outputs.items())
+            removed = self._duplicates_of(task) if "deduplication" in stages else None
+            shares = [limits[subset]] if subset in limits else []
+            block, dropped = blocks[subset], drops[subset]
+            # All that shapes a part's final ledger: what the pass over the text left, and the later stages.
+            fingerprints.append(
+                _digest(task.fingerprint, measured, stages, removed, block, dropped, *shares, *values, *marks[subset])
+            )
         settling = [
             LedgerTask(
                 folder, task.part.subset, task.part.name, stages, fingerprint, marker.counts.get("records", 0) + 1
             )
             for task, marker, fingerprint in zip(tasks, markers, fingerprints)
         ]
+        markers.clear()
         name = "decontaminate" if last >= 2 else "ledger"
         settled = self._run(name, Decontaminate(folder, recipe), settling)
-        for task, marker in zip(settling, settled):
-            counts = outcome.counts.setdefault(task.subset, {})
+        for one, marker in zip(settling, settled):
+            counts = outcome.counts.setdefault(one.subset, {})
             for key, sums in marker.counts.items():
                 counts[key] = [a + b for a, b in zip(counts.get(key, [0, 0, 0]), sums)]
         folder.write_manifest("ledger", recipe, settled, outcome.counts, limits=limits)
         _keep_pieces(folder, recipe, settled)
+
+    def _duplicates_of(self, task: PartTask) -> str | None:
+        """The digest of a part's file of duplicates; None if deduplication has left none."""
+        return self.duplicates.get(f"{task.part.subset}/{task.part.name}.parquet")
+
+    def _documents_mark(self, task: PartTask, marker: Marker) -> list[Any]:
+        """What tells whether the documents of a part that rules and deduplication keep are those of another time.
+
+        Files' digests are no part of it: documents that are taken out later do not change the limits and values of
+        others.
+        """
+        is_deduplicated = self.recipe.goes_through(task.part.subset, "deduplication")
+        duplicates = self._duplicates_of(task) if is_deduplicated else None
+        return [task.fingerprint, marker.counts, len(marker.failures), duplicates]
 
     def _compare(self, tasks: Sequence[PartTask], markers: Sequence[Marker]) -> None:
         """Measure what depends on the other documents of a subset, in the texts that rules and deduplication keep."""
@@ -232,7 +268,7 @@ class _Job:
             read: dict[str, Any] = {}
             for task, marker in zip(tasks, markers):
                 if task.part.subset == subset:
-                    read[task.part.name] = _documents_mark(recipe, folder, task, marker)
+                    read[task.part.name] = self._documents_mark(task, marker)
             compare(folder, recipe, subset, list(read), _digest(read), self._perform)
 
     def _perform(self, tasks: Sequence[Any]) -> None:
@@ -251,7 +287,7 @@ class _Job:
             subset, name = task.part.subset, task.part.name
             if subset in parts:
                 parts[subset].append(name)
-                read[subset].append([name, _documents_mark(recipe, folder, task, marker)])
+                read[subset].append([name, self._documents_mark(task, marker)])
         compared = {subset: _compared_mark(recipe, subset) for subset in read}
         fingerprints = {subset: _digest(rows, *compared[subset]) for subset, rows in read.items()}
         limits = write_share_limits(folder, recipe, parts, fingerprints, self._perform)
@@ -275,8 +311,8 @@ class _Job:
 
     def _run(self, name: str, work: beam.PTransform, tasks: Sequence[Any]) -> list[Marker]:
         """Run those of a stage's tasks that are not done, and return the markers of all."""
-        done = self.folder.held(tasks)
-        todo = [task for task, marker in zip(tasks, done) if marker is None]
+        known = self.folder.held(tasks)
+        todo = [task for task, marker in zip(tasks, known) if marker is None]
         self.outcome.n_done += len(todo)
         reason = why(name, tasks, todo)
         if reason:
@@ -284,7 +320,9 @@ class _Job:
         if todo:
             self.engine.run(work, todo, on_done=self.reporter.stage(name, todo))
         markers = []
-        for task, marker in zip(tasks, read_markers([task.marker for task in tasks]) if todo else done):
+        written = iter(read_markers([task.marker for task in todo]))
+        for task, before in zip(tasks, known):
+            marker = next(written) if before is None else before
             if marker is None or marker.fingerprint != task.fingerprint:
                 raise OutputError(f"{task.marker}: the task left no marker; run the command again")
             markers.append(marker)
@@ -331,6 +369,7 @@ class CurateFingerprints:
             self.common["url_credentials"] = recipe.url_credentials
         if mark := removal_mark(recipe):
             self.common["removed"] = mark
+        self._begun: dict[tuple[str, int], Any] = {}
 
     def _stages(self, subset: str) -> dict[str, Any]:
         names = [name for name, stage in STAGES.items() if stage.in_pass and self.recipe.goes_through(subset, name)]
@@ -342,12 +381,14 @@ class CurateFingerprints:
             part.format in ("warc", "wet") or ":" in part.format or "page" in part.fields
         ):
             stages = {**stages, "extraction": self.recipe.stage(part.subset, "extraction").fingerprint()}
-        return _digest(
-            self.common,
-            stages,
-            self.columns,
-            _marks(part),
-        )
+        key = (part.subset, len(stages))
+        if key not in self._begun:
+            # The digest of the JSON of [common, stages, columns, marks]: only the marks differ from part to part.
+            begun = json.dumps([self.common, stages, self.columns], sort_keys=True)
+            self._begun[key] = hashlib.blake2b(f"{begun[:-1]}, ".encode(), digest_size=16)
+        digest = self._begun[key].copy()
+        digest.update(f"{json.dumps(_marks(part), sort_keys=True)}]".encode())
+        return digest.hexdigest()
 
 
 def _marks(part: Part) -> list[Any]:
@@ -358,27 +399,11 @@ def _marks(part: Part) -> list[Any]:
     return marks if part.member_range is None else [*marks, *part.member_range]
 
 
-def _ledger_fingerprint(
-    recipe: Recipe,
-    folder: Folder,
-    task: PartTask,
-    curated: Marker,
-    stages: tuple[str, ...],
-    rare: Mapping[int, Mapping[str, Any]],
-    limits: Mapping[str, Mapping[str, Any]],
-) -> str:
-    """All that shapes a part's final ledger: what the pass over the text left, by its digests, and the later stages."""
-    measured = sorted((name, summary["blake2b"]) for name, summary in curated.outputs.items())
-    duplicates = folder.part("work/duplicates", task.part.subset, task.part.name)
-    removed = content_digest(duplicates) if "deduplication" in stages and storage.exists(duplicates) else None
-    shares: list[Any] = [limits[task.part.subset]] if task.part.subset in limits else []
-    for kind in COMPARING:
-        if stages and recipe.goes_through(task.part.subset, kind.stage):
-            shares.append(content_digest(values_path(folder, kind.stage, task.part.subset, task.part.name)))
-    shares += _compared_mark(recipe, task.part.subset) if stages else []
-    block = recipe.block(task.part.subset, "contamination")
-    dropped = rare.get(block.max_documents, {}).get("blake2b")
-    return _digest(task.fingerprint, measured, stages, removed, block.model_dump(mode="json"), dropped, *shares)
+def _compared_digests(recipe: Recipe, folder: Folder, task: PartTask, stages: tuple[str, ...]) -> list[str]:
+    """Digests of the values of a part that depend on the other documents of its subset."""
+    subset, name = task.part.subset, task.part.name
+    kinds = [kind.stage for kind in COMPARING if stages and recipe.goes_through(subset, kind.stage)]
+    return [content_digest(values_path(folder, stage, subset, name)) for stage in kinds]
 
 
 def _compared_mark(recipe: Recipe, subset: str) -> list[Any]:
@@ -389,19 +414,12 @@ def _compared_mark(recipe: Recipe, subset: str) -> list[Any]:
     ]
 
 
-def _documents_mark(recipe: Recipe, folder: Folder, task: PartTask, marker: Marker) -> list[Any]:
-    """What tells whether the documents of a part that rules and deduplication keep are those of another time.
-
-    Files' digests are no part of it: documents that are taken out later do not change the limits and values of others.
-    """
-    path = folder.part("work/duplicates", task.part.subset, task.part.name)
-    is_deduplicated = recipe.goes_through(task.part.subset, "deduplication") and storage.exists(path)
-    duplicates = content_digest(path) if is_deduplicated else None
-    return [task.fingerprint, marker.counts, len(marker.failures), duplicates]
-
-
 def _frequent(
-    folder: Folder, recipe: Recipe, tasks: Sequence[PartTask], markers: Sequence[Marker]
+    folder: Folder,
+    recipe: Recipe,
+    tasks: Sequence[PartTask],
+    markers: Sequence[Marker],
+    duplicates: Mapping[str, str],
 ) -> dict[int, dict[str, Any]]:
     """Files of shingles that are everywhere, for each max_documents of the recipe; of none, no part is looked at."""
     tested = [name for name in recipe.filled if recipe.is_tested(name)]
@@ -409,13 +427,8 @@ def _frequent(
         return {}
     parts = [(task.part.subset, task.part.name) for task in tasks]
     read: list[Any] = [canonical(recipe.testsets)]
-    duplicates = [folder.part("work/duplicates", *part) for part in parts]
-    digests = storage.each(
-        lambda path: content_digest(path) if storage.exists(path) else None,
-        duplicates,
-        remote=storage.is_remote(folder.root),
-    )
-    for (subset, name), marker, digest in zip(parts, markers, digests):
+    for (subset, name), marker in zip(parts, markers):
+        digest = duplicates.get(f"{subset}/{name}.parquet")
         evidence = marker.outputs.get(f"work/contamination/{subset}/{name}.parquet", {})
         read.append([subset, name, evidence.get("blake2b"), digest, recipe.goes_through(subset, "deduplication")])
     return write_frequent(folder, recipe, parts, _digest(*read))
@@ -546,11 +559,18 @@ def reading_notes(recipe: Recipe, sums: Mapping[str, Mapping[str, int]]) -> list
     return notes
 
 
-def _judge_failures(recipe: Recipe, tasks: Sequence[PartTask], markers: Sequence[Marker], outcome: Outcome) -> None:
+def _failures(tasks: Sequence[PartTask], markers: Sequence[Marker]) -> list[str]:
+    """Sources that could not be read, or not to their end."""
+    failures = []
     for task, marker in zip(tasks, markers):
         # A part of several files has failures that each name a file.
         path = "" if task.part.files else f"{task.part.path}: "
-        outcome.failures += [f"{path}{line.removeprefix(path)}" for line in marker.failures]
+        failures += [f"{path}{line.removeprefix(path)}" for line in marker.failures]
+    return failures
+
+
+def _judge_failures(recipe: Recipe, outcome: Outcome) -> None:
+    """Note subsets with more failed records than the recipe bears."""
     for subset, counts in outcome.counts.items():
         n = sum(sums[0] for sums in counts.values())
         failed = sum(sums[0] for name, sums in counts.items() if name.startswith("failed"))

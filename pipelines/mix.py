@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import apache_beam as beam
@@ -20,30 +21,29 @@ from massivetext.looking.data_card import data_card
 from massivetext.mixture import (
     SCHEMA_NAME,
     Available,
-    Documents,
+    Deal,
     Plan,
-    ShardRows,
-    allot,
-    bucket_key,
     bucket_weights,
+    deal,
     front_matter,
-    kept_by_bucket,
-    kept_documents,
     plan,
+    read_deal,
     weights_with_sources,
+    write_deal,
     write_shard,
 )
-from massivetext.mixture.allotment import Allotment
+from massivetext.mixture.allotment import deviation, remedy
 from massivetext.own_files import is_shard, own_parts
 from massivetext.parquet import file_digest
 from massivetext.sealed import read_sealed, write_sealed
 from pipelines.engines.engine import Engine
 from pipelines.input_splits import Part
+from pipelines.kept_units import PARTS, KeptTask, Perform, kept_units, perform_here
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
-from pipelines.stages.scores import bucket_column
 from pipelines.tasks import Marker, read_markers, task_begins, task_ends
 from pipelines.transforms.base import Counters
+from pipelines.transforms.run_steps import RunSteps
 from pipelines.transforms.shares import share_limits
 
 __all__ = [
@@ -61,12 +61,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ShardTask:
-    """One shard. Its rows are in a file of the plan, so that the task itself is small."""
+    """One shard. Which rows it has follows from a file of the plan, which all shards share, and its number."""
 
     folder: Folder
     mixture: str
     name: str
-    rows: str
+    number: int
+    plan: str
     weight: int
     fingerprint: str
 
@@ -89,20 +90,20 @@ class _WriteShard(beam.DoFn):  # type: ignore[misc]
     def process(self, task: ShardTask) -> Iterator[str]:
         started = time.process_time()
         task_begins(task.marker)
-        rows = _read_rows(task.rows)
+        rows, tokens = _read_deal(task.plan, task.folder.root, task.fingerprint).rows(task.number)
         name = f"mixture/{task.mixture}/{task.name}.parquet"
         summary = write_shard(task.folder.path(name), rows)
-        Marker(task.fingerprint, task.folder.outputs({name: summary})).write(task.marker)
+        Marker(task.fingerprint, task.folder.outputs({name: summary}), {"taken": tokens}).write(task.marker)
         task_ends(task.marker)
         self.counters.time(started)
         self.counters.add(shards=1, documents_out=len(rows))
         yield task.marker
 
 
-def _read_rows(path: str) -> ShardRows:
-    with storage.open_input(path) as stream, np.load(stream, allow_pickle=False) as data:
-        paths = tuple(json.loads(str(data["paths"])))
-        return ShardRows(paths, data["path"], data["row_group"], data["row"], data["epoch"])
+@lru_cache(maxsize=1)
+def _read_deal(path: str, root: str, fingerprint: str) -> Deal:
+    """The plan of all shards, read once a process. The fingerprint tells it from an earlier one at the same path."""
+    return read_deal(path, root)
 
 
 class WriteMixture(beam.PTransform):  # type: ignore[misc]
@@ -131,7 +132,7 @@ class WriteMixture(beam.PTransform):  # type: ignore[misc]
             parts.setdefault(subset, []).append(name.removesuffix(".json"))
         self.folder.adopt(self.recipe, update=False)
         _write_manifests(self.folder, self.recipe, parts)
-        planned = plan_mixture(self.folder, self.recipe, parts=parts, say=_log)
+        planned = plan_mixture(self.folder, self.recipe, parts=parts, say=_log, perform=perform_here)
         return [] if planned is None else planned.tasks
 
     def _finish(self, _: None, shards: Iterable[str]) -> str:
@@ -140,7 +141,7 @@ class WriteMixture(beam.PTransform):  # type: ignore[misc]
         path = self.folder.path("mixture", self.recipe.mixture.name)
         planned = Planned.read(self.folder, self.recipe)
         if planned is not None:
-            finish_mixture(self.folder, self.recipe, planned)
+            finish_mixture(self.folder, self.recipe, planned, _log)
         remove_earlier_mixtures(self.folder, self.recipe, _log)
         return path
 
@@ -162,16 +163,36 @@ def _write_manifests(folder: Folder, recipe: Recipe, parts: Mapping[str, Sequenc
 
 @dataclass(frozen=True)
 class Planned:
-    """A mixture that has been planned and not finished: its plan, the tasks of its shards, and what shaped it."""
+    """A mixture that has been planned and not finished.
+
+    Attributes:
+        plan: its plan.
+        weights: of the subsets.
+        weights_of_buckets: of the subsets, or of their buckets.
+        taken: documents taken of each of these.
+        inputs: a digest of what shaped it.
+        kept: kept documents by subset, language and licence.
+        tasks: its shards.
+    """
 
     plan: Plan
     weights: Mapping[str, float]
+    weights_of_buckets: Mapping[str, float]
+    taken: Mapping[str, int]
     inputs: str
+    kept: list[dict[str, Any]]
     tasks: list[ShardTask]
 
     def write(self, folder: Folder, recipe: Recipe) -> None:
         """Keep what finishing needs, for a process that has not planned."""
-        data = {"inputs": self.inputs, "weights": dict(self.weights), "names": [task.name for task in self.tasks]}
+        data = {
+            "inputs": self.inputs,
+            "weights": dict(self.weights),
+            "names": [task.name for task in self.tasks],
+            "taken": dict(self.taken),
+            "kept": self.kept,
+            "weights_of_buckets": dict(self.weights_of_buckets),
+        }
         write_sealed(folder.path("work", "mix", recipe.mixture.name, "planned.json"), data)
 
     @classmethod
@@ -181,8 +202,9 @@ class Planned:
             return None
         data = read_sealed(path)
         block = recipe.mixture
-        tasks = [ShardTask(folder, block.name, name, "", 0, "") for name in data["names"]]
-        return cls(Plan(0, 0, 0, ()), data["weights"], data["inputs"], tasks)
+        tasks = [ShardTask(folder, block.name, name, k, "", 0, "") for k, name in enumerate(data["names"])]
+        shared = (data["weights_of_buckets"], data["taken"], data["inputs"], data["kept"])
+        return cls(Plan(0, 0, 0, ()), data["weights"], *shared, tasks)
 
 
 def mix(
@@ -196,7 +218,14 @@ def mix(
 ) -> Plan | None:
     """Plan and write the recipe's mixture from the final ledger. parts: names of the parts of each subset. None if the
     mixture stands, written for the same documents."""
-    planned = plan_mixture(folder, recipe, parts=parts, say=say)
+
+    def perform(tasks: Sequence[KeptTask]) -> None:
+        if sum(task.weight for task in tasks) <= PARTS:
+            perform_here(tasks)
+        else:
+            engine.run(RunSteps(), tasks)
+
+    planned = plan_mixture(folder, recipe, parts=parts, say=say, perform=perform)
     if planned is None:
         say(f"mixture {recipe.mixture.name}: stands as it was written")
         on_start([])
@@ -204,17 +233,32 @@ def mix(
         return None
     todo = [task for task in planned.tasks if not folder.is_done(task.marker, task.fingerprint)]
     engine.run(WriteShards(), todo, on_done=on_start(todo))
-    finish_mixture(folder, recipe, planned)
+    finish_mixture(folder, recipe, planned, say)
     remove_earlier_mixtures(folder, recipe, say)
     return planned.plan
 
 
 def plan_mixture(
-    folder: Folder, recipe: Recipe, *, parts: Mapping[str, Sequence[str]], say: Callable[[str], None]
+    folder: Folder,
+    recipe: Recipe,
+    *,
+    parts: Mapping[str, Sequence[str]],
+    say: Callable[[str], None],
+    perform: Perform,
 ) -> Planned | None:
-    """Plan the recipe's mixture and write the rows of each shard down. None if it stands for the same documents.
+    """Plan the recipe's mixture, and write down what its shards are made by.
 
     Weights of subsets without sources are left out and the others scaled to sum to one, which is said.
+
+    Args:
+        folder: of a run whose ledger is final.
+        recipe: of the run.
+        parts: names of the parts of each subset.
+        say: told the plan, a line at a time.
+        perform: runs the tasks that go through the kept documents.
+
+    Returns:
+        None if the mixture stands, written for the same documents.
     """
     block = recipe.mixture
     weights, is_scaled = weights_of(recipe)
@@ -223,71 +267,61 @@ def plan_mixture(
         say(f"only these subsets have sources; their weights are scaled to sum to 1: {scaled}")
     if _stands(folder, recipe):
         return None
-    documents = _documents(folder, recipe, {name: parts.get(name, ()) for name in weights})
-    inputs = _inputs(folder, recipe.digest(), documents)
-    if folder.is_done(folder.marker("mix", f"{block.name}-mixture"), inputs):
-        _note_manifests(folder, recipe, inputs)
+    kept = kept_units(folder, recipe, {name: parts.get(name, ()) for name in recipe.filled}, perform)
+    units = kept.units
+    if folder.is_done(folder.marker("mix", f"{block.name}-mixture"), kept.inputs):
+        _note_manifests(folder, recipe, kept.inputs)
         return None
-    tokens_of = {name: own.n_tokens for name, own in documents.items()}
+    tokens_of = {name: own.n_tokens for name, own in units.items()}
     weights_of_buckets = bucket_weights(block.buckets, weights, tokens_of)
-    documents = {name: documents[name] for name in weights_of_buckets}
-    available = {name: Available(len(own), own.n_tokens, own.n_bytes) for name, own in documents.items()}
+    units = {name: units[name] for name in weights_of_buckets}
+    available = {name: Available(len(own), own.n_tokens, own.n_bytes) for name, own in units.items()}
     tokens = None if block.tokens == "max" else block.tokens
     plan_ = plan(available, weights_of_buckets, tokens=tokens, max_epochs=block.max_epochs)
     for line in plan_.lines(shard_bytes=block.shard_bytes):
         say(line)
     if recipe.tokenizer is None:
         say("tokens are estimated as bytes / 4: the recipe names no tokenizer")
-    allotment = allot(plan_, documents, seed=recipe.seed, n_shards=plan_.n_shards(block.shard_bytes))
-    off, subset, number = allotment.deviation(weights_of_buckets)
-    say(f"a subset's share of a shard's tokens is at most {off:.2f} percentage points from its weight")
-    remedy = allotment.remedy(weights_of_buckets, shard_bytes=block.shard_bytes)
-    if remedy is not None:
-        say(f"  {remedy}")
+    dealt = deal(plan_, units, seed=recipe.seed, n_shards=plan_.n_shards(block.shard_bytes))
     plan_data: dict[str, Any] = {
         "plan": plan_.data(shard_bytes=block.shard_bytes),
         "recipe": recipe.digest(),
         "seed": recipe.seed,
-        "shards": allotment.n_shards,
-        "deviation": {"percentage_points": round(off, 4), "subset": subset, "shard": number},
+        "shards": dealt.n_shards,
         "tokens_by": recipe.tokens_by(),
     }
-    if block.buckets:
-        # The manifest's counts are by subset.
-        plan_data["taken"] = {name: int(n) for name, n in zip(allotment.order, allotment.tokens.sum(axis=1))}
     write_sealed(folder.path("mixture", block.name, "plan.json"), plan_data)
-    tasks = _shard_tasks(folder, recipe, allotment, _fingerprint(folder, plan_data["plan"], recipe))
-    planned = Planned(plan_, weights, inputs, tasks)
+    tasks = _shard_tasks(folder, recipe, dealt, _fingerprint(folder, plan_data["plan"], recipe))
+    taken = {name: course.n for name, course in dealt.courses.items()}
+    planned = Planned(plan_, weights, weights_of_buckets, taken, kept.inputs, kept.rows, tasks)
     planned.write(folder, recipe)
     return planned
 
 
-def _shard_tasks(folder: Folder, recipe: Recipe, allotment: Allotment, fingerprint: str) -> list[ShardTask]:
-    """The tasks of all shards; the rows of those that are not done are written down."""
-    name = recipe.mixture.name
-    tasks = []
-    for number in range(allotment.n_shards):
-        shard = f"shard-{number:05d}-of-{allotment.n_shards:05d}"
-        rows_path = folder.path("work", "mix", name, f"{shard}.npz")
-        task = ShardTask(folder, name, shard, rows_path, allotment.n_rows(number), fingerprint)
-        tasks.append(task)
-        if not folder.is_done(task.marker, task.fingerprint):
-            rows = allotment.rows(number)
-            with storage.open_output(task.rows) as stream:
-                columns = {name: getattr(rows, name) for name in ("path", "row_group", "row", "epoch")}
-                np.savez_compressed(stream, paths=json.dumps(rows.paths), **columns)
-    return tasks
+def _shard_tasks(folder: Folder, recipe: Recipe, dealt: Deal, fingerprint: str) -> list[ShardTask]:
+    """The tasks of all shards, and the file that they share."""
+    name, n = recipe.mixture.name, dealt.n_shards
+    path = folder.path("work", "mix", name, "deal.npz")
+    write_deal(path, dealt, folder.root)
+    names = [f"shard-{number:05d}-of-{n:05d}" for number in range(n)]
+    return [
+        ShardTask(folder, name, shard, number, path, dealt.n_rows(number), fingerprint)
+        for number, shard in enumerate(names)
+    ]
 
 
-def finish_mixture(folder: Folder, recipe: Recipe, planned: Planned) -> None:
+def finish_mixture(folder: Folder, recipe: Recipe, planned: Planned, say: Callable[[str], None]) -> None:
     """Write the manifest and the data card once all shards are there, and remove shards of an earlier plan."""
     block = recipe.mixture
     files: dict[str, Any] = {}
+    taken: list[Mapping[str, int]] = []
     for task, marker in zip(planned.tasks, read_markers([task.marker for task in planned.tasks])):
         if marker is None:
             raise OutputError(f"{task.marker}: is not there; run again")
         summary = marker.outputs[f"mixture/{block.name}/{task.name}.parquet"]
         files[f"{task.name}.parquet"] = {key: summary[key] for key in ("rows", "bytes", "blake2b", "tokens")}
+        taken.append(marker.counts["taken"])
+    _say_deviation(folder, recipe, planned, taken, say)
     base = folder.path("mixture", block.name)
     for path in storage.list_files(base):
         if is_shard(path) and path[len(base) + 1 :] not in files:
@@ -306,9 +340,41 @@ def finish_mixture(folder: Folder, recipe: Recipe, planned: Planned) -> None:
         "counts": {"rows": sum(summary["rows"] for summary in files.values()), "tokens": dict(sorted(written.items()))},
         "files": files,
     }
-    put_manifest(folder, block.name, manifest)
+    put_manifest(folder, block.name, manifest, kept=planned.kept)
     _note(folder, block.name, planned.inputs)
     _note_manifests(folder, recipe, planned.inputs)
+
+
+def _say_deviation(
+    folder: Folder,
+    recipe: Recipe,
+    planned: Planned,
+    taken: Sequence[Mapping[str, int]],
+    say: Callable[[str], None],
+) -> None:
+    """Say how far shares are from their weights, and note it in the plan.
+
+    Args:
+        folder: of the run.
+        recipe: of the run.
+        planned: the mixture.
+        taken: of each shard, the tokens of each subset or bucket.
+        say: told so.
+    """
+    block = recipe.mixture
+    tokens = np.array([[shard[name] for shard in taken] for name in planned.taken], np.int64)
+    off, subset, number = deviation(tokens, list(planned.taken), planned.weights_of_buckets)
+    say(f"a subset's share of a shard's tokens is at most {off:.2f} percentage points from its weight")
+    advice = remedy(tokens, planned.taken, planned.weights_of_buckets, shard_bytes=block.shard_bytes)
+    if advice is not None:
+        say(f"  {advice}")
+    path = folder.path("mixture", block.name, "plan.json")
+    noted = {"percentage_points": round(off, 4), "subset": subset, "shard": number}
+    plan_data = {**read_sealed(path), "deviation": noted}
+    if block.buckets:
+        # The manifest's counts are by subset.
+        plan_data["taken"] = {name: int(n) for name, n in zip(planned.taken, tokens.sum(axis=1))}
+    write_sealed(path, plan_data)
 
 
 def remove_earlier_mixtures(folder: Folder, recipe: Recipe, say: Callable[[str], None]) -> None:
@@ -361,7 +427,7 @@ def _note_manifests(folder: Folder, recipe: Recipe, inputs: str) -> None:
 
 def _fingerprint(folder: Folder, planned: Mapping[str, Any], recipe: Recipe) -> str:
     """All that shapes the shards: what is kept, by the manifests' digests, the plan and the seed."""
-    return _manifests(folder, ["mixture-3", planned, recipe.seed])
+    return _manifests(folder, ["mixture-4", planned, recipe.seed])
 
 
 def _manifests(folder: Folder, values: Sequence[Any]) -> str:
@@ -374,10 +440,13 @@ def _manifests(folder: Folder, values: Sequence[Any]) -> str:
     return digest.hexdigest()
 
 
-def put_manifest(folder: Folder, name: str, manifest: dict[str, Any]) -> None:
-    """Write the data card of a mixture and, last, its manifest, which has the card's digest."""
+def put_manifest(
+    folder: Folder, name: str, manifest: dict[str, Any], *, kept: Sequence[Mapping[str, Any]] | None = None
+) -> None:
+    """Write the data card of a mixture and, last, its manifest, which has the card's digest. kept: as `data_card` takes
+    it."""
     base = folder.path("mixture", name)
-    text = (front_matter(name, manifest) + data_card(folder.root, folder.recipe(), name, manifest)).encode()
+    text = (front_matter(name, manifest) + data_card(folder.root, folder.recipe(), name, manifest, kept=kept)).encode()
     storage.write_bytes(storage.join(base, "README.md"), text)
     digest = hashlib.blake2b(text, digest_size=32).hexdigest()
     data = {**manifest, "card": {"name": "README.md", "bytes": len(text), "blake2b": digest}}
@@ -391,10 +460,11 @@ def note_mixture(folder: Folder, recipe: Recipe) -> None:
     if not storage.exists(folder.marker("mix", f"{block.name}-mixture")):
         return
     parts = {}
-    for name in (name for name, weight in block.weights.items() if name in recipe.filled and weight > 0):
+    for name in recipe.filled:
         base = folder.path("curated", name)
         parts[name] = [path[len(base) + 1 : -len(".parquet")] for path in own_parts(base)]
-    _note(folder, block.name, _inputs(folder, folder.recipe_digest(), _documents(folder, recipe, parts)))
+    kept = kept_units(folder, recipe, parts, perform_here, recipe_digest=folder.recipe_digest())
+    _note(folder, block.name, kept.inputs)
 
 
 def _note(folder: Folder, name: str, inputs: str) -> None:
@@ -405,44 +475,6 @@ def _note(folder: Folder, name: str, inputs: str) -> None:
         path = folder.path(base, file)
         files[f"{base}/{file}"] = {"bytes": storage.size(path), "blake2b": file_digest(path)}
     Marker(inputs, folder.outputs(files)).write(folder.marker("mix", f"{name}-mixture"))
-
-
-def _inputs(folder: Folder, recipe: str, documents: Mapping[str, Documents]) -> str:
-    """What shapes a mixture and its manifest, as a digest: the recipe by its digest, the files of documents by theirs,
-    for a text can change and take as many tokens, and each kept document's place and tokens."""
-    digests: dict[str, str] = {}
-    for kind in ("curated", "pieces"):
-        path = folder.path(kind, "manifest.json")
-        if storage.exists(path):
-            files = read_sealed(path)["files"]
-            digests |= {f"{kind}/{name}": found["blake2b"] for name, found in files.items()}
-    digest = hashlib.blake2b(recipe.encode(), digest_size=16)
-    for subset, found in sorted(documents.items()):
-        for number in sorted(range(len(found.paths)), key=lambda number: found.paths[number]):
-            name = "/".join(found.paths[number].split("/")[-3:])
-            first, last = np.searchsorted(found.part, [number, number + 1])
-            chosen = slice(*np.searchsorted(found.unit, [first, last]))
-            digest.update(f"{subset}\0{name}\0{digests[name]}\0{last - first}\0{chosen.stop - chosen.start}\0".encode())
-            for column in (found.row_group[first:last], found.unit[chosen] - first, found.row[chosen]):
-                digest.update(np.ascontiguousarray(column, np.int32).tobytes())
-            digest.update(np.ascontiguousarray(found.tokens[chosen]).tobytes())
-    return digest.hexdigest()
-
-
-def _documents(folder: Folder, recipe: Recipe, parts: Mapping[str, Sequence[str]]) -> dict[str, Documents]:
-    """Kept documents of subsets, by name; of one with `mixture.buckets`, by bucket: `massiveweb:0` is the worst.
-
-    parts: names of the parts of each subset.
-    """
-    documents: dict[str, Documents] = {}
-    for name, own in parts.items():
-        block = recipe.mixture.buckets.get(name)
-        if block is None:
-            documents[name] = kept_documents(_sources(folder, name, own))
-            continue
-        buckets = kept_by_bucket(_sources(folder, name, own), bucket_column(block.score), len(block.epochs))
-        documents |= {bucket_key(name, number): bucket for number, bucket in enumerate(buckets)}
-    return documents
 
 
 def weights_of(recipe: Recipe) -> tuple[dict[str, float], bool]:
@@ -494,14 +526,3 @@ def _is_empty(path: str) -> bool:
         return storage.size(path) == 0
     except MassiveTextError:
         return False
-
-
-def _sources(folder: Folder, subset: str, parts: Sequence[str]) -> list[tuple[str, str | None]]:
-    """Files of documents of a subset with their ledgers, and those of pieces, of which every row is kept."""
-    found: list[tuple[str, str | None]] = []
-    for part in parts:
-        found.append((folder.part("curated", subset, part), folder.part("ledger", subset, part)))
-        pieces = folder.part("pieces", subset, part)
-        if storage.exists(pieces):
-            found.append((pieces, None))
-    return found

@@ -9,8 +9,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import pyarrow as pa
-
 from massivetext import storage
 from massivetext.dedup import plan as plan_bands
 from massivetext.looking.recipe_view import RecipeView
@@ -18,7 +16,9 @@ from massivetext.parquet import read_parquet
 from massivetext.removed import read_removed
 from massivetext.report.course import recipe_of
 
-__all__ = ["data_card", "inline_code"]
+__all__ = ["added_rows", "data_card", "inline_code", "kept_rows"]
+
+_KEYS = ["subset", "language", "licence"]
 
 _OUTCOMES = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated", "kept")
 _LANGUAGES = 20
@@ -37,7 +37,14 @@ _NOT_DONE = {
 """What a reader has to know of the subsets that did not go through a stage."""
 
 
-def data_card(root: str, recipe: RecipeView, name: str, manifest: Mapping[str, Any]) -> str:
+def data_card(
+    root: str,
+    recipe: RecipeView,
+    name: str,
+    manifest: Mapping[str, Any],
+    *,
+    kept: Sequence[Mapping[str, Any]] | None = None,
+) -> str:
     """Return the data card of a mixture as Markdown.
 
     Args:
@@ -45,13 +52,17 @@ def data_card(root: str, recipe: RecipeView, name: str, manifest: Mapping[str, A
         recipe: The recipe that DIR/recipe.yaml holds.
         name: The mixture's name.
         manifest: The mixture's manifest, with the digests of its shards.
+        kept: What `kept_rows` says of all ledgers, where that is known; they are read if not.
     """
     run = recipe_of(root)
     planned = json.loads(storage.read_bytes(storage.join(root, "mixture", name, "plan.json")))
     plan = planned["plan"]
     curated = json.loads(storage.read_bytes(storage.join(root, "curated", "manifest.json")))
     outcomes = json.loads(storage.read_bytes(storage.join(root, "ledger", "manifest.json")))["counts"]
-    kept_rows = _kept_rows(root, list(recipe.filled))
+    if kept is None:
+        kept = kept_rows(
+            path for subset in recipe.filled for path in storage.list_files(storage.join(root, "ledger", subset))
+        )
     files = manifest["files"]
     removed = read_removed(root)
     sections: list[tuple[str, str, list[str]]] = [
@@ -69,8 +80,8 @@ def data_card(root: str, recipe: RecipeView, name: str, manifest: Mapping[str, A
             "stages.",
             _funnel(outcomes),
         ),
-        ("Languages", "Kept documents, by the language of the text as the model has it.", _languages(kept_rows)),
-        ("Licences", "", _licences(kept_rows, recipe)),
+        ("Languages", "Kept documents, by the language of the text as the model has it.", _languages(kept)),
+        ("Licences", "", _licences(kept, recipe)),
         (
             "Known gaps",
             "",
@@ -103,24 +114,27 @@ def _summary(run: Mapping[str, Any], recipe: RecipeView, manifest: Mapping[str, 
     ]
 
 
-def _kept_rows(root: str, subsets: Sequence[str]) -> list[dict[str, Any]]:
-    """Return kept documents and their tokens by subset, language and licence. Reads five columns of the ledger."""
-    columns = ["outcome", "subset", "language", "licence", "n_tokens"]
-    sums: list[pa.Table] = []
-    for subset in subsets:
-        for path in storage.list_files(storage.join(root, "ledger", subset)):
-            with storage.open_input(path) as stream:
-                table = read_parquet(stream, columns=columns, filters=[("outcome", "==", "kept")])
-            groups = table.group_by(["subset", "language", "licence"])
-            sums.append(groups.aggregate([([], "count_all"), ("n_tokens", "sum")]))
-    if not sums:
-        return []
-    keys = ["subset", "language", "licence"]
-    whole = pa.concat_tables(sums).group_by(keys).aggregate([("count_all", "sum"), ("n_tokens_sum", "sum")])
-    return [
-        {**{key: row[key] for key in keys}, "documents": row["count_all_sum"], "tokens": row["n_tokens_sum_sum"] or 0}
-        for row in whole.to_pylist()
-    ]
+def kept_rows(ledgers: Iterable[str]) -> list[dict[str, Any]]:
+    """Return kept documents and their tokens by subset, language and licence. Reads five columns of some ledgers."""
+    sums: list[dict[str, Any]] = []
+    for path in ledgers:
+        with storage.open_input(path) as stream:
+            table = read_parquet(stream, columns=["outcome", *_KEYS, "n_tokens"], filters=[("outcome", "==", "kept")])
+        groups = table.group_by(_KEYS).aggregate([([], "count_all"), ("n_tokens", "sum")])
+        for row in groups.to_pylist():
+            counts = {"documents": row["count_all"], "tokens": row["n_tokens_sum"] or 0}
+            sums.append({**{key: row[key] for key in _KEYS}, **counts})
+    return added_rows(sums)
+
+
+def added_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of `kept_rows` of several ledgers, added up."""
+    sums: dict[tuple[Any, ...], list[int]] = {}
+    for row in rows:
+        own = sums.setdefault(tuple(row[key] for key in _KEYS), [0, 0])
+        own[0] += row["documents"]
+        own[1] += row["tokens"]
+    return [{**dict(zip(_KEYS, key)), "documents": n, "tokens": tokens} for key, (n, tokens) in sums.items()]
 
 
 def _contents(planned: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:

@@ -49,6 +49,7 @@ _STAGES = {
     "CountValues": "decontaminate",
     "SpanTask": "decontaminate",
     "HostLineTask": "decontaminate",
+    "KeptTask": "mix",
     "ShardTask": "mix",
 }
 # Two-sided 95 % of Student's t by degrees of freedom; above the last, the normal's is near enough.

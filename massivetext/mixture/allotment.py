@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +13,25 @@ from massivetext.errors import LimitError
 from massivetext.mixture.documents import Documents
 from massivetext.mixture.plan import Plan, Share
 
-__all__ = ["Allotment", "ShardRows", "allot", "generator"]
+__all__ = [
+    "TOLERANCE",
+    "WINDOW",
+    "Allotment",
+    "ShardRows",
+    "allot",
+    "budget_is_too_small",
+    "deviation",
+    "generator",
+    "remedy",
+]
 
-_TOLERANCE = 0.0005
+TOLERANCE = 0.0005
 """Of a shard's tokens: how far an edge between two shards may be from its place before documents are moved over it."""
 
 _FAR_OFF = 1.0
 """Percentage points between a share and its weight from which on it is said."""
 
-_WINDOW = 32
+WINDOW = 32
 """Documents on each side of an edge that may be moved over it. They come from one or two row groups."""
 
 
@@ -83,27 +93,53 @@ class Allotment:
 
     def remedy(self, weights: Mapping[str, float], *, shard_bytes: int) -> str | None:
         """What to say, and do, where a share is more than a percentage point from its weight; None where none is."""
-        off, subset, shard = self.deviation(weights)
-        if off <= _FAR_OFF:
-            return None
-        n = len(self.order[subset])
-        if self.n_shards == 1:
-            return (
-                f"{subset} is {off:.2f} percentage points from its weight: it has {n:,} documents in a mixture of "
-                f"{int(self.tokens.sum()):,} tokens, and none can be cut; more mixture.tokens bring the shares closer"
-            )
-        return (
-            f"{subset} in shard {shard} is {off:.2f} percentage points from its weight: its documents are large, or "
-            f"too few, for shards of {shard_bytes:,} bytes; larger mixture.shard_bytes bring the shares closer"
-        )
+        taken = {name: len(order) for name, order in self.order.items()}
+        return remedy(self.tokens, taken, weights, shard_bytes=shard_bytes)
 
     def deviation(self, weights: Mapping[str, float]) -> tuple[float, str, int]:
         """(how far a subset's share of a shard's tokens is from its weight, at most, in percentage points; which
         subset; which shard)."""
-        shares = self.tokens / np.maximum(1, self.tokens.sum(axis=0))
-        off = 100 * np.abs(shares - np.array([weights[name] for name in self.order])[:, None])
-        subset, shard = np.unravel_index(np.argmax(off), off.shape)
-        return float(off[subset, shard]), list(self.order)[subset], int(shard)
+        return deviation(self.tokens, list(self.order), weights)
+
+
+def remedy(
+    tokens: np.ndarray, taken: Mapping[str, int], weights: Mapping[str, float], *, shard_bytes: int
+) -> str | None:
+    """Return what to say, and do, where a share is more than a percentage point from its weight; None where none is.
+
+    Args:
+        tokens: int64[subsets, shards].
+        taken: documents taken of each subset, in that order.
+        weights: by subset.
+        shard_bytes: bytes of text of a shard, as the recipe has them.
+    """
+    off, subset, shard = deviation(tokens, list(taken), weights)
+    if off <= _FAR_OFF:
+        return None
+    if tokens.shape[1] == 1:
+        return (
+            f"{subset} is {off:.2f} percentage points from its weight: it has {taken[subset]:,} documents in a mixture "
+            f"of {int(tokens.sum()):,} tokens, and none can be cut; more mixture.tokens bring the shares closer"
+        )
+    return (
+        f"{subset} in shard {shard} is {off:.2f} percentage points from its weight: its documents are large, or "
+        f"too few, for shards of {shard_bytes:,} bytes; larger mixture.shard_bytes bring the shares closer"
+    )
+
+
+def deviation(tokens: np.ndarray, names: Sequence[str], weights: Mapping[str, float]) -> tuple[float, str, int]:
+    """Return how far a subset's share of a shard's tokens is from its weight, at most, in percentage points; which
+    subset; which shard.
+
+    Args:
+        tokens: int64[subsets, shards].
+        names: of the subsets.
+        weights: by subset.
+    """
+    shares = tokens / np.maximum(1, tokens.sum(axis=0))
+    off = 100 * np.abs(shares - np.array([weights[name] for name in names])[:, None])
+    subset, shard = np.unravel_index(np.argmax(off), off.shape)
+    return float(off[subset, shard]), names[int(subset)], int(shard)
 
 
 def allot(plan: Plan, documents: Mapping[str, Documents], *, seed: int, n_shards: int) -> Allotment:
@@ -117,7 +153,7 @@ def allot(plan: Plan, documents: Mapping[str, Documents], *, seed: int, n_shards
     edges: dict[str, np.ndarray] = {}
     epochs: dict[str, np.ndarray] = {}
     tokens = np.zeros((len(plan.shares), n_shards), np.int64)
-    tolerance = _TOLERANCE * plan.tokens / n_shards
+    tolerance = TOLERANCE * plan.tokens / n_shards
     for number, share in enumerate(plan.shares):
         held = documents[share.subset]
         taken, starts = _taken(share, held, seed, tolerance)
@@ -149,26 +185,38 @@ def _one_document(plan: Plan, share: Share, documents: Mapping[str, Documents], 
     if sizes[best] <= 2 * share.wanted:
         return every[[best]]
     smallest = {name: int(one.tokens[one.tokens > 0].min()) for name, one in documents.items()}
+    raise LimitError(budget_is_too_small(plan, share, int(sizes[best]), smallest))
+
+
+def budget_is_too_small(plan: Plan, share: Share, nearest: int, smallest: Mapping[str, int]) -> str:
+    """Return the error for a share of the budget that is less than half of its nearest document.
+
+    Args:
+        plan: of the mixture.
+        share: of the subset.
+        nearest: tokens of the document that is nearest to the tokens wanted.
+        smallest: by subset, fewest tokens of a document that has any.
+    """
     needed = max(math.ceil(smallest[one.subset] / (2 * one.weight)) for one in plan.shares)
     remedy = f"take at least {needed:,} tokens"
     if needed > plan.largest:
         remedy += f" (max_epochs = {plan.max_epochs:g} allows {plan.largest:,}, which {plan.scarcest.subset} sets)"
-    raise LimitError(
+    return (
         f"mixture.tokens: {plan.tokens:,} tokens leave {share.wanted:,.1f} for {share.subset}, of weight "
-        f"{share.weight:g}, and its nearest document has {int(sizes[best]):,}; {remedy}, or give it weight 0"
+        f"{share.weight:g}, and its nearest document has {nearest:,}; {remedy}, or give it weight 0"
     )
 
 
 def _epoch(documents: Documents, seed: int, subset: str, epoch: int) -> np.ndarray:
     """Documents in the order of one epoch: row groups permuted, then the documents of each, so that a run of the order
-    comes from few row groups."""
-    random = generator("epoch", seed, subset, epoch)
+    comes from few row groups. Each row group has random numbers of its own, so its order can be told by itself."""
     n_units = len(documents.part)
     bounds = np.searchsorted(documents.unit, np.arange(n_units + 1)).tolist()
     order = np.empty(len(documents), np.int64)
     at = 0
-    for unit in random.permutation(n_units).tolist():
+    for unit in generator("epoch", seed, subset, epoch).permutation(n_units).tolist():
         first, last = bounds[unit], bounds[unit + 1]
+        random = generator("unit", seed, subset, epoch, unit)
         order[at : at + last - first] = first + random.permutation(last - first)
         at += last - first
     return order
@@ -214,8 +262,8 @@ def _straighten(
     for edge in np.flatnonzero(np.abs(error) > tolerance).tolist():
         place = int(at[edge])
         before, behind = np.searchsorted(starts, [place - 1, place], side="right").tolist()
-        low = max(place - _WINDOW, int(between[edge]), int(starts[max(0, before - 1)]))
-        high = min(place + _WINDOW, int(between[edge + 1]), int(starts[min(len(starts) - 1, behind)]))
+        low = max(place - WINDOW, int(between[edge]), int(starts[max(0, before - 1)]))
+        high = min(place + WINDOW, int(between[edge + 1]), int(starts[min(len(starts) - 1, behind)]))
         out = np.concatenate([[0], tokens[order[low:place]]]).astype(np.int64)
         into = np.concatenate([[0], tokens[order[place:high]]]).astype(np.int64)
         off = np.abs(error[edge] + into[:, None] - out[None, :])

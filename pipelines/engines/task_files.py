@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from massivetext import storage
+from pipelines.kept_units import KeptTask
 from pipelines.mix import ShardTask
 from pipelines.tasks import PartTask
 from pipelines.transforms.compare import COMPARING
@@ -21,7 +22,7 @@ __all__ = ["read_tasks", "write_tasks"]
 TASKS = 256
 """Tasks in one file."""
 
-_KINDS = {kind.__name__: kind for kind in (PartTask, LedgerTask, ShardTask, CountValues, *COMPARING)}
+_KINDS = {kind.__name__: kind for kind in (PartTask, LedgerTask, ShardTask, KeptTask, CountValues, *COMPARING)}
 
 
 @lru_cache(maxsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from massivetext.cli import commands
 from massivetext.errors import LimitError, RecipeError
 from massivetext.sealed import write_sealed
 from massivetext.tokenizers import counter
+from pipelines import kept_units
 from pipelines import recipe as recipes
 from pipelines.engines import Execution
 from pipelines.input_splits import Part, find_parts
@@ -131,6 +133,34 @@ def test_texts_that_changed_to_as_many_tokens_are_in_the_mixture(corpus: Path) -
     assert {("books", True), ("news", False)} == {(row["subset"], row["text"].isupper()) for row in rows}
 
 
+def test_how_many_tasks_go_through_kept_documents_makes_no_difference(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One task here, or one for each file by the engine: the same shards, and nothing left of tasks that are not."""
+    sources = f"[{{format: jsonl, path: '{corpus}/news*.jsonl', pack: false}}]"
+    settings = (f"subsets.news.sources={sources}", "mixture.max_epochs=1.5")
+    lines = (corpus / "news.jsonl").read_text("utf-8").splitlines()
+    for number in range(3):
+        (corpus / f"news-{number}.jsonl").write_text("\n".join(lines[number::4]), "utf-8")
+    (corpus / "news.jsonl").write_text("\n".join(lines[3::4]), "utf-8")
+    _run(corpus, *settings)
+    before = {path.name: path.read_bytes() for path in (corpus / "out" / "mixture" / "m").iterdir()}
+    assert ["000000.npz", "000000.rows"] == sorted(path.name for path in (corpus / "out/work/kept/news").iterdir())
+    shutil.rmtree(corpus / "out" / "mixture")
+
+    monkeypatch.setattr(kept_units, "PARTS", 1)
+    monkeypatch.setattr(sys.modules["pipelines.mix"], "PARTS", 0)
+    _run(corpus, *settings)
+
+    assert before == {path.name: path.read_bytes() for path in (corpus / "out" / "mixture" / "m").iterdir()}
+    assert 8 == len(list((corpus / "out/work/kept/news").iterdir()))
+    monkeypatch.undo()
+    shutil.rmtree(corpus / "out" / "mixture")
+    _run(corpus, *settings)
+    assert 2 == len(list((corpus / "out/work/kept/news").iterdir()))
+    assert before.keys() == {path.name for path in (corpus / "out" / "mixture" / "m").iterdir()}
+
+
 def test_a_budget_above_the_cap_writes_nothing(corpus: Path) -> None:
     with pytest.raises(LimitError, match="the largest budget under the cap is ") as error:
         _run(corpus, "mixture.tokens=1_000_000_000")
@@ -152,7 +182,7 @@ def test_a_mixture_that_stands_is_known_by_the_manifests_alone(corpus: Path, mon
     stands = "mixture m: stands as it was written"
     _run(corpus)
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["pipelines.mix"], "kept_documents", None)  # would raise
+        patch.setattr(sys.modules["pipelines.mix"], "kept_units", None)  # would raise
         assert stands in _run(corpus).lines
 
     # Without the note the documents are looked at, and it is made again.
