@@ -37,7 +37,9 @@ __all__ = [
     "begin",
     "end",
     "failure",
+    "file_number",
     "is_alone",
+    "is_watched",
     "limited",
     "of_file",
     "reading_ends",
@@ -96,6 +98,10 @@ class Note:
         name = step.rstrip(b"\0").decode()
         return count, seconds, memory, Blame(scope, key, name, "", file) if name else None
 
+    def fileno(self) -> int:
+        """The number of its file, for a process that is started with it open."""
+        return self._file.fileno()
+
     def close(self) -> None:
         self.memory.close()
         self._file.close()
@@ -121,6 +127,11 @@ def attach(note: Note) -> None:
     _note = note
 
 
+def is_watched() -> bool:
+    """Whether a parent watches this process, so that limits hold in it."""
+    return _note is not None
+
+
 @contextmanager
 def limited(seconds: float, memory: int, blamed: Sequence[Blame]) -> Iterator[None]:
     """The limits of each step in the block, and what earlier attempts at the same part are known to have died of."""
@@ -140,11 +151,12 @@ def limited(seconds: float, memory: int, blamed: Sequence[Blame]) -> Iterator[No
 def of_file(source: str) -> None:
     """What is begun from now on is of this source."""
     global _file
-    _file = _number(source)
+    _file = file_number(source)
 
 
 @lru_cache(maxsize=4096)
-def _number(source: str) -> int:
+def file_number(source: str) -> int:
+    """The number that stands for a source in a `Blame`."""
     return int.from_bytes(hashlib.blake2b(source.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 

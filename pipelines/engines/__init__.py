@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import socket
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from massivetext.errors import RecipeError
 from pipelines.engines.engine import Engine, Execution
@@ -16,9 +15,16 @@ RUNNERS = ("PrismRunner", "PortableRunner", "FlinkRunner", "SparkRunner", "Dataf
 """Beam's runners that take any graph. Never DaskRunner, which gives wrong answers without an error."""
 
 
+_GROUP = "massivetext.engines"
+
+
+def _others() -> dict[str, EntryPoint]:
+    """Engines that are no runners of Beam's, by name: those of other packages."""
+    return {point.name: point for point in entry_points(group=_GROUP)}
+
+
 def _known() -> list[str]:
-    others = [point.name for point in entry_points(group="massivetext.engines")]
-    return ["FnApiRunner", *RUNNERS, *sorted(others)]
+    return ["FnApiRunner", *RUNNERS, *sorted(_others())]
 
 
 def open_engine(execution: Execution) -> Engine:
@@ -27,10 +33,9 @@ def open_engine(execution: Execution) -> Engine:
         from pipelines.engines.local import LocalEngine
 
         return LocalEngine(execution)
-    for point in entry_points(group="massivetext.engines"):
-        if point.name == execution.runner:
-            engine: Engine = point.load()(execution)
-            return engine
+    point = _others().get(execution.runner)
+    if point is not None:
+        return _load(point)(execution)
     from pipelines.engines.beam_runner import BeamEngine
 
     return BeamEngine(execution)
@@ -58,24 +63,18 @@ def check(recipe: Recipe, output: str, execution: Execution) -> None:
         from pipelines.engines.dataflow import check_dataflow
 
         check_dataflow(recipe, output, execution.beam_options)
-    for option in ("job_endpoint", "flink_master", "spark_master_url", "environment_config"):
-        _check_endpoint(option, execution)
+    elif runner in RUNNERS:
+        from pipelines.engines.checks import check_beam_runner
+
+        check_beam_runner(runner, execution.beam_options)
+    else:
+        _load(_others()[runner]).check(execution)
 
 
-_SECONDS = 5.0
-
-
-def _check_endpoint(option: str, execution: Execution) -> None:
-    """Raises RecipeError for an address after `--option=` that nobody answers at."""
-    values = [value.partition("=")[2] for value in execution.beam_options if value.startswith(f"--{option}=")]
-    for value in values:
-        host, _, port = value.removeprefix("http://").removeprefix("spark://").rpartition(":")
-        if not host or not port.isdigit():
-            continue  # a word such as [auto] or local, or settings as JSON
-        try:
-            socket.create_connection((host, int(port)), _SECONDS).close()
-        except OSError as error:
-            raise RecipeError(
-                f"--runner {execution.runner}: --{option}={value}: nobody answers there ({error}); start the server, "
-                "or give the address that it listens at"
-            ) from error
+def _load(point: EntryPoint) -> type[Engine]:
+    """Raises RecipeError for an engine of a package that cannot be imported."""
+    try:
+        engine: type[Engine] = point.load()
+    except (ImportError, AttributeError) as error:
+        raise RecipeError(f"--runner {point.name}: {point.value} cannot be loaded: {error}") from error
+    return engine

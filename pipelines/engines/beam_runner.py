@@ -17,11 +17,11 @@ from massivetext.errors import MassiveTextError, OutputError
 from massivetext.terminal_text import visible
 from pipelines.deduplicate import Phases
 from pipelines.engines.dataflow import DATAFLOW, dataflow_options
-from pipelines.engines.engine import ATTEMPTS, Engine, OnDone, said_by_engine
+from pipelines.engines.engine import ATTEMPTS, Engine, OnDone, forget, said_by_engine
 from pipelines.engines.task_files import read_tasks, write_tasks
 from pipelines.tasks import Task, TaskError
 
-__all__ = ["BeamEngine", "graph_of", "options_of"]
+__all__ = ["BeamEngine", "deduplication_graph", "graph_of", "options_of"]
 
 PAUSE = 1.0
 """Seconds before a job that failed is tried once more."""
@@ -47,6 +47,13 @@ def graph_of(work: beam.PTransform, files: Sequence[str], options: PipelineOptio
     return pipeline
 
 
+def deduplication_graph(scopes: Sequence[str], options: PipelineOptions) -> beam.Pipeline:
+    """Return the job of all phases of deduplication, over the folders of some scopes."""
+    pipeline = beam.Pipeline(options=options)
+    _ = pipeline | "Scopes" >> beam.Create(scopes) | Phases()
+    return pipeline
+
+
 class BeamEngine(Engine):
     """A runner of Beam's. What a job has done is known by the markers that its tasks leave."""
 
@@ -54,7 +61,7 @@ class BeamEngine(Engine):
         if not tasks:
             return
         is_remote = storage.is_remote(tasks[0].marker)
-        storage.each(_forget, tasks, remote=is_remote)
+        storage.each(forget, tasks, remote=is_remote)
         pending = list(tasks)
 
         def job() -> None:
@@ -83,9 +90,7 @@ class BeamEngine(Engine):
         def job() -> None:
             for scope in pending:
                 prepare(scope)
-            pipeline = beam.Pipeline(options=self._options())
-            _ = pipeline | "Scopes" >> beam.Create([scope.folder for scope in pending]) | Phases()
-            self._run(pipeline)
+            self._run(deduplication_graph([scope.folder for scope in pending], self._options()))
             for scope in pending:
                 finish(scope)
 
@@ -126,9 +131,3 @@ class BeamEngine(Engine):
             if attempt < ATTEMPTS:
                 time.sleep(PAUSE)
         raise TaskError(f"{what()} after {ATTEMPTS} jobs on {runner}; it said: {words}; what is done stays done")
-
-
-def _forget(task: Task) -> None:
-    """Remove a marker of an earlier recipe or input: after a job of an engine a marker is to mean that it was done."""
-    if storage.exists(task.marker):
-        storage.remove(task.marker)

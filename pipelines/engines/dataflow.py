@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from massivetext import storage
 from massivetext.errors import RecipeError
 from pipelines.engines import worker_package
+from pipelines.engines.checks import parse_options, within
 from pipelines.recipe import Recipe
 from pipelines.stages.stage import FunctionMark, path_mark
 
@@ -50,6 +51,7 @@ def check_dataflow(recipe: Recipe, output: str, given: Sequence[str]) -> None:
                 f"--{option}: the main job is four jobs, each planned from what the one before has written; "
                 "the Flex Template of docs/dataflow.md launches them"
             )
+    parse_options(DATAFLOW, given)
     if not has_client():
         raise RecipeError(f"--runner {DATAFLOW}: needs Beam's client; pip install 'massivetext[dataflow]'")
     fault = unreachable(recipe, output, has_image=_names("sdk_container_image", given))
@@ -60,6 +62,20 @@ def check_dataflow(recipe: Recipe, output: str, given: Sequence[str]) -> None:
     if faults:
         lines = "\n".join(f"  {fault}" for fault in faults)
         raise RecipeError(f"--runner {DATAFLOW}: options after -- are missing or wrong\n{lines}")
+    if not _names("no_auth", given):
+        _check_credentials()
+
+
+def _check_credentials() -> None:
+    """Raises RecipeError where Google's client finds no credentials, in files, variables or of the machine."""
+    import google.auth
+
+    error = within(lambda: google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"]))
+    if error is not None:
+        raise RecipeError(
+            f"--runner {DATAFLOW}: no credentials of Google Cloud ({str(error).strip()}); "
+            "`gcloud auth application-default login` makes some, or set GOOGLE_APPLICATION_CREDENTIALS to a key's file"
+        )
 
 
 def has_client() -> bool:

@@ -8,21 +8,39 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
 
+from massivetext import storage
 from massivetext.dedup.phases import Step, exchange_of, open_steps, phases
 from massivetext.dedup.scope import Scope
+from massivetext.errors import OutputError, RecipeError
 from pipelines.tasks import Task
 from pipelines.transforms.run_steps import RunSteps
 
-__all__ = ["ATTEMPTS", "LOCAL", "Cost", "Engine", "Execution", "OnDone", "Spent", "said_by_engine"]
+__all__ = [
+    "ATTEMPTS",
+    "LOCAL",
+    "MOST_TASKS",
+    "Cost",
+    "Engine",
+    "Execution",
+    "OnDone",
+    "Spent",
+    "forget",
+    "raise_final",
+    "said_by_engine",
+    "shares",
+]
 
 ATTEMPTS = 3
 """How often a task, or a job, is tried before it is given up."""
+
+MOST_TASKS = 64
+"""Tasks that one pipeline is handed at most: a pipeline costs some .1 s, and holds its tasks in memory."""
 
 LOCAL = ("FnApiRunner", "DirectRunner", "local")
 """Names of the engine of this machine."""
@@ -89,6 +107,15 @@ class Engine(ABC):
         self.execution = execution
         self.spent = Spent()
 
+    @classmethod
+    def check(cls, execution: Execution) -> None:
+        """Refuse, before anything is written, what this engine cannot run.
+
+        Raises:
+            RecipeError: a package that is missing, an option that the engine does not have, a cluster out of reach.
+        """
+        return None
+
     def __enter__(self) -> Engine:
         return self
 
@@ -132,6 +159,31 @@ class Engine(ABC):
                 self.run(RunSteps(), todo, on_done=on_done)
             elif todo:
                 self.exchange(open_steps(senders), todo, on_done=on_done)
+
+
+def forget(task: Task) -> None:
+    """Remove the marker of an earlier recipe or input, so that one that exists after a job means that it was done."""
+    if storage.exists(task.marker):
+        storage.remove(task.marker)
+
+
+def raise_final(kind: str, message: str) -> None:
+    """Raise an error of a task, by the name of its class, that is not the task's fault and no other attempt would mend:
+    nothing can be written, or a model or a function cannot be loaded. Returns for any other error."""
+    if kind == "OutputError":
+        raise OutputError(message)
+    if kind in ("RecipeError", "DependencyError"):
+        raise RecipeError(message)
+
+
+def shares(tasks: Sequence[Task], width: int) -> Iterator[list[Task]]:
+    """Return all tasks in lists, of which each is handed to one process: large tasks and long lists first, single small
+    tasks last, so that `width` processes finish together (guided self-scheduling)."""
+    ordered = sorted(tasks, key=lambda task: (-task.weight, task.marker))
+    while ordered:
+        size = max(1, min(MOST_TASKS, len(ordered) // (4 * max(1, width))))
+        yield ordered[:size]
+        del ordered[:size]
 
 
 _NAMED = re.compile(r"[\w.]+(?:Error|Exception|Interrupt|Exit)\b")

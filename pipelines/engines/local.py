@@ -27,17 +27,23 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from massivetext import isolation
-from massivetext.errors import OutputError, RecipeError
 from massivetext.scratch import make_scratch, remove_scratch
 from massivetext.worker_processes import watch_parent
-from pipelines.engines.engine import ATTEMPTS, Cost, Engine, Execution, OnDone, Spent, said_by_engine
+from pipelines.engines.engine import (
+    ATTEMPTS,
+    MOST_TASKS,
+    Cost,
+    Engine,
+    Execution,
+    OnDone,
+    Spent,
+    raise_final,
+    said_by_engine,
+)
 from pipelines.tasks import Isolating, Task, TaskError, observe
 from pipelines.transforms.base import spent as spent_in_transforms
 
 __all__ = ["LocalEngine", "run_here"]
-
-MOST_TASKS = 64
-"""Tasks that one pipeline is handed at most: a pipeline costs some .1 s, and holds its tasks in memory."""
 
 
 class LocalEngine(Engine):
@@ -132,17 +138,14 @@ class _Run:
 
     def _retry(self, news: _News) -> None:
         task, message = news.task, news.message or ""
-        if news.kind == "OutputError":
-            # The task is not to blame, and may not be given up: nobody can write here.
-            raise OutputError(message)
-        if news.kind in ("RecipeError", "DependencyError"):
-            raise RecipeError(message)  # a model or a function that cannot be loaded: the same for every task
+        raise_final(news.kind, message)
         blame, marker = news.blame, task.marker
         if blame and isinstance(task, Isolating) and self.suspects.is_guilty(marker, blame, news.is_certain):
             self.queue.append((task.without(blame), 1))
         elif news.attempt < ATTEMPTS:
             self.queue.append((task, news.attempt + 1))
-        elif news.attempt == ATTEMPTS and isinstance(task, Isolating):
+        elif news.attempt == ATTEMPTS and isinstance(task, Isolating) and news.kind:
+            # An error of the part's own. A process that was ended says nothing about it: that is the machine's trouble.
             text = f"given up after {ATTEMPTS} attempts ({message}); the next run tries it again"
             given_up = task.given_up(text)
             self.queue.append((given_up, ATTEMPTS + 1 if given_up.is_given_up else 1))

@@ -51,6 +51,10 @@ class Extraction(Stage):
     block, default = ExtractionBlock, ExtractionBlock()
     needs_texts = "pages would have to be extracted again"
 
+    @property
+    def runs_user_code(self) -> bool:
+        return is_function(self.settings.engine)
+
     def load(self) -> None:
         if self.settings.engine in ENGINES:
             self._extract(b"<p>A page.</p>", None, None)

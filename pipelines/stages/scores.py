@@ -132,6 +132,10 @@ class Scores(NamedSignals):
             known.add(name)
         return faults
 
+    @property
+    def runs_user_code(self) -> bool:
+        return any(score.function is not None for score in self.settings.values())
+
     def load(self) -> None:
         for name, score in self.settings.items():
             self._model(name, score)

@@ -159,6 +159,11 @@ class Stage(ABC):
         self.settings = self.default if settings is None else settings
         self.context = context
 
+    @property
+    def runs_user_code(self) -> bool:
+        """Whether it calls functions of a user's own, which a document can hold up, blow up or kill."""
+        return False
+
     # What it does.
 
     def load(self) -> None:  # noqa: B027  most stages have nothing to load

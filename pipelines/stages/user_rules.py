@@ -45,6 +45,10 @@ class UserRules(NamedSignals):
     block, default = dict[SignalName, Rule], {}
     needs_texts = "no ledger holds what this function would measure"
 
+    @property
+    def runs_user_code(self) -> bool:
+        return bool(self.settings)
+
     def load(self) -> None:
         for rule in self.settings.values():
             load_function(rule.function)

@@ -13,7 +13,9 @@ from apache_beam.metrics import Metrics
 
 from massivetext import isolation
 from massivetext.batches import map_documents, place_of
+from massivetext.guarded import Guarded
 from pipelines.stages import Stage
+from pipelines.transforms.guard import Limits, apply_guarded, limits_of
 
 __all__ = ["BatchCoder", "Counters", "StageTransform", "spent"]
 
@@ -81,12 +83,17 @@ Function = Callable[[pa.RecordBatch, Sequence[Stage]], pa.RecordBatch]
 class _Apply(beam.DoFn):  # type: ignore[misc]
     """Applies a function to the batches of the subsets that have stages for it; others pass as they are."""
 
-    def __init__(self, name: str, step: str, function: Function, stages: Mapping[str, Sequence[Stage]]) -> None:
-        self.name, self.step, self.function, self.stages = name, step, function, stages
+    def __init__(
+        self, name: str, step: str, function: Function, stages: Mapping[str, Sequence[Stage]], limits: Limits
+    ) -> None:
+        self.name, self.step, self.function, self.stages, self.limits = name, step, function, stages, limits
 
     def setup(self) -> None:
-        self.counters = Counters(self.name)
+        self.counters, self.guarded = Counters(self.name), Guarded()
         self.loaded: set[str] = set()
+
+    def teardown(self) -> None:
+        self.guarded.close()
 
     def process(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         stages = self._stages(batch)
@@ -94,7 +101,10 @@ class _Apply(beam.DoFn):  # type: ignore[misc]
             yield batch
             return
         started = time.process_time()
-        result = map_documents(lambda rows: self.function(rows, stages), batch, step=self.step)
+        if any(stage.runs_user_code for stage in stages) and not isolation.is_watched():
+            result = apply_guarded(self.guarded, self.function, stages, batch, self.step, self.limits)
+        else:
+            result = map_documents(lambda rows: self.function(rows, stages), batch, step=self.step)
         isolation.end()
         self.counters.time(started)
         self.counters.add(documents_in=batch.num_rows, documents_out=result.num_rows, bytes=batch.nbytes)
@@ -126,6 +136,7 @@ class StageTransform(beam.PTransform):  # type: ignore[misc]
 
     stage_names: ClassVar[tuple[str, ...]] = ()
     step: ClassVar[str] = "measuring"
+    limits: Limits = (isolation.SECONDS, isolation.MEMORY)
 
     def __init__(self, stages: Mapping[str, Sequence[Stage]] | None = None) -> None:
         super().__init__()
@@ -142,6 +153,7 @@ class StageTransform(beam.PTransform):  # type: ignore[misc]
         """
         transform = cls.__new__(cls)
         StageTransform.__init__(transform, _by_subset(recipe, cls.stage_names, folder, subsets))
+        transform.limits = limits_of(recipe)
         return transform
 
     @staticmethod
@@ -152,7 +164,7 @@ class StageTransform(beam.PTransform):  # type: ignore[misc]
         return batch
 
     def expand(self, batches: beam.PCollection[pa.RecordBatch]) -> beam.PCollection[pa.RecordBatch]:
-        apply = _Apply(type(self).__name__, self.step, type(self).function, self.stages)
+        apply = _Apply(type(self).__name__, self.step, type(self).function, self.stages, self.limits)
         return batches | "Apply" >> beam.ParDo(apply).with_output_types(pa.RecordBatch)
 
 

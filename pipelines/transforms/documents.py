@@ -24,6 +24,7 @@ from pipelines.stages.language import Language, LanguageBlock
 from pipelines.stages.safe_search import SafeSearch, SafeSearchBlock
 from pipelines.stages.stage import columns_of
 from pipelines.transforms.base import StageTransform
+from pipelines.transforms.guard import limits_of
 
 __all__ = [
     "CountTokens",
@@ -69,6 +70,7 @@ class Extract(StageTransform):
     def of(cls, recipe: Any, folder: str = "", subsets: Sequence[str] | None = None) -> Extract:
         # Pages can come to a subset that does not name the stage: a source of its own format has them.
         transform = cls()
+        transform.limits = limits_of(recipe)
         names = recipe.filled if subsets is None else subsets
         transform.stages = {name: [recipe.stage(name, "extraction", folder)] for name in names}
         return transform

@@ -15,12 +15,14 @@ from massivetext import isolation, readers
 from massivetext.batches import Place, empty_batch, from_records
 from massivetext.documents import Record, document_id
 from massivetext.errors import DependencyError, OutputError, RecipeError, SourceError
+from massivetext.guarded import Guarded
 from massivetext.removed import held_removed
 from pipelines.input_splits import File, Part, ranges_of, split_files
 from pipelines.member_index import may_split, split_here
 from pipelines.run_folder.part_files import look_at_files, write_files
 from pipelines.tasks import PartTask, task_begins
 from pipelines.transforms.base import Counters
+from pipelines.transforms.guard import read_guarded
 
 __all__ = ["BATCH_BYTES", "BATCH_RECORDS", "ReadDocuments", "read_documents"]
 
@@ -77,14 +79,18 @@ def _split_tasks(part: Part) -> list[PartTask]:
 
 class _ReadPart(beam.DoFn):  # type: ignore[misc]
     def setup(self) -> None:
-        self.counters = Counters("ReadDocuments")
+        self.counters, self.guarded = Counters("ReadDocuments"), Guarded()
+
+    def teardown(self) -> None:
+        self.guarded.close()
 
     def process(self, task: PartTask) -> Iterator[pa.RecordBatch]:
         task_begins(task.marker)
         looks = look_at_files(task.part) if task.root else {}
         # What comes after is done within each `yield`, and so within these limits.
         with isolation.limited(task.seconds, task.memory, task.blamed):
-            batches = read_documents(task)
+            is_guarded = bool(task.root) and not isolation.is_watched()
+            batches = read_guarded(self.guarded, _read_limited, task) if is_guarded else read_documents(task)
             while True:
                 started = time.process_time()
                 batch = next(batches, None)
@@ -96,6 +102,12 @@ class _ReadPart(beam.DoFn):  # type: ignore[misc]
                 yield batch
         if task.root:
             write_files(task.root, task.part, {} if task.message else looks)
+
+
+def _read_limited(task: PartTask) -> Iterator[pa.RecordBatch]:
+    """`read_documents` within the task's limits, in a process that is watched."""
+    with isolation.limited(task.seconds, task.memory, task.blamed):
+        yield from read_documents(task)
 
 
 def read_documents(task: PartTask) -> Iterator[pa.RecordBatch]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from pipelines.engines.beam_runner import BeamEngine
 from pipelines.engines.task_files import TASKS, read_tasks, write_tasks
 from pipelines.input_splits import find_parts
 from pipelines.main import Outcome, part_tasks, run, run_stages
-from pipelines.recipe import Recipe, read
+from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import TaskError
 from pipelines.transforms.final_ledger import LedgerTask
@@ -25,37 +24,6 @@ class Silent:
 
     def stage(self, name, tasks):
         return lambda task: None
-
-
-@pytest.fixture
-def recipe(tmp_path: Path) -> Recipe:
-    """Two subsets that are deduplicated across each other, and a test set."""
-    item = "seven grey herons wait under the old bridge in silence for a ferryman who never comes again today"
-    (tmp_path / "items.txt").write_text(item + "\n", "utf-8")
-    for n in range(3):
-        texts = [
-            f"the tale of {i} and of what became of all the people of {i} in it " * 2 + f"{n // 2}" for i in range(9)
-        ]
-        texts.append(f"{item} {n}")
-        for name in ("c4", "news"):
-            rows = texts if name == "c4" else [*texts[:4], *(f"{name} {text} {n}" for text in texts[4:])]
-            path = tmp_path / f"{name}-{n}.jsonl"
-            path.write_text("".join(json.dumps({"text": text}) + "\n" for text in rows), "utf-8")
-    (tmp_path / "recipe.yaml").write_text(
-        "subsets:\n"
-        "  c4:\n"
-        "    sources: [{format: jsonl, path: 'c4-*.jsonl', pack: false}]\n"
-        "    stages: [quality, deduplication, contamination]\n"
-        "  news:\n"
-        "    sources: [{format: jsonl, path: 'news-*.jsonl', pack: false}]\n"
-        "    stages: [quality, deduplication, contamination]\n"
-        "quality: {word_count: {min: 5}, stop_word_count: {min: 0}, mean_word_length: {min: 1}}\n"
-        "deduplication: {across: [c4, news]}\n"
-        "testsets: [{name: own, path: items.txt, unit: line}]\n"
-        "mixture: {weights: {c4: 0.5, news: 0.5}}\n",
-        "utf-8",
-    )
-    return read(str(tmp_path / "recipe.yaml"))
 
 
 class Counting(BeamEngine):

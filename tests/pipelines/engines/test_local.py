@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from massivetext import storage
+from massivetext.isolation import Blame
 from pipelines.engines.engine import ATTEMPTS, Execution
 from pipelines.engines.local import LocalEngine
 from pipelines.tasks import Marker, TaskError
@@ -37,6 +38,19 @@ class Count:
         if self.name.startswith("dies") or (self.name.startswith("killed") and attempt == 1):
             os._exit(9)
         Marker("f", counts={"attempt": attempt}).write(self.marker)
+
+
+@dataclass(frozen=True)
+class CountOfPart(Count):
+    """The same, of a part that can be given up."""
+
+    is_given_up: bool = False
+
+    def without(self, blame: Blame) -> CountOfPart:
+        raise AssertionError(f"nothing was begun that could be to blame: {blame}")
+
+    def given_up(self, message: str) -> CountOfPart:
+        return replace(self, name=f"given-up-{self.name}", is_given_up=True)
 
 
 def attempts(folder: Path) -> dict[str, int]:
@@ -69,6 +83,15 @@ def test_a_task_that_fails_takes_no_other_with_it(tmp_path: Path) -> None:
     assert any("exit code 9" in line for line in lines)
     assert (ATTEMPTS, ATTEMPTS, 2, 2) == (tried["raises"], tried["dies"], tried["once"], tried["killed"])
     assert all(storage.exists(f"{tmp_path}/{name}.json") for name in names if name not in ("raises", "dies"))
+
+
+def test_a_part_is_given_up_for_its_own_error_and_not_for_the_end_of_its_process(tmp_path: Path) -> None:
+    with pytest.raises(TaskError) as raised, LocalEngine(Execution()) as engine:
+        engine.run(RunSteps(), [CountOfPart(str(tmp_path), name) for name in ("raises", "dies")])
+
+    assert {"raises": 3, "dies": 3, "given-up-raises": 1} == attempts(tmp_path)
+    assert "dies.json: the worker process died (exit code 9)" in str(raised.value)
+    assert "raises" not in str(raised.value)
 
 
 def test_a_pipeline_that_fails_names_the_error(tmp_path: Path) -> None:
