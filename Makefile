@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 FUZZ_SECONDS ?= 10
-.PHONY: help setup run test test-dataflow test-faults test-long fuzz test-loaders lint bench docs requirements clean
+.PHONY: help setup run test test-dataflow test-engines test-faults test-long fuzz test-loaders lint bench docs requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,17 @@ test-dataflow: setup ## Dataflow as far as it goes without the cloud, and gs://,
 	.venv-dataflow/bin/python -m pip install --quiet --editable '.[dataflow,test]'
 	GOBIN=$(CURDIR)/.venv-dataflow/bin go install github.com/fsouza/fake-gcs-server@v1.56.1
 	.venv-dataflow/bin/python -m pytest -m "heavy or not heavy" tests/dataflow tests/pipelines/test_gcs.py
+
+.venv-engines/.installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv-engines
+	.venv-engines/bin/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+# Prism comes from the Go module proxy, in the version of the Beam that is installed; without Go its tests are skipped.
+test-engines: .venv-engines/.installed ## Prism (needs Go) and Beam's job service, on this machine, in an environment of its own
+	if command -v go; then GOBIN=$(CURDIR)/.venv-engines/bin go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$$(.venv-engines/bin/python \
+		-c "from apache_beam.version import __version__ as version; print(version)" 2>&1 | tail -1); fi
+	timeout 1800 .venv-engines/bin/python -m pytest -m "heavy or not heavy" tests/pipelines/engines/test_portable.py
 
 test-faults: setup ## the long tests of faults: kills, full disks, huge documents
 	$(BIN)/python -m pytest -m heavy tests/faults
@@ -74,5 +85,5 @@ requirements: setup ## requirements-workers.txt: what an engine's workers instal
 	$(BIN)/python -c "import shutil; from pipelines.engines.worker_package import requirements; shutil.copy(requirements(), 'requirements-workers.txt')"
 
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) .venv-loaders build dist *.egg-info
+	rm -rf $(VENV) .venv-engines .venv-loaders build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,7 +3,8 @@
     python benchmarks/bench_engine.py                                64 MB, a couple of minutes
     python benchmarks/bench_engine.py --bytes 2e9 --folder big       what docs/engines.md quotes
     python benchmarks/bench_engine.py --bytes 20e9 --folder big --runs two
-    python benchmarks/bench_engine.py --runs one,two,s3
+    python benchmarks/bench_engine.py --runs one,two,s3,prism,service      with prism beside python or on PATH
+    python benchmarks/bench_engine.py --bytes 5e8 --folder big --runs one,ray1,ray2      needs the extra ray
 
 Input is made from real text by seeded edits, half of it WARC, half JSON lines (corpus_engine.py), and goes through all
 stages of `massiveweb` and `c4` of the recipe `gopher`, a test set included. --bytes: of pages and texts, uncompressed.
@@ -15,7 +16,9 @@ ended, so it can be stopped at any time. Outputs of a run are removed once their
 MB/s are of content by the clock; where a machine is busy, see `CPU s` and `MB/s a CPU s`. `outside tasks` is the share
 of a run's CPU time that is not spent inside a task: Beam, imports, the client's own work. `Beam` is the part of it that
 worker processes spend after they have started. S3 is moto's server, a process of its own on this machine: its time and
-memory are not counted, but its work takes from the same cores.
+memory are not counted, but its work takes from the same cores. ray1 and ray2 are Ray clusters of one and two nodes of
+one processor each on this machine, prism is Beam's PrismRunner and service its local job service, both with workers in
+the client. The figures count the processes of nodes and service too, and `nodes` has the CPU seconds of each one's.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -34,7 +38,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import corpus_engine
 
@@ -42,7 +46,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("MASSIVETEXT_DATA", REPOSITORY / ".." / "shared" / "data")).resolve()
 PROGRAM = [sys.executable, "-c", "from massivetext.cli import main; main()"]
 OUTPUTS = ("curated", "rejected", "ledger", "mixture")
-RUNS = ("one", "two", "pair", "s3")
+RUNS = ("one", "two", "pair", "s3", "prism", "service", "ray1", "ray2")
 
 RECIPE = """\
 extends: gopher
@@ -86,6 +90,65 @@ def store(folder: Path) -> Iterator[None]:
         server.kill()
 
 
+class Engine(NamedTuple):
+    """Where a run executes: its options, and the processes that the workers of each node descend from."""
+
+    options: tuple[str, ...] = ()
+    nodes: tuple[int, ...] = ()
+
+
+@contextlib.contextmanager
+def engine(name: str) -> Iterator[Engine]:
+    """An engine of this machine, for as long as the context lasts."""
+    if name.startswith("ray"):
+        with ray_nodes(int(name[3:])) as nodes:
+            yield nodes
+    elif name == "prism":
+        path = Path(sys.executable).with_name("prism")
+        location = path if path.exists() else shutil.which("prism")
+        yield Engine(("--runner", "PrismRunner", "--", f"--prism_location={location}"))
+    elif name == "service":
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        module = "apache_beam.runners.portability.local_job_service_main"
+        command = [sys.executable, "-m", module, f"--port={port}"]
+        server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            while not _answers(port):
+                time.sleep(0.1)
+            beam_options = (f"--job_endpoint=localhost:{port}", "--environment_type=LOOPBACK")
+            yield Engine(("--runner", "PortableRunner", "--", *beam_options), (server.pid,))
+        finally:
+            server.kill()
+    else:
+        yield Engine()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextlib.contextmanager
+def ray_nodes(n: int) -> Iterator[Engine]:
+    """A Ray cluster of some nodes of one processor each."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "object_store_memory": 80 << 20}
+    cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    try:
+        for _ in range(n - 1):
+            cluster.add_node(**node)
+        cluster.wait_for_nodes()
+        nodes = [cluster.head_node, *cluster.worker_nodes]
+        raylets = tuple(node.all_processes["raylet"][0].process.pid for node in nodes)
+        yield Engine(("--runner", "ray", "--", f"--address={cluster.address}"), raylets)
+    finally:
+        cluster.shutdown()
+
+
 def fetch(folder: Path) -> None:
     """Copy what a run has left in the store below a local folder."""
     from massivetext import storage
@@ -97,12 +160,13 @@ def fetch(folder: Path) -> None:
 
 
 class Processes(threading.Thread):
-    """Looks at a process, at those that have some words in their command, and at the descendants of all. Keeps the
-    largest resident set that each has had, and the CPU time of each."""
+    """Looks at some processes and at their descendants. Keeps the largest resident set that each has had, its CPU time,
+    and which of the first ones it descends from."""
 
-    def __init__(self, client: int, words: bytes) -> None:
+    def __init__(self, roots: list[int]) -> None:
         super().__init__(daemon=True)
-        self.client, self.words, self.is_over = client, words, False
+        self.roots, self.is_over = set(roots), False
+        self.root_of: dict[int, int] = {}
         self.peaks: dict[int, int] = {}
         self.seconds: dict[int, float] = {}
 
@@ -114,17 +178,14 @@ class Processes(threading.Thread):
                     parents[int(entry)] = int(fields[1])
                     if int(entry) in self.peaks:
                         self.seconds[int(entry)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-            roots = {process for process in parents if self._is_root(process)}
             for process in parents:
                 above = process
-                while above in parents and above not in roots:
+                while above in parents and above not in self.roots:
                     above = parents[above]
                 if above in parents:
+                    self.root_of[process] = above
                     self.peaks[process] = max(self.peaks.get(process, 0), _peak(process))
             time.sleep(0.25)
-
-    def _is_root(self, process: int) -> bool:
-        return process == self.client
 
 
 def _read(path: str) -> str:
@@ -157,7 +218,15 @@ def digest(folder: Path) -> str:
 class Run:
     """`massivetext run` over all files or half of them, while it lasts and after."""
 
-    def __init__(self, folder: Path, name: str, half: str, workers: int, memory: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        half: str,
+        workers: int,
+        memory: int,
+        place: Engine = Engine(),  # noqa: B008
+    ) -> None:
         self.output = folder / f"output-{name}"
         shutil.rmtree(self.output, ignore_errors=True)  # of one that was stopped: its time is not known
         recipe = folder / f"{name}.yaml"
@@ -166,9 +235,11 @@ class Run:
         recipe.write_text(RECIPE.format(input=f"{base}/input", half=half, data=DATA), encoding="utf-8")
         output = f"{base}/{self.output.name}"
         options = ["--output", output, "--workers", str(workers), "--memory", str(memory), "--quiet"]
+        options += place.options
+        self.nodes = place.nodes
         self.started = time.monotonic()
         self.process = subprocess.Popen([*PROGRAM, "run", str(recipe), *options])
-        self.seen = Processes(self.process.pid, str(self.output).encode())
+        self.seen = Processes([self.process.pid, *self.nodes])
         self.seen.start()
 
     def figures(self) -> dict[str, Any]:
@@ -184,9 +255,12 @@ class Run:
         course = json.loads((self.output / "work" / "runs.json").read_text())[-1]
         spent = course["cpu_seconds"]
         peaks = self.seen.peaks
+        seen = self.seen.seconds.items()
+        nodes = [sum(cpu for one, cpu in seen if self.seen.root_of[one] == raylet) for raylet in self.nodes]
         found = {
             "seconds": seconds,
-            "cpu": usage.ru_utime + usage.ru_stime,
+            "cpu": usage.ru_utime + usage.ru_stime + sum(nodes),
+            "nodes": nodes,
             "cpu_in_tasks": spent["tasks"],
             "cpu_of_beam": spent["worker_processes"] - spent["starts"] - spent["tasks"],
             "stages": {stage["stage"]: stage["seconds"] for stage in course["stages"]},
@@ -207,8 +281,8 @@ def take(folder: Path, name: str, memory: int, sizes: dict[str, int]) -> list[di
             both = [Run(folder, f"pair-{half}", half, 1, memory // 2) for half in "ab"]
             found = [{**run.figures(), "bytes": sizes[half]} for run, half in zip(both, "ab")]
         else:
-            with store(folder) if name == "s3" else contextlib.nullcontext():
-                run = Run(folder, name, "*", 1 if name == "one" else 2, memory)
+            with store(folder) if name == "s3" else contextlib.nullcontext(), engine(name) as place:
+                run = Run(folder, name, "*", 2 if name in ("two", "s3") else 1, memory, place)
                 found = [{**run.figures(), "bytes": sum(sizes.values())}]
         note.write_text(json.dumps(found, indent=1))
     return json.loads(note.read_text())
@@ -235,7 +309,7 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
     """Markdown: a row a run."""
     stages = list(next(iter(rows.values()))["stages"])
     head = ["run", "wall s", "CPU s", "MB/s", "MB/s a CPU s", "peak client", "largest workers, MB", "outside tasks"]
-    head += ["Beam", *(f"{stage} s" for stage in stages), "digest"]
+    head += ["Beam", "nodes, CPU s", *(f"{stage} s" for stage in stages), "digest"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for name, found in rows.items():
         size, cpu = found["bytes"] / 1e6, found["cpu"]
@@ -250,6 +324,7 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
             ", ".join(f"{peak / 1e6:,.0f}" for peak in found["peaks_of_workers"][:2]),
             f"{(cpu - found['cpu_in_tasks']) / cpu:.1%}" if is_known else "",
             f"{found['cpu_of_beam'] / cpu:.1%}" if is_known else "",
+            ", ".join(f"{cpu:.1f}" for cpu in found.get("nodes", ())),
             *(f"{found['stages'][stage]:.1f}" for stage in stages),
             found["digest"][:12],
         ]
@@ -260,7 +335,7 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bytes", type=float, default=64e6, help="of content; default 64e6")
-    parser.add_argument("--runs", default="one,two,pair", help="of one, two, pair, s3; default one,two,pair")
+    parser.add_argument("--runs", default="one,two,pair", help=f"of {', '.join(RUNS)}; default one,two,pair")
     parser.add_argument("--memory", type=int, default=2048, help="MB, as of `massivetext run`; default 2048")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="keep inputs and figures here; default a temporary folder")
@@ -292,6 +367,9 @@ def main() -> None:
         print(f"digests of {', '.join(whole)}: {'equal' if is_equal else 'DIFFERENT'}")
         if not is_equal:
             sys.exit(1)
+    if "ray1" in found and "ray2" in found:
+        ratio = found["ray1"][0]["seconds"] / found["ray2"][0]["seconds"]
+        print(f"two nodes of Ray are {ratio:.2f} times as fast as one")
     if "two" in found and "pair" in found:
         two = found["two"][0]
         apart = sum(figures["bytes"] / figures["seconds"] for figures in found["pair"])

@@ -31,7 +31,7 @@ from apache_beam.version import __version__ as version
 
 from massivetext.errors import RecipeError
 
-__all__ = ["check_beam_runner", "check_endpoint", "parse_options", "within"]
+__all__ = ["check_beam_runner", "check_grpc_server", "parse_options", "within"]
 
 SECONDS = 3.0
 """Seconds that a server has to answer."""
@@ -39,6 +39,9 @@ SECONDS = 3.0
 _MISSPELLED = 0.85
 """Likeness to an option of Beam's from which on an unknown one is taken for a misspelling. A runner may have options
 of its own."""
+
+_NO_ADDRESS = re.compile(r"\[\w+\]|local(\[.*\])?|(yarn|k8s|mesos)\b.*")
+"""Masters of Flink and Spark that Beam's job server starts or finds itself."""
 
 
 def parse_options(runner: str, given: Sequence[str]) -> dict[str, Any]:
@@ -84,7 +87,7 @@ def check_beam_runner(runner: str, given: Sequence[str]) -> None:
     if endpoint == "embed":
         return
     if endpoint:
-        _check_job_server(runner, "job_endpoint", endpoint)
+        check_grpc_server(runner, "job_endpoint", endpoint)
     elif runner == "PortableRunner":
         raise RecipeError(
             f"--runner {runner}: --job_endpoint=HOST:PORT is missing, where a job server listens; give it after --"
@@ -114,10 +117,10 @@ def _check_environment(runner: str, given: Sequence[str], options: dict[str, Any
         except (ValueError, KeyError, TypeError) as error:
             expected = 'expected HOST:PORT of a pool of workers, or {"url": "HOST:PORT"}'
             raise RecipeError(f"--runner {runner}: --environment_config={address}: {expected}") from error
-    _check_job_server(runner, "environment_config", address)
+    check_grpc_server(runner, "environment_config", address)
 
 
-def check_endpoint(runner: str, option: str, address: str) -> None:
+def _check_endpoint(runner: str, option: str, address: str) -> None:
     """Raises RecipeError unless a server accepts connections at `HOST:PORT`, `http://HOST:PORT` or `spark://HOST:PORT`."""
     host, port = _split(runner, option, address)
     error = within(lambda: socket.create_connection((host, port), SECONDS).close())
@@ -125,9 +128,9 @@ def check_endpoint(runner: str, option: str, address: str) -> None:
         raise _nobody(runner, option, address, error)
 
 
-def _check_job_server(runner: str, option: str, address: str) -> None:
+def check_grpc_server(runner: str, option: str, address: str) -> None:
     """Raises RecipeError unless a gRPC server answers: a connection alone may be to another kind of server."""
-    check_endpoint(runner, option, address)
+    _check_endpoint(runner, option, address)
     host, port = _split(runner, option, address)
     name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     with grpc.insecure_channel(name) as channel:
@@ -136,7 +139,7 @@ def _check_job_server(runner: str, option: str, address: str) -> None:
         except grpc.FutureTimeoutError as error:
             raise RecipeError(
                 f"--runner {runner}: --{option}={address}: what listens there does not answer as a gRPC server within "
-                f"{SECONDS:.0f} s; give the address of Beam's own service"
+                f"{SECONDS:.0f} s; give the address of the service itself"
             ) from error
 
 
@@ -154,9 +157,7 @@ def _check_prism(runner: str, options: dict[str, Any]) -> None:
     if location and not urlsplit(location).scheme:
         raise RecipeError(f"--runner {runner}: --prism_location={location}: no such file{how}")
     try:
-        url = PrismJobServer(
-            PipelineOptions([f"--prism_location={location}"] if location else [])
-        )._resolve_source_path()
+        url = PrismJobServer(PipelineOptions([f"--prism_location={location}"] if location else [])).path_to_binary()
     except Exception as error:
         raise RecipeError(f"--runner {runner}: --prism_location={location}: {error}{how}") from error
     _check_fetched(runner, url, PrismJobServer.BIN_CACHE, how)
@@ -172,8 +173,8 @@ def _check_cluster(runner: str, given: Sequence[str], options: dict[str, Any]) -
         master, address = "spark_rest_url", options["spark_rest_url"]
         if not address:
             raise RecipeError(f"--runner {runner}: --spark_rest_url=http://HOST:PORT is missing, for an uber jar")
-    if not re.match(r"\[|local|yarn|k8s|mesos", address):
-        check_endpoint(runner, master, address)
+    if not _NO_ADDRESS.fullmatch(address):
+        _check_endpoint(runner, master, address)
     java = options["job_server_java_launcher"]
     if not is_uber_jar and shutil.which(java) is None:
         raise RecipeError(

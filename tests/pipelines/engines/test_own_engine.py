@@ -61,3 +61,14 @@ def test_what_an_engine_refuses_is_refused_before_anything_is_written(tmp_path: 
         run(recipe, str(tmp_path / "out"), Execution("pool", beam_options=("--size=2",)), Silent())
 
     assert not (tmp_path / "out").exists()
+
+
+def test_an_engine_that_cannot_be_imported_is_refused(
+    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = EntryPoint("pool", "no_such_module:Engine", "massivetext.engines")
+    monkeypatch.setattr(engines, "entry_points", lambda group: [point])
+    with pytest.raises(RecipeError, match="--runner pool: no_such_module:Engine cannot be loaded"):
+        run(recipe, str(tmp_path / "out"), Execution("pool"), Silent())
+
+    assert not (tmp_path / "out").exists()
