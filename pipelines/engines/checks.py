@@ -217,10 +217,11 @@ def _nobody(runner: str, option: str, address: str, error: Exception) -> RecipeE
     )
 
 
-def within(ask: Callable[[], object]) -> Exception | None:
-    """Return the error of a question, or one for a question without an answer in time: looking up a name has no limit
-    of its own."""
-    errors: list[Exception] = [TimeoutError(f"no answer within {SECONDS:.0f} s")]
+def within(ask: Callable[[], object], seconds: float | None = None) -> Exception | None:
+    """Return the error of a question, or one for a question without an answer in time (SECONDS by default): looking up
+    a name has no limit of its own."""
+    seconds = SECONDS if seconds is None else seconds
+    errors: list[Exception] = [TimeoutError(f"no answer within {seconds:.0f} s")]
 
     def run() -> None:
         try:
@@ -231,5 +232,5 @@ def within(ask: Callable[[], object]) -> Exception | None:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(SECONDS)
+    thread.join(seconds)
     return errors[0] if errors else None

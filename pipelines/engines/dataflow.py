@@ -22,6 +22,9 @@ __all__ = ["DATAFLOW", "check_dataflow", "dataflow_options", "unreachable"]
 
 DATAFLOW = "DataflowRunner"
 
+_SECONDS = 5.0
+"""Seconds that Google Cloud has to answer before a run begins; Beam's client by itself asks for two minutes."""
+
 
 def dataflow_options(given: Sequence[str]) -> list[str]:
     """Return the options that a job on Dataflow gets beside those given.
@@ -51,19 +54,23 @@ def check_dataflow(recipe: Recipe, output: str, given: Sequence[str]) -> None:
                 f"--{option}: the main job is four jobs, each planned from what the one before has written; "
                 "the Flex Template of docs/dataflow.md launches them"
             )
-    parse_options(DATAFLOW, given)
+    options = parse_options(DATAFLOW, given)
     if not has_client():
         raise RecipeError(f"--runner {DATAFLOW}: needs Beam's client; pip install 'massivetext[dataflow]'")
     fault = unreachable(recipe, output, has_image=_names("sdk_container_image", given))
     if fault:
         raise RecipeError(fault)
-    options = PipelineOptions([f"--runner={DATAFLOW}", *given])
-    faults = PipelineOptionsValidator(options, create_runner(DATAFLOW)).validate()
+    missing = [name for name in ("project", "temp_location") if not options[name]]
+    faults = [f"Missing required option: {name}" for name in missing]
+    if not faults and not options["no_auth"]:
+        _check_credentials()
+    if not faults:
+        validator = PipelineOptionsValidator(PipelineOptions([f"--runner={DATAFLOW}", *given]), create_runner(DATAFLOW))
+        error = within(lambda: faults.extend(validator.validate()), _SECONDS)  # it asks for the bucket
+        faults += [f"Google Cloud Storage, {options['temp_location']}: {error}"] * (error is not None)
     if faults:
         lines = "\n".join(f"  {fault}" for fault in faults)
         raise RecipeError(f"--runner {DATAFLOW}: options after -- are missing or wrong\n{lines}")
-    if not _names("no_auth", given):
-        _check_credentials()
 
 
 def _check_credentials() -> None:

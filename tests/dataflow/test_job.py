@@ -23,9 +23,11 @@ PROGRAM = """
 import pathlib, sys
 
 import google.auth
+from apache_beam.io.gcp.gcsio import GcsIO
 from apache_beam.runners.dataflow.internal import apiclient
 from google.auth.credentials import AnonymousCredentials
 
+from massivetext import storage
 from pipelines.curate import Curate
 from pipelines.decontaminate import Decontaminate
 from pipelines.engines.beam_runner import deduplication_graph, graph_of, options_of
@@ -42,6 +44,8 @@ def stage_file(self, to_folder, name, stream, *_, **__):
 
 google.auth.default = lambda *_, **__: (AnonymousCredentials(), "some-project")
 apiclient.DataflowApplicationClient.stage_file = stage_file
+GcsIO.is_soft_delete_enabled = lambda *_: False
+storage.exists = lambda path: False
 
 recipe, folder = read(str(here / "recipe.yaml")), Folder("gs://jobs/out")
 files = [folder.path(f"work/tasks-{n:05d}") for n in range(int(sys.argv[2]))]
