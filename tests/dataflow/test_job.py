@@ -45,9 +45,9 @@ def stage_file(self, to_folder, name, stream, *_, **__):
 google.auth.default = lambda *_, **__: (AnonymousCredentials(), "some-project")
 apiclient.DataflowApplicationClient.stage_file = stage_file
 GcsIO.is_soft_delete_enabled = lambda *_: False
-storage.exists = lambda path: False
 
 recipe, folder = read(str(here / "recipe.yaml")), Folder("gs://jobs/out")
+storage.exists = lambda path: False
 files = [folder.path(f"work/tasks-{n:05d}") for n in range(int(sys.argv[2]))]
 
 def options(name):
@@ -86,7 +86,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("store")
     (folder / "recipe.yaml").write_text(RECIPE, "utf-8")
     command = [sys.executable, "-c", PROGRAM, str(folder), str(FILES), str(MEMORY)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900, check=False)
     assert 0 == done.returncode, done.stderr
     return folder / "jobs"
 
