@@ -12,14 +12,13 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
 from massivetext import isolation
+from massivetext.worker_processes import watch_parent
 
 __all__ = ["ChildDiedError", "Guarded", "serve"]
 
@@ -86,7 +85,8 @@ class Guarded:
         self._connection, theirs = Pipe()
         self._note = isolation.Note()
         numbers = theirs.fileno(), self._note.fileno()
-        program = f"import sys; sys.path[:] = {sys.path!r}; from massivetext.guarded import serve; serve{numbers!r}"
+        arguments = (*numbers, os.getpid())
+        program = f"import sys; sys.path[:] = {sys.path!r}; from massivetext.guarded import serve; serve{arguments!r}"
         self._process = subprocess.Popen([sys.executable, "-c", program], pass_fds=numbers)
         theirs.close()
         self._watch = isolation.Watch(self._process.pid, self._note)
@@ -109,9 +109,9 @@ class Guarded:
         )
 
 
-def serve(connection_number: int, note_number: int) -> None:
-    """The child: calls functions for its parent until that is gone."""
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+def serve(connection_number: int, note_number: int, parent: int) -> None:
+    """The child: calls functions for its parent, a process of this number, until that is gone."""
+    watch_parent(parent)
     connection = Connection(connection_number)
     isolation.attach(isolation.Note(os.fdopen(note_number, "r+b")))
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
@@ -139,10 +139,3 @@ def _packed(error: Exception) -> bytes:
     except Exception:
         data = pickle.dumps((_ERROR, RuntimeError(f"{type(error).__name__}: {error}")))
     return data
-
-
-def _end_with(parent: int) -> None:
-    """End this process when its parent is gone, also in the middle of a step."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
