@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from massivetext.cli._output import echo
+
 __all__ = ["warm_up"]
 
 
@@ -31,7 +33,7 @@ def warm_up(names: tuple[str, ...], processes: int | None) -> None:
 
     def report(name: str, seconds: float) -> None:
         done.append(name)
-        click.echo(f"compiled {name} ({len(done)} of {total}, {seconds:.0f} s)")
+        echo(f"compiled {name} ({len(done)} of {total}, {seconds:.0f} s)")
 
     spent = compiling.warm_up(names or None, processes=processes, report=report)
-    click.echo(f"all kernels are compiled: {spent:.0f} CPU s")
+    echo(f"all kernels are compiled: {spent:.0f} CPU s")
