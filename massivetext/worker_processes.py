@@ -1,20 +1,67 @@
-"""Worker processes that end as soon as their parent does, however that ends.
+"""Worker processes: forked from one that has imported everything, and ending as soon as their parent does.
 
-The parent holds the other end of a pipe, which the kernel closes when it ends. Python's own pools do not look at it:
-each of their workers holds both ends of the queue that it waits for, and stays for good when its parent is killed.
+To import Beam, Arrow and numba takes a process two seconds. So one process, the fork server, imports them while this
+one is still reading the recipe, and each worker is a copy of it. It starts no threads and opens no files, so that its
+copies begin as clean as new processes.
+
+The parent holds the other end of a pipe, which the kernel closes when it ends, in whatever way. Python's own pools do
+not look at it: each of their workers holds both ends of the queue that it waits for, and stays for good when its parent
+is killed.
 """
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import shutil
+import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.util import Finalize
+from typing import NamedTuple
 
-__all__ = ["end_with_parent", "spawn_pool", "watch_parent"]
+from massivetext.scratch import make_scratch, remove_scratch
+
+__all__ = ["Server", "end_with_parent", "fork_server", "spawn_pool", "watch_parent"]
+
+_LONGEST_FOLDER = 70
+"""Characters of a folder in which a socket can lie: its whole path may have 107."""
+
+
+class Server(NamedTuple):
+    """context: starts processes. folder: of the server's socket, to be removed with the last of its processes."""
+
+    context: ForkServerContext | SpawnContext
+    folder: str
+
+
+@functools.cache
+def fork_server(preloaded: str) -> Server:
+    """Return what starts processes by forking them from a server that has imported the module `preloaded`.
+
+    The server starts with the first call, and ends with this process. Where processes cannot be forked safely (macOS,
+    Windows), or there is no short path for the server's socket, each process begins anew instead.
+    """
+    folder = make_scratch("server")
+    # After Python's own folder in it, which goes at a priority of -100.
+    Finalize(None, remove_scratch, (folder,), exitpriority=-200)
+    if not sys.platform.startswith("linux") or len(folder) > _LONGEST_FOLDER:
+        return Server(multiprocessing.get_context("spawn"), folder)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([preloaded])
+    # The server's socket lies in a folder that the next run sweeps, if this process is killed.
+    before, tempfile.tempdir = tempfile.tempdir, folder
+    try:
+        forkserver.ensure_running()
+    finally:
+        tempfile.tempdir = before
+    return Server(context, folder)
 
 
 def spawn_pool(workers: int) -> ProcessPoolExecutor:
@@ -23,26 +70,25 @@ def spawn_pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(workers, mp_context=context, initializer=watch_parent, initargs=(os.getpid(),))
 
 
-def watch_parent(parent: int, temporary: str | None = None) -> None:
+def watch_parent(parent: int, *temporary: str) -> None:
     """End this process when its parent is gone, from a thread that does nothing else. Arguments: of
     `end_with_parent`."""
-    threading.Thread(target=end_with_parent, args=(parent, temporary), daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(parent, *temporary), daemon=True).start()
 
 
-def end_with_parent(parent: int, temporary: str | None = None) -> None:
-    """Wait until the parent is gone, and end this process, and with it its folder of temporary files.
+def end_with_parent(parent: int, *temporary: str) -> None:
+    """Wait until the parent is gone, and end this process, and with it its folders of temporary files.
 
     Args:
         parent: The parent's number, which it gave when it was surely alive.
-        temporary: A folder that is removed.
+        temporary: Folders that are removed.
     """
     starter = multiprocessing.parent_process()
-    while os.getppid() == parent:
-        if starter is None or starter.pid != parent:
+    if starter is not None and starter.pid == parent:
+        wait([starter.sentinel])
+    else:
+        while os.getppid() == parent:
             time.sleep(0.5)
-        else:
-            wait([starter.sentinel])
-            break
-    if temporary is not None:
-        shutil.rmtree(temporary, ignore_errors=True)
+    for folder in temporary:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)

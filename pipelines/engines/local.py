@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import multiprocessing
 import os
 import resource
 import signal
@@ -28,7 +27,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from massivetext import isolation
 from massivetext.scratch import make_scratch, remove_scratch
-from massivetext.worker_processes import watch_parent
+from massivetext.worker_processes import fork_server, watch_parent
 from pipelines.engines.engine import (
     ATTEMPTS,
     MOST_TASKS,
@@ -174,13 +173,26 @@ def run_here(work: beam.PTransform, tasks: Sequence[Any]) -> None:
     pipeline.run().wait_until_finish()
 
 
-def _serve(connection: Connection, parent: int, note: isolation.Note, temporary: str) -> None:
-    """A worker process: runs a pipeline over each list of tasks that it is handed, until the parent is gone."""
+def _serve(
+    connection: Connection, parent: int, note: isolation.Note, temporary: tuple[str, str], environment: dict[str, str]
+) -> None:
+    """A worker process: runs a pipeline over each list of tasks that it is handed, until the parent is gone.
+
+    Args:
+        connection: to the parent.
+        parent: the parent's number.
+        note: where this process notes what document it is at.
+        temporary: the folder for its own temporary files, and the fork server's.
+        environment: the parent's variables.
+    """
+    if os.environ != environment:  # the fork server's is of when it was started
+        os.environ.clear()
+        os.environ.update(environment)
     isolation.attach(note)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Beam makes a folder for each pipeline; whichever of the two processes is killed, the other one removes it.
-    tempfile.tempdir = temporary
-    watch_parent(parent, temporary)
+    tempfile.tempdir = temporary[0]
+    watch_parent(parent, *temporary)
     # What fails is told to the parent, which says it once and knows of which task.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     clock = _Clock()
@@ -238,12 +250,12 @@ class _Process:
     spent: Spent = field(default_factory=Spent)
 
     def __post_init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
+        server = fork_server("pipelines.engines.preloaded")
+        self.connection, theirs = server.context.Pipe()
         self.note = isolation.Note()
         self.temporary = make_scratch("worker")
-        arguments = (theirs, os.getpid(), self.note, self.temporary)
-        self.process = context.Process(target=_serve, args=arguments, daemon=True)
+        arguments = (theirs, os.getpid(), self.note, (self.temporary, server.folder), dict(os.environ))
+        self.process = server.context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
         self.watch = isolation.Watch(self.process.pid or 0, self.note)
         theirs.close()
@@ -299,6 +311,7 @@ class _Process:
         self.running = None
 
     def _died(self) -> Iterator[_News]:
+        self.process.kill()  # it may live, if the fork server died and so told that it had ended
         self.process.join()
         self.is_dead = True
         blame, is_certain = self.watch.blame()

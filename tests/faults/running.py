@@ -35,17 +35,19 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def children(parent: int) -> list[int]:
-    """Processes of a parent, from the system's table."""
-    found = []
+    """Processes of a parent and theirs, from the system's table: multiprocessing's own helpers, and the workers."""
+    parent_of = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue
-            if int(fields[1]) == parent:
-                found.append(int(entry.name))
-    return found
+            parent_of[int(entry.name)] = int(fields[1])
+    numbers = [parent]
+    for number in numbers:
+        numbers += [child for child, above in parent_of.items() if above == number]
+    return numbers[1:]
 
 
 def ledger(folder: Path) -> list[dict[str, Any]]:

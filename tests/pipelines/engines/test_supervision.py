@@ -78,12 +78,13 @@ def run(corpus: Path, out: str, *options: str, deadly: str = "1") -> tuple[int, 
 
 
 def workers_of(parent: int) -> list[int]:
-    """Worker processes of a run: children of it that multiprocessing spawned, without its resource tracker."""
-    found = []
-    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text("ascii").split():
-        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-            found.append(int(child))
-    return found
+    """Worker processes of a run: children of the server that they are forked from, which is its child."""
+
+    def children(number: int) -> list[int]:
+        return list(map(int, Path(f"/proc/{number}/task/{number}/children").read_text("ascii").split()))
+
+    servers = [child for child in children(parent) if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [worker for server in servers for worker in children(server)]
 
 
 def done_parts(folder: Path) -> int:
