@@ -16,10 +16,14 @@ from massivetext.errors import OutputError
 from massivetext.ledger import ledger_files
 from massivetext.scratch import make_scratch, remove_scratch
 
-__all__ = ["MEMORY", "Engine"]
+__all__ = ["HOST", "MEMORY", "Engine"]
 
 MEMORY = "400MB"
 """Of the engine. Beyond it, what a query gathers goes to a temporary folder."""
+
+
+HOST = "regexp_extract(lower(url), '^[a-z][a-z0-9+.-]*://(?:[^/?#]*@)?(?:www[.])?([^/:?#]+)', 1)"
+"""The host of the column `url`, without `www.`; empty where the URL has none."""
 
 
 class Engine:
@@ -53,15 +57,26 @@ class Engine:
         self.connection.close()
         remove_scratch(self._temporary)
 
-    def add_ledger(self, folder: str, view: str = "ledger") -> dict[str, str]:
-        """The ledger of an output folder as a view, with each row's `part`; returns the types of its columns."""
-        files = ledger_files(folder)
+    def add_ledger(self, folder: str, view: str = "ledger", files: Sequence[str] | None = None) -> dict[str, str]:
+        """Make a view of the ledger of an output folder, with each row's `part`; it replaces one of the same name.
+
+        Args:
+            folder: The run's output folder.
+            view: The name of the view.
+            files: The parts of the ledger; those of the final ledger if None.
+
+        Returns:
+            The types of its columns by name.
+        """
+        files = ledger_files(folder) if files is None else list(files)
         if storage.is_remote(folder):
             files = [self._copied(path, view) for path in files]
         self.folders.append(folder)
         names = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
         cut = "regexp_extract(filename, '([^/]+)[.]parquet$', 1)"
-        self.query(f"CREATE VIEW {view} AS SELECT *, {cut} AS part FROM read_parquet([{names}], union_by_name=true)")
+        self.query(
+            f"CREATE OR REPLACE VIEW {view} AS SELECT *, {cut} AS part FROM read_parquet([{names}], union_by_name=true)"
+        )
         return {row[0]: row[1] for row in self.query(f"DESCRIBE {view}")}
 
     def _copied(self, path: str, view: str) -> str:

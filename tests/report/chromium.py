@@ -31,7 +31,9 @@ class Chromium:
         # The pipe's ends are descriptors 3 and 4 by definition.
         quoted = f'exec "$0" "$@" 3<&{theirs_read} 4>&{theirs_write}'
         flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe"]
-        flags += [f"--user-data-dir={profile}", "--disable-dev-shm-usage", "--no-first-run", "about:blank"]
+        flags += [f"--user-data-dir={profile}", "--disable-dev-shm-usage", "--no-first-run"]
+        # The browser's own errands: looking for updates, and the like.
+        flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "about:blank"]
         self.process = subprocess.Popen(
             ["bash", "-c", quoted, program, *flags],
             pass_fds=(theirs_read, theirs_write),
@@ -83,9 +85,12 @@ class Chromium:
         return json.loads(message)
 
     def open(self, path: Path, *, width: int, height: int = 900, phone: bool = False) -> None:
+        self.open_address(path.resolve().as_uri(), width=width, height=height, phone=phone)
+
+    def open_address(self, address: str, *, width: int, height: int = 900, phone: bool = False) -> None:
         self.events.clear()
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.call("Page.navigate", url=address)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next())
 

@@ -1,0 +1,182 @@
+"""What other limits would keep, at once: one query on the ledger for each move of a slider.
+
+The ledger lists every rule that a document breaks, so its verdict under other limits needs only the columns of the
+rules that are moved. Duplicates whose kept partner would go are not counted here; `massivetext what-if` counts them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from massivetext.browse.query import QueryError, quoted_name
+from massivetext.browse.store import Store
+from massivetext.looking.recipe_view import RecipeView
+from massivetext.terminal_text import one_line
+
+__all__ = ["Move", "Slider", "moved", "settings", "sliders"]
+
+_EXAMPLES = 3
+"""Documents shown for each direction."""
+
+_STEPS = 200
+"""Positions of a slider."""
+
+_SAMPLED = 100_000
+"""Documents whose values say what a slider goes through. More would move its ends by less than a step or two."""
+
+
+@dataclass(frozen=True)
+class Slider:
+    """One end of a rule's limit.
+
+    Attributes:
+        rule: `<stage>.<signal>`.
+        end: `min` or `max`.
+        limit: The run's own.
+        low, high, step: What the slider goes through: nearly all values of the subset's documents (of a sample of
+            them, where there are many), and the limit.
+    """
+
+    rule: str
+    end: str
+    limit: float
+    low: float
+    high: float
+    step: float
+
+    @property
+    def key(self) -> str:
+        return f"{self.rule}.{self.end}"
+
+
+@dataclass
+class Move:
+    """Documents and tokens that change sides, with examples: `gained` would be kept, `lost` would be removed."""
+
+    before: dict[str, int] = field(default_factory=dict)
+    after: dict[str, int] = field(default_factory=dict)
+    gained: dict[str, Any] = field(default_factory=dict)
+    lost: dict[str, Any] = field(default_factory=dict)
+
+    def as_data(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {"before": self.before, "after": self.after, "gained": self.gained, "lost": self.lost}
+
+
+def sliders(store: Store, subset: str) -> list[Slider]:
+    """Return a slider for each end of each numeric limit of the per-document rules of a subset."""
+    recipe = store.recipe
+    ends = [
+        (f"{stage}.{signal}", signal, end, float(getattr(limit, end)))
+        for stage, signals in recipe.limited_signals(subset).items()
+        if stage in recipe.judging_stages and stage != "language"
+        for signal, limit in signals.items()
+        for end in ("min", "max")
+        if signal in store.numeric and getattr(limit, end) is not None
+    ]
+    if not ends:
+        return []
+    names = list(dict.fromkeys(signal for _, signal, _, _ in ends))
+    columns = ", ".join(
+        f"approx_quantile({quoted_name(name)}::DOUBLE, [0.005, 0.995]) AS {quoted_name(name)}" for name in names
+    )
+    parts = store.some_parts(subset, _SAMPLED)
+    condition = f"subset = ? AND part IN ({', '.join('?' * len(parts)) or 'NULL'})"
+    (row,) = store.cached(("quantiles", subset), f"SELECT {columns} FROM ledger WHERE {condition}", [subset, *parts])
+    return [_slider(rule, end, limit, row[signal]) for rule, signal, end, limit in ends]
+
+
+def _slider(rule: str, end: str, limit: float, quantiles: Sequence[float] | None) -> Slider:
+    low, high = quantiles or (limit, limit)
+    low, high = min(low, limit), max(high, limit)
+    if low == high:
+        low, high = min(0.0, 2 * limit), max(1.0, 2 * limit)
+    # A round step, at most the two hundredth part of the way.
+    step = 10 ** math.floor(math.log10((high - low) / _STEPS))
+    is_count = all(float(value).is_integer() for value in (limit, low, high)) and high > 1
+    step = max(1.0, step) if is_count else step
+    return Slider(rule, end, limit, math.floor(low / step) * step, math.ceil(high / step) * step, step)
+
+
+def moved(store: Store, subset: str, limits: Mapping[str, float]) -> Move:
+    """Return what changes sides in a subset under other limits.
+
+    Args:
+        store: The run.
+        subset: One of its subsets.
+        limits: `<stage>.<signal>.min|max` -> limit; those left out stay as they are.
+
+    Raises:
+        QueryError: For a subset or a limit that is not one.
+    """
+    recipe = store.recipe
+    if subset not in recipe.filled:
+        raise QueryError(f"subset: {subset!r}; expected one of {', '.join(recipe.filled)}")
+    known = {slider.key: slider for slider in sliders(store, subset)}
+    unknown = sorted(set(limits) - set(known))
+    if unknown:
+        raise QueryError(f"{unknown[0]}: is not a limit of {subset}; limits are {', '.join(known) or 'none'}")
+    rules = {key.rpartition(".")[0] for key in limits}
+    tests, values = [], []
+    for slider in known.values():
+        if slider.rule in rules:
+            sign = ">=" if slider.end == "min" else "<="
+            # A null means "not measured"; it never violates a limit.
+            tests.append(f"coalesce({quoted_name(slider.rule.partition('.')[2])} {sign} ?, true)")
+            values.append(limits.get(slider.key, slider.limit))
+    known_reasons = store.cached(
+        ("reasons", subset), "SELECT DISTINCT unnest(reasons) AS reason FROM ledger WHERE subset = ?", [subset]
+    )
+    reasons = {row["reason"] for row in known_reasons}
+    others = sorted(reason for reason in reasons - rules if reason.partition(".")[0] in recipe.judging_stages)
+    passes = f"NOT list_has_any(reasons, ?::VARCHAR[]) AND {' AND '.join(tests) or 'true'}"
+    rows = store.query(
+        f"SELECT outcome <> 'rejected' AS before, {passes} AS after, count(*) AS documents, "
+        f"coalesce(sum(n_tokens), 0)::BIGINT AS tokens, min(id, {_EXAMPLES}) FILTER (before <> after) AS ids "
+        "FROM ledger WHERE subset = ? "
+        "AND outcome IN ('kept', 'rejected', 'duplicate', 'outranked', 'contaminated') "
+        "AND NOT coalesce(starts_with(reason, 'removed.'), false) GROUP BY ALL",
+        [others, *values, subset],
+    )
+    move = Move(*({"documents": 0, "tokens": 0} for _ in range(4)))
+    for row in rows:
+        for side, is_in in (("before", row["before"]), ("after", row["after"])):
+            if is_in:
+                for unit in ("documents", "tokens"):
+                    getattr(move, side)[unit] += row[unit]
+        if row["before"] != row["after"]:
+            side = "gained" if row["after"] else "lost"
+            counts = {"documents": row["documents"], "tokens": row["tokens"]}
+            setattr(move, side, {**counts, "examples": _examples(store, row["ids"])})
+    return move
+
+
+def _examples(store: Store, names: Sequence[str]) -> list[dict[str, Any]]:
+    rows = store.documents(names, ("id", "subset", "outcome", "reason", "url", "source", "part"))
+    quotes = store.texts(rows)
+    return [
+        {
+            "id": name,
+            "address": rows[name]["url"] or rows[name]["source"],
+            "reason": rows[name]["reason"],
+            "text": one_line(quotes[name], 240) if name in quotes else None,
+        }
+        for name in names
+        if name in rows
+    ]
+
+
+def settings(recipe: RecipeView, subset: str, limits: Mapping[str, float]) -> list[str]:
+    """Return limits of a subset as `--set` of the command line takes them.
+
+    A stage whose block is the recipe's alone, such as the user's rules, is set for every subset.
+    """
+    lines = []
+    for key, value in sorted(limits.items()):
+        has_block = hasattr(recipe.subsets[subset], key.partition(".")[0])
+        lines.append(f"{f'subsets.{subset}.' if has_block else ''}{key}={json.dumps(value)}")
+    return lines
