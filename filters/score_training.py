@@ -23,6 +23,7 @@ from massivetext import fasttext
 from massivetext.batches import as_floats
 from massivetext.errors import RecipeError
 from massivetext.scratch import scratch_folder
+from massivetext.suggestions import did_you_mean
 
 __all__ = [
     "FASTTEXT",
@@ -125,7 +126,8 @@ def train(
     counts = Counter(example.label for example in examples)
     unknown = [name for name in without if name not in SIGNALS]
     if unknown:
-        raise RecipeError(f"--without {unknown[0]}: no such signal; expected some of {', '.join(SIGNALS)}")
+        hint = did_you_mean(unknown[0], SIGNALS)
+        raise RecipeError(f"--without {unknown[0]}: no such signal; expected some of {', '.join(SIGNALS)}{hint}")
     target = "number" if len(counts) > 2 and all(_is_number(label) for label in counts) else "label"
     _check(counts, target, kind, positive, output)
     chosen = "" if target == "number" else positive or max(counts)

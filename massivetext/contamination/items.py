@@ -27,6 +27,7 @@ from massivetext.contamination.choices import (
 from massivetext.contamination.wikitext import articles, heading, untokenised
 from massivetext.errors import RecipeError, SourceError
 from massivetext.readers import compression
+from massivetext.suggestions import did_you_mean
 from massivetext.text import clean, decode
 
 __all__ = ["PRESETS", "Item", "TestSet", "headings", "read_items"]
@@ -58,7 +59,10 @@ class TestSet:
 
     def __post_init__(self) -> None:
         if self.preset is not None and self.preset not in PRESETS:
-            raise RecipeError(f"testsets.{self.name}.preset: {self.preset!r}; expected one of {', '.join(PRESETS)}")
+            hint = did_you_mean(self.preset, PRESETS)
+            raise RecipeError(
+                f"testsets.{self.name}.preset: {self.preset!r}; expected one of {', '.join(PRESETS)}{hint}"
+            )
         if self.unit not in (None, "record", "line", "file"):
             raise RecipeError(f"testsets.{self.name}.unit: {self.unit!r}; expected record, line or file")
         if self.text is not None:

@@ -19,6 +19,7 @@ from filters.limits import Limit
 from massivetext import isolation, readers, storage
 from massivetext.errors import RecipeError
 from massivetext.foreign_code import is_code_refused
+from massivetext.suggestions import did_you_mean
 from massivetext.tokenizers import tokens_mark
 from pipelines.recipe.ledger import taken_names
 from pipelines.stages import STAGES, Context, RuleFamily, Stage, named_signals, rule_families
@@ -128,7 +129,8 @@ class SubsetBase(Block):
     def _known(cls, value: list[str]) -> list[str]:
         for stage in value:
             if stage not in STAGES:
-                raise ValueError(f"unknown stage {stage!r}; expected some of {', '.join(STAGES)}")
+                hint = did_you_mean(stage, STAGES)
+                raise ValueError(f"unknown stage {stage!r}; expected some of {', '.join(STAGES)}{hint}")
         if len(set(value)) != len(value):
             raise ValueError("a stage is listed twice")
         return value
@@ -159,7 +161,10 @@ class RecipeBase(Block):
         self._check_names()
         for name in self.mixture.weights:
             if name not in self.subsets:
-                raise ValueError(f"mixture.weights.{name}: no such subset; the recipe has {sorted(self.subsets)}")
+                hint = did_you_mean(name, self.subsets)
+                raise ValueError(
+                    f"mixture.weights.{name}: no such subset; the recipe has {', '.join(sorted(self.subsets))}{hint}"
+                )
         names = [testset.name for testset in self.testsets]
         if len(set(names)) != len(names):
             raise ValueError(f"testsets: names must differ, these do not: {names}")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from massivetext import storage
 from massivetext.errors import RecipeError
+from pipelines.recipe.faults import describe, model_of
 from pipelines.recipe.model import Recipe, Subset
 from pipelines.stages.stage import FunctionMark, path_mark
 
@@ -33,7 +33,8 @@ def read(path: str, settings: Iterable[str] = ()) -> Recipe:
     Paths in a file are relative to the file's folder. A run's DIR/recipe.yaml is a recipe too. Raises RecipeError with
     every fault found.
     """
-    return _resolved(_load(path, ()), settings, path)
+    texts: list[tuple[str, str]] = []
+    return _resolved(_load(path, (), texts), settings, path, texts)
 
 
 def with_settings(recipe: Recipe, settings: Iterable[str], path: str) -> Recipe:
@@ -41,56 +42,18 @@ def with_settings(recipe: Recipe, settings: Iterable[str], path: str) -> Recipe:
     return _resolved(recipe.resolved(), settings, path)
 
 
-def _resolved(data: dict[str, Any], settings: Iterable[str], path: str) -> Recipe:
+def _resolved(
+    data: dict[str, Any], settings: Iterable[str], path: str, texts: Sequence[tuple[str, str]] = ()
+) -> Recipe:
+    """Return the recipe of some data. texts: names and YAML of the files that it comes from, to name lines by."""
+    settings = list(settings)
     for setting in settings:
         _set(data, setting)
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise RecipeError(f"{path}: this recipe cannot be run\n" + "\n".join(_describe(error))) from None
-
-
-def _describe(error: ValidationError) -> Iterable[str]:
-    for fault in error.errors():
-        keys = [str(key) for key in fault["loc"] if not re.match(r"function-|dict\[|literal\[|[A-Z]\w*$", str(key))]
-        place = ".".join(keys)
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            message = "unknown key" + _did_you_mean(keys)
-        value = repr(fault["input"])
-        value = f" (value: {value if len(value) <= 80 else value[:77] + '...'})" if place else ""
-        yield f"  {place or 'recipe'}: {message}{value}"
-
-
-def _did_you_mean(keys: list[str]) -> str:
-    """What a key that is not known may have been meant for: a key of the block that it stands in."""
-    model: Any = Recipe
-    for key in keys[:-1]:
-        if model is None or key.isdigit():
-            continue
-        fields = model.model_fields
-        model = (
-            Subset
-            if key not in fields and keys[0] == "subsets"
-            else _model_of(fields[key].annotation)
-            if key in fields
-            else None
-        )
-        if key == "subsets":
-            model = Subset
-    known = list(model.model_fields) if model is not None else []
-    close = difflib.get_close_matches(keys[-1], known, 1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; expected one of {', '.join(known)}" if known else ""
-
-
-def _model_of(annotation: Any) -> Any:
-    """The first type of blocks in an annotation, or None."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    models = (_model_of(one) for one in getattr(annotation, "__args__", ()))
-    return next((model for model in models if model is not None), None)
+        faults = "\n".join(describe(error, data, texts, settings))
+        raise RecipeError(f"{path}: this recipe cannot be run\n{faults}") from None
 
 
 _MAX_VALUES, _MAX_LEVELS = 1_000_000, 50
@@ -133,8 +96,9 @@ def _parse(text: str, place: str) -> Any:
         raise RecipeError(f"{place}: not YAML: {error}") from error
 
 
-def _load(path: str, seen: tuple[str, ...]) -> dict[str, Any]:
-    """The file's data with what it extends laid under it, and its paths made absolute."""
+def _load(path: str, seen: tuple[str, ...], texts: list[tuple[str, str]]) -> dict[str, Any]:
+    """The file's data with what it extends laid under it, and its paths made absolute. The name and the YAML of each
+    file are added to `texts`."""
     if path in seen:
         raise RecipeError(f"{path}: `extends` goes round in a circle: {' -> '.join([*seen, path])}")
     if path in PACKAGED and not os.path.exists(path):
@@ -148,6 +112,7 @@ def _load(path: str, seen: tuple[str, ...]) -> dict[str, Any]:
             raise RecipeError(f"{path}: a recipe is UTF-8 text: {error}") from error
         folder = path.rpartition("/")[0] if storage.is_remote(path) else os.path.dirname(os.path.abspath(path))
     data = _parse(text, path)
+    texts.append((path, text))
     if not isinstance(data, dict):
         raise RecipeError(f"{path}: expected a mapping with keys such as `subsets`, found {type(data).__name__}")
     if {"digest", "canonical", "recipe"} <= set(data) and isinstance(data["recipe"], dict):
@@ -162,7 +127,7 @@ def _load(path: str, seen: tuple[str, ...]) -> dict[str, Any]:
         raise RecipeError(f"{path}: extends: expected a recipe's name or file, found {base!r}")
     if folder is not None and base not in PACKAGED and not os.path.isabs(base) and not storage.is_remote(base):
         base = storage.join(folder, base)
-    return _merge(_load(base, (*seen, path)), data)
+    return _merge(_load(base, (*seen, path), texts), data)
 
 
 def _merge(base: Any, over: Any) -> Any:
@@ -223,7 +188,7 @@ def _absolute(data: Any, folder: str | None, model: Any = Recipe) -> None:
         if field is None:
             continue
         mark = path_mark(field)
-        inner = _model_of(field.annotation)
+        inner = model_of(field.annotation)
         if inner is not None:
             blocks: Any = value if isinstance(value, list) else [value]
             if isinstance(value, Mapping) and get_origin(field.annotation) is dict:

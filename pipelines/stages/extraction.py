@@ -13,6 +13,7 @@ from massivetext.batches import with_columns
 from massivetext.errors import LimitError, RecordError, TimeLimitError
 from massivetext.extraction import ENGINES
 from massivetext.extraction.options import CHOICES, Options
+from massivetext.suggestions import did_you_mean
 from pipelines.stages.functions import function_fingerprint, importable, is_function, load_function
 from pipelines.stages.stage import Block, Function, Stage
 
@@ -39,7 +40,8 @@ class ExtractionBlock(Block):
         if is_function(value):
             importable(value)
         elif value not in ENGINES:
-            raise ValueError(f"unknown engine; expected one of {', '.join(ENGINES)}, or package.module:function")
+            hint = did_you_mean(value, ENGINES)
+            raise ValueError(f"unknown engine; expected one of {', '.join(ENGINES)}, or package.module:function{hint}")
         return value
 
 

@@ -59,10 +59,10 @@ def test_what_is_there_is_said(recipe: Path) -> None:
     [
         (["subsets.books.sources=[{format: text, path: /nope/*.md}]"], "subsets.books.sources.0.path: no file matches"),
         (["testsets=[{name: a, path: /nope.jsonl}]"], "testsets.0.path: no file matches '/nope.jsonl'; expected"),
-        (["quality.word_count.min=x"], "quality.word_count.min: Input should be a valid number"),
+        (["quality.word_count.min=x"], "--set quality.word_count.min: expected a number (value: 'x')"),
         (["quality.wordcount={min: 1}"], "quality.wordcount: unknown key; did you mean 'word_count'?"),
         (["mixture.weights={books: 0.5}"], "weights must sum to 1, these sum to 0.5"),
-        (["seed=-1"], "seed: Input should be greater than or equal to 0 (value: -1)"),
+        (["seed=-1"], "--set seed: expected at least 0 (value: -1)"),
     ],
 )
 def test_what_cannot_run_exits_2_with_key_value_and_what_is_expected(
