@@ -13,12 +13,13 @@ from massivetext.terminal_text import visible_name
 @click.argument("folder", metavar="DIR")
 @click.option("--output", "path", metavar="FILE", help="where to write the page  [default: DIR/report/index.html]")
 @click.option("--samples", type=click.IntRange(0, 50), default=3, show_default=True, help="documents shown a rule")
+@click.option("--seed", type=int, help="which documents are shown  [default: the recipe's seed]")
 @click.option("--quiet", is_flag=True, help="say nothing but errors")
 @looks
-def report(folder: str, path: str | None, samples: int, quiet: bool) -> None:
-    """One HTML page about the run in DIR: the funnel, every signal with its limit, rules that fire together, languages,
-    hosts, duplicates, test sets, the mixture, the run itself, and documents to look at. It needs no network, holds no
-    script, and prints.
+def report(folder: str, path: str | None, samples: int, seed: int | None, quiet: bool) -> None:
+    """Write one HTML page about the run in DIR: the funnel, lengths, every signal with its limit, documents near a
+    limit, rules that fire together, languages, hosts, years, duplicates, test sets, the mixture, the run itself, and
+    documents to look at. It needs no network, has no script, and prints.
 
     \b
     massivetext report out
@@ -26,6 +27,6 @@ def report(folder: str, path: str | None, samples: int, quiet: bool) -> None:
     """
     from massivetext import report as reports
 
-    written = reports.write(folder, path, samples=samples)
+    written = reports.write(folder, path, samples=samples, seed=seed)
     if not quiet:
         echo(visible_name(written))

@@ -8,19 +8,30 @@ from massivetext.sealed import sealed
 __all__ = ["write"]
 
 
-def write(folder: str, path: str | None = None, *, samples: int = 3) -> str:
-    """Write the report of an output folder to `path`, or to DIR/report/index.html; returns where it is. The account of
-    test sets goes to DIR/report/contamination.json as well, if the recipe lists any.
+def write(folder: str, path: str | None = None, *, samples: int = 3, seed: int | None = None) -> str:
+    """Write the report of an output folder to `path`, or to DIR/report/index.html. The account of test
+    sets goes to DIR/report/contamination.json as well, if the recipe lists any.
 
-    samples: documents shown for each rule. The page's bytes are a function of the folder's. Raises OutputError if the
-    folder is not that of a run.
+    The page's bytes are a function of the folder and of the seed.
+
+    Args:
+        folder: The `--output` of a run.
+        path: The page's file.
+        samples: Documents shown for each rule.
+        seed: Which documents those are; the recipe's seed if None.
+
+    Returns:
+        Where the page is.
+
+    Raises:
+        OutputError: If the folder is not that of a run.
     """
     # The libraries of charts and queries take half a second to import, and every process of a run imports this package.
     from massivetext.report.gather import gather
     from massivetext.report.page import render
 
     path = path or storage.join(folder, "report", "index.html")
-    page = gather(folder, samples=samples)
+    page = gather(folder, samples=samples, seed=seed)
     storage.write_bytes(path, render(page).encode("utf-8", "replace"))
     if page["test_sets"]["sets"]:
         tests = page["test_sets"]

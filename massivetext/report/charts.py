@@ -45,6 +45,11 @@ _STYLE: Any = {  # matplotlib's stubs name every key
     "path.simplify": True,
 }
 _BEFORE, _AFTER, _LIMIT = "#b8c4d4", "#1b6ca8", "#c0392b"
+_WIDE = 8.8
+"""Inches of a chart that stands alone. It grows to the width of the page, by a third at most."""
+
+_SUBSETS = ("#1b6ca8", "#d98a00", "#1b7a4b", "#8a4fbf", "#c0392b", "#222222")
+"""Lines of subsets; further ones are dashed."""
 
 
 class Charts:
@@ -95,6 +100,58 @@ class Charts:
                     axes.axvspan(*sorted((limit, beyond)), color=_LIMIT, alpha=0.07, linewidth=0)
             return self._svg(figure, f"{limited.signal}: documents by value, before and after; {limited.words}")
 
+    def lengths(self, subsets: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> str:
+        """One line a subset: its share of documents in each bin of lengths. subsets: counts and edges."""
+        with mpl.rc_context(_STYLE):
+            figure, axes = _figure(_WIDE, 2.6)
+            for number, (name, (counts, edges)) in enumerate(subsets.items()):
+                total = sum(counts) or 1
+                colour = _SUBSETS[number % len(_SUBSETS)]
+                style = "-" if number < len(_SUBSETS) else "--"
+                shares = [n / total for n in counts]
+                axes.stairs(shares, edges, label=name, color=colour, linestyle=style, linewidth=1.6)
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(FuncFormatter(_short))
+            axes.minorticks_off()
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+            axes.set_xlabel("tokens of a document")
+            axes.set_ylabel("share of the subset's documents")
+            axes.legend(frameon=False, ncols=2)
+            return self._svg(figure, "Kept documents by their number of tokens, one line a subset")
+
+    def subset_lengths(self, name: str, before: Sequence[int], after: Sequence[int], edges: Sequence[float]) -> str:
+        """Documents of one subset by their number of tokens, before and after."""
+        with mpl.rc_context(_STYLE):
+            figure, axes = _figure(3.4, 1.75)
+            axes.stairs(before, edges, fill=True, color=_BEFORE)
+            axes.stairs(after, edges, fill=True, color=_AFTER)
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(FuncFormatter(_short))
+            axes.minorticks_off()
+            axes.set_ylim(0, max(1, *before) * 1.05)
+            axes.yaxis.set_major_formatter(FuncFormatter(_short))
+            return self._svg(figure, f"{name}: documents by their number of tokens, before and after")
+
+    def waterfall(self, steps: Sequence[Mapping[str, Any]]) -> str:
+        """Tokens of all, those lost at each stage below one another, and those kept. steps: `stage` and `tokens`."""
+        with mpl.rc_context(_STYLE):
+            figure, axes = _figure(_WIDE, 0.7 + 0.28 * len(steps))
+            left = steps[0]["tokens"]
+            for at, step in enumerate(steps):
+                tokens = step["tokens"]
+                is_end = at in (0, len(steps) - 1)
+                start = 0 if is_end else left - tokens
+                colour = OUTCOME_COLOURS["kept"] if at == len(steps) - 1 else _BEFORE if at == 0 else _LIMIT
+                axes.barh(at, tokens, left=start, color=colour, height=0.7)
+                left = left if is_end else left - tokens
+            axes.set_yticks(range(len(steps)), [step["stage"].replace("_", " ") for step in steps])
+            axes.invert_yaxis()
+            axes.set_xlim(0, max(1, steps[0]["tokens"]))
+            axes.xaxis.set_major_formatter(FuncFormatter(_short))
+            axes.set_xlabel("tokens")
+            axes.tick_params(axis="y", length=0)
+            return self._svg(figure, "Tokens that each stage removes")
+
     def curve(self, curves: Mapping[str, Sequence[Sequence[float]]], threshold: float, pairs: Sequence[int]) -> str:
         """The chance that a pair is found by its similarity, above the pairs that were removed, in equal steps of J."""
         with mpl.rc_context(_STYLE):
@@ -136,7 +193,7 @@ class Charts:
     def mixture(self, available: Mapping[str, float], written: Mapping[str, float]) -> str:
         """Two bars a subset: its share of the kept tokens, and of the mixture's. The same subsets in both."""
         with mpl.rc_context(_STYLE):
-            figure, axes = _figure(4.4, 0.7 + 0.4 * len(available))
+            figure, axes = _figure(_WIDE, 0.7 + 0.4 * len(available))
             at = range(len(available))
             axes.barh([y - 0.19 for y in at], list(available.values()), height=0.36, color=_BEFORE, label="kept tokens")
             axes.barh([y + 0.19 for y in at], list(written.values()), height=0.36, color=_AFTER, label="mixture")
@@ -150,7 +207,7 @@ class Charts:
     def seconds(self, stages: Sequence[Mapping[str, Any]]) -> str:
         """One bar a stage of a run."""
         with mpl.rc_context(_STYLE):
-            figure, axes = _figure(4.4, 0.7 + 0.3 * len(stages))
+            figure, axes = _figure(_WIDE, 0.7 + 0.3 * len(stages))
             axes.barh([stage["stage"] for stage in stages], [stage["seconds"] for stage in stages], color=_AFTER)
             axes.invert_yaxis()
             axes.xaxis.set_major_locator(MaxNLocator(6))
@@ -192,5 +249,6 @@ def _inlined(svg: str, prefix: str, title: str) -> str:
     head, _, rest = svg.partition(">")
     head = re.sub(r' (?:width|height)="[^"]*"', "", head)
     escaped = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    style = f"max-width:{float(width[1]) * 4 / 3:.0f}px"
+    pixels = float(width[1]) * 4 / 3
+    style = f"max-width:{pixels * (4 / 3 if pixels > 600 else 1):.0f}px"
     return f'{head} role="img" aria-label="{escaped}" style="{style}">{rest}'.strip()

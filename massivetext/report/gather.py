@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from massivetext import storage
 from massivetext.report.charts import OUTCOME_COLOURS, Charts
 from massivetext.report.contamination import account
 from massivetext.report.course import course, mixtures, read_json, recipe_of
 from massivetext.report.limits import Limited, limited_signals
+from massivetext.report.overview import (
+    Lengths,
+    correlations,
+    domains,
+    lengths,
+    near_limits,
+    tokens_by_stage,
+    years,
+)
 from massivetext.report.samples import matched, quoted, texts
 from massivetext.report.tables import Ledger
 
@@ -21,25 +32,36 @@ RULES = 20
 _LOST = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated")
 
 
-def gather(folder: str, *, samples: int = 3) -> dict[str, Any]:
-    """The data of the page, section by section. Memory does not grow with the ledger, nor with texts.
+def gather(folder: str, *, samples: int = 3, seed: int | None = None) -> dict[str, Any]:
+    """Return the data of the page, section by section. Memory does not grow with the ledger, nor with texts.
 
-    samples: documents shown for each rule. Raises OutputError if the folder is not that of a run.
+    Args:
+        folder: The `--output` of a run.
+        samples: Documents shown for each rule.
+        seed: Which documents those are; the recipe's seed if None.
+
+    Raises:
+        OutputError: If the folder is not that of a run.
     """
     data = recipe_of(folder)
     recipe = data["recipe"]
+    seed = recipe.get("seed", 0) if seed is None else seed
     signals = limited_signals(data.get("limits") or {})
     charts = Charts()
     with Ledger(folder) as ledger:
         rows = ledger.outcomes()
         combinations = ledger.combinations()
-        examples = ledger.examples(samples) if samples else {}
+        examples = ledger.examples(samples, seed) if samples else {}
         groups = ledger.groups()
-        matches = ledger.matches(samples) if samples else {}
+        matches = ledger.matches(samples, seed) if samples else {}
+        near = near_limits(ledger, signals, min(samples, 2))
         named = [i for ids in examples.values() for i in ids]
         named += [i for ids in matches.values() for i in ids]
         named += [group[key] for group in groups["largest"] for key in ("partner_id", "example") if group[key]]
+        named += [i for entry in near for side in ("inside", "outside") for i in entry[side]]
         found = ledger.documents(sorted(set(named)))
+        funnel = _funnel(rows, recipe, data.get("stages") or [])
+        together = _together(combinations)
         page = {
             "digest": data.get("digest", ""),
             "seed": recipe.get("seed", 0),
@@ -47,20 +69,30 @@ def gather(folder: str, *, samples: int = 3) -> dict[str, Any]:
             "recipe": recipe,
             "tokens_by": "estimated as bytes / 4" if not recipe.get("tokenizer") else "counted by the tokenizer",
             "totals": _totals(rows),
-            "funnel": _funnel(rows, recipe, data.get("stages") or []),
+            "name": _name(folder),
+            "funnel": funnel,
+            "outcomes": rows,
             "charts": _outcome_charts(rows, charts),
             "colours": OUTCOME_COLOURS,
             "signals": _signals(ledger, signals, charts),
-            "together": _together(combinations),
+            "together": together,
+            "correlations": correlations(ledger, signals, {row["rule"]: row["documents"] for row in together["rows"]}),
+            "lengths": _lengths(lengths(ledger), charts),
+            "years": years(ledger),
+            "domains": domains(ledger),
             "languages": ledger.languages(),
             "hosts": ledger.hosts(),
             "test_sets": account(folder, recipe, ledger.test_sets()),
         }
         pairs = ledger.pairs()
+    steps = tokens_by_stage(funnel, data.get("stages") or [])
+    page["waterfall"] = {"steps": steps, "chart": charts.waterfall(steps) if steps[0]["tokens"] else None}
     quotes = texts(folder, found.values())
     for row in page["test_sets"]["sets"]:
         row["samples"] = [_match(found[i], quotes.get(i)) for i in matches.get(row["test_set"], []) if i in found]
     page["duplicates"] = _duplicates(folder, groups, pairs, found, quotes, charts)
+    page["near"] = _near(near, found, quotes)
+    page["sample_seed"] = seed
     page["samples"] = _samples(examples, rows, found, quotes, {limited.rule: limited for limited in signals})
     page["mixtures"] = [
         {**mixture, "chart": _mixture_chart(mixture, charts)} for mixture in mixtures(folder) if mixture["tokens"]
@@ -68,6 +100,48 @@ def gather(folder: str, *, samples: int = 3) -> dict[str, Any]:
     page["course"] = went = course(folder)
     page["course"]["chart"] = charts.seconds(went["run"]["stages"]) if went["run"] else None
     return page
+
+
+def _name(folder: str) -> str:
+    """Return what a run is called: the last two names of its folder's path."""
+    path = folder if storage.is_remote(folder) else os.path.abspath(storage.local_path(folder))
+    return "/".join(path.strip("/").split("/")[-2:])
+
+
+def _bins(edges: Sequence[float], before: Sequence[int], after: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the bins of a histogram as rows."""
+    return [
+        {"from": first, "to": last, "documents": n, "kept": kept}
+        for first, last, n, kept in zip(edges, edges[1:], before, after)
+    ]
+
+
+def _lengths(found: Mapping[str, Lengths], charts: Charts) -> dict[str, Any]:
+    """Charts of the lengths of kept documents, all subsets in one, and of each subset before and after."""
+    kept = {name: (one.after, one.edges) for name, one in found.items() if any(one.after)}
+    subsets = [
+        {"subset": name, "found": one, "chart": charts.subset_lengths(name, one.before, one.after, one.edges)}
+        for name, one in found.items()
+    ]
+    rows = [{"subset": name, **row} for name, one in found.items() for row in _bins(one.edges, one.before, one.after)]
+    return {"chart": charts.lengths(kept) if kept else None, "subsets": subsets, "rows": rows}
+
+
+def _near(
+    entries: Sequence[Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]], quotes: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Documents on both sides of each limit, with their values and the beginnings of their texts."""
+    sections = []
+    for entry in entries:
+        documents = []
+        for side in ("inside", "outside"):
+            for one in entry[side]:
+                row, text = found[one], quotes.get(one)
+                value = row.get(entry["limited"].signal)
+                quote = None if text is None else quoted(text, 300)
+                documents.append({"row": row, "side": side, "value": value, "quote": quote})
+        sections.append({**entry, "documents": documents})
+    return sections
 
 
 def _totals(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -133,7 +207,9 @@ def _signals(ledger: Ledger, signals: Sequence[Limited], charts: Charts) -> list
     for limited in signals:
         found = ledger.histogram(limited)
         if found is not None:
-            stages.setdefault(limited.stage, []).append({"found": found, "chart": charts.histogram(found)})
+            bins = _bins(found.edges, found.before, found.after)
+            entry = {"found": found, "chart": charts.histogram(found), "rows": bins}
+            stages.setdefault(limited.stage, []).append(entry)
     return [{"stage": stage, "signals": entries} for stage, entries in stages.items()]
 
 
@@ -185,7 +261,11 @@ def _duplicates(
             at = min(int(step["from"] * len(pairs) + 1e-9), len(pairs) - 1)
             entry["pairs"][at] += step["removed"]
     curves = [
-        {**entry, "chart": charts.curve({"curve": entry["curve"]}, entry["threshold"], entry["pairs"])}
+        {
+            **entry,
+            "chart": charts.curve({"curve": entry["curve"]}, entry["threshold"], entry["pairs"]),
+            "points": [{"jaccard": at, "chance": chance} for at, chance in entry["curve"]],
+        }
         for entry in drawn.values()
     ]
     largest = []
@@ -200,6 +280,7 @@ def _duplicates(
         "n": sum(n for _, n in sizes),
         "removed": sum((size - 1) * n for size, n in sizes),
         "sizes_chart": charts.sizes(sizes) if sizes else None,
+        "sizes": [{"documents": size, "groups": n} for size, n in sizes],
         "largest": largest,
         "scopes": scopes,
         "curves": curves,

@@ -6,7 +6,11 @@ page forbids scripts and every request besides, so that even a fault in the esca
 
 from __future__ import annotations
 
+import base64
+import csv
+import io
 import re
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -24,7 +28,7 @@ def render(page: dict[str, Any]) -> str:
     files = resources.files("massivetext.report")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
-        count=_count, of=_of, size=_size, share=_share, number=_number, seen=_seen, rule=_rule, yaml=_yaml
+        count=_count, of=_of, size=_size, share=_share, number=_number, seen=_seen, rule=_rule, yaml=_yaml, csv=_csv
     )
     environment.globals["svg"] = Markup
     template = environment.from_string(files.joinpath("page.html").read_text("utf-8"))
@@ -78,6 +82,24 @@ def _seen(value: Any) -> str:
 def _rule(name: str) -> Markup:
     """A rule's name, escaped, that may break after its dots and underlines."""
     return Markup(re.sub("([._])", r"\1<wbr>", str(escape(_seen(name)))))
+
+
+def _csv(rows: Sequence[Mapping[str, Any]], name: str) -> Markup:
+    """A link that saves rows as CSV. The data is in the link: nothing is asked for."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(rows[0] if rows else ())
+    for row in rows:
+        writer.writerow([_cell(value) for value in row.values()])
+    data = base64.b64encode(stream.getvalue().encode("utf-8", "replace")).decode()
+    return Markup('<a class="csv" download="{}.csv" href="data:text/csv;base64,{}">CSV</a>').format(name, data)
+
+
+def _cell(value: Any) -> Any:
+    """A value of a CSV file. A text that a spreadsheet would take for a formula is made a text by an apostrophe."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value
 
 
 def _yaml(value: Any) -> str:

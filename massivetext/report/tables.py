@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from massivetext.report.limits import Limited
-from massivetext.sql import MEMORY, Engine
+from massivetext.sql import HOST, MEMORY, Engine
 
 __all__ = ["BINS", "Histogram", "Ledger"]
 
 BINS = 60
 
-_HOST = "regexp_extract(lower(url), '^[a-z][a-z0-9+.-]*://(?:[^/?#]*@)?(?:www[.])?([^/:?#]+)', 1)"
 _SIGNALS = ("BIGINT", "DOUBLE")
 
 
@@ -117,7 +116,7 @@ class Ledger(Engine):
     def hosts(self, n: int = 15) -> dict[str, Any]:
         """Hosts of URLs (without `www.`): their number, and those with most bytes kept, and with most lost."""
         self.query(
-            f"CREATE OR REPLACE TEMP TABLE hosts AS SELECT {_HOST} AS host, count(*) AS documents, "
+            f"CREATE OR REPLACE TEMP TABLE hosts AS SELECT {HOST} AS host, count(*) AS documents, "
             "count(*) FILTER (outcome = 'kept') AS kept, "
             "coalesce(sum(n_bytes), 0)::BIGINT AS bytes, "
             "coalesce(sum(n_bytes) FILTER (outcome = 'kept'), 0)::BIGINT AS bytes_kept, "
@@ -134,7 +133,7 @@ class Ledger(Engine):
             if name == "lost" and rows:
                 marks = ", ".join("?" * len(rows))
                 for host, reason, _ in self.query(
-                    f"SELECT {_HOST} AS host, reason, count(*) AS n FROM ledger WHERE host IN ({marks}) "
+                    f"SELECT {HOST} AS host, reason, count(*) AS n FROM ledger WHERE host IN ({marks}) "
                     "AND reason IS NOT NULL AND outcome <> 'skipped' GROUP BY ALL ORDER BY n, reason DESC",
                     [row["host"] for row in rows],
                 ):
@@ -203,31 +202,34 @@ class Ledger(Engine):
             by.setdefault(name, {})[reason.removeprefix("contamination.")] = n
         return [{**row, "by": by.get(row["test_set"], {})} for row in rows]
 
-    def matches(self, n: int = 3) -> dict[str, list[str]]:
-        """Ids by test set: documents removed or marked for it, the smallest ids."""
+    def matches(self, n: int = 3, seed: int = 0) -> dict[str, list[str]]:
+        """Return ids by test set: a seeded sample of the documents removed or marked for it."""
         found = self.query(
-            f"SELECT test_set, min(id, {int(n)}) FROM ledger WHERE test_set IS NOT NULL AND outcome IN "
+            f"SELECT test_set, {_sample(n, seed)} FROM ledger WHERE test_set IS NOT NULL AND outcome IN "
             "('kept', 'contaminated') AND contains(array_to_string(reasons, ' '), 'contamination.') "
             "GROUP BY ALL ORDER BY ALL"
         )
         return dict(found)
 
-    def examples(self, n: int = 3) -> dict[tuple[str, str], list[str]]:
-        """Ids by (outcome, reason or subset): removed ones of each reason over all subsets, kept ones of each subset.
-
-        Ids are digests, so the smallest are a sample that every run agrees on.
-        """
+    def examples(self, n: int = 3, seed: int = 0) -> dict[tuple[str, str], list[str]]:
+        """Return a seeded sample of ids by (outcome, reason or subset): removed ones of each reason over all subsets,
+        kept ones of each subset."""
         found = {}
         for outcome, reason, ids in self.query(
-            f"SELECT outcome, reason, min(id, {int(n)}) FROM ledger WHERE outcome IN "
+            f"SELECT outcome, reason, {_sample(n, seed)} FROM ledger WHERE outcome IN "
             "('rejected', 'duplicate', 'outranked', 'contaminated') AND reason IS NOT NULL GROUP BY ALL ORDER BY ALL"
         ):
             found[outcome, reason] = ids
         for subset, ids in self.query(
-            f"SELECT subset, min(id, {int(n)}) FROM ledger WHERE outcome = 'kept' GROUP BY ALL ORDER BY ALL"
+            f"SELECT subset, {_sample(n, seed)} FROM ledger WHERE outcome = 'kept' GROUP BY ALL ORDER BY ALL"
         ):
             found["kept", subset] = ids
         return found
+
+
+def _sample(n: int, seed: int) -> str:
+    """Return SQL for a list of n ids of a group, drawn by a seed: those whose digest with it is smallest."""
+    return f"arg_min(id, md5(id || '-{int(seed)}'), {int(n)})"
 
 
 def _rule(limited: Limited) -> str:

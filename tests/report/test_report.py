@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +19,7 @@ import pytest
 from massivetext import report
 from massivetext.errors import OutputError
 from massivetext.report.gather import gather
+from massivetext.report.page import _csv
 from massivetext.report.samples import matched, visible
 from tests.report.chromium import Chromium, browser
 from tests.report.runs import HARM, ITEM, massivetext, run
@@ -106,6 +109,100 @@ def test_distributions_count_every_measured_document_once_on_its_side_of_the_lim
     assert 0 == found["word_count"].alone
 
 
+def test_lengths_years_and_domains_count_every_document_once(out: Path) -> None:
+    page = gather(str(out))
+    documents = [row for row in rows(out) if row["outcome"] not in ("skipped", "failed")]
+    kept = [row for row in documents if row["outcome"] == "kept"]
+    (subset,) = page["lengths"]["subsets"]
+    lengths = subset["found"]
+
+    assert (len(documents), len(kept)) == (sum(lengths.before), sum(lengths.after))
+    for row in documents:
+        at = next(k for k in range(len(lengths.before)) if lengths.edges[k + 1] > row["n_tokens"] * (1 + 1e-9))
+        assert lengths.before[at]
+    assert [] == page["years"]
+    assert [("example", len(documents), len(kept))] == [
+        (row["domain"], row["documents"], row["kept"]) for row in page["domains"]
+    ]
+
+
+def test_years_and_domains_of_odd_values(out: Path, tmp_path: Path) -> None:
+    shutil.copytree(out, tmp_path / "out")
+    (path,) = (tmp_path / "out" / "ledger").rglob("*.parquet")
+    table = pq.read_table(path)
+    empty: list[str | None] = [None] * (table.num_rows - 4)
+    for name, values in (
+        ("timestamp", ["2019-05-06T00:00:00Z", "2019", "yesterday", "0001-01-01"]),
+        ("url", ["http://a.b.co.uk/x.html", "http://10.0.0.1/", "http://localhost", "no address"]),
+    ):
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, table.schema.field(at), pa.array([*values, *empty], pa.string()))
+    pq.write_table(table, path)
+    page = gather(str(tmp_path / "out"))
+
+    assert [(2019, 2)] == [(row["year"], row["documents"]) for row in page["years"]]
+    assert {"uk": 1, "(number)": 1, "localhost": 1} == {row["domain"]: row["documents"] for row in page["domains"]}
+
+
+def test_tokens_by_stage_add_up(out: Path) -> None:
+    page = gather(str(out))
+    first, *lost, last = page["waterfall"]["steps"]
+
+    assert ("all", page["totals"]["tokens_in"]) == (first["stage"], first["tokens"])
+    assert ("kept", page["totals"]["tokens_kept"]) == (last["stage"], last["tokens"])
+    assert ["language", "repetition", "duplicate", "contamination"] == [step["stage"] for step in lost]
+    assert first["tokens"] - sum(step["tokens"] for step in lost) == last["tokens"]
+
+
+def test_documents_near_a_limit_are_the_nearest_of_each_side(out: Path) -> None:
+    page = gather(str(out))
+    near = {(entry["limited"].signal, entry["end"]): entry for entry in page["near"]}
+    words = near["word_count", "min"]
+    values = sorted(row["word_count"] for row in rows(out))
+
+    assert [value for value in values if value < 50][-1:] == [
+        one["value"] for one in words["documents"] if one["side"] == "outside"
+    ]
+    assert [value for value in values if value >= 50][:2] == [
+        one["value"] for one in words["documents"] if one["side"] == "inside"
+    ]
+    assert ("word_count", "max") not in near
+
+
+def test_correlations_are_those_of_numpy(out: Path) -> None:
+    found = gather(str(out))["correlations"]
+    documents = [row for row in rows(out) if row["outcome"] not in ("skipped", "failed")]
+
+    assert len(documents) == found["documents"]
+    assert 14 == len(found["signals"])
+    for at, first in enumerate(found["signals"]):
+        for to, second in enumerate(found["signals"]):
+            pairs = np.array([(row[first], row[second]) for row in documents if None not in (row[first], row[second])])
+            if first != second and pairs.std(axis=0).min() > 1e-9:
+                assert abs(np.corrcoef(pairs.T)[0, 1] - found["rows"][at][to]) < 0.0051, (first, second)
+
+
+def test_samples_are_drawn_by_the_seed(out: Path) -> None:
+    first, again, other = (
+        [
+            document["row"]["id"]
+            for section in gather(str(out), samples=2, seed=seed)["samples"]
+            for document in section["documents"]
+        ]
+        for seed in (1, 1, 2)
+    )
+
+    assert first == again
+    assert first != other
+
+
+def test_a_cell_of_csv_is_no_formula() -> None:
+    link = str(_csv([{"host": "=1+1", "n": -2}, {"host": "a,b", "n": 3}], "x"))
+    data = base64.b64decode(re.findall(r"base64,([^\"]+)", link)[0]).decode()
+
+    assert 'host,n\n\'=1+1,-2\n"a,b",3\n' == data
+
+
 def test_rules_that_fire_together(out: Path) -> None:
     together = {row["rule"]: row for row in gather(str(out))["together"]["rows"]}
     order = list(together)
@@ -169,7 +266,9 @@ def test_no_text_becomes_markup(out: Path) -> None:
     assert {"script", "img", "iframe", "object", "embed", "form"} & set(elements.tags) == set()
     assert [] == elements.handlers
     assert {address[:1] for address in elements.addresses} == {"#", "d"}
-    assert {"data:,"} == {address for address in elements.addresses if not address.startswith("#")}
+    data = {address for address in elements.addresses if not address.startswith("#")} - {"data:,"}
+    assert all(address.startswith("data:text/csv;base64,") for address in data)
+    assert 25 < len(data)
     assert [] == [name for name, n in elements.ids.items() if n > 1]
     assert "harm" not in elements.ids
     assert text.count("&lt;script&gt;document.title") > 5
@@ -274,7 +373,7 @@ def test_in_a_browser_nothing_runs_nothing_is_fetched_and_it_fits(
     chromium.open(out / "report" / "index.html", width=width, phone=phone)
     chromium.value("document.querySelectorAll('details').forEach(d => d.open = true)")
 
-    assert "MassiveText: report of a run" == chromium.value("document.title")
+    assert chromium.value("document.title").endswith("/out: report of a run of MassiveText")
     assert [] == chromium.complaints()
     assert [] == [url for url in chromium.requests() if not url.startswith("data:")]
     assert width == chromium.value("document.documentElement.scrollWidth")
@@ -296,7 +395,7 @@ def test_harm_does_not_run_even_without_the_policy_of_the_page(chromium: Chromiu
     (tmp_path / "bare.html").write_text(bare, "utf-8")
     chromium.open(tmp_path / "bare.html", width=1280)
 
-    assert "MassiveText: report of a run" == chromium.value("document.title")
+    assert chromium.value("document.title").endswith(": report of a run of MassiveText")
     assert [] == [url for url in chromium.requests() if not url.startswith("data:")]
     assert 0 == chromium.value("document.scripts.length")
 
@@ -307,7 +406,7 @@ def test_the_policy_alone_stops_harm(chromium: Chromium, out: Path, tmp_path: Pa
     (tmp_path / "harmed.html").write_text(text, "utf-8")
     chromium.open(tmp_path / "harmed.html", width=1280)
 
-    assert "MassiveText: report of a run" == chromium.value("document.title")
+    assert chromium.value("document.title").endswith(": report of a run of MassiveText")
     assert any("Content Security Policy" in line for line in chromium.complaints())
 
 
