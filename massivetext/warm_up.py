@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import as_completed
@@ -17,7 +18,7 @@ from pathlib import Path
 from massivetext.scratch import scratch_folder
 from massivetext.worker_processes import spawn_pool
 
-__all__ = ["JOBS", "warm_up"]
+__all__ = ["JOBS", "is_compiled", "warm_up"]
 
 JOBS = {
     "extraction": "massivetext.warm_up:compile_extraction",
@@ -34,6 +35,29 @@ PAGE = (
     "<p>The committee met on Tuesday to talk about the new library and the road that leads to it.</p>"
     "<ul><li>one</li><li>two</li></ul><pre>a = 1\n  b</pre></main><footer>Contact</footer></body></html>"
 )
+
+
+_TELLING = ("massivetext/text/scan.py", "massivetext/dedup/shingles.py", "filters/repetition.py")
+"""Modules whose kernels every run needs."""
+
+
+def is_compiled() -> bool:
+    """Return whether the kernels that every run needs are on disk, by names and times of the files of numba's cache.
+
+    Where the cache is in a folder that this cannot know, the answer is True: nobody is told to wait without need.
+    """
+    root = Path(__file__).resolve().parent.parent
+    version = f".py{sys.version_info.major}{sys.version_info.minor}."
+    for name in _TELLING:
+        source = root / name
+        chosen = os.environ.get("NUMBA_CACHE_DIR")
+        folders = list(Path(chosen).glob(f"{source.parent.name}_*")) if chosen else [source.parent / "__pycache__"]
+        if not chosen and not os.access(source.parent, os.W_OK):
+            return True
+        indexes = [path for folder in folders for path in folder.glob(f"{source.stem}.*.nbi") if version in path.name]
+        if not any(path.stat().st_mtime >= source.stat().st_mtime for path in indexes):
+            return False
+    return True
 
 
 def warm_up(

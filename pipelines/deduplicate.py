@@ -16,7 +16,7 @@ import apache_beam as beam
 import numpy as np
 
 from massivetext import storage
-from massivetext.dedup.account import account_of, lines_of, write_account
+from massivetext.dedup.account import account_of, lines_of, recall_in_words, write_account
 from massivetext.dedup.candidates import MEMBER
 from massivetext.dedup.index import read_index
 from massivetext.dedup.packing import is_large, pack_large
@@ -136,13 +136,15 @@ def deduplicate(
     *,
     on_done: OnDone = lambda task: None,
     say: Callable[[str], None] = lambda line: None,
+    say_detail: Callable[[str], None] = lambda line: None,
     noted: Summaries | None = None,
 ) -> dict[str, dict[str, int]]:
     """Find the duplicates of every subset that goes through the stage.
 
     Those removed are left in work/duplicates/<subset>/<part>.parquet, an account in report/deduplication.json. What is
     done already is not done again, neither a whole scope nor a step of one. Returns the counts of each scope by its
-    subsets, joined by `+`; says how surely pairs are found, and what was found. noted: as `find_documents` takes it.
+    subsets, joined by `+`; says what was found, and as a detail how surely pairs are found.
+    noted: as `find_documents` takes it.
     """
     found = scopes(folder, recipe, engine.execution.memory_of_task, noted)
     known = [is_finished(scope) for scope in found]
@@ -153,6 +155,7 @@ def deduplicate(
         counts[name] = finish(scope) if own is None else own
         clear(scope)  # also what a kill after the last step may have left
         account[name] = account_of(scope.options, counts[name])
+        say_detail(recall_in_words(name, account[name]))
         for line in lines_of(name, account[name]):
             say(line)
     write_account(folder.path("report", "deduplication.json"), account)

@@ -64,7 +64,7 @@ COMMANDS = ("curate", "deduplicate", "decontaminate", "mix")
 class Reporter(Protocol):
     """Tells a person how far the run is."""
 
-    def say(self, line: str) -> None: ...
+    def say(self, line: str, *, is_detail: bool = False) -> None: ...
 
     def stage(self, name: str, tasks: Sequence[Any]) -> Callable[[Any], None]:
         """A stage begins; call what this returns with each task that is done."""
@@ -158,9 +158,16 @@ def run_stages(
     _prepare_testsets(recipe, folder, reporter)
     tasks, markers = job.curate(parts)
     if last >= 1 and any(recipe.goes_through(name, "deduplication") for name in recipe.filled):
-        reporter.stage("deduplicate", [])
         noted = {name: summary for marker in markers for name, summary in marker.outputs.items()}
-        deduplicate(folder, recipe, engine, say=reporter.say, noted=noted)
+        deduplicate(
+            folder,
+            recipe,
+            engine,
+            on_done=reporter.stage("deduplicate", []),
+            say=reporter.say,
+            say_detail=lambda line: reporter.say(line, is_detail=True),
+            noted=noted,
+        )
         del noted
     outcome.failures += _failures(tasks, markers)
     job.settle(tasks, markers, last)

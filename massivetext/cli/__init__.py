@@ -5,6 +5,11 @@ Commands load on use, and what they need inside their own function: `massivetext
 
 from __future__ import annotations
 
+from massivetext.cli import _early  # noqa: F401
+
+# isort: split
+# What is above is first: it is there for a Ctrl-C while the modules below load.
+
 import atexit
 import contextlib
 import io

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
-from collections.abc import Iterable
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -12,7 +10,9 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-__all__ = ["Commands", "Group", "did_you_mean"]
+from massivetext.suggestions import did_you_mean
+
+__all__ = ["Commands", "Group"]
 
 HEADINGS: dict[str, dict[str, str]] = {
     "Begin": {
@@ -58,14 +58,8 @@ HEADINGS: dict[str, dict[str, str]] = {
 }
 """Commands by heading, each with its line in `massivetext --help`, of at most 61 characters: 80 columns hold it."""
 
-SHORT = {"--output": "-o", "--workers": "-w", "--quiet": "-q"}
+SHORT = {"--output": "-o", "--workers": "-w", "--quiet": "-q", "--verbose": "-v"}
 """Short forms, the same in every command that has the option."""
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'curate'?` if a known name is like this one, else nothing."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 class Group(click.Group):

@@ -28,7 +28,7 @@ def demo(output: str, workers: int, quiet: bool) -> None:
     if not quiet:
         echo(f"corpus and recipe: {os.path.dirname(recipe)}")
     target = os.path.join(output, "out")
-    execute("mix", recipe, target, workers, "FnApiRunner", 2048, True, (), quiet, False, ())
+    execute("mix", recipe, target, workers=workers, update=True, quiet=quiet)
     if quiet:
         return
     echo(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from massivetext.cli._output import echo
-from massivetext.terminal_text import visible_name
+from massivetext.cli._output import echo, echo_json
+from massivetext.terminal_text import counted, visible_name
 
 __all__ = ["export"]
 
@@ -25,6 +25,7 @@ __all__ = ["export"]
 @click.option("--eos", metavar="PIECE", help="the token behind each document, where the tokenizer does not say which")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="processes")
 @click.option("--quiet", is_flag=True, help="print nothing but errors")
+@click.option("--json", "as_json", is_flag=True, help="what was written as JSON: the manifest without its files")
 def export(
     directory: str,
     format_: str,
@@ -34,6 +35,7 @@ def export(
     eos: str | None,
     workers: int,
     quiet: bool,
+    as_json: bool,
 ) -> None:
     """Write the mixture in DIR in a format of another trainer: a shard of ours is a shard there, in the same order.
 
@@ -51,9 +53,13 @@ def export(
         tokenizer=tokenizer,
         eos=eos,
         workers=workers,
-        say=(lambda line: None) if quiet else echo,
+        say=(lambda line: None) if quiet or as_json else echo,
     )
-    if not quiet:
-        n_bytes = sum(one["bytes"] for one in manifest["files"].values())
-        n_files = len(manifest["files"])
-        echo(f"{manifest['rows']:,} documents in {n_files:,} files, {n_bytes:,} bytes: {visible_name(output)}")
+    files = manifest["files"]
+    n_bytes = sum(one["bytes"] for one in files.values())
+    if as_json:
+        shown = {name: value for name, value in manifest.items() if name != "files"}
+        echo_json({**shown, "n_files": len(files), "bytes": n_bytes, "output": output})
+    elif not quiet:
+        documents, n_files = counted(manifest["rows"], "document"), counted(len(files), "file")
+        echo(f"{documents} in {n_files}, {n_bytes:,} bytes: {visible_name(output)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from massivetext.cli._output import echo
+from massivetext.cli._output import echo, echo_json
 
 __all__ = ["pack"]
 
@@ -31,7 +31,8 @@ __all__ = ["pack"]
 @click.option("--eos", metavar="PIECE", help="the token for a document's end, where the tokenizer marks none")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="processes")
 @click.option("--scratch", metavar="DIR3", help="local folder for tokens and texts in between [default: DIR2/work]")
-@click.option("--quiet", is_flag=True, help="say nothing but errors")
+@click.option("--quiet", is_flag=True, help="print nothing but errors")
+@click.option("--json", "as_json", is_flag=True, help="what was written as JSON: the manifest without its files")
 def pack(
     directory: str,
     tokenizer: str,
@@ -49,9 +50,10 @@ def pack(
     workers: int,
     scratch: str | None,
     quiet: bool,
+    as_json: bool,
 ) -> None:
-    """Token sequences from the mixture in DIR: crops of its documents, tokenized, ten to a group, cut to the length,
-    drawn by the weights and shuffled.
+    """Write token sequences from the mixture in DIR: crops of its documents, tokenized, ten to a group, cut to the
+    length, drawn by the weights and shuffled.
 
     \b
     massivetext pack out --tokenizer spm.model --length 2048 --output sequences
@@ -67,7 +69,7 @@ def pack(
             shares = {**(shares or {}), name: float(share)}
         except ValueError as error:
             raise RecipeError(f"--weight {pair}: expected SUBSET=SHARE, as in books=0.27") from error
-    write(
+    manifest = write(
         directory,
         tokenizer=tokenizer,
         output=output,
@@ -83,5 +85,8 @@ def pack(
         scratch=scratch,
         bos=bos,
         eos=eos,
-        say=(lambda line: None) if quiet else echo,
+        say=(lambda line: None) if quiet or as_json else echo,
     )
+    if as_json:
+        files = manifest.pop("files")
+        echo_json({**manifest, "n_files": len(files), "bytes": sum(file["bytes"] for file in files.values())})

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from massivetext.cli._output import echo, echo_json, show_rich
-from massivetext.cli._running import Progress
+from massivetext.cli._progress import Progress
 from massivetext.cli._trust import looks_at_recipe
 from massivetext.terminal_text import visible_values
 
@@ -71,7 +71,7 @@ def show(prediction: dict[str, Any]) -> None:
 class _Sampling(Progress):
     """Shows the bars of the stages and not what a run says of itself, which here would be of a sample."""
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, *, is_detail: bool = False) -> None:
         pass
 
 

@@ -39,7 +39,7 @@ def remove(
     from dataclasses import asdict
 
     from massivetext import storage
-    from massivetext.cli._running import Progress
+    from massivetext.cli._progress import Progress
     from massivetext.errors import OutputError
     from massivetext.removal import Removal
     from massivetext.removal import remove as take_out

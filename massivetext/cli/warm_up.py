@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from massivetext.cli._output import echo
+from massivetext.suggestions import did_you_mean
 
 __all__ = ["warm_up"]
 
@@ -27,7 +28,8 @@ def warm_up(names: tuple[str, ...], processes: int | None) -> None:
 
     unknown = [name for name in names if name not in compiling.JOBS]
     if unknown:
-        raise click.UsageError(f"unknown: {', '.join(unknown)}; expected some of {', '.join(compiling.JOBS)}")
+        hint = did_you_mean(unknown[0], compiling.JOBS)
+        raise click.UsageError(f"unknown: {', '.join(unknown)}; expected some of {', '.join(compiling.JOBS)}{hint}")
     total = len(names or compiling.JOBS)
     done: list[str] = []
 

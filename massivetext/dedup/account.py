@@ -13,7 +13,7 @@ from massivetext.dedup.results import JACCARD_BINS
 from massivetext.dedup.scope import Options
 from massivetext.sealed import sealed
 
-__all__ = ["FORMAT", "account_of", "lines_of", "write_account"]
+__all__ = ["FORMAT", "account_of", "lines_of", "recall_in_words", "write_account"]
 
 FORMAT = "massivetext-deduplication-1"
 
@@ -62,16 +62,19 @@ def account_of(options: Options, counts: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def lines_of(name: str, account: Mapping[str, Any]) -> list[str]:
-    """The account of a scope for a terminal."""
+def recall_in_words(name: str, account: Mapping[str, Any]) -> str:
+    """Return a scope's bands, and the chance that they find a pair, by its similarity."""
     threshold, rows = account["threshold"], account["rows"]
     curve = {round(at, 2): chance for at, chance in account["curve"]}
     shown = sorted({at for at in curve if 0.5 <= at < 1} | {threshold})
     chances = {**curve, threshold: account["recall_at_threshold"]}
     points = "  ".join(f"{at:g}: {chances[at]:.4f}".rstrip("0").rstrip(".") for at in shown)
-    lines = [
-        f"{name}: {account['bands']} bands of {rows} rows; chance that a pair is compared, by its J: {points}",
-    ]
+    return f"{name}: {account['bands']} bands of {rows} rows; chance that a pair is compared, by its J: {points}"
+
+
+def lines_of(name: str, account: Mapping[str, Any]) -> list[str]:
+    """Return the account of a scope for a terminal."""
+    lines = []
     counts, work = account["counts"], account["work"]
     if counts.get("documents"):
         distinct = max(1, counts.get("distinct", 0))

@@ -51,8 +51,8 @@ class Timed:
         self._run["finished"] = kind is None
         self._close()
 
-    def say(self, line: str) -> None:
-        self._reporter.say(line)
+    def say(self, line: str, *, is_detail: bool = False) -> None:
+        self._reporter.say(line, is_detail=is_detail)
 
     def spent(self, spent: Spent) -> None:
         """CPU seconds of the worker processes, once the run has come to its end."""
@@ -71,8 +71,9 @@ class Timed:
         on_done = self._reporter.stage(name, tasks)
 
         def count(task: Any) -> None:
-            stage["done"] += 1
-            stage["weight_done"] += task.weight
+            if tasks:  # else nobody knows how many there will be, and the report shows the time alone
+                stage["done"] += 1
+                stage["weight_done"] += task.weight
             on_done(task)
 
         return count

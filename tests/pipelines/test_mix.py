@@ -35,7 +35,7 @@ class Watching:
         self.lines: list[str] = []
         self.output, self.found = output, []
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, *, is_detail: bool = False) -> None:
         self.lines.append(line)
 
     def stage(self, name: str, tasks: Sequence[Any]) -> Callable[[Any], None]:

@@ -19,7 +19,7 @@ from tests.faults.running import digests
 
 
 class Silent:
-    def say(self, line: str) -> None:
+    def say(self, line: str, *, is_detail: bool = False) -> None:
         pass
 
     def stage(self, name, tasks):

@@ -39,7 +39,7 @@ class Silent:
     def __init__(self) -> None:
         self.done: list[Task] = []
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, *, is_detail: bool = False) -> None:
         pass
 
     def stage(self, name, tasks):
