@@ -63,6 +63,8 @@ def test_the_cookbook_has_twenty_recipes() -> None:
 @pytest.mark.parametrize(("page", "title", "recipe"), RECIPES, ids=[f"{page}: {title}" for page, title, _ in RECIPES])
 def test_every_recipe_is_valid(files: Path, page: str, title: str, recipe: str) -> None:
     (files / "mine.yaml").write_text(recipe, "utf-8")
-    result = CliRunner().invoke(commands, ["validate", str(files / "mine.yaml")], catch_exceptions=False)
+    # The index of an earlier run is more than a test of a page should make.
+    settings = ["--set", "deduplication.against=[]"] if "against:" in recipe else []
+    result = CliRunner().invoke(commands, ["validate", str(files / "mine.yaml"), *settings], catch_exceptions=False)
 
     assert 0 == result.exit_code, result.output
