@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from massivetext.cli._output import echo
+from massivetext.cli._trust import looks
 
 
 @click.command()
@@ -15,6 +16,7 @@ from massivetext.cli._output import echo
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="where to listen  [default: any free port]")
 @click.option("--compare", "other", metavar="DIR2", help="another run, to show what became of each document in both")
 @click.option("--seconds", type=click.FloatRange(0.1), default=20.0, show_default=True, help="limit of one query")
+@looks
 def browse(folder: str, port: int, other: str | None, seconds: float) -> None:
     """Serve a page to search, filter, read and compare the documents of the run in DIR, until Ctrl-C. Only this machine
     can reach it, only with the token in the address that is printed, and it asks for nothing from the internet.
