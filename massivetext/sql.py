@@ -16,11 +16,13 @@ from massivetext.errors import OutputError
 from massivetext.ledger import ledger_files
 from massivetext.scratch import make_scratch, remove_scratch
 
-__all__ = ["HOST", "MEMORY", "Engine"]
+__all__ = ["HOST", "MEMORY", "QUIET", "Engine"]
 
 MEMORY = "400MB"
 """Of the engine. Beyond it, what a query gathers goes to a temporary folder."""
 
+QUIET = "SET enable_progress_bar = false"
+"""For each connection: a query of more than two seconds would otherwise draw a bar on standard output."""
 
 HOST = "regexp_extract(lower(url), '^[a-z][a-z0-9+.-]*://(?:[^/?#]*@)?(?:www[.])?([^/:?#]+)', 1)"
 """The host of the column `url`, without `www.`; empty where the URL has none."""
@@ -49,6 +51,7 @@ class Engine:
                 "autoload_known_extensions": False,
             }
         )
+        self.connection.execute(QUIET)
         return self
 
     def __exit__(

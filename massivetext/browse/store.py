@@ -20,7 +20,7 @@ from massivetext.browse.query import PAGE_ROWS, Query, QueryError, beyond, condi
 from massivetext.errors import OutputError
 from massivetext.looking.recipe_view import LimitView, RecipeView
 from massivetext.report.samples import texts
-from massivetext.sql import HOST, Engine
+from massivetext.sql import HOST, QUIET, Engine
 
 __all__ = ["SECONDS", "Store"]
 
@@ -114,6 +114,7 @@ class Store:
         Raises QueryError when the time is over, and OutputError where the files cannot be read.
         """
         cursor = self._engine.connection.cursor()
+        cursor.execute(QUIET)
         timer = threading.Timer(self.seconds, cursor.interrupt)
         timer.daemon = True
         timer.start()
