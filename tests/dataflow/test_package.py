@@ -115,7 +115,7 @@ def test_every_task_and_transform_is_had_by_a_process_with_the_package_only(inst
     values = [
         *tasks,
         LedgerTask(folder, "news", tasks[0].part.name, (), "f"),
-        ShardTask(folder, "main", "shard", folder.path("rows"), 1, "f"),
+        ShardTask(folder, "main", "shard", 0, folder.path("deal"), 1, "f"),
         *(Step(folder.path("scope"), phase, 0) for phase in phases),
         *(Curate(folder, recipe), Decontaminate(folder, recipe), Phases(), WriteShards(), RunSteps(), RunAll()),
     ]

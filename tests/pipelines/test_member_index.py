@@ -37,7 +37,7 @@ class Quiet:
     def __init__(self) -> None:
         self.tasks: dict[str, int] = {}
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, *, is_detail: bool = False) -> None:
         pass
 
     def stage(self, name: str, tasks: Sequence[Any]) -> Callable[[Any], None]:

@@ -15,11 +15,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from massivetext import report
 from massivetext.cli import commands
 from massivetext.errors import RecipeError
 from massivetext.looking.forecast import _subset, look, planned_mixture
 from massivetext.looking.verification import verify
+from massivetext.report.gather import gather
 from massivetext.sealed import read_sealed, sealed
 from pipelines.engines import Execution
 from pipelines.engines.beam_runner import BeamEngine
@@ -228,7 +228,7 @@ def test_every_view_of_the_run_knows_it(base: Path) -> None:
     assert "keep the best 40 % of tokens" in explained
     assert "in c4 these have" in explained
     assert f"bucket {lost['value_bucket']} of 0 (worst) to 3" in explained
-    page = report.gather(out)
+    page = gather(out)
     assert any(step["reason"] == "scores.value" for subset in page["funnel"] for step in subset["steps"])
     card = next((base / "tokens/mixture").rglob("README.md")).read_text("utf-8")
     assert "the best 40 % of tokens, in buckets of tokens that end at 20 %, 50 %, 80 % from the worst" in card
@@ -326,7 +326,7 @@ def test_a_forecast_takes_shares_off_and_plans_by_bucket(base: Path) -> None:
 @pytest.mark.parametrize(
     ("score", "buckets", "message"),
     [
-        ({"keep": 0}, {}, "greater than 0"),
+        ({"keep": 0}, {}, "expected more than 0"),
         ({"keep": 1}, {}, "less than 1"),
         ({"by": "documents"}, {}, "neither is set"),
         ({"buckets": [0.5, 0.2]}, {}, "must rise"),

@@ -16,10 +16,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from massivetext import report
 from massivetext.cli import commands
 from massivetext.dedup.spans import duplicate_span_fraction
 from massivetext.looking.verification import verify
+from massivetext.report.gather import gather
 from pipelines.transforms import hash_tasks, spans
 
 
@@ -115,7 +115,7 @@ def test_views_show_it(base: Path) -> None:
     result = CliRunner().invoke(commands, ["explain", str(base / "one"), one["id"]], catch_exceptions=False)
 
     assert f"duplicate_span_fraction {one['duplicate_span_fraction']:.6g}" in " ".join(result.output.split())
-    page = report.gather(str(base / "one"))
+    page = gather(str(base / "one"))
     shown = {entry["found"].limited.signal for stage in page["signals"] for entry in stage["signals"]}
     assert "duplicate_span_fraction" in shown
 

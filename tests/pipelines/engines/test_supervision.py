@@ -113,7 +113,7 @@ def test_workers_and_the_run_itself_killed_from_outside(corpus: Path) -> None:
     assert 2 == killed
     assert 10 <= before < 24
     assert 0 == code, said
-    assert f"curate: {24 - before} tasks" in said
+    assert f"curate: {24 - before} files" in said
     assert digests(corpus / "undisturbed") == digests(corpus / "killed")
     assert [] == list((corpus / "killed").rglob("*.tmp"))
 

@@ -110,7 +110,7 @@ def test_every_view_of_a_run_shows_the_scores(folder: Path) -> None:
     assert ("keep 50 or more", 6) == (shown["half"].limited.words, shown["half"].broken)
     card = next((folder / "out" / "mixture").rglob("README.md")).read_text("utf-8")
     assert "`scores.half`" in card
-    assert 0 == CliRunner().invoke(commands, ["validate", f"{out}/recipe.yaml"]).exit_code
+    assert 0 == CliRunner().invoke(commands, ["validate", f"{out}/recipe.yaml", "--trust"]).exit_code
 
 
 @pytest.mark.parametrize(
