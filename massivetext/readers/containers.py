@@ -136,7 +136,7 @@ def _zip_members(
     except ERRORS as error:
         raise DamagedError("corrupt", f"{source}: a zip file that cannot be read: {error}") from error
     with archive:
-        infos = [info for info in archive.infolist() if not info.is_dir()]
+        infos = [info for info in archive.infolist() if not info.filename.endswith("/")]  # it may be empty
         chosen = _chosen([info.filename for info in infos], extensions)
         base, unpacked = 0, 0
         for info in infos:

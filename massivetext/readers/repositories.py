@@ -285,8 +285,10 @@ def _limited(stream: IO[bytes]) -> bytes | None:
 
 
 def _is_unsafe(name: str) -> bool:
-    """Whether a member's name leads out of its archive."""
-    return name.startswith(("/", "\\")) or name[1:2] == ":" or ".." in re.split(r"[/\\]", name) or "\0" in name
+    """Whether a member has no name, or one that leads out of its archive."""
+    if not name or name.startswith(("/", "\\")) or name[1:2] == ":":
+        return True
+    return ".." in re.split(r"[/\\]", name) or "\0" in name
 
 
 def _folder_members(folder: str) -> Iterator[_Member]:
@@ -370,7 +372,7 @@ def _tar_members(stream: IO[bytes], source: str) -> Iterator[_Member]:
 def _zip_members(archive: zipfile.ZipFile, packed: int, source: str) -> Iterator[_Member]:
     given = 0
     for info in archive.infolist():
-        if info.is_dir():
+        if info.filename.endswith("/"):
             continue
         mode = info.external_attr >> 16
         reason = None

@@ -193,6 +193,12 @@ def test_members_of_archives(pack, encode) -> None:  # type: ignore[no-untyped-d
     assert error is None
 
 
+def test_a_member_of_a_zip_without_a_name_costs_no_other() -> None:
+    packed = zipped({"qqqq.jsonl": b'{"text": "x"}\n', "1.jsonl": LINES}).replace(b"qqqq", b"\0qqq")
+
+    assert ["a", "b"] == texts(packed)
+
+
 @pytest.mark.parametrize("pack", [tarred, zipped])
 def test_members_without_an_ending_are_all_read(pack) -> None:  # type: ignore[no-untyped-def]
     assert ["a", "b", "a", "b"] == texts(pack({"one": LINES, "two": LINES, "_not": LINES}))

@@ -92,6 +92,16 @@ def test_zip_files(tmp_path: Path) -> None:
     assert files(part(path)[0]) == EXPECTED
 
 
+def test_a_member_of_a_zip_without_a_name_has_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(zipped({**FILES, "qqqq": "text"}, top="").replace(b"qqqq", b"\0qqq"))
+    found, error = part(path)
+
+    assert "failed.unsafe_path" in [record.reason for record in found]
+    assert len(found) == len(FILES) + 1
+    assert error is None
+
+
 @pytest.mark.parametrize("pack", [tarred, zipped])
 def test_an_archive_with_its_licence_at_the_top_is_one_repository(tmp_path: Path, pack) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "repo.archive"
