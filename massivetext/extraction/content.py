@@ -19,19 +19,22 @@ _BEGINNINGS = (
     *(b"-----BEGIN ", b"#EXTM3U", b"WEBVTT", b"PK\x03\x04", b"\x1f\x8b"),
 )
 _PATTERNS = (
-    re.compile(rb"\AP[1-6]\s+(?:#[^\n]*\s+)*\d+\s+\d+\s"),  # PBM, PGM, PPM
+    re.compile(rb"\AP[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s+\d+\s"),  # PBM, PGM, PPM
     re.compile(
-        rb"\A(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE svg[^>]*>\s*<svg|<svg\b[^>]*\sxmlns)", re.DOTALL
+        rb"\A(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*(?:<!DOCTYPE svg[^>]*>\s*<svg|<svg\b[^>]*\sxmlns)",
+        re.DOTALL,
     ),
     re.compile(
-        rb"\A(?:<\?xml[^>]*\?>\s*)(?:<\?xml-[^>]*\?>\s*|<!--.*?-->\s*)*"
+        rb"\A(?:<\?xml[^>]*\?>\s*)(?:<\?xml-[^>]*\?>\s*|<!--(?:(?!-->).)*-->\s*)*"
         rb"<(?:[a-z]+:)?(?:rss|feed|RDF|urlset|sitemapindex|opml|kml|gpx|plist|Error|wsdl|schema|Envelope)[\s>]",
         re.DOTALL,
     ),
 )
 _JSON_START = re.compile(rb"\A(?:\{\s*(?:\"|\})|\[\s*(?:[\[{\"\-\d\]]|true|false|null))")
 _JSON_WRAPPED = re.compile(rb"\A(?:\)\]\}',?\s*|while\s*\(1\);|for\s*\(;;\);)")
-_HTML = re.compile(rb"\A(?:<!--.{0,500}?-->\s*)*<(?:!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(
+    rb"\A(?:<!--(?:(?!-->).){0,500}-->\s*)*<(?:!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE | re.DOTALL
+)
 _FORMAT = "\u00ad\u200b\u2060\ufeff"
 _PLAIN = re.compile(r"\s*text/(?:plain|markdown|x-[a-z.+-]+)\b", re.IGNORECASE)
 

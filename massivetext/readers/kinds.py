@@ -64,7 +64,7 @@ _KINDS: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
             ("MediaWiki dump", "format `mediawiki` reads it", False),
         ),
         (
-            rb"(?i)(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>])",
+            rb"(?i)(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--(?:(?!-->).){0,2000}-->\s*)*<(?:!doctype\s+html|html[\s>])",
             ("HTML", "format `html` reads it", False),
         ),
     )

@@ -8,7 +8,7 @@ import pytest
 
 from massivetext.errors import RecordError
 from massivetext.extraction import extract
-from massivetext.extraction.content import ContentError, check_content
+from massivetext.extraction.content import ContentError, check_content, is_plain_text
 from massivetext.extraction.structured import structured_text
 
 
@@ -142,3 +142,20 @@ def test_comments_by_option():
 
     assert extract(page, comments="keep").count("I saw the harbour") == 5
     assert "I saw the harbour" not in extract(page, comments="drop")
+
+
+@pytest.mark.parametrize("head", [b"", b'<?xml version="1.0"?>', b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("comment", [b"<!---->", b"<!-- a -->\n", b"<!--a-->  "])
+def test_a_hundred_comments_at_the_beginning_take_no_time(head, comment):
+    """A pattern that could end a comment at any later `-->` tried 2^99 ways."""
+    check_content(head + comment * 100 + b"<p>text")
+    assert is_plain_text(comment * 100 + b"text", "text/plain")
+    assert not is_plain_text(comment * 50 + b"<html>", "text/plain")
+    with pytest.raises(ContentError):
+        check_content(head.removeprefix(b"\xef\xbb\xbf") + comment * 50 + b'<svg xmlns="http://www.w3.org/2000/svg">')
+
+
+def test_comments_of_an_image_take_no_time():
+    check_content(b"P1\n" + b"# \n" * 300 + b"x")
+    with pytest.raises(ContentError):
+        check_content(b"P1\n" + b"# \n" * 30 + b"8 8\n0")
