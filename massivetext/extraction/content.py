@@ -6,6 +6,7 @@ import json
 import re
 
 from massivetext.errors import RecordError
+from massivetext.leading_comments import COMMENT, COMMENTS
 
 __all__ = ["ContentError", "check_content", "is_plain_text", "without_format_characters"]
 
@@ -14,6 +15,7 @@ SNIFF_BYTES = 1024
 MAX_JSON_BYTES = 1 << 20
 """A longer record that begins like JSON is taken for JSON without being read."""
 
+_COMMENTS = COMMENTS.encode()
 _BEGINNINGS = (
     *(b"%PDF-", b"%!PS", b"{\\rtf", b"GIF8", b"\x89PNG", b"\xff\xd8\xff", b"/* XPM", b"#define ", b"BEGIN:VC"),
     *(b"-----BEGIN ", b"#EXTM3U", b"WEBVTT", b"PK\x03\x04", b"\x1f\x8b"),
@@ -21,20 +23,18 @@ _BEGINNINGS = (
 _PATTERNS = (
     re.compile(rb"\AP[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s+\d+\s"),  # PBM, PGM, PPM
     re.compile(
-        rb"\A(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*(?:<!DOCTYPE svg[^>]*>\s*<svg|<svg\b[^>]*\sxmlns)",
+        rb"\A(?:<\?xml[^>]*\?>\s*)?" + _COMMENTS + rb"(?:<!DOCTYPE svg[^>]*>\s*<svg|<svg\b[^>]*\sxmlns)",
         re.DOTALL,
     ),
     re.compile(
-        rb"\A(?:<\?xml[^>]*\?>\s*)(?:<\?xml-[^>]*\?>\s*|<!--(?:(?!-->).)*-->\s*)*"
+        rb"\A(?:<\?xml[^>]*\?>\s*)(?:<\?xml-[^>]*\?>\s*|" + COMMENT.encode() + rb")*"
         rb"<(?:[a-z]+:)?(?:rss|feed|RDF|urlset|sitemapindex|opml|kml|gpx|plist|Error|wsdl|schema|Envelope)[\s>]",
         re.DOTALL,
     ),
 )
 _JSON_START = re.compile(rb"\A(?:\{\s*(?:\"|\})|\[\s*(?:[\[{\"\-\d\]]|true|false|null))")
 _JSON_WRAPPED = re.compile(rb"\A(?:\)\]\}',?\s*|while\s*\(1\);|for\s*\(;;\);)")
-_HTML = re.compile(
-    rb"\A(?:<!--(?:(?!-->).){0,500}-->\s*)*<(?:!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE | re.DOTALL
-)
+_HTML = re.compile(rb"\A" + _COMMENTS + rb"<(?:!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE | re.DOTALL)
 _FORMAT = "\u00ad\u200b\u2060\ufeff"
 _PLAIN = re.compile(r"\s*text/(?:plain|markdown|x-[a-z.+-]+)\b", re.IGNORECASE)
 

@@ -12,6 +12,7 @@ import zlib
 from typing import Any, NamedTuple
 
 from massivetext.errors import LimitError
+from massivetext.leading_comments import COMMENTS
 from massivetext.readers.compression import decode
 
 __all__ = ["Response", "is_html", "main_type", "parse"]
@@ -19,7 +20,7 @@ __all__ = ["Response", "is_html", "main_type", "parse"]
 _END = re.compile(rb"\r?\n[ \t]*\r?\n")
 _STATUS = re.compile(rb"\s*HTTP/?\d*(?:\.\d+)?[ \t]+(\d{3})\b", re.IGNORECASE)
 _SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
-_BEFORE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*(?:<\?xml[^>]*>\s*)?", re.S)
+_BEFORE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?" + COMMENTS.encode() + rb"(?:<\?xml[^>]*>\s*)?", re.S)
 """What may stand before the first tag: a byte order mark, an XML declaration, comments."""
 _SNIFFED = re.compile(
     rb"<(?:!doctype\s+html|html|head|script|iframe|h[1-6]|div|font|table|a|style|title|b|body|br|p|meta|link|base|"

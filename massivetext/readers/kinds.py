@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 from massivetext.documents import Record
+from massivetext.leading_comments import COMMENTS
 from massivetext.readers.encodings import CONTROLS, bom, unmarked_utf16
 
 __all__ = ["HEAD", "Kind", "kind_of", "skipped"]
@@ -64,7 +65,9 @@ _KINDS: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
             ("MediaWiki dump", "format `mediawiki` reads it", False),
         ),
         (
-            rb"(?i)(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--(?:(?!-->).){0,2000}-->\s*)*<(?:!doctype\s+html|html[\s>])",
+            rb"(?i)(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}>\s*)?"
+            + COMMENTS.encode()
+            + rb"<(?:!doctype\s+html|html[\s>])",
             ("HTML", "format `html` reads it", False),
         ),
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import html
 import re
 
+from massivetext.leading_comments import COMMENTS
+
 __all__ = ["identify", "is_licence_file", "is_notice", "is_of_reuse"]
 
 _LICENCE_NAME = re.compile(
@@ -19,7 +21,7 @@ _LONGEST = 1 << 16
 _COPYRIGHT_NAME = re.compile(r"copyrights?(?:[-_.][\w.+-]+)?\Z|notice(?:\.(?:txt|md))?\Z", re.IGNORECASE)
 _REUSE = re.compile(r"(?:.*/)?licen[cs]es/[^/]+?(?:\.(?:txt|md|rst|html?))?\Z", re.IGNORECASE)
 _PAGE = re.compile(
-    r"\s*(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s|\?xml|html|head|body|pre|h[1-6]|p|div)\b", re.IGNORECASE | re.DOTALL
+    r"\s*" + COMMENTS + r"<(?:!doctype\s|\?xml|html|head|body|pre|h[1-6]|p|div)\b", re.IGNORECASE | re.DOTALL
 )
 _TAG = re.compile(
     r"<(?:script|style|title)\b.*?</(?:script|style|title)>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL
