@@ -20,7 +20,7 @@ from pipelines import recipe as recipes
 from pipelines.curate import Curate
 from pipelines.engines.local import run_here
 from pipelines.input_splits import find_parts
-from pipelines.main import part_tasks
+from pipelines.run_folder.fingerprints import part_tasks
 from pipelines.run_folder.folder import Folder
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -65,7 +65,7 @@ def overhead(folder: Path, n: int, rounds: int = 5) -> None:
     from pipelines.curate import Curate
     from pipelines.engines.local import run_here
     from pipelines.input_splits import find_parts
-    from pipelines.main import part_tasks
+    from pipelines.run_folder.fingerprints import part_tasks
     from pipelines.run_folder.folder import Folder
 
     write_pages(folder / "pages.jsonl", n)

@@ -88,7 +88,7 @@ def measure(data: Path, n_pages: int, folder: Path) -> None:
     from pipelines.curate import Curate
     from pipelines.engines.local import run_here
     from pipelines.input_splits import find_parts
-    from pipelines.main import part_tasks
+    from pipelines.run_folder.fingerprints import part_tasks
     from pipelines.run_folder.folder import Folder
     from pipelines.stages import testset_index
 

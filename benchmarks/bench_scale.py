@@ -251,8 +251,8 @@ def count_opened() -> None:
 def peak() -> float:
     """MB of the process at most."""
     status = Path("/proc/self/status").read_text()
-    found = re.search(r"VmHWM:\s*(\d+)", status)
-    return int(found[1]) / 1024 if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    match = re.search(r"VmHWM:\s*(\d+)", status)
+    return int(match[1]) / 1024 if match else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:

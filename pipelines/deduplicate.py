@@ -146,11 +146,11 @@ def deduplicate(
     subsets, joined by `+`; says what was found, and as a detail how surely pairs are found.
     noted: as `find_documents` takes it.
     """
-    found = scopes(folder, recipe, engine.execution.memory_of_task, noted)
-    known = [is_finished(scope) for scope in found]
-    engine.deduplicate_all([scope for scope, own in zip(found, known) if own is None], on_done=on_done)
+    every_scope = scopes(folder, recipe, engine.execution.memory_of_task, noted)
+    known = [is_finished(scope) for scope in every_scope]
+    engine.deduplicate_all([scope for scope, own in zip(every_scope, known) if own is None], on_done=on_done)
     counts, account = {}, {}
-    for scope, own in zip(found, known):
+    for scope, own in zip(every_scope, known):
         name = "+".join(scope.subsets)
         counts[name] = finish(scope) if own is None else own
         clear(scope)  # also what a kill after the last step may have left

@@ -11,26 +11,22 @@ Each is a graph of its own, in a file of its own, so that a run goes on from wha
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import apache_beam as beam
-import pyarrow.compute as pc
 
 from massivetext import storage
 from massivetext.contamination import TestSets
 from massivetext.dedup.phases import noted_digests
 from massivetext.errors import OutputError
-from massivetext.own_files import is_part, own_parts
-from massivetext.parquet import FILE_ERRORS, file_digest, read_parquet
+from massivetext.own_files import own_parts
+from massivetext.parquet import file_digest
 from massivetext.removed import refuse_unfinished
 from massivetext.scratch import sweep_scratch
-from massivetext.terminal_text import counted, visible_name
 from massivetext.text.hashing import HASH_VERSION
-from massivetext.tokenizers import read_tokenizer, tokens_mark
+from massivetext.tokenizers import read_tokenizer
 from pipelines.curate import Curate
 from pipelines.decontaminate import Decontaminate
 from pipelines.deduplicate import deduplicate
@@ -38,25 +34,26 @@ from pipelines.engines import check, open_engine
 from pipelines.engines.engine import Engine, Execution
 from pipelines.input_splits import Part, find_parts, source_warnings
 from pipelines.member_index import split_at_members
-from pipelines.mix import check_weights, mix
-from pipelines.recipe import Isolation, Recipe, measures_schema
+from pipelines.mix import mix
+from pipelines.recipe import Recipe
+from pipelines.run_folder.fingerprints import compared_digests, compared_mark, digest_of, part_tasks
 from pipelines.run_folder.folder import Folder
+from pipelines.run_folder.gone_sources import gone_sources, sweep_parts
 from pipelines.run_folder.history import Timed
 from pipelines.run_folder.inputs import known_inputs, note_inputs
-from pipelines.run_folder.part_files import FILES, gone_files
+from pipelines.run_folder.reading_notes import failures_of, reading_notes, sums_of, too_many_failed
 from pipelines.run_folder.rerun import redone, why
 from pipelines.stages import STAGES, testset_index
-from pipelines.stages.stage import canonical, content_digest
+from pipelines.stages.stage import canonical
 from pipelines.tasks import Marker, PartTask, read_markers
 from pipelines.transforms.compare import COMPARING, compare
 from pipelines.transforms.final_ledger import LedgerTask
-from pipelines.transforms.hash_tasks import values_path
 from pipelines.transforms.part_tests import write_frequent
-from pipelines.transforms.refuse_removed import removal_mark
 from pipelines.transforms.run_steps import RunSteps
 from pipelines.transforms.shares import write_share_limits
+from pipelines.weights import check_weights
 
-__all__ = ["COMMANDS", "Outcome", "Reporter", "part_tasks", "run", "run_stages"]
+__all__ = ["COMMANDS", "Outcome", "Reporter", "run", "run_stages"]
 
 COMMANDS = ("curate", "deduplicate", "decontaminate", "mix")
 
@@ -169,9 +166,9 @@ def run_stages(
             noted=noted,
         )
         del noted
-    outcome.failures += _failures(tasks, markers)
+    outcome.failures += failures_of(tasks, markers)
     job.settle(tasks, markers, last)
-    _judge_failures(recipe, outcome)
+    outcome.failures += too_many_failed(recipe, outcome.counts)
     if last >= 3:
         job.mix(parts)
 
@@ -194,16 +191,16 @@ class _Job:
     def curate(self, parts: Sequence[Part]) -> tuple[list[PartTask], list[Marker]]:
         recipe, folder = self.recipe, self.folder
         tasks = part_tasks(folder, recipe, parts)
-        for line in _gone(folder, tasks):
+        for line in gone_sources(folder, tasks):
             self.reporter.say(line)
         markers = self._run("curate", Curate(folder, recipe), tasks)
         note_inputs(folder, parts)
-        _sweep(folder, tasks)
-        for sentence in reading_notes(recipe, _sums(tasks, markers)):
+        sweep_parts(folder, tasks)
+        for sentence in reading_notes(recipe, sums_of(tasks, markers)):
             self.reporter.say(sentence)
         for kind in ("curated", "rejected"):
             if kind == "curated" or recipe.rejected != "none":
-                folder.write_manifest(kind, recipe, markers, _sums(tasks, markers))
+                folder.write_manifest(kind, recipe, markers, sums_of(tasks, markers))
         return tasks, markers
 
     def settle(self, tasks: Sequence[PartTask], markers: list[Marker], last: int) -> None:
@@ -218,10 +215,10 @@ class _Job:
         limits = self._shares(tasks, markers) if last >= 1 else {}
         block_of = {name: recipe.block(name, "contamination") for name in recipe.filled}
         blocks = {name: block.model_dump(mode="json") for name, block in block_of.items()}
-        marks = {name: _compared_mark(recipe, name) if stages else [] for name in recipe.filled}
+        marks = {name: compared_mark(recipe, name) if stages else [] for name in recipe.filled}
         drops = {name: rare.get(block.max_documents, {}).get("blake2b") for name, block in block_of.items()}
         compared = storage.each(
-            lambda task: _compared_digests(recipe, folder, task, stages),
+            lambda task: compared_digests(recipe, folder, task, stages),
             list(tasks),
             remote=storage.is_remote(folder.root),
         )
@@ -234,7 +231,7 @@ class _Job:
             block, dropped = blocks[subset], drops[subset]
             # All that shapes a part's final ledger: what the pass over the text left, and the later stages.
             fingerprints.append(
-                _digest(task.fingerprint, measured, stages, removed, block, dropped, *shares, *values, *marks[subset])
+                digest_of(task.fingerprint, measured, stages, removed, block, dropped, *shares, *values, *marks[subset])
             )
         settling = [
             LedgerTask(
@@ -276,7 +273,7 @@ class _Job:
             for task, marker in zip(tasks, markers):
                 if task.part.subset == subset:
                     read[task.part.name] = self._documents_mark(task, marker)
-            compare(folder, recipe, subset, list(read), _digest(read), self._perform)
+            compare(folder, recipe, subset, list(read), digest_of(read), self._perform)
 
     def _perform(self, tasks: Sequence[Any]) -> None:
         """Run those tasks of a step between two stages that are not done."""
@@ -295,8 +292,8 @@ class _Job:
             if subset in parts:
                 parts[subset].append(name)
                 read[subset].append([name, self._documents_mark(task, marker)])
-        compared = {subset: _compared_mark(recipe, subset) for subset in read}
-        fingerprints = {subset: _digest(rows, *compared[subset]) for subset, rows in read.items()}
+        compared = {subset: compared_mark(recipe, subset) for subset in read}
+        fingerprints = {subset: digest_of(rows, *compared[subset]) for subset, rows in read.items()}
         limits = write_share_limits(folder, recipe, parts, fingerprints, self._perform)
         for subset, own in limits.items():
             for signal, limit in own.items():
@@ -336,91 +333,6 @@ class _Job:
         return markers
 
 
-def part_tasks(folder: Folder, recipe: Recipe, parts: Sequence[Part]) -> list[PartTask]:
-    """Return the pass over the text of some parts as tasks."""
-    fingerprints = CurateFingerprints(recipe)
-    limits = recipe.isolation or Isolation()
-    return [
-        PartTask(
-            part,
-            folder.root,
-            folder.marker("curate", part.subset, part.name),
-            fingerprints.of(part),
-            limits.seconds,
-            limits.memory,
-        )
-        for part in parts
-    ]
-
-
-def _digest(*values: Any) -> str:
-    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
-class CurateFingerprints:
-    """All that shapes a part's curated rows and measures, and no more: its bytes, the stages that its subset goes
-    through, each with the version of its definition and the contents of its files, and the columns of every ledger."""
-
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
-        self.columns = measures_schema(recipe).names
-        self.stages = {subset: self._stages(subset) for subset in recipe.filled}
-        self.common = {
-            "tokenizer": recipe.tokenizer and tokens_mark(recipe.tokenizer),
-            "rejected": recipe.rejected,
-            "isolation": canonical(recipe.isolation),
-            # Of the sample of rejected documents.
-            "seed": None if isinstance(recipe.rejected, str) else recipe.seed,
-        }
-        if recipe.url_credentials != "remove":
-            self.common["url_credentials"] = recipe.url_credentials
-        if mark := removal_mark(recipe):
-            self.common["removed"] = mark
-        self._begun: dict[tuple[str, int], Any] = {}
-
-    def _stages(self, subset: str) -> dict[str, Any]:
-        names = [name for name, stage in STAGES.items() if stage.in_pass and self.recipe.goes_through(subset, name)]
-        return {name: self.recipe.stage(subset, name).fingerprint() for name in names}
-
-    def of(self, part: Part) -> str:
-        stages = self.stages[part.subset]
-        if "extraction" not in stages and (
-            part.format in ("warc", "wet") or ":" in part.format or "page" in part.fields
-        ):
-            stages = {**stages, "extraction": self.recipe.stage(part.subset, "extraction").fingerprint()}
-        key = (part.subset, len(stages))
-        if key not in self._begun:
-            # The digest of the JSON of [common, stages, columns, marks]: only the marks differ from part to part.
-            begun = json.dumps([self.common, stages, self.columns], sort_keys=True)
-            self._begun[key] = hashlib.blake2b(f"{begun[:-1]}, ".encode(), digest_size=16)
-        digest = self._begun[key].copy()
-        digest.update(f"{json.dumps(_marks(part), sort_keys=True)}]".encode())
-        return digest.hexdigest()
-
-
-def _marks(part: Part) -> list[Any]:
-    """What tells a part from another one, or from itself before a file of it was written anew."""
-    if part.files:
-        return [part.format, dict(part.fields), [file[1:] for file in part.files]]
-    marks = [part.source, part.format, part.start, part.stop, part.n_bytes, part.stamp, dict(part.fields)]
-    return marks if part.member_range is None else [*marks, *part.member_range]
-
-
-def _compared_digests(recipe: Recipe, folder: Folder, task: PartTask, stages: tuple[str, ...]) -> list[str]:
-    """Digests of the values of a part that depend on the other documents of its subset."""
-    subset, name = task.part.subset, task.part.name
-    kinds = [kind.stage for kind in COMPARING if stages and recipe.goes_through(subset, kind.stage)]
-    return [content_digest(values_path(folder, stage, subset, name)) for stage in kinds]
-
-
-def _compared_mark(recipe: Recipe, subset: str) -> list[Any]:
-    """What shapes the removal of documents by comparison with others; empty where there is no limit for it."""
-    return [
-        [stage, recipe.stage(subset, stage).fingerprint(), signal, limit.min, limit.max]
-        for stage, signal, limit in recipe.compared_limits(subset)
-    ]
-
-
 def _frequent(
     folder: Folder,
     recipe: Recipe,
@@ -438,7 +350,7 @@ def _frequent(
         digest = duplicates.get(f"{subset}/{name}.parquet")
         evidence = marker.outputs.get(f"work/contamination/{subset}/{name}.parquet", {})
         read.append([subset, name, evidence.get("blake2b"), digest, recipe.goes_through(subset, "deduplication")])
-    return write_frequent(folder, recipe, parts, _digest(*read))
+    return write_frequent(folder, recipe, parts, digest_of(*read))
 
 
 def _keep_pieces(folder: Folder, recipe: Recipe, settled: list[Marker]) -> None:
@@ -447,8 +359,8 @@ def _keep_pieces(folder: Folder, recipe: Recipe, settled: list[Marker]) -> None:
     for marker in settled:
         for name, summary in marker.outputs.items():
             if name.startswith("pieces/"):
-                held = counts.setdefault(name.split("/")[1], {"pieces": 0})
-                held["pieces"] += summary["rows"]
+                of_subset = counts.setdefault(name.split("/")[1], {"pieces": 0})
+                of_subset["pieces"] += summary["rows"]
     if counts:
         folder.write_manifest("pieces", recipe, settled, counts)
     else:
@@ -462,7 +374,7 @@ def _prepare_testsets(recipe: Recipe, folder: Folder, reporter: Reporter) -> Non
     path = testset_index(folder.root)
     if not recipe.testsets:
         return
-    fingerprint = _digest(STAGES["contamination"].version, HASH_VERSION, canonical(recipe.testsets))
+    fingerprint = digest_of(STAGES["contamination"].version, HASH_VERSION, canonical(recipe.testsets))
     marker = folder.marker("testsets", "index")
     if not folder.is_done(marker, fingerprint):
         testsets = TestSets.read([testset.model_dump() for testset in recipe.testsets])
@@ -472,117 +384,3 @@ def _prepare_testsets(recipe: Recipe, folder: Folder, reporter: Reporter) -> Non
         testsets.save(path)
         summary = {"bytes": storage.size(path), "blake2b": file_digest(path)}
         Marker(fingerprint, folder.outputs({"work/testsets.index": summary})).write(marker)
-
-
-def _sweep(folder: Folder, tasks: Sequence[PartTask]) -> None:
-    """Remove evidence, duplicates, values and ledgers of parts that the sources no longer have."""
-    known = {(task.part.subset, task.part.name) for task in tasks}
-    for kind in ("work/evidence", "work/contamination", "work/ledger", "work/duplicates", FILES):
-        base = folder.path(kind)
-        for path in storage.list_files(base):
-            subset, _, name = path[len(base) + 1 :].partition("/")
-            name, _, suffix = name.rpartition(".")
-            is_own = suffix in ("parquet", "json") and is_part(f"{name}.parquet")
-            if is_own and (subset, name) not in known:
-                storage.remove(path)
-    for compared in COMPARING:
-        base = folder.path("work", compared.stage)
-        for path in storage.list_files(base):
-            subset, _, name = path[len(base) + 1 :].removesuffix(".parquet").partition("/values/")
-            if is_part(f"{name}.parquet") and (subset, name) not in known:
-                storage.remove(path)
-
-
-_LISTED = 10
-"""Sources that are named; the others are counted."""
-
-
-def _gone(folder: Folder, tasks: Sequence[PartTask]) -> list[str]:
-    """Return lines that name sources which DIR has rows of and the recipe's patterns no longer find."""
-    known = {f"{task.part.subset}/{task.part.name}.parquet" for task in tasks}
-    sources = {(task.part.subset, file.source) for task in tasks for file in task.part.members}
-    base = folder.path("ledger")
-    packs = [task.part for task in tasks if task.part.files]
-    gone = storage.each(lambda part: gone_files(folder.root, part), packs, remote=storage.is_remote(folder.root))
-    lines = [
-        f"warning: {part.subset}: source {visible_name(source)} is gone; its rows leave the output"
-        for part, names in zip(packs, gone)
-        for source in names
-        if (part.subset, source) not in sources
-    ]
-    for path in own_parts(base):
-        if path[len(base) + 1 :] in known:
-            continue
-        subset = path[len(base) + 1 :].partition("/")[0]
-        try:
-            with storage.open_input(path) as stream:
-                counts = pc.value_counts(read_parquet(stream, columns=["source"]).column("source")).to_pylist()
-        except FILE_ERRORS:
-            continue  # it is damaged, and goes
-        for row in counts:
-            if (subset, row["values"]) not in sources:
-                rows = counted(row["counts"], "row")
-                lines.append(
-                    f"warning: {subset}: source {visible_name(row['values'])} is gone; its {rows} leave the output"
-                )
-    more = [f"warning: and {len(lines) - _LISTED:,} more sources that are gone"] if len(lines) > _LISTED else []
-    return [*lines[:_LISTED], *more]
-
-
-def _sums(tasks: Sequence[PartTask], markers: Sequence[Marker]) -> dict[str, dict[str, int]]:
-    """What was counted while reading, by subset: records, and what is counted and not listed."""
-    found: dict[str, dict[str, int]] = {}
-    for task, marker in zip(tasks, markers):
-        held = found.setdefault(task.part.subset, {})
-        for name, n in marker.counts.items():
-            held[name] = held.get(name, 0) + n
-    return found
-
-
-def reading_notes(recipe: Recipe, sums: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Return what was missing in the sources and cost no record, in sentences.
-
-    Args:
-        recipe: the recipe that was run.
-        sums: what was counted while reading, by subset; as in the manifest of curated/.
-    """
-    notes = []
-    for subset, counts in sorted(sums.items()):
-        unreadable, chapters, members = (
-            counts.get(name, 0) for name in ("timestamps_unreadable", "chapters_unreadable", "members_left_out")
-        )
-        if unreadable and recipe.block(subset, "deduplication").keep == "newest":
-            notes.append(
-                f"{subset}: the timestamps of {unreadable:,} documents cannot be read; "
-                "for `keep: newest` they have none"
-            )
-        if chapters:
-            notes.append(
-                f"{subset}: {chapters:,} chapters of EPUB books cannot be read and are missing from their books; "
-                "chapters_unreadable in a book's metadata"
-            )
-        if members:
-            notes.append(f"{subset}: {members:,} members of archives were left out: by their names they are no data")
-    return notes
-
-
-def _failures(tasks: Sequence[PartTask], markers: Sequence[Marker]) -> list[str]:
-    """Sources that could not be read, or not to their end."""
-    failures = []
-    for task, marker in zip(tasks, markers):
-        # A part of several files has failures that each name a file.
-        path = "" if task.part.files else f"{task.part.path}: "
-        failures += [f"{path}{line.removeprefix(path)}" for line in marker.failures]
-    return failures
-
-
-def _judge_failures(recipe: Recipe, outcome: Outcome) -> None:
-    """Note subsets with more failed records than the recipe bears."""
-    for subset, counts in outcome.counts.items():
-        n = sum(sums[0] for sums in counts.values())
-        failed = sum(sums[0] for name, sums in counts.items() if name.startswith("failed"))
-        if failed > recipe.max_failed * n:
-            outcome.failures.append(
-                f"{subset}: {failed:,} of {n:,} records failed, more than max_failed = {recipe.max_failed:g}; "
-                "the ledger has the reasons"
-            )

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +13,7 @@ import apache_beam as beam
 import numpy as np
 
 from massivetext import storage
-from massivetext.errors import LimitError, MassiveTextError, OutputError, RecipeError
-from massivetext.looking.data_card import data_card
+from massivetext.errors import OutputError
 from massivetext.mixture import (
     SCHEMA_NAME,
     Available,
@@ -25,38 +21,33 @@ from massivetext.mixture import (
     Plan,
     bucket_weights,
     deal,
-    front_matter,
     plan,
     read_deal,
-    weights_with_sources,
     write_deal,
     write_shard,
 )
 from massivetext.mixture.allotment import deviation, remedy
-from massivetext.own_files import is_shard, own_parts
-from massivetext.parquet import file_digest
+from massivetext.own_files import is_shard
 from massivetext.sealed import read_sealed, write_sealed
 from pipelines.engines.engine import Engine
-from pipelines.input_splits import Part
 from pipelines.kept_units import PARTS, KeptTask, Perform, kept_units, perform_here
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
+from pipelines.run_folder.mixtures import (
+    manifests_digest,
+    note_manifests,
+    note_shards,
+    put_manifest,
+    remove_earlier_mixtures,
+    stands,
+)
 from pipelines.tasks import Marker, read_markers, task_begins, task_ends
 from pipelines.transforms.base import Counters
 from pipelines.transforms.run_steps import RunSteps
 from pipelines.transforms.shares import share_limits
+from pipelines.weights import weights_of
 
-__all__ = [
-    "WriteMixture",
-    "WriteShards",
-    "check_weights",
-    "mix",
-    "note_mixture",
-    "plan_mixture",
-    "put_manifest",
-    "remove_earlier_mixtures",
-    "weights_of",
-]
+__all__ = ["ShardTask", "WriteMixture", "WriteShards", "mix", "plan_mixture"]
 
 
 @dataclass(frozen=True)
@@ -265,12 +256,12 @@ def plan_mixture(
     if is_scaled:
         scaled = ", ".join(f"{name} {weight:.4f}" for name, weight in weights.items())
         say(f"only these subsets have sources; their weights are scaled to sum to 1: {scaled}")
-    if _stands(folder, recipe):
+    if stands(folder, recipe):
         return None
     kept = kept_units(folder, recipe, {name: parts.get(name, ()) for name in recipe.filled}, perform)
     units = kept.units
     if folder.is_done(folder.marker("mix", f"{block.name}-mixture"), kept.inputs):
-        _note_manifests(folder, recipe, kept.inputs)
+        note_manifests(folder, recipe, kept.inputs)
         return None
     tokens_of = {name: own.n_tokens for name, own in units.items()}
     weights_of_buckets = bucket_weights(block.buckets, weights, tokens_of)
@@ -291,7 +282,9 @@ def plan_mixture(
         "tokens_by": recipe.tokens_by(),
     }
     write_sealed(folder.path("mixture", block.name, "plan.json"), plan_data)
-    tasks = _shard_tasks(folder, recipe, dealt, _fingerprint(folder, plan_data["plan"], recipe))
+    # All that shapes the shards: what is kept, by the manifests' digests, the plan and the seed.
+    fingerprint = manifests_digest(folder, ["mixture-4", plan_data["plan"], recipe.seed])
+    tasks = _shard_tasks(folder, recipe, dealt, fingerprint)
     taken = {name: course.n for name, course in dealt.courses.items()}
     planned = Planned(plan_, weights, weights_of_buckets, taken, kept.inputs, kept.rows, tasks)
     planned.write(folder, recipe)
@@ -341,8 +334,8 @@ def finish_mixture(folder: Folder, recipe: Recipe, planned: Planned, say: Callab
         "files": files,
     }
     put_manifest(folder, block.name, manifest, kept=planned.kept)
-    _note(folder, block.name, planned.inputs)
-    _note_manifests(folder, recipe, planned.inputs)
+    note_shards(folder, block.name, planned.inputs)
+    note_manifests(folder, recipe, planned.inputs)
 
 
 def _say_deviation(
@@ -375,154 +368,3 @@ def _say_deviation(
         # The manifest's counts are by subset.
         plan_data["taken"] = {name: int(n) for name, n in zip(planned.taken, tokens.sum(axis=1))}
     write_sealed(path, plan_data)
-
-
-def remove_earlier_mixtures(folder: Folder, recipe: Recipe, say: Callable[[str], None]) -> None:
-    """Remove mixtures of DIR that have another name than the recipe's: the recipe's was renamed since, and theirs are
-    documents of an earlier run, which a pattern such as `mixture/*/*.parquet` would read beside those of this one.
-
-    What goes is what their manifests list. Another folder, or one whose manifest is damaged, stays and is named.
-    """
-    base = folder.path("mixture")
-    for name in storage.list_names(base):
-        path = storage.join(base, name)
-        there = {file[len(path) + 1 :] for file in storage.list_files(path)}
-        if name == recipe.mixture.name or not there:
-            continue
-        try:
-            manifest = read_sealed(storage.join(path, "manifest.json"))
-            if manifest["kind"] != "mixture":
-                raise OutputError(f"{path}: is of the kind {manifest['kind']!r}")
-            # Only what is in the folder: a name such as `../main/shard-00000-of-00001.parquet` is not.
-            shards = [file for file in manifest["files"] if is_shard(file) and file in there]
-            rows = int(manifest["counts"]["rows"])
-        except (MassiveTextError, KeyError, TypeError, ValueError):
-            say(f"{path}: is no mixture of this recipe, and stays; move it to where {base}/* does not read it")
-            continue
-        for file in [*shards, "README.md", "plan.json", "manifest.json"]:
-            storage.remove(storage.join(path, file))
-        for marker in (folder.marker("mix", f"{name}-{note}") for note in ("mixture", "manifests")):
-            storage.remove(marker)
-        storage.remove_empty_folders(path)
-        say(
-            f"mixture {name}: removed, {rows:,} rows in {len(shards):,} shards; the recipe's mixture is called "
-            f"{recipe.mixture.name} now, and another --output keeps both"
-        )
-
-
-def _stands(folder: Folder, recipe: Recipe) -> bool:
-    """Whether the mixture is known to stand by the manifests alone, without a look at any document."""
-    standing = Marker.read(folder.marker("mix", f"{recipe.mixture.name}-mixture"))
-    if standing is None or not folder.is_intact(standing):
-        return False
-    noted = folder.marker("mix", f"{recipe.mixture.name}-manifests")
-    return folder.is_done(noted, _manifests(folder, ["mixture", recipe.digest(), standing.fingerprint]))
-
-
-def _note_manifests(folder: Folder, recipe: Recipe, inputs: str) -> None:
-    """Note of which files the documents with these inputs are."""
-    digest = _manifests(folder, ["mixture", recipe.digest(), inputs])
-    Marker(digest).write(folder.marker("mix", f"{recipe.mixture.name}-manifests"))
-
-
-def _fingerprint(folder: Folder, planned: Mapping[str, Any], recipe: Recipe) -> str:
-    """All that shapes the shards: what is kept, by the manifests' digests, the plan and the seed."""
-    return _manifests(folder, ["mixture-4", planned, recipe.seed])
-
-
-def _manifests(folder: Folder, values: Sequence[Any]) -> str:
-    """A digest of some values, and of all files that documents are taken from, as their manifests have them."""
-    digest = hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16)
-    for kind in ("ledger", "curated", "pieces"):
-        path = folder.path(kind, "manifest.json")
-        if kind != "pieces" or storage.exists(path):
-            digest.update(storage.read_bytes(path))
-    return digest.hexdigest()
-
-
-def put_manifest(
-    folder: Folder, name: str, manifest: dict[str, Any], *, kept: Sequence[Mapping[str, Any]] | None = None
-) -> None:
-    """Write the data card of a mixture and, last, its manifest, which has the card's digest. kept: as `data_card` takes
-    it."""
-    base = folder.path("mixture", name)
-    text = (front_matter(name, manifest) + data_card(folder.root, folder.recipe(), name, manifest, kept=kept)).encode()
-    storage.write_bytes(storage.join(base, "README.md"), text)
-    digest = hashlib.blake2b(text, digest_size=32).hexdigest()
-    data = {**manifest, "card": {"name": "README.md", "bytes": len(text), "blake2b": digest}}
-    write_sealed(storage.join(base, "manifest.json"), data)
-
-
-def note_mixture(folder: Folder, recipe: Recipe) -> None:
-    """Note that the recipe's mixture stands for the documents as they are now, though it was planned for others: for
-    one that documents were taken out of. Nothing is noted where nothing was."""
-    block = recipe.mixture
-    if not storage.exists(folder.marker("mix", f"{block.name}-mixture")):
-        return
-    parts = {}
-    for name in recipe.filled:
-        base = folder.path("curated", name)
-        parts[name] = [path[len(base) + 1 : -len(".parquet")] for path in own_parts(base)]
-    kept = kept_units(folder, recipe, parts, perform_here, recipe_digest=folder.recipe_digest())
-    _note(folder, block.name, kept.inputs)
-
-
-def _note(folder: Folder, name: str, inputs: str) -> None:
-    base = f"mixture/{name}"
-    shards = read_sealed(folder.path(base, "manifest.json"))["files"]
-    files = {f"{base}/{file}": {key: found[key] for key in ("bytes", "blake2b")} for file, found in shards.items()}
-    for file in ("plan.json", "manifest.json", "README.md"):
-        path = folder.path(base, file)
-        files[f"{base}/{file}"] = {"bytes": storage.size(path), "blake2b": file_digest(path)}
-    Marker(inputs, folder.outputs(files)).write(folder.marker("mix", f"{name}-mixture"))
-
-
-def weights_of(recipe: Recipe) -> tuple[dict[str, float], bool]:
-    """The weights of the subsets that have sources, summing to one, and whether they were scaled to do so."""
-    return weights_with_sources(recipe.mixture.weights, recipe.filled)
-
-
-def check_weights(recipe: Recipe, parts: Sequence[Part]) -> None:
-    """Refuse, before any pass, weights that no pass could meet.
-
-    Raises:
-        OutputError: no subset with a weight has sources.
-        RecipeError: a subset with a weight has empty files only; or its share of the budget is below half a token, and
-            no document has fewer tokens than one.
-    """
-    weights, _ = weights_of(recipe)
-    with_content = {part.subset for part in parts if _has_content(part)}
-    empty = [name for name in weights if name not in with_content]
-    if empty:
-        raise RecipeError(
-            f"mixture.weights: all files of {', '.join(empty)} are empty, so no document can have its weight; add "
-            "files, or give it weight 0 and share its weight among the others"
-        )
-    tokens = recipe.mixture.tokens
-    name = min(weights, key=lambda name: weights[name])
-    if tokens != "max" and tokens * weights[name] < _LEAST_TOKENS:
-        raise LimitError(
-            f"mixture.tokens: {tokens:,} tokens leave {tokens * weights[name]:.2g} for {name}, of weight "
-            f"{weights[name]:g}, which is less than any document has; take at least "
-            f"{math.ceil(_LEAST_TOKENS / weights[name]):,} tokens and as many more as its documents are longer, or "
-            "give it weight 0"
-        )
-
-
-_LEAST_TOKENS = 0.5
-"""A document is taken for a share that is at least half of it, and has at least one token."""
-
-
-def _has_content(part: Part) -> bool:
-    """Whether a file of a part has bytes, or cannot be looked at."""
-    if part.files:
-        return any(file.n_bytes or not _is_empty(file.path) for file in part.files)
-    return bool(part.stop) or not _is_empty(part.path)
-
-
-def _is_empty(path: str) -> bool:
-    """Whether a file is there and has no bytes. One that cannot be looked at is reported by its own task."""
-    try:
-        return storage.size(path) == 0
-    except MassiveTextError:
-        return False

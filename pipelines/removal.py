@@ -9,8 +9,8 @@ from typing import Any
 
 from pipelines.deduplicate import find_documents
 from pipelines.engines import Engine
-from pipelines.mix import note_mixture, put_manifest
 from pipelines.run_folder.folder import Folder
+from pipelines.run_folder.mixtures import note_mixture, put_manifest
 from pipelines.transforms.run_steps import RunSteps
 
 __all__ = ["FinishedRun"]

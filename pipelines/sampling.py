@@ -18,13 +18,13 @@ from pipelines.engines.local import LocalEngine
 from pipelines.input_splits import Part, find_parts
 from pipelines.main import Outcome, Reporter, run_stages
 from pipelines.member_index import IndexTask
-from pipelines.mix import weights_of
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
 from pipelines.sampled_members import drawn_pieces, probable_pieces, with_whole_files
 from pipelines.stages import testset_index
 from pipelines.tasks import Marker, read_markers
 from pipelines.transforms.run_steps import RunSteps
+from pipelines.weights import weights_of
 
 __all__ = ["forecast_run"]
 

@@ -90,8 +90,8 @@ class Meter:
             words.append(f"{self.documents / elapsed:,.0f} documents/s")
         words.append(duration_in_words(elapsed) + ("" if is_short else " elapsed"))
         if self.weight_done and self.n_done < len(self.tasks):
-            left = (self.weight - self.weight_done) * elapsed / self.weight_done
-            words.append(f"{'' if is_short else 'about '}{duration_in_words(left)} left")
+            remaining = (self.weight - self.weight_done) * elapsed / self.weight_done
+            words.append(f"{'' if is_short else 'about '}{duration_in_words(remaining)} left")
         return ", ".join(words)
 
 

@@ -28,7 +28,7 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
     from massivetext.looking.recipe_warnings import check_testsets, recipe_warnings, testset_warnings
     from pipelines import recipe as recipes
     from pipelines.input_splits import find_parts, source_warnings
-    from pipelines.mix import check_weights
+    from pipelines.weights import check_weights
 
     whole = recipes.read(recipe, settings)
     check_testsets(whole)

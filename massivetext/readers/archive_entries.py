@@ -153,32 +153,31 @@ class Archive:
 
         A compressed member that begins with a record ends the body before it, whatever its length says.
         """
-        held: list[bytes] | None = []
-        left = n
-        while left:
+        pieces: list[bytes] | None = []
+        missing = n
+        while missing:
             if self.at == len(self.data) and not self.more():
                 break
             boundary = self._boundary()
             if not boundary:
                 self._count("wrong_length")
-                return None if held is None else b"".join(held).rstrip(b"\r\n"), True
-            piece = self.take(min(left, boundary))
-            left -= len(piece)
-            if n - left > MAX_BODY:
-                held = None
-            elif held is not None:
-                held.append(piece)
-        return None if held is None else b"".join(held), not left
+                return None if pieces is None else b"".join(pieces).rstrip(b"\r\n"), True
+            piece = self.take(min(missing, boundary))
+            missing -= len(piece)
+            if n - missing > MAX_BODY:
+                pieces = None
+            elif pieces is not None:
+                pieces.append(piece)
+        return None if pieces is None else b"".join(pieces), not missing
 
     def _boundary(self) -> int:
         """Bytes from the cursor to the next member that begins with a record, or to the end of what is held."""
-        held = len(self.data) - self.at
         if not self.is_plain:
             for begin, _ in self.members:
                 at = begin - self.origin
                 if self.at <= at < len(self.data) and self._is_record(at):
                     return at - self.at
-        return held
+        return len(self.data) - self.at
 
     def _is_record(self, at: int) -> bool:
         return (_ARC if self.is_arc else WARC_START).match(self.data, at) is not None
@@ -230,12 +229,12 @@ class Archive:
             self.at = len(self.data) if line is None else self.at
             return
         while True:
-            found = _RESUME.search(self.data, self.at + 1)
+            resume = _RESUME.search(self.data, self.at + 1)
             if self.is_arc is None and (arc := _NEXT_ARC.search(self.data, self.at)):
-                found = arc if found is None or arc.end() < found.end() else found
-            end = found.end() if found else max(self.at, len(self.data) - _LOOK_BACK)
+                resume = arc if resume is None or arc.end() < resume.end() else resume
+            end = resume.end() if resume else max(self.at, len(self.data) - _LOOK_BACK)
             self._garbage(end - self.at)
-            if found:
+            if resume:
                 return
             if not self.more():
                 self._garbage(len(self.data) - self.at)
@@ -300,22 +299,22 @@ class Archive:
 
     def _open_body(self) -> bytes | None:
         """The body of a record without length: up to the next record, the end of its member, or the end."""
-        held = bytearray()
+        body = bytearray()
         while True:
             if (self.at == len(self.data) and not self.more()) or not (boundary := self._boundary()):
                 break
-            searched = max(0, len(held) - _LOOK_BACK)
-            held += self.take(boundary)
-            found = (_NEXT_ARC if self.is_arc else _NEXT).search(held, searched)
-            if found:
-                self.push_back(bytes(held[found.end() :]))
-                del held[found.start() :]
+            searched = max(0, len(body) - _LOOK_BACK)
+            body += self.take(boundary)
+            following = (_NEXT_ARC if self.is_arc else _NEXT).search(body, searched)
+            if following:
+                self.push_back(bytes(body[following.end() :]))
+                del body[following.start() :]
                 break
-            if len(held) > MAX_BODY:
-                self.push_back(bytes(held[-64:]))
+            if len(body) > MAX_BODY:
+                self.push_back(bytes(body[-64:]))
                 self.skip_garbage()
                 return None
-        return bytes(held).rstrip(b"\r\n")
+        return bytes(body).rstrip(b"\r\n")
 
     def _entry(self, headers: Mapping[str, str], body: bytes | None, *, is_cut: bool = False) -> Entry:
         kind = headers.get("warc-type", "").lower()

@@ -136,14 +136,14 @@ class Charts:
         """Tokens of all, those lost at each stage below one another, and those kept. steps: `stage` and `tokens`."""
         with mpl.rc_context(_STYLE):
             figure, axes = _figure(_WIDE, 0.7 + 0.28 * len(steps))
-            left = steps[0]["tokens"]
+            remaining = steps[0]["tokens"]
             for at, step in enumerate(steps):
                 tokens = step["tokens"]
                 is_end = at in (0, len(steps) - 1)
-                start = 0 if is_end else left - tokens
+                start = 0 if is_end else remaining - tokens
                 colour = OUTCOME_COLOURS["kept"] if at == len(steps) - 1 else _BEFORE if at == 0 else _LIMIT
                 axes.barh(at, tokens, left=start, color=colour, height=0.7)
-                left = left if is_end else left - tokens
+                remaining = remaining if is_end else remaining - tokens
             axes.set_yticks(range(len(steps)), [step["stage"].replace("_", " ") for step in steps])
             axes.invert_yaxis()
             axes.set_xlim(0, max(1, steps[0]["tokens"]))

@@ -53,10 +53,10 @@ def lengths(ledger: Ledger) -> dict[str, Lengths]:
         return {}
     first, last = min(row[1] for row in rows), max(row[1] for row in rows)
     n = last - first + 1
-    found = {subset: Lengths(first, [0] * n, [0] * n) for subset, *_ in rows}
+    lengths = {subset: Lengths(first, [0] * n, [0] * n) for subset, *_ in rows}
     for subset, at, documents, kept in rows:
-        found[subset].before[at - first], found[subset].after[at - first] = documents, kept
-    return found
+        lengths[subset].before[at - first], lengths[subset].after[at - first] = documents, kept
+    return lengths
 
 
 def correlations(ledger: Ledger, signals: Sequence[Limited], fired: Mapping[str, int]) -> dict[str, Any]:

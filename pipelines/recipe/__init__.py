@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pipelines.recipe.blocks import Isolation, Mixture, Source, TestSet
 from pipelines.recipe.ledger import ledger_schema, measures_schema
-from pipelines.recipe.model import Isolation, Mixture, Recipe, Source, Subset, TestSet
+from pipelines.recipe.model import Recipe, Subset
 from pipelines.recipe.reading import PACKAGED, read, with_settings
 
 __all__ = [

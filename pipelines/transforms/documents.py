@@ -253,7 +253,7 @@ def find_test_items(batch: pa.RecordBatch, testsets: Sequence[Any], **settings: 
 
 
 def _contamination(testsets: Sequence[Any], settings: Mapping[str, Any]) -> Contamination:
-    from pipelines.recipe.model import TestSet
+    from pipelines.recipe.blocks import TestSet
 
     given = [TestSet(**one) if isinstance(one, Mapping) else one for one in testsets]
     return Contamination(ContaminationBlock(**settings), Context(options=(("testsets", tuple(given)),)))

@@ -262,8 +262,8 @@ def test_a_selection_is_saved(client: Any, run: Run) -> None:
     assert ids.text.split() == [line["id"] for line in lines]
     assert ids.text.split() == sorted(row["id"] for row in run.store.page(Query(outcome=("kept",))))
     assert all(line["text"] for line in lines)
-    found = client.get("save/ids?text=gardener").text.split()
-    assert [one(run, outcome=("contaminated",))["id"]] == found
+    of_gardener = client.get("save/ids?text=gardener").text.split()
+    assert [one(run, outcome=("contaminated",))["id"]] == of_gardener
 
 
 def test_a_selection_as_a_change_of_the_recipe(client: Any, tmp_path: Path) -> None:

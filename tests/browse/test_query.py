@@ -65,8 +65,8 @@ def _select(query: Query) -> list[str]:
         "('e3', 'b', 'rejected', 'qualityx.y', ['qualityx.y'], 'de', 'http://othernews.example/', NULL)"
     )
     names = "id, subset, outcome, reason, reasons, language, url, word_count"
-    found = duckdb.execute(f"SELECT id FROM ({rows}) t({names}) WHERE {sql} ORDER BY id", values).fetchall()
-    return [row[0] for row in found]
+    ids = duckdb.execute(f"SELECT id FROM ({rows}) t({names}) WHERE {sql} ORDER BY id", values).fetchall()
+    return [row[0] for row in ids]
 
 
 @pytest.mark.parametrize(

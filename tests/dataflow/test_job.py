@@ -51,9 +51,9 @@ storage.exists = lambda path: False
 files = [folder.path(f"work/tasks-{n:05d}") for n in range(int(sys.argv[2]))]
 
 def options(name):
-    given = ("--project=some-project", "--region=us-central1", "--temp_location=gs://jobs/tmp", "--no_auth",
-             "--requirements_cache=skip", f"--template_location=gs://jobs/{name}", f"--staging_location=gs://jobs/{name}-files")
-    return options_of("DataflowRunner", given, int(sys.argv[3]))
+    arguments = ("--project=some-project", "--region=us-central1", "--temp_location=gs://jobs/tmp", "--no_auth",
+                 "--requirements_cache=skip", f"--template_location=gs://jobs/{name}", f"--staging_location=gs://jobs/{name}-files")
+    return options_of("DataflowRunner", arguments, int(sys.argv[3]))
 
 graph_of(Curate(folder, recipe), files, options("curate")).run()
 deduplication_graph([folder.path(f"work/scopes/{n}") for n in range(9)], options("deduplicate")).run()

@@ -21,9 +21,9 @@ from pipelines.deduplicate import Phases
 from pipelines.engines import worker_package
 from pipelines.engines.flex import RunAll
 from pipelines.input_splits import find_parts
-from pipelines.main import part_tasks
 from pipelines.mix import ShardTask, WriteShards
 from pipelines.recipe import read
+from pipelines.run_folder.fingerprints import part_tasks
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import Marker, PartTask
 from pipelines.transforms.final_ledger import LedgerTask

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from massivetext.readers import members
 from tests.fuzz.driver import Target, main, mutated
-from tests.readers import test_members as cases
+from tests.readers import member_files as cases
 
 members._MARGIN = 1 << 14
 N = 120

@@ -19,8 +19,8 @@ from massivetext.looking.what_if import what_if as judge
 from pipelines.curate import Curate
 from pipelines.engines.local import run_here
 from pipelines.input_splits import find_parts
-from pipelines.main import part_tasks
 from pipelines.recipe import Recipe, read
+from pipelines.run_folder.fingerprints import part_tasks
 from pipelines.run_folder.folder import Folder
 
 ENGLISH_LINE = (

@@ -50,29 +50,34 @@ def refusal(function: Callable[[], object]) -> str | None:
 def test_every_shard_is_that_of_a_list_of_all_documents(
     tokens: list[int], others: list[int], epochs: float, n_shards: int, a_group: int, seed: int
 ) -> None:
-    held = {"a": documents(tokens, a_group=a_group), "b": documents(others, a_group=a_group, name="b")}
+    by_subset = {"a": documents(tokens, a_group=a_group), "b": documents(others, a_group=a_group, name="b")}
     share = sum(tokens) / (sum(tokens) + sum(others))
-    made = planned(held, {"a": share, "b": 1 - share}, tokens=max(1, int(epochs * (sum(tokens) + sum(others)))))
-    units = {name: units_in_memory(own) for name, own in held.items()}
-    if (message := refusal(lambda: allot(made, held, seed=seed, n_shards=n_shards))) is not None:
-        assert message == refusal(lambda: deal(made, units, seed=seed, n_shards=n_shards))
+    plan_ = planned(by_subset, {"a": share, "b": 1 - share}, tokens=max(1, int(epochs * (sum(tokens) + sum(others)))))
+    units = {name: units_in_memory(own) for name, own in by_subset.items()}
+    if (message := refusal(lambda: allot(plan_, by_subset, seed=seed, n_shards=n_shards))) is not None:
+        assert message == refusal(lambda: deal(plan_, units, seed=seed, n_shards=n_shards))
     else:
-        check_equal(made, held, seed, n_shards)
+        check_equal(plan_, by_subset, seed, n_shards)
 
 
 def test_real_sizes_in_many_row_groups() -> None:
     random = np.random.default_rng(1)
-    held = {
+    by_subset = {
         "books": documents(random.lognormal(11.6, 0.6, 300).clip(20_000, 500_000), a_group=30),
         "massiveweb": documents(random.lognormal(6.5, 1, 20_000).clip(30, 100_000), a_group=2000, name="m"),
         "wikipedia": documents(random.lognormal(6, 1, 400).clip(10, 50_000), a_group=2000, name="w"),
     }
-    check_equal(planned(held, {"books": 0.27, "massiveweb": 0.71, "wikipedia": 0.02}, max_epochs=3.5), held, 0, 16)
+    check_equal(
+        planned(by_subset, {"books": 0.27, "massiveweb": 0.71, "wikipedia": 0.02}, max_epochs=3.5),
+        by_subset,
+        0,
+        16,
+    )
 
 
 def test_one_shard_reads_its_own_row_groups_alone() -> None:
     own = documents([5] * 10_000, a_group=100)
-    held = {"a": own}
+    by_subset = {"a": own}
     units = units_in_memory(own)
     read: list[int] = []
 
@@ -80,7 +85,7 @@ def test_one_shard_reads_its_own_row_groups_alone() -> None:
         read.append(unit)
         return units.read(unit)
 
-    dealt = deal(planned(held, {"a": 1.0}, tokens=50_000), {"a": replace(units, read=noted)}, seed=0, n_shards=50)
+    dealt = deal(planned(by_subset, {"a": 1.0}, tokens=50_000), {"a": replace(units, read=noted)}, seed=0, n_shards=50)
     assert len(set(read)) <= 2
     read.clear()
     rows, tokens = dealt.rows(20)
@@ -112,11 +117,11 @@ def test_a_deal_is_read_back_from_files(tmp_path: Path) -> None:
     assert (0, 0, 0) == (len(empty), empty.n_tokens, empty.least)
     assert (len(both), both.n_tokens, both.n_bytes) == (len(units), units.n_tokens, units.n_bytes)
     assert int(both.tokens[both.tokens > 0].min()) == units.least
-    made = planned({"a": both}, {"a": 1.0}, tokens=int(1.3 * both.n_tokens))
-    write_deal(str(tmp_path / "deal.npz"), deal(made, {"a": units}, seed=2, n_shards=7), str(tmp_path))
+    plan_ = planned({"a": both}, {"a": 1.0}, tokens=int(1.3 * both.n_tokens))
+    write_deal(str(tmp_path / "deal.npz"), deal(plan_, {"a": units}, seed=2, n_shards=7), str(tmp_path))
     dealt, allotment = (
         read_deal(str(tmp_path / "deal.npz"), str(tmp_path)),
-        allot(made, {"a": both}, seed=2, n_shards=7),
+        allot(plan_, {"a": both}, seed=2, n_shards=7),
     )
     for shard in range(7):
         rows, expected = dealt.rows(shard)[0], allotment.rows(shard)

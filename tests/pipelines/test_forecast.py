@@ -18,8 +18,8 @@ from massivetext.cli import commands
 from massivetext.cli.plan import show
 from massivetext.looking.forecast import draw, interval, planned_mixture
 from pipelines.input_splits import Part
-from pipelines.mix import weights_of
 from pipelines.recipe import read
+from pipelines.weights import weights_of
 
 
 def part(subset: str, number: int, n_bytes: int = 100) -> Part:

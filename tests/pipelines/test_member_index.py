@@ -26,7 +26,7 @@ from pipelines.recipe import Recipe, read
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import Isolating, Marker
 from pipelines.transforms.read_documents import ReadDocuments
-from tests.readers.test_members import archive, json_lines, nested, pages, stored, words
+from tests.readers.member_files import archive, json_lines, nested, pages, stored, words
 
 TARGET = 60_000
 

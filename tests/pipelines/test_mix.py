@@ -23,8 +23,9 @@ from pipelines import recipe as recipes
 from pipelines.engines import Execution
 from pipelines.input_splits import Part, find_parts
 from pipelines.main import run
-from pipelines.mix import check_weights, remove_earlier_mixtures
 from pipelines.run_folder.folder import Folder
+from pipelines.run_folder.mixtures import remove_earlier_mixtures
+from pipelines.weights import check_weights
 from tests.packing.conftest import _train, words
 
 

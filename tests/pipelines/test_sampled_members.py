@@ -17,7 +17,7 @@ from pipelines.run_folder.folder import Folder
 from pipelines.sampled_members import drawn_pieces, probable_pieces, with_whole_files
 from pipelines.tasks import Marker
 from tests.pipelines.test_member_index import TARGET, here
-from tests.readers.test_members import archive, json_lines, pages
+from tests.readers.member_files import archive, json_lines, pages
 
 
 @pytest.fixture(autouse=True)

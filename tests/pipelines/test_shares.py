@@ -169,10 +169,10 @@ def test_workers_and_runners_make_no_difference(base: Path) -> None:
     names = [path.stem for path in sorted((base / "two/ledger/c4").glob("*.parquet"))]
     engine = BeamEngine(Execution())
     known = shares.share_limits(Folder(str(base / "two")), "c4")
-    found = shares.write_share_limits(
+    by_beam = shares.write_share_limits(
         Folder(str(base / "two")), recipe_, {"c4": names}, {"c4": "x"}, lambda tasks: engine.run(RunSteps(), tasks)
     )
-    assert {"c4": known} == found
+    assert {"c4": known} == by_beam
 
 
 def test_another_share_redoes_the_ledger_alone(base: Path) -> None:

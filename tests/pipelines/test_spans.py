@@ -96,8 +96,8 @@ def test_workers_and_partitions_make_no_difference(base: Path, monkeypatch: pyte
     run(base, "many", "--quiet")
 
     assert digests(base / "one") == digests(base / "two") == digests(base / "many")
-    left = {path.parent.name for path in (base / "many/work/spans").rglob("*") if path.is_file()}
-    assert {"values"} == left
+    folders = {path.parent.name for path in (base / "many/work/spans").rglob("*") if path.is_file()}
+    assert {"values"} == folders
 
 
 def test_the_stage_is_added_without_another_pass_over_the_text(base: Path) -> None:

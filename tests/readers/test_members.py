@@ -2,154 +2,35 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import io
 import json
-import lzma
-import random
 import tarfile
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from massivetext import readers
-from massivetext.documents import Record
-from massivetext.errors import SourceError
 from massivetext.readers import compression, members
-from massivetext.readers.members import Again, Cut, Stretch, join, ranges_between, scan
+from massivetext.readers.members import Again, Cut, Stretch, join, scan
 from massivetext.readers.reader import MemberRange
 from massivetext.readers.splitting import by_bytes
-from tests.readers.archives import arc, http, record
-from tests.readers.reading import drained
+from tests.readers.archives import record
+from tests.readers.member_files import (
+    COMPRESSIONS,
+    archive,
+    arcs,
+    check,
+    chopped,
+    json_lines,
+    pages,
+    split,
+    stored,
+    words,
+    zstd,
+)
 
-Compress = Callable[[bytes], bytes]
-
-
-@pytest.fixture(autouse=True)
-def _small_margin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that small files are cut; still more than readers look ahead."""
-    monkeypatch.setattr(members, "_MARGIN", 1 << 14)
-
-
-def zstd(data: bytes) -> bytes:
-    import zstandard
-
-    return zstandard.ZstdCompressor().compress(data)
-
-
-def zstd_streamed(data: bytes) -> bytes:
-    """A frame that does not say how long its content is."""
-    import zstandard
-
-    compressor = zstandard.ZstdCompressor().compressobj()
-    return compressor.compress(data) + compressor.flush()
-
-
-def lz4(data: bytes) -> bytes:
-    import lz4.frame
-
-    return lz4.frame.compress(data)
-
-
-def stored(data: bytes) -> bytes:
-    """A gzip member whose content stands in it as it is."""
-    return gzip.compress(data, 0)
-
-
-COMPRESSIONS = {
-    "gzip": gzip.compress,
-    "zstd": zstd,
-    "zstd streamed": zstd_streamed,
-    "bzip2": bz2.compress,
-    "xz": lzma.compress,
-    "lz4": lz4,
-    "stored": stored,
-}
-
-
-def words(seed: int, n: int = 300) -> str:
-    chance = random.Random(seed)
-    return " ".join(f"{chance.randrange(1 << 30):x}" for _ in range(n))
-
-
-def page(number: int) -> bytes:
-    return f"<html><body><p>page {number}</p><p>{words(number)}</p></body></html>".encode()
-
-
-def pages(n: int = 400, **how: Any) -> list[bytes]:
-    return [record(http(page(i)), i, **how) for i in range(n)]
-
-
-def json_lines(n: int = 400) -> list[bytes]:
-    return [json.dumps({"text": words(i), "url": f"http://a/{i}"}).encode() + b"\n" for i in range(n)]
-
-
-def archive(parts: Sequence[bytes], compress: Compress = gzip.compress, together: int = 1) -> bytes:
-    """A member for so many parts."""
-    return b"".join(compress(b"".join(parts[at : at + together])) for at in range(0, len(parts), together))
-
-
-def chopped(data: bytes, size: int, compress: Compress = gzip.compress) -> bytes:
-    """Members of so many bytes of content, wherever they end."""
-    return b"".join(compress(data[at : at + size]) for at in range(0, len(data), size))
-
-
-def split(data: bytes, format: str, target: int, span: int = 2) -> tuple[list[MemberRange], bool]:
-    """(the ranges of a file, whether anything had to be scanned again)."""
-    how = readers.get(format).members
-    assert how is not None
-    ranges = by_bytes(len(data), target)
-    stretches: list[Stretch] = []
-    for at in range(0, len(ranges), span):
-        stretches += scan(io.BytesIO(data), how, source="file", ranges=ranges[at : at + span])
-    cuts, is_again = join(stretches, ranges), False
-    if isinstance(cuts, Again):
-        rest = scan(io.BytesIO(data), how, source="file", ranges=ranges[cuts.number :], first=cuts.first)
-        cuts, is_again = join([*stretches[: cuts.number], *rest], ranges), True
-    assert not isinstance(cuts, Again)
-    return ranges_between(cuts, len(data)), is_again
-
-
-def whole(data: bytes, format: str) -> tuple[list[Record], SourceError | None, Counter[str]]:
-    counts: Counter[str] = Counter()
-    records, error = drained(
-        readers.read(io.BytesIO(data), format, start=0, stop=len(data), source="file", counts=counts)
-    )
-    return records, error, counts
-
-
-def of_ranges(data: bytes, format: str, ranges: Sequence[MemberRange]) -> tuple[list[Record], list[str], Counter[str]]:
-    how = readers.get(format).members
-    assert how is not None
-    records: list[Record] = []
-    errors: list[str] = []
-    counts = Counter[str]()
-    if len(ranges) == 1:  # the file is not split, and read as ever
-        records, whole_error, counts = whole(data, format)
-        return records, [str(whole_error)] if whole_error else [], counts
-    for one in ranges:
-        of_range, error = drained(how.read(io.BytesIO(data), members=one, source="file", options={}, counts=counts))
-        records += of_range
-        errors += [str(error)] if error else []
-    return records, errors, counts
-
-
-def check(data: bytes, format: str, target: int = 40_000, span: int = 2) -> list[MemberRange]:
-    """The ranges of a file, once their rows, errors and counts are seen to be those of the whole file."""
-    ranges, _ = split(data, format, target, span)
-    records, errors, counts = of_ranges(data, format, ranges)
-    expected, error, expected_counts = whole(data, format)
-
-    assert expected == records
-    assert ([str(error)] if error else []) == errors
-    assert expected_counts == counts
-    return ranges
-
-
-# -- whole files -----------------------------------------------------------------------------------------------------
+pytestmark = pytest.mark.usefixtures("small_margin")
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
@@ -259,15 +140,6 @@ def test_extracted_text_in_wet() -> None:
     assert len(check(archive(parts), "wet")) > 5
 
 
-def arcs(n: int = 400) -> list[bytes]:
-    """ARC records of pages as long as those of `pages`."""
-    parts = arc(0)
-    for i in range(n):
-        body = http(page(i))
-        parts.append(b"http://example.org/%d 1.2.3.4 20080102030405 text/html %d\n" % (i, len(body)) + body + b"\n")
-    return parts
-
-
 @pytest.mark.parametrize("together", [1, 4])
 def test_arc(together: int) -> None:
     assert len(check(archive(arcs(), together=together), "warc", 60_000)) > 5
@@ -328,144 +200,6 @@ def test_what_has_no_lines_or_records_to_begin_at_is_one_range(format: str, cont
 
 def test_a_file_that_is_not_compressed_is_one_range() -> None:
     assert 1 == len(split(b"".join(pages()), "warc", 40_000)[0])
-
-
-# -- hostile files ---------------------------------------------------------------------------------------------------
-
-
-def nested(n: int = 12) -> bytes:
-    """A record that holds an archive of its own, gzip members and all."""
-    inner = archive([record(http(b"<html><p>inner %d</p></html>" % i), i) for i in range(n)])
-    return record(http(inner, kind=b"application/octet-stream"), 7)
-
-
-def test_archives_within_stored_members_are_not_taken_for_members() -> None:
-    parts = [stored(nested() if n % 2 else part) for n, part in enumerate(pages(300))]
-    data = b"".join(parts)
-    is_again = []
-    for target in (30_000, 40_009, 61_000):
-        ranges = check(data, "warc", target, 1)
-        is_again.append(split(data, "warc", target, 1)[1])
-        starts = {sum(map(len, parts[:n])) for n in range(len(parts))}
-        assert {one.start for one in ranges} <= starts
-        assert len(ranges) > 3
-
-    assert any(is_again)
-
-
-def test_more_false_members_than_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(members, "_CANDIDATES", 10)
-    bait = json.dumps({"text": words(1)}).encode() + b"\x1f\x8b\x08\x00" * 2000 + b"\n"
-    data = b"".join(stored(bait) if n % 3 else gzip.compress(part) for n, part in enumerate(json_lines(200)))
-    _, is_again = split(data, "jsonl", 40_000, 1)
-
-    assert is_again
-    assert len(check(data, "jsonl", 40_000, 1)) > 3
-
-
-@pytest.mark.parametrize("format", ["warc", "jsonl"])
-@pytest.mark.parametrize("name", ["gzip", "zstd", "bzip2", "xz", "lz4"])
-def test_damage_at_any_place(format: str, name: str) -> None:
-    chance = random.Random(name)
-    data = archive(pages(100) if format == "warc" else json_lines(100), COMPRESSIONS[name], 2)
-    for _ in range(3):
-        at = chance.randrange(len(data))
-        changed = data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :]
-        check(changed, format)
-        check(data[:at], format)
-        check(data[:at] + chance.randbytes(chance.randrange(1, 300)) + data[at:], format)
-
-
-@pytest.mark.parametrize("format", ["warc", "jsonl"])
-def test_trailing_garbage(format: str) -> None:
-    data = archive(pages() if format == "warc" else json_lines())
-    for garbage in (b"garbage", b"\x1f\x8b", b"\x1f\x8b\x08\x00" + b"x" * 50, random.Random(0).randbytes(200_000)):
-        assert len(check(data + garbage, format)) > 3
-
-
-def test_a_wrong_checksum_in_the_middle() -> None:
-    for format, parts in (("warc", pages()), ("jsonl", json_lines())):
-        compressed = [gzip.compress(part) for part in parts]
-        compressed[250] = compressed[250][:-8] + bytes([compressed[250][-8] ^ 1]) + compressed[250][-7:]
-        assert len(check(b"".join(compressed), format)) > 2
-
-
-def test_records_appended_without_compression() -> None:
-    data = archive(pages()) + b"".join(pages(30)) + archive(pages(30))
-
-    assert len(check(data, "warc")) > 3
-
-
-def test_nothing_is_cut_behind_what_may_be_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (compression, members):
-        monkeypatch.setattr(module, "BOMB_BYTES", 500_000)
-        monkeypatch.setattr(module, "BOMB_RATIO", 20)
-    bomb = record(http(b"<html>" + bytes(40_000_000) + b"</html>"), 5)
-    for place in (50, 200, 350):
-        parts = pages()
-        parts.insert(place, bomb)
-        check(archive(parts), "warc")
-
-
-@pytest.mark.parametrize(
-    "how",
-    [{"length": 10}, {"length": 10**6}, {"length": None}, {"end": b""}, {"end": b"\n"}, {"newline": b"\n"}],
-)
-def test_records_with_wrong_frames(how: dict[str, Any]) -> None:
-    parts = [record(http(page(n)), n, **(how if n % 5 == 0 else {})) for n in range(400)]
-
-    assert len(check(archive(parts), "warc")) > 3
-
-
-def test_headers_that_no_blank_line_ends() -> None:
-    header = b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://a/x\r\n"
-    parts = [header if n % 3 == 0 else part for n, part in enumerate(pages())]
-
-    check(archive(parts), "warc")
-
-
-def test_members_of_more_records_than_they_have_bytes() -> None:
-    """The records of such a member count on beyond the start of the next one."""
-    many = b"".join(record(b"", 1, kind=b"revisit") for _ in range(3000))
-    parts = [many if n % 4 == 0 else part for n, part in enumerate(pages(200))]
-
-    check(archive(parts), "warc", 20_000)
-
-
-def test_records_in_segments_across_members() -> None:
-    def segment(number: int, of: int, body: bytes) -> bytes:
-        own = b"<urn:%d>" % (of if number == 1 else 10_000 + of)
-        lines = [b"WARC/1.0", b"WARC-Type: " + (b"response" if number == 1 else b"continuation")]
-        lines += [b"WARC-Record-ID: " + own, b"warc-SEGMENT-number: %d" % number]
-        lines += [b"Content-Type: application/http; msgtype=response", b"Content-Length: %d" % len(body)]
-        if number > 1:
-            lines += [b"WARC-Segment-Origin-ID: <urn:%d>" % of, b"WARC-Segment-Total-Length: 100"]
-        return b"\r\n".join(lines) + b"\r\n\r\n" + body + b"\r\n\r\n"
-
-    body = http(page(1))
-    plain = pages()
-    parts = [*plain[:300], segment(1, 1, body[:900]), *plain[300:350], segment(2, 1, body[900:]), *plain[350:]]
-
-    assert len(check(archive(parts), "warc")) > 3
-
-
-@pytest.mark.parametrize("seed", range(15))
-def test_files_made_at_random(seed: int) -> None:
-    chance = random.Random(seed)
-    format = chance.choice(["warc", "jsonl", "lines"])
-    content = pages(150) if format == "warc" else json_lines(150)
-    compress = COMPRESSIONS[chance.choice(["gzip", "gzip", "zstd", "lz4", "stored"])]
-    parts: list[bytes] = []
-    at = 0
-    while at < len(content):
-        n = chance.randrange(1, 6)
-        piece = b"".join(content[at : at + n])
-        at += n
-        middle = chance.randrange(len(piece)) if chance.random() < 0.2 else len(piece)
-        parts += [compress(piece[:middle]), compress(piece[middle:])] if middle < len(piece) else [compress(piece)]
-        if chance.random() < 0.02:
-            parts.append(chance.choice([b"garbage", bytes(100), compress(b""), parts[-1][: len(parts[-1]) // 2]]))
-    check(b"".join(parts), format, chance.randrange(15_000, 120_000), chance.randrange(1, 5))
 
 
 # -- what is cut, exactly --------------------------------------------------------------------------------------------

@@ -95,10 +95,10 @@ def test_zip_files(tmp_path: Path) -> None:
 def test_a_member_of_a_zip_without_a_name_has_a_row(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(zipped({**FILES, "qqqq": "text"}, top="").replace(b"qqqq", b"\0qqq"))
-    found, error = part(path)
+    records, error = part(path)
 
-    assert "failed.unsafe_path" in [record.reason for record in found]
-    assert len(found) == len(FILES) + 1
+    assert "failed.unsafe_path" in [record.reason for record in records]
+    assert len(records) == len(FILES) + 1
     assert error is None
 
 

@@ -175,16 +175,16 @@ def test_documents_near_a_limit_are_the_nearest_of_each_side(page: dict[str, Any
 
 
 def test_correlations_are_those_of_numpy(page: dict[str, Any], out: Path) -> None:
-    found = page["correlations"]
+    table = page["correlations"]
     documents = [row for row in rows(out) if row["outcome"] not in ("skipped", "failed")]
 
-    assert len(documents) == found["documents"]
-    assert 14 == len(found["signals"])
-    for at, first in enumerate(found["signals"]):
-        for to, second in enumerate(found["signals"]):
+    assert len(documents) == table["documents"]
+    assert 14 == len(table["signals"])
+    for at, first in enumerate(table["signals"]):
+        for to, second in enumerate(table["signals"]):
             pairs = np.array([(row[first], row[second]) for row in documents if None not in (row[first], row[second])])
             if first != second and pairs.std(axis=0).min() > 1e-9:
-                assert abs(np.corrcoef(pairs.T)[0, 1] - found["rows"][at][to]) < 0.0051, (first, second)
+                assert abs(np.corrcoef(pairs.T)[0, 1] - table["rows"][at][to]) < 0.0051, (first, second)
 
 
 def test_samples_are_drawn_by_the_seed(out: Path) -> None:

@@ -89,10 +89,10 @@ def test_a_run_that_cannot_begin_is_refused_before_anything_is_written(
 
 @pytest.mark.parametrize("option", ["--job_endpoint={}", "--environment_type=EXTERNAL --environment_config={}"])
 def test_a_server_that_is_not_beams_is_refused_in_time(recipe: Recipe, silent: str, option: str) -> None:
-    given = ("--job_endpoint=embed", *option.format(silent).split())
+    options = ("--job_endpoint=embed", *option.format(silent).split())
     started = time.monotonic()
     with pytest.raises(RecipeError, match="does not answer as a gRPC server"):
-        check(recipe, "out", Execution("PortableRunner", beam_options=given))
+        check(recipe, "out", Execution("PortableRunner", beam_options=options))
 
     assert time.monotonic() - started < 10
 

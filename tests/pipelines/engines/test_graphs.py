@@ -10,8 +10,9 @@ from pipelines.engines import Execution
 from pipelines.engines.beam_runner import BeamEngine
 from pipelines.engines.task_files import TASKS, read_tasks, write_tasks
 from pipelines.input_splits import find_parts
-from pipelines.main import Outcome, part_tasks, run, run_stages
+from pipelines.main import Outcome, run, run_stages
 from pipelines.recipe import Recipe
+from pipelines.run_folder.fingerprints import part_tasks
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import TaskError
 from pipelines.transforms.final_ledger import LedgerTask

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from massivetext.cli import commands
 from pipelines.input_splits import find_parts
-from pipelines.main import CurateFingerprints
 from pipelines.recipe import read
+from pipelines.run_folder.fingerprints import CurateFingerprints
 from pipelines.run_folder.rerun import first_stage, redone
 from tests.faults.running import digests
 

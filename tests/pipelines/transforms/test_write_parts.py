@@ -13,8 +13,8 @@ from apache_beam.testing.test_pipeline import TestPipeline
 import pipelines
 from massivetext.errors import OutputError
 from pipelines.input_splits import find_parts
-from pipelines.main import part_tasks
 from pipelines.recipe import Recipe, read
+from pipelines.run_folder.fingerprints import part_tasks
 from pipelines.run_folder.folder import Folder
 from pipelines.transforms import read_documents
 from pipelines.transforms.write_parts import Piece, WriteParts, _MergePieces, _WritePieces
