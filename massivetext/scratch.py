@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ __all__ = ["make_scratch", "process_scratch", "remove_scratch", "scratch_folder"
 
 PREFIX = "massivetext-"
 _OWNER = "owner"
+_MADE = re.compile(re.escape(PREFIX) + r"[a-z]+-[a-z0-9_]{8}")
+"""A name that `make_scratch` gives."""
 
 _handles: dict[str, int] = {}
 _of_process: dict[int, str] = {}
@@ -27,7 +30,10 @@ def make_scratch(kind: str) -> str:
     """Make a folder below TMPDIR, called `massivetext-KIND-` and something random, and return its path."""
     while True:
         path = tempfile.mkdtemp(prefix=f"{PREFIX}{kind}-")
-        handle = os.open(os.path.join(path, _OWNER), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            handle = os.open(os.path.join(path, _OWNER), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            continue  # another process swept the folder while it was empty
         fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
             _handles[path] = handle
@@ -37,10 +43,23 @@ def make_scratch(kind: str) -> str:
 
 def remove_scratch(path: str) -> None:
     """Remove a folder that `make_scratch` gave, with all in it."""
-    shutil.rmtree(path, ignore_errors=True)
+    _empty(path)
     handle = _handles.pop(path, None)
     if handle is not None:
         os.close(handle)
+
+
+def _empty(path: str) -> None:
+    """Remove a folder, its file `owner` last: without it, no sweep could tell what is left from a user's folder."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(path):
+            if name != _OWNER:
+                inner = os.path.join(path, name)
+                if os.path.isdir(inner) and not os.path.islink(inner):
+                    shutil.rmtree(inner, ignore_errors=True)
+                else:
+                    os.unlink(inner)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -82,15 +101,21 @@ def sweep_scratch() -> int:
 
 def _remove_if_left_over(entry: os.DirEntry[str]) -> bool:
     """Remove a folder whose process is gone, and return whether it was. Its lock is held until nothing of it is there:
-    a process that has just made the folder waits for the lock, and then makes another folder."""
+    a process that has just made the folder waits for the lock, and then makes another folder.
+
+    An empty folder was left by a process that was killed while it made or removed it.
+    """
     with contextlib.ExitStack() as stack:
         try:
             if not entry.is_dir(follow_symlinks=False) or entry.stat(follow_symlinks=False).st_uid != os.getuid():
                 return False
+            if _MADE.fullmatch(entry.name) and not os.listdir(entry.path):
+                os.rmdir(entry.path)
+                return True
             handle = os.open(os.path.join(entry.path, _OWNER), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             stack.callback(os.close, handle)
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return False
-        shutil.rmtree(entry.path, ignore_errors=True)
+        _empty(entry.path)
         return True

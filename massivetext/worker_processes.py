@@ -14,7 +14,6 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import os
-import shutil
 import sys
 import tempfile
 import threading
@@ -90,5 +89,5 @@ def end_with_parent(parent: int, *temporary: str) -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
     for folder in temporary:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_scratch(folder)
     os._exit(1)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from massivetext import scratch
 from massivetext.scratch import make_scratch, remove_scratch, sweep_scratch
 
 _MAKE = """
@@ -54,6 +55,29 @@ def test_a_process_that_ends_well_leaves_no_folder_of_its_own() -> None:
     process.communicate("")
 
     assert not own.exists()
+
+
+def test_a_folder_that_is_half_made_or_half_removed_is_swept(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process was killed before its file `owner` was there, or while what lies in it was being removed."""
+    (temporary / "massivetext-worker-a1b2c3_4").mkdir()
+    (temporary / "massivetext-worker-mine").mkdir()  # not a name that is given here
+    folder = Path(make_scratch("worker"))
+    (folder / "data").mkdir()
+    (folder / "file").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", _killed)
+        patch.setattr(shutil, "rmtree", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            remove_scratch(str(folder))
+    os.close(scratch._handles.pop(str(folder)))
+
+    assert (folder / "owner").exists()
+    assert 2 == sweep_scratch()
+    assert ["massivetext-worker-mine"] == [entry.name for entry in temporary.iterdir()]
+
+
+def _killed(*_: object, **options: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_own_folders_and_those_of_others_stay(temporary: Path) -> None:

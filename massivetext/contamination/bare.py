@@ -247,7 +247,8 @@ def bare_words(texts: Texts) -> Words:
 def located_bare_words(text: str) -> Located:
     """Return the bare words of one text, and where they stand in it; `unknown` is False for all of them.
 
-    Where NFC changes the text, word k of the NFC text takes the place of word k of the text before NFC.
+    Where NFC changes the text, word k of the NFC text takes the place of word k of the text before NFC, and the whole
+    text where that has no word: of U+2ADC, a symbol, NFC makes a symbol and a mark.
     """
     tables = unicode_tables()
     data = np.frombuffer(text.encode(), np.uint8)
@@ -256,7 +257,8 @@ def located_bare_words(text: str) -> Located:
         return located
     composed, _ = _located(nfc(data, 0, len(data), tables), tables)
     if not len(located.hashes):
-        return located
+        n = len(composed.hashes)
+        return composed._replace(starts=np.zeros(n, np.int64), ends=np.full(n, len(text), np.int64))
     at = np.minimum(np.arange(len(composed.hashes)), len(located.hashes) - 1)
     return composed._replace(starts=located.starts[at], ends=located.ends[at])
 

@@ -71,6 +71,14 @@ def test_same_as_plain_python(documents):
         assert located_bare_words(document).hashes.tolist() == hashes
 
 
+def test_a_word_that_nfc_alone_makes_stands_in_the_whole_text():
+    """U+2ADC is a symbol; NFC takes it apart, into a symbol and a mark, and a mark is a word."""
+    located = located_bare_words("\u2adc ")
+
+    assert [hashed("\u0338")] == located.hashes.tolist() == bare_words(pa.array(["\u2adc "])).hashes.tolist()
+    assert [(0, 2)] == list(zip(located.starts, located.ends))
+
+
 @given(st.text(alphabet='\\&;#xunrt0a9dD8 "é\u0301\u4e00', max_size=40))
 def test_escapes_never_read_past_the_end(text):
     located = located_bare_words(text)
