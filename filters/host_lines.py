@@ -21,7 +21,7 @@ from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.hashing import OFFSET, PRIME, fmix
 
-__all__ = ["MAX_PAGES", "VERSION", "HostLines", "host_lines", "line_fractions"]
+__all__ = ["MAX_PAGES", "VERSION", "HostLines", "hashed", "host_lines", "line_fractions"]
 
 VERSION = 1
 """Of the definition of the signal."""
@@ -57,7 +57,8 @@ def _hashes(data, offsets, seeds, out):
         out[i] = fmix(h)
 
 
-def _hashed(strings: pa.Array, seeds: np.ndarray) -> np.ndarray:
+def hashed(strings: pa.Array, seeds: np.ndarray) -> np.ndarray:
+    """Return uint64[n]: a hash of each string with its seed. strings: without nulls. seeds: uint64[n]."""
     data, offsets = buffers(strings)
     out = np.empty(len(offsets) - 1, np.uint64)
     _hashes(data, offsets, seeds, out)
@@ -73,11 +74,11 @@ def host_lines(texts: Texts, urls: pa.Array) -> HostLines:
     """
     hosts = pa.array([host_of(url or "") for url in urls.to_pylist()], pa.large_string())
     has_host = pc.greater(pc.binary_length(hosts), 0).to_numpy(zero_copy_only=False)
-    host_hashes = _hashed(hosts, np.zeros(len(hosts), np.uint64))
+    host_hashes = hashed(hosts, np.zeros(len(hosts), np.uint64))
     lines = split_lines(texts)
     characters = pc.utf8_length(lines.text).to_numpy(zero_copy_only=False).astype(np.int64)
     totals = np.bincount(lines.document, weights=characters, minlength=lines.n_texts).astype(np.int64)
-    hashes = _hashed(lines.text, host_hashes[lines.document])
+    hashes = hashed(lines.text, host_hashes[lines.document])
     rows = has_host[lines.document]
     return HostLines(hashes[rows], lines.document[rows].astype(np.int64), characters[rows], totals)
 

@@ -1,5 +1,6 @@
 """The main job: every stage that DIR does not already hold, in order.
 
+    collect lines   files -> CollectLines -> work/common_lines/, for subsets with the stage common_lines
     curate          files -> ReadDocuments | Extract | RewriteText | CountTokens | IdentifyLanguage | ScoreSafety |
                     MeasureText | ScoreDocuments | FindTestItems | Judge | WriteParts -> curated/, rejected/, work/
     deduplicate     work/evidence -> FindDuplicates -> work/duplicates/
@@ -36,7 +37,7 @@ from pipelines.input_splits import Part, find_parts, source_warnings
 from pipelines.member_index import split_at_members
 from pipelines.mix import mix
 from pipelines.recipe import Recipe
-from pipelines.run_folder.fingerprints import compared_digests, compared_mark, digest_of, part_tasks
+from pipelines.run_folder.fingerprints import compared_digests, compared_mark, digest_of, line_tasks, part_tasks
 from pipelines.run_folder.folder import Folder
 from pipelines.run_folder.gone_sources import gone_sources, sweep_parts
 from pipelines.run_folder.history import Timed
@@ -46,6 +47,7 @@ from pipelines.run_folder.rerun import redone, why
 from pipelines.stages import STAGES, testset_index
 from pipelines.stages.stage import canonical
 from pipelines.tasks import Marker, PartTask, read_markers
+from pipelines.transforms.common_lines import CollectLines, find_common_lines
 from pipelines.transforms.compare import COMPARING, compare
 from pipelines.transforms.final_ledger import LedgerTask
 from pipelines.transforms.part_tests import write_frequent
@@ -190,6 +192,7 @@ class _Job:
 
     def curate(self, parts: Sequence[Part]) -> tuple[list[PartTask], list[Marker]]:
         recipe, folder = self.recipe, self.folder
+        self._find_common_lines(parts)
         tasks = part_tasks(folder, recipe, parts)
         for line in gone_sources(folder, tasks):
             self.reporter.say(line)
@@ -202,6 +205,19 @@ class _Job:
             if kind == "curated" or recipe.rejected != "none":
                 folder.write_manifest(kind, recipe, markers, sums_of(tasks, markers))
         return tasks, markers
+
+    def _find_common_lines(self, parts: Sequence[Part]) -> None:
+        """Count on how many pages of their hosts lines stand, for those subsets that take common ones out."""
+        recipe, folder = self.recipe, self.folder
+        tasks = line_tasks(folder, recipe, parts)
+        if not tasks:
+            return
+        by_subset: dict[str, list[tuple[str, Marker]]] = {}
+        for task, marker in zip(tasks, self._run("lines", CollectLines(folder, recipe), tasks)):
+            by_subset.setdefault(task.part.subset, []).append((task.part.name, marker))
+        for subset, lines in by_subset.items():
+            read = {name: [summary["blake2b"] for summary in marker.outputs.values()] for name, marker in lines}
+            find_common_lines(folder, recipe, subset, lines, digest_of(read), self._perform)
 
     def settle(self, tasks: Sequence[PartTask], markers: list[Marker], last: int) -> None:
         """Write the final ledger, as far as the stages have come. last: number of the last command. Empties `markers`,

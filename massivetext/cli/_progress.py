@@ -21,11 +21,18 @@ __all__ = ["EVERY", "Meter", "Progress", "duration_in_words", "logging_to"]
 EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
 
-_ITEMS = {"curate": "file", "decontaminate": "part", "ledger": "part", "mix": "shard", "deduplicate": "step"}
+_ITEMS = {
+    "lines": "file",
+    "curate": "file",
+    "decontaminate": "part",
+    "ledger": "part",
+    "mix": "shard",
+    "deduplicate": "step",
+}
 """What a stage's tasks are to people."""
 
 _UNITS = {"decontaminate": "records", "ledger": "records", "mix": "rows"}
-"""What a stage's weight counts. That of `curate` is bytes of input; others have no unit that means anything."""
+"""What a stage's weight counts. That of `lines` and `curate` is bytes of input; others have none."""
 
 
 def duration_in_words(seconds: float) -> str:
@@ -82,7 +89,7 @@ class Meter:
         if not self.tasks:
             return f"{counted(self.n_done, noun)}, {duration_in_words(elapsed)} elapsed"
         words = [f"{self.items_done:,}{'/' if is_short else ' of '}{counted(self.n_items, noun)}"]
-        if self.name == "curate":
+        if self.name in ("lines", "curate"):
             words.append(f"{self.weight_done / elapsed / 1e6:.1f} MB/s")
         elif self.name in _UNITS:
             words.append(f"{self.weight_done / elapsed:,.0f} {_UNITS[self.name]}/s")

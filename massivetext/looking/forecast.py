@@ -44,6 +44,7 @@ _WORK = ("work/ledger", "work/evidence", "work/contamination")
 _STAGES = {
     "IndexTask": "split",
     "PartTask": "curate",
+    "CommonLineTask": "curate",
     "Step": "deduplicate",
     "LedgerTask": "decontaminate",
     "CountValues": "decontaminate",

@@ -68,6 +68,7 @@ def _timed(run: dict[str, Any]) -> dict[str, Any]:
     """A run with `seconds` in all, and for each stage its `rate` a second in the unit that its weight has."""
     units = {
         "split": "bytes of input",
+        "lines": "bytes of input",
         "curate": "bytes of input",
         "decontaminate": "records",
         "ledger": "records",

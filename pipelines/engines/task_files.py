@@ -13,6 +13,7 @@ from massivetext import storage
 from pipelines.kept_units import KeptTask
 from pipelines.mix import ShardTask
 from pipelines.tasks import PartTask
+from pipelines.transforms.common_lines import CommonLineTask
 from pipelines.transforms.compare import COMPARING
 from pipelines.transforms.final_ledger import LedgerTask
 from pipelines.transforms.shares import CountValues
@@ -22,7 +23,9 @@ __all__ = ["read_tasks", "write_tasks"]
 TASKS = 256
 """Tasks in one file."""
 
-_KINDS = {kind.__name__: kind for kind in (PartTask, LedgerTask, ShardTask, KeptTask, CountValues, *COMPARING)}
+_KINDS = {
+    kind.__name__: kind for kind in (PartTask, LedgerTask, ShardTask, KeptTask, CountValues, CommonLineTask, *COMPARING)
+}
 
 
 @lru_cache(maxsize=8)

@@ -50,7 +50,7 @@ def measures_schema(recipe: Recipe) -> pa.Schema:
             families += columns if stage.always_in_ledger or name in declared else []
         elif issubclass(stage, NamedSignals):
             families += columns if name in declared else []
-        else:
+        elif stage.in_every_ledger or name in declared:
             others += columns
     return pa.schema([*JUDGEMENT, *families, *others], metadata={"massivetext.schema": "ledger-1"})
 

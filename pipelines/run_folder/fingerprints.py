@@ -7,35 +7,51 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from massivetext import storage
 from massivetext.tokenizers import tokens_mark
 from pipelines.input_splits import Part
 from pipelines.recipe import Isolation, Recipe, measures_schema
 from pipelines.run_folder.folder import Folder
 from pipelines.stages import STAGES
+from pipelines.stages.common_lines import CommonLines, lines_file
 from pipelines.stages.stage import canonical, content_digest
 from pipelines.tasks import PartTask
 from pipelines.transforms.compare import COMPARING
 from pipelines.transforms.hash_tasks import values_path
 from pipelines.transforms.refuse_removed import removal_mark
 
-__all__ = ["CurateFingerprints", "compared_digests", "compared_mark", "digest_of", "part_tasks"]
+__all__ = ["CurateFingerprints", "compared_digests", "compared_mark", "digest_of", "line_tasks", "part_tasks"]
 
 
 def part_tasks(folder: Folder, recipe: Recipe, parts: Sequence[Part]) -> list[PartTask]:
     """Return the pass over the text of some parts as tasks."""
     fingerprints = CurateFingerprints(recipe)
     limits = recipe.isolation or Isolation()
-    return [
-        PartTask(
-            part,
-            folder.root,
-            folder.marker("curate", part.subset, part.name),
-            fingerprints.of(part),
-            limits.seconds,
-            limits.memory,
-        )
-        for part in parts
-    ]
+
+    def digest(part: Part) -> str:
+        own = fingerprints.of(part)
+        if not recipe.goes_through(part.subset, CommonLines.name):
+            return own
+        path = lines_file(folder.root, part.subset, part.name)
+        return digest_of(own, content_digest(path) if storage.exists(path) else None)
+
+    digests = storage.each(digest, list(parts), remote=storage.is_remote(folder.root))
+    return [_task(folder, "curate", part, own, limits) for part, own in zip(parts, digests)]
+
+
+def line_tasks(folder: Folder, recipe: Recipe, parts: Sequence[Part]) -> list[PartTask]:
+    """Return the pass that collects lines, over those parts whose subset takes common lines out."""
+    limits = recipe.isolation or Isolation()
+    common = [CommonLines.version, canonical(recipe.isolation), recipe.url_credentials]
+    chosen = [part for part in parts if recipe.goes_through(part.subset, CommonLines.name)]
+    pages = {part.subset: recipe.stage(part.subset, "extraction").fingerprint() for part in chosen}
+    digests = [digest_of(common, pages[part.subset], _marks(part)) for part in chosen]
+    return [_task(folder, "page_lines", part, own, limits) for part, own in zip(chosen, digests)]
+
+
+def _task(folder: Folder, stage: str, part: Part, fingerprint: str, limits: Isolation) -> PartTask:
+    marker = folder.marker(stage, part.subset, part.name)
+    return PartTask(part, folder.root, marker, fingerprint, limits.seconds, limits.memory)
 
 
 def digest_of(*values: Any) -> str:

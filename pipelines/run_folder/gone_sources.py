@@ -13,6 +13,7 @@ from massivetext.terminal_text import counted, visible_name
 from pipelines.run_folder.folder import Folder
 from pipelines.run_folder.part_files import FILES, gone_files
 from pipelines.tasks import PartTask
+from pipelines.transforms.common_lines import LINES, CommonLineTask
 from pipelines.transforms.compare import COMPARING
 
 __all__ = ["gone_sources", "sweep_parts"]
@@ -56,7 +57,7 @@ def gone_sources(folder: Folder, tasks: Sequence[PartTask]) -> list[str]:
 def sweep_parts(folder: Folder, tasks: Sequence[PartTask]) -> None:
     """Remove evidence, duplicates, values and ledgers of parts that the sources no longer have."""
     known = {(task.part.subset, task.part.name) for task in tasks}
-    for kind in ("work/evidence", "work/contamination", "work/ledger", "work/duplicates", FILES):
+    for kind in ("work/evidence", "work/contamination", "work/ledger", "work/duplicates", LINES, FILES):
         base = folder.path(kind)
         for path in storage.list_files(base):
             subset, _, name = path[len(base) + 1 :].partition("/")
@@ -64,8 +65,8 @@ def sweep_parts(folder: Folder, tasks: Sequence[PartTask]) -> None:
             is_own = suffix in ("parquet", "json") and is_part(f"{name}.parquet")
             if is_own and (subset, name) not in known:
                 storage.remove(path)
-    for compared in COMPARING:
-        base = folder.path("work", compared.stage)
+    for stage in (*(kind.stage for kind in COMPARING), CommonLineTask.stage):
+        base = folder.path("work", stage)
         for path in storage.list_files(base):
             subset, _, name = path[len(base) + 1 :].removesuffix(".parquet").partition("/values/")
             if is_part(f"{name}.parquet") and (subset, name) not in known:

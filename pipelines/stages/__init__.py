@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+from pipelines.stages.common_lines import CommonLines
 from pipelines.stages.compared import HostLines, Spans
 from pipelines.stages.contamination import Contamination, testset_index
 from pipelines.stages.deduplication import Deduplication
@@ -40,6 +41,7 @@ def _registry() -> dict[str, type[Stage]]:
         Language,
         SafeSearch,
         Extraction,
+        CommonLines,
         Quality,
         Repetition,
         C4,

@@ -140,6 +140,7 @@ class Stage(ABC):
         in_pass: whether the pass over the text does something for it.
         judges: whether it judges a document by itself, from columns of the ledger.
         rewrites_text: whether it changes the text, and so comes before all that measures.
+        in_every_ledger: whether a ledger has its columns where no subset goes through it too.
         needs_texts: why another setting of its block, but for limits, is beyond what a ledger can answer.
     """
 
@@ -153,6 +154,7 @@ class Stage(ABC):
     in_pass: ClassVar[bool] = True
     rewrites_text: ClassVar[bool] = False
     judges: ClassVar[bool] = False
+    in_every_ledger: ClassVar[bool] = True
     needs_texts: ClassVar[str] = "it would have to be measured again"
 
     def __init__(self, settings: Any = None, context: Context = Context()) -> None:

@@ -25,7 +25,7 @@ from pipelines.tasks import Marker
 __all__ = ["HashTask", "add_values", "partition_of", "perform_phases", "values_path"]
 
 PARTITION_BYTES = 512 << 20
-"""Bytes of curated files a partition."""
+"""Bytes of input a partition."""
 
 
 def values_path(folder: Folder, stage: str, subset: str, part: str) -> str:
@@ -93,6 +93,11 @@ class HashTask:
         name = self.output[len(folder.root.rstrip("/")) + 1 :]
         summary = {"bytes": storage.size(self.output), "blake2b": file_digest(self.output)}
         Marker(self.fingerprint, folder.outputs({name: summary})).write(self.marker)
+
+    def input_bytes(self) -> int:
+        """Return what partitions are cut by: the bytes of the subset's curated files."""
+        folder = Folder(self.root)
+        return sum(storage.size(folder.part("curated", self.subset, part)) for part in self.parts)
 
     def of_phase(self, phase: str) -> Iterator[HashTask]:
         """Return all tasks of a phase."""
@@ -164,8 +169,7 @@ def perform_phases(first: HashTask, perform: Callable[[Sequence[Any]], None]) ->
         perform: runs tasks to their end; those that are done already may be left out.
     """
     folder = Folder(first.root)
-    n_bytes = sum(storage.size(folder.part("curated", first.subset, part)) for part in first.parts)
-    first = replace(first, n_partitions=1 + n_bytes // PARTITION_BYTES)
+    first = replace(first, n_partitions=1 + first.input_bytes() // PARTITION_BYTES)
     values = list(first.of_phase(first.phases[-1]))
     if first.fingerprint and all(folder.is_done(task.marker, first.fingerprint) for task in values):
         return
