@@ -36,16 +36,18 @@ test-dataflow: setup ## Dataflow as far as it goes without the cloud, and gs://,
 	GOBIN=$(CURDIR)/.venv-dataflow/bin go install github.com/fsouza/fake-gcs-server@v1.56.1
 	.venv-dataflow/bin/python -m pytest -m "heavy or not heavy" tests/dataflow tests/pipelines/test_gcs.py
 
+# Beam and Ray install together; an environment of its own keeps Ray out of that of `make test`.
 .venv-engines/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv-engines
-	.venv-engines/bin/python -m pip install --quiet --editable '.[test]'
+	.venv-engines/bin/python -m pip install --quiet --editable '.[ray,test]'
 	touch $@
 
 # Prism comes from the Go module proxy, in the version of the Beam that is installed; without Go its tests are skipped.
-test-engines: .venv-engines/.installed ## Prism (needs Go) and Beam's job service, on this machine, in an environment of its own
+test-engines: .venv-engines/.installed ## Ray on two nodes, Prism (needs Go) and Beam's job service, on this machine, in an environment of its own
 	if command -v go; then GOBIN=$(CURDIR)/.venv-engines/bin go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$$(.venv-engines/bin/python \
 		-c "from apache_beam.version import __version__ as version; print(version)" 2>&1 | tail -1); fi
-	timeout 1800 .venv-engines/bin/python -m pytest -m "heavy or not heavy" tests/pipelines/engines/test_portable.py
+	timeout 1800 .venv-engines/bin/python -m pytest -m "heavy or not heavy" tests/pipelines/engines/test_portable.py \
+		tests/pipelines/engines/test_ray.py
 
 test-faults: setup ## the long tests of faults: kills, full disks, huge documents
 	$(BIN)/python -m pytest -m heavy tests/faults

@@ -19,8 +19,9 @@ _GROUP = "massivetext.engines"
 
 
 def _others() -> dict[str, EntryPoint]:
-    """Engines that are no runners of Beam's, by name: those of other packages."""
-    return {point.name: point for point in entry_points(group=_GROUP)}
+    """Engines that are no runners of Beam's, by name: Ray, and those of other packages."""
+    points = [EntryPoint("ray", "pipelines.engines.ray:RayEngine", _GROUP), *entry_points(group=_GROUP)]
+    return {point.name: point for point in points}
 
 
 def _known() -> list[str]:

@@ -1,0 +1,153 @@
+"""Ray as the engine of several machines: tasks become Ray tasks, spread over all nodes of a cluster.
+
+A Ray worker hands its tasks to a local engine of one process. So a document is held to its limits of time and memory on
+every node, and only evidence about a document makes it fail. A Ray worker or a node that dies is no such evidence: its
+tasks are run elsewhere, three times in all, without those that are done.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+
+from massivetext import storage
+from massivetext.errors import MassiveTextError, RecipeError
+from pipelines.engines import engine as base
+from pipelines.engines.checks import check_grpc_server
+from pipelines.engines.engine import ATTEMPTS, Engine, Execution, OnDone, Spent, said_by_engine
+from pipelines.engines.local import LocalEngine
+from pipelines.tasks import Task, TaskError
+
+try:
+    import ray
+except ModuleNotFoundError:  # `check` says so
+    ray = None
+
+__all__ = ["RayEngine"]
+
+OWN_CLUSTER = "local"  # an address for which Ray starts a node on this machine, which ends with the run
+MOST_FAILURES = 10  # after which the rest of the tasks is left to the next run
+
+
+class RayEngine(Engine):
+    """A Ray cluster. `tasks_by_node` counts the tasks that each node has done, by the node's number in Ray."""
+
+    def __init__(self, execution: Execution) -> None:
+        super().__init__(execution)
+        self.tasks_by_node: Counter[str] = Counter()
+        self._is_connected_here = False
+
+    @classmethod
+    def check(cls, execution: Execution) -> None:
+        if ray is None:
+            raise RecipeError("--runner ray: needs Ray; pip install 'massivetext[ray]'")
+        address = _address(execution)
+        if ":" in address and not os.environ.get("RAY_USE_TLS"):
+            check_grpc_server("ray", "address", address)
+        if address != OWN_CLUSTER:
+            cls(execution).__enter__().__exit__()  # connects: the versions of Ray and Python are those of the cluster
+
+    def __enter__(self) -> RayEngine:
+        if ray.is_initialized():
+            return self  # the program that calls us has its own connection, and ends it
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        address = _address(self.execution)
+        own = {"num_cpus": self.execution.workers, "object_store_memory": 100 << 20, "include_dashboard": False}
+        try:
+            ray.init(address, logging_level=logging.WARNING, **(own if address == OWN_CLUSTER else {}))
+        except Exception as error:
+            raise RecipeError(f"--runner ray: no connection to {address}: {said_by_engine(error)[1]}") from error
+        self._is_connected_here = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_connected_here:
+            ray.shutdown()
+
+    def run(self, work: beam.PTransform, tasks: Sequence[Task], *, on_done: OnDone = lambda task: None) -> None:
+        if not tasks:
+            return
+        storage.each(base.forget, tasks, remote=storage.is_remote(tasks[0].marker))
+        # Ray would repeat a worker that runs out of memory without end, so repeating is done here.
+        remote = ray.remote(num_cpus=1, scheduling_strategy="SPREAD", max_retries=0)(_run_share)
+        work_bytes = ray.put(pickle.dumps(work))
+
+        def submit(share: list[Task]) -> Any:
+            return remote.remote(work_bytes, pickle.dumps(share), sys.path)
+
+        # All at once: a cluster that grows by demand sees all of it.
+        divided = base.shares(tasks, int(ray.cluster_resources().get("CPU", 1)))
+        pending = {submit(share): (share, 1) for share in divided}
+        failures: list[str] = []
+        try:
+            while pending and len(failures) < MOST_FAILURES:
+                (reference,), _ = ray.wait(list(pending), num_returns=1)
+                share, attempt = pending.pop(reference)
+                try:
+                    self._take(ray.get(reference), share, failures, on_done)
+                except ray.exceptions.RayError as error:
+                    if attempt == ATTEMPTS:
+                        failures.append(f"{share[0].marker}: {said_by_engine(error)[1]}")
+                    else:  # each task has a worker to itself now, and takes no other with it
+                        pending |= {submit([task]): ([task], attempt + 1) for task in share}
+        finally:
+            for reference in pending:
+                ray.cancel(reference, force=True)
+        if failures:
+            raise TaskError("\n  ".join((f"on ray, {ATTEMPTS} times; what is done stays done:", *failures)))
+
+    def _take(self, report: _Report, share: Sequence[Task], failures: list[str], on_done: OnDone) -> None:
+        self.spent.add(report.spent)
+        self.tasks_by_node[report.node] += len(report.done)
+        for task in [task for task in share if task.marker in report.done]:
+            on_done(task)
+        base.raise_final(report.error, report.message)
+        failures += [report.message] * bool(report.error)
+
+
+class _Report(NamedTuple):
+    """What became of a share of tasks. done: markers. error, message: class and words of what ended it, or empty."""
+
+    done: frozenset[str]
+    error: str
+    message: str
+    node: str
+    spent: Spent
+
+
+def _address(execution: Execution) -> str:
+    """Return where the cluster is. Raises RecipeError for options that this engine does not have."""
+    address = os.environ.get("RAY_ADDRESS") or OWN_CLUSTER
+    for option in execution.beam_options:
+        name, _, address = option.partition("=")
+        if name != "--address" or not address or "://" in address:
+            expected = "--address=HOST:PORT of the cluster's head, or --address=auto, on a machine of the cluster"
+            raise RecipeError(f"--runner ray: {option}: expected {expected}")
+    return address
+
+
+_local_engine = lru_cache(maxsize=1)(lambda: LocalEngine(Execution(workers=1)))  # its process ends with the Ray worker
+
+
+def _run_share(work: bytes, share: bytes, paths: Sequence[str]) -> _Report:
+    """In a Ray worker, do those tasks of a share that no earlier attempt has done. paths: the client's `sys.path`."""
+    sys.path.extend(path for path in paths if path not in sys.path)
+    engine, started, tasks = _local_engine(), time.process_time(), pickle.loads(share)
+    engine.spent, error, message = Spent(), "", ""
+    done = {task.marker for task in tasks if storage.exists(task.marker)}
+    todo: list[Any] = [task for task in tasks if task.marker not in done]
+    try:
+        engine.run(pickle.loads(work), todo, on_done=lambda task: done.add(task.marker))
+    except MassiveTextError as fault:  # returned, not raised: another attempt would not mend it
+        error, message = type(fault).__name__, f"on {os.uname().nodename}: {fault}"
+    engine.spent.processes += time.process_time() - started
+    return _Report(frozenset(done), error, message, ray.get_runtime_context().get_node_id(), engine.spent)

@@ -1,0 +1,268 @@
+"""Ray: two nodes on this machine, a worker killed, a node taken away. `make test-engines` has Ray; else this skips."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from massivetext.errors import RecipeError
+from pipelines.engines import Execution, check, open_engine
+from pipelines.engines.engine import MOST_TASKS, shares
+from pipelines.engines.ray import RayEngine
+from pipelines.input_splits import find_parts
+from pipelines.main import Outcome, run, run_stages
+from pipelines.recipe import Recipe, read
+from pipelines.run_folder.folder import Folder
+from pipelines.tasks import Marker, TaskError
+from pipelines.transforms.run_steps import RunSteps
+from tests.faults.test_isolation import HARM
+from tests.pipelines.engines.test_graphs import Silent, digests
+from tests.pipelines.transforms.test_guard import write as harmful_corpus
+
+# What Ray's own modules leave open when a cluster ends is not ours to mend.
+pytestmark = pytest.mark.filterwarnings("default")
+
+MISSING = "no Ray here: make test-engines has one"
+SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Act:
+    """A task that notes each attempt and the raylet above it, and does what its name says.
+
+    Its process is a child of a Ray worker, which is a child of the raylet of a node.
+    """
+
+    folder: str
+    name: str
+    weight: int = 1
+    fingerprint: str = "f"
+
+    @property
+    def marker(self) -> str:
+        return f"{self.folder}/{self.name}.json"
+
+    def __call__(self) -> None:
+        worker = os.getppid()
+        with open(f"{self.folder}/{self.name}.attempts", "a", encoding="ascii") as stream:
+            stream.write(f"{parent_of(worker)}\n")
+        attempt = len(attempts(Path(self.folder), self.name))
+        if self.name.startswith("kills-always") or (self.name.startswith("kills-once") and attempt == 1):
+            os.kill(worker, signal.SIGKILL)
+            time.sleep(SECONDS)
+        if self.name.startswith("raises"):
+            raise ValueError("told to")
+        if self.name.startswith("slow"):
+            time.sleep(0.5)
+        Marker("f").write(self.marker)
+
+
+def parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()[1])
+
+
+def attempts(folder: Path, name: str) -> list[str]:
+    """Return the raylet of each attempt at a task."""
+    path = folder / f"{name}.attempts"
+    return path.read_text("ascii").split() if path.exists() else []
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A cluster of two nodes with one processor each, which nobody else is connected to."""
+    pytest.importorskip("ray", reason=MISSING)
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
+    nodes = Cluster(initialize_head=True, head_node_args=node)
+    try:
+        add_node(nodes)
+        yield nodes
+    finally:
+        nodes.shutdown()
+
+
+def add_node(cluster: Any) -> None:
+    cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
+    cluster.wait_for_nodes(timeout=SECONDS)
+
+
+def engine_of(cluster: Any) -> RayEngine:
+    execution = Execution("ray", beam_options=(f"--address={cluster.address}",))
+    engine = open_engine(execution)
+    assert isinstance(engine, RayEngine)
+    return engine
+
+
+def test_two_nodes_give_the_bytes_of_the_local_engine(tmp_path: Path, recipe: Recipe, cluster: Any) -> None:
+    outcome = run(recipe, str(tmp_path / "local"), Execution(), Silent())
+    folder = Folder(str(tmp_path / "ray"))
+    folder.adopt(recipe, update=False)
+    again = Outcome()
+    with engine_of(cluster) as engine:
+        run_stages(recipe, folder, find_parts(recipe), engine, Silent(), again, "mix")
+
+    assert outcome.counts == again.counts
+    assert {"duplicate", "contaminated", "kept"} <= {name.split(" ")[0] for name in outcome.counts["c4"]}
+    assert digests(tmp_path / "local") == digests(tmp_path / "ray")
+    assert 2 == len(engine.tasks_by_node)
+    assert engine.spent.processes > engine.spent.tasks > 0
+
+
+def test_documents_that_harm_their_process_cost_themselves_alone(tmp_path: Path, cluster: Any) -> None:
+    harmful_corpus(tmp_path, "rules", HARM)
+    recipe = read(str(tmp_path / "recipe.yaml"))
+    local = run(recipe, str(tmp_path / "local"), Execution(), Silent())
+    options = (f"--address={cluster.address}",)
+    outcome = run(recipe, str(tmp_path / "ray"), Execution("ray", beam_options=options), Silent())
+
+    assert local.counts == outcome.counts
+    assert 3 == sum(sums[0] for name, sums in outcome.counts["massiveweb"].items() if name.startswith("failed"))
+    assert digests(tmp_path / "local") == digests(tmp_path / "ray")
+
+
+def test_both_nodes_are_busy_and_every_task_is_done_once(tmp_path: Path, cluster: Any) -> None:
+    tasks = [Act(str(tmp_path), f"slow-{n}", n + 1) for n in range(16)]
+    done: list[str] = []
+    with engine_of(cluster) as engine:
+        engine.run(RunSteps(), tasks, on_done=lambda task: done.append(task.marker))
+    raylets = [attempts(tmp_path, task.name) for task in tasks]
+
+    assert sorted(task.marker for task in tasks) == sorted(done)
+    assert all(len(tried) == 1 for tried in raylets)
+    assert 2 == len({tried[0] for tried in raylets})
+    assert 16 == sum(engine.tasks_by_node.values())
+    assert min(engine.tasks_by_node.values()) >= 4
+
+
+def test_a_worker_that_is_killed_is_replaced_and_what_it_has_done_is_not_done_again(
+    tmp_path: Path, cluster: Any
+) -> None:
+    names = ["a", "kills-once", *(f"t{n}" for n in range(20))]
+    with engine_of(cluster) as engine:
+        engine.run(RunSteps(), [Act(str(tmp_path), name) for name in names])
+    tried = {name: len(attempts(tmp_path, name)) for name in names}
+
+    assert all((tmp_path / f"{name}.json").exists() for name in names)
+    assert 2 == tried.pop("kills-once")
+    assert {1} == set(tried.values())
+
+
+def test_a_task_that_ends_every_worker_ends_the_run_and_no_other_task(tmp_path: Path, cluster: Any) -> None:
+    names = ["kills-always", "raises", *(f"t{n}" for n in range(20))]
+    with pytest.raises(TaskError) as raised, engine_of(cluster) as engine:
+        engine.run(RunSteps(), [Act(str(tmp_path), name) for name in names])
+    text = str(raised.value)
+
+    assert "what is done stays done" in text
+    assert "ValueError: told to" in text
+    assert "kills-always.json" in text
+    assert 3 == len(attempts(tmp_path, "kills-always")) == len(attempts(tmp_path, "raises"))
+    assert not (tmp_path / "kills-always.json").exists()
+
+
+def test_a_node_that_is_taken_away_loses_no_task(tmp_path: Path, cluster: Any) -> None:
+    (node,) = cluster.worker_nodes
+    raylet = str(node.all_processes["raylet"][0].process.pid)
+    tasks = [Act(str(tmp_path), f"slow-{n}") for n in range(12)]
+
+    def take_away() -> None:
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            if any(raylet in attempts(tmp_path, task.name) for task in tasks):
+                cluster.remove_node(node, allow_graceful=False)
+                return
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=take_away)
+    with engine_of(cluster) as engine:
+        thread.start()
+        engine.run(RunSteps(), tasks)
+        thread.join()
+
+    assert [] == list(cluster.worker_nodes)
+    add_node(cluster)  # for the tests that come after this one
+    assert all((tmp_path / f"{task.name}.json").exists() for task in tasks)
+    assert any(raylet in attempts(tmp_path, task.name) for task in tasks)
+
+
+def test_a_cluster_of_its_own_is_started_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason=MISSING)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with open_engine(Execution("ray", workers=1)) as engine:
+        assert 1 == ray.cluster_resources()["CPU"]
+        engine.run(RunSteps(), [Act(str(tmp_path), "t")])
+
+    assert (tmp_path / "t.json").exists()
+    assert not ray.is_initialized()
+
+
+def test_a_server_that_is_no_cluster_is_refused_in_time(tmp_path: Path, recipe: Recipe) -> None:
+    pytest.importorskip("ray", reason=MISSING)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        started = time.monotonic()
+        with pytest.raises(RecipeError, match=f"no connection to {address}"):
+            check(recipe, str(tmp_path / "out"), Execution("ray", beam_options=(f"--address={address}",)))
+
+    assert time.monotonic() - started < 10
+
+
+def test_a_missing_package_is_refused_with_the_remedy(
+    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.engines.ray.ray", None)
+    with pytest.raises(RecipeError, match=r"needs Ray; pip install 'massivetext\[ray\]'") as raised:
+        run(recipe, str(tmp_path / "out"), Execution("ray"), Silent())
+
+    assert 2 == raised.value.exit_status
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--adress=127.0.0.1:6379", "expected --address=HOST:PORT"),
+        ("--address", "expected --address=HOST:PORT"),
+        ("--address=ray://127.0.0.1:10001", "on a machine of the cluster"),
+        ("--address=127.0.0.1:9", "nobody answers there"),
+    ],
+)
+def test_options_that_the_engine_does_not_have_are_refused(
+    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch, option: str, message: str
+) -> None:
+    monkeypatch.setattr("pipelines.engines.ray.ray", object())
+    with pytest.raises(RecipeError, match=message):
+        check(recipe, str(tmp_path / "out"), Execution("ray", beam_options=(option,)))
+
+
+@pytest.mark.parametrize(
+    ("n", "width", "sizes"),
+    [
+        (0, 2, []),
+        (1, 2, [1]),
+        (16, 2, [2, *[1] * 14]),
+        (17, 1, [4, 3, 2, 2, *[1] * 6]),
+        (4 * MOST_TASKS * 1 + 3, 1, None),
+    ],
+)
+def test_shares_are_large_first_and_never_over_the_limit(n: int, width: int, sizes: list[int] | None) -> None:
+    tasks = [Act("f", f"t{i:04d}", i) for i in range(n)]
+    divided = list(shares(tasks, width))
+
+    assert sorted(tasks, key=lambda task: -task.weight) == [task for share in divided for task in share]
+    assert all(0 < len(share) <= MOST_TASKS for share in divided)
+    assert [len(share) for share in divided] == sorted((len(share) for share in divided), reverse=True)
+    if sizes is not None:
+        assert sizes == [len(share) for share in divided]
+    elif n:
+        assert MOST_TASKS == len(divided[0])
