@@ -137,8 +137,14 @@ class Engine(ABC):
         """
 
     def exchange(self, senders: Sequence[Step], receivers: Sequence[Step], *, on_done: OnDone) -> None:
-        """Run steps that send packed records by hash, then those that receive them: here through files in DIR."""
-        self.run(RunSteps(), senders, on_done=on_done)
+        """Run steps that send packed records by hash, then those that receive them: here through files in DIR.
+
+        Args:
+            senders: all of them; through files, those are left out whose files are there.
+            receivers: those that are not done.
+            on_done: called in this process as each step is known to be done.
+        """
+        self.run(RunSteps(), open_steps(senders), on_done=on_done)
         self.run(RunSteps(), receivers, on_done=on_done)
 
     def deduplicate_all(self, scopes: Sequence[Scope], *, on_done: OnDone) -> None:
@@ -158,7 +164,7 @@ class Engine(ABC):
             if exchange is None:
                 self.run(RunSteps(), todo, on_done=on_done)
             elif todo:
-                self.exchange(open_steps(senders), todo, on_done=on_done)
+                self.exchange(senders, todo, on_done=on_done)
 
 
 def forget(task: Task) -> None:

@@ -1,8 +1,7 @@
 """Ray as the engine of several machines: tasks become Ray tasks, spread over all nodes of a cluster.
 
-A Ray worker hands its tasks to a local engine of one process. So a document is held to its limits of time and memory on
-every node, and only evidence about a document makes it fail. A Ray worker or a node that dies is no such evidence: its
-tasks are run elsewhere, three times in all, without those that are done.
+A Ray worker hands its tasks to a local engine of one process, which holds documents to their limits. A Ray worker or a
+node that dies says nothing of a document: its tasks are run elsewhere, three times in all, without those that are done.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from massivetext import storage
+from massivetext.dedup.phases import Step
 from massivetext.errors import MassiveTextError, RecipeError
 from pipelines.engines import engine as base
 from pipelines.engines.checks import check_grpc_server
@@ -29,13 +29,15 @@ from pipelines.tasks import Task, TaskError
 
 try:
     import ray
+
+    from pipelines.engines.ray_exchange import exchange
 except ModuleNotFoundError:  # `check` says so
     ray = None
 
 __all__ = ["RayEngine"]
 
-OWN_CLUSTER = "local"  # an address for which Ray starts a node on this machine, which ends with the run
-MOST_FAILURES = 10  # after which the rest of the tasks is left to the next run
+OWN_CLUSTER, MOST_FAILURES = "local", 10
+"""An address for which Ray starts a node here that ends with the run; failures after which other tasks are left out."""
 
 
 class RayEngine(Engine):
@@ -78,40 +80,39 @@ class RayEngine(Engine):
             return
         storage.each(base.forget, tasks, remote=storage.is_remote(tasks[0].marker))
         # Ray would repeat a worker that runs out of memory without end, so repeating is done here.
-        remote = ray.remote(num_cpus=1, scheduling_strategy="SPREAD", max_retries=0)(_run_share)
+        remote = ray.remote(num_cpus=1, scheduling_strategy="SPREAD", max_retries=0)(_run_share).remote
         work_bytes = ray.put(pickle.dumps(work))
-
-        def submit(share: list[Task]) -> Any:
-            return remote.remote(work_bytes, pickle.dumps(share), sys.path)
-
         # All at once: a cluster that grows by demand sees all of it.
         divided = base.shares(tasks, int(ray.cluster_resources().get("CPU", 1)))
-        pending = {submit(share): (share, 1) for share in divided}
+        pending = {remote(work_bytes, pickle.dumps(share), sys.path): (share, 1) for share in divided}
         failures: list[str] = []
         try:
             while pending and len(failures) < MOST_FAILURES:
                 (reference,), _ = ray.wait(list(pending), num_returns=1)
                 share, attempt = pending.pop(reference)
                 try:
-                    self._take(ray.get(reference), share, failures, on_done)
+                    report: _Report = ray.get(reference)
                 except ray.exceptions.RayError as error:
                     if attempt == ATTEMPTS:
                         failures.append(f"{share[0].marker}: {said_by_engine(error)[1]}")
                     else:  # each task has a worker to itself now, and takes no other with it
-                        pending |= {submit([task]): ([task], attempt + 1) for task in share}
+                        again = {remote(work_bytes, pickle.dumps([task]), sys.path): task for task in share}
+                        pending |= {reference: ([task], attempt + 1) for reference, task in again.items()}
+                    continue
+                self.spent.add(report.spent)
+                self.tasks_by_node[report.node] += len(report.done)
+                for task in [task for task in share if task.marker in report.done]:
+                    on_done(task)
+                base.raise_final(report.error, report.message)
+                failures += [report.message] * bool(report.error)
         finally:
             for reference in pending:
                 ray.cancel(reference, force=True)
         if failures:
             raise TaskError("\n  ".join((f"on ray, {ATTEMPTS} times; what is done stays done:", *failures)))
 
-    def _take(self, report: _Report, share: Sequence[Task], failures: list[str], on_done: OnDone) -> None:
-        self.spent.add(report.spent)
-        self.tasks_by_node[report.node] += len(report.done)
-        for task in [task for task in share if task.marker in report.done]:
-            on_done(task)
-        base.raise_final(report.error, report.message)
-        failures += [report.message] * bool(report.error)
+    def exchange(self, senders: Sequence[Step], receivers: Sequence[Step], *, on_done: OnDone) -> None:
+        exchange(senders, receivers, self.spent, on_done)
 
 
 class _Report(NamedTuple):

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from massivetext.dedup.phases import Step
 from massivetext.errors import RecipeError
 from pipelines.engines import Execution, check, open_engine
+from pipelines.engines import ray as ray_engine
 from pipelines.engines.engine import MOST_TASKS, shares
 from pipelines.engines.ray import RayEngine
 from pipelines.input_splits import find_parts
@@ -37,10 +39,7 @@ SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Act:
-    """A task that notes each attempt and the raylet above it, and does what its name says.
-
-    Its process is a child of a Ray worker, which is a child of the raylet of a node.
-    """
+    """A task that notes each attempt and the raylet above it, and does what its name says."""
 
     folder: str
     name: str
@@ -52,9 +51,9 @@ class Act:
         return f"{self.folder}/{self.name}.json"
 
     def __call__(self) -> None:
-        worker = os.getppid()
+        worker, raylet = worker_and_raylet()
         with open(f"{self.folder}/{self.name}.attempts", "a", encoding="ascii") as stream:
-            stream.write(f"{parent_of(worker)}\n")
+            stream.write(f"{raylet}\n")
         attempt = len(attempts(Path(self.folder), self.name))
         if self.name.startswith("kills-always") or (self.name.startswith("kills-once") and attempt == 1):
             os.kill(worker, signal.SIGKILL)
@@ -66,8 +65,15 @@ class Act:
         Marker("f").write(self.marker)
 
 
-def parent_of(process: int) -> int:
-    return int(Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()[1])
+def worker_and_raylet() -> tuple[int, int]:
+    """Return the Ray worker that this process descends from, and the raylet of its node, whose child the worker is."""
+    child = os.getpid()
+    while True:
+        parent = int(Path(f"/proc/{child}/stat").read_text("ascii").rpartition(")")[2].split()[1])
+        assert parent > 1, "no raylet above this process"
+        if Path(f"/proc/{parent}/comm").read_text("ascii").strip() == "raylet":
+            return child, parent
+        child = parent
 
 
 def attempts(folder: Path, name: str) -> list[str]:
@@ -78,12 +84,14 @@ def attempts(folder: Path, name: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A cluster of two nodes with one processor each, which nobody else is connected to."""
+    """A cluster of two nodes with one processor each, which nobody else is connected to. Objects of over 100 bytes, as
+    otherwise those of over 100 kB, lie in the object store of their node."""
     pytest.importorskip("ray", reason=MISSING)
     from ray.cluster_utils import Cluster
 
-    node = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
-    nodes = Cluster(initialize_head=True, head_node_args=node)
+    head: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
+    head["_system_config"] = {"max_direct_call_object_size": 100}
+    nodes = Cluster(initialize_head=True, head_node_args=head)
     try:
         add_node(nodes)
         yield nodes
@@ -103,11 +111,23 @@ def engine_of(cluster: Any) -> RayEngine:
     return engine
 
 
-def test_two_nodes_give_the_bytes_of_the_local_engine(tmp_path: Path, recipe: Recipe, cluster: Any) -> None:
+def test_two_nodes_give_the_bytes_of_the_local_engine(
+    tmp_path: Path, recipe: Recipe, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     outcome = run(recipe, str(tmp_path / "local"), Execution(), Silent())
     folder = Folder(str(tmp_path / "ray"))
     folder.adopt(recipe, update=False)
     again = Outcome()
+    exchange = ray_engine.exchange
+    exchanges: list[str] = []
+    files: list[Path] = []
+
+    def watched(senders: Any, *others: Any) -> None:
+        exchange(senders, *others)
+        exchanges.append(senders[0].phase)
+        files.extend(Path(senders[0].folder, senders[0].phase).glob("*"))
+
+    monkeypatch.setattr(ray_engine, "exchange", watched)
     with engine_of(cluster) as engine:
         run_stages(recipe, folder, find_parts(recipe), engine, Silent(), again, "mix")
 
@@ -116,6 +136,8 @@ def test_two_nodes_give_the_bytes_of_the_local_engine(tmp_path: Path, recipe: Re
     assert digests(tmp_path / "local") == digests(tmp_path / "ray")
     assert 2 == len(engine.tasks_by_node)
     assert engine.spent.processes > engine.spent.tasks > 0
+    assert {"digests", "bands", "components"} == set(exchanges)
+    assert [] == files
 
 
 def test_documents_that_harm_their_process_cost_themselves_alone(tmp_path: Path, cluster: Any) -> None:
@@ -195,6 +217,59 @@ def test_a_node_that_is_taken_away_loses_no_task(tmp_path: Path, cluster: Any) -
     assert any(raylet in attempts(tmp_path, task.name) for task in tasks)
 
 
+def test_arrays_that_are_lost_with_their_node_are_sent_again(
+    tmp_path: Path, recipe: Recipe, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray", reason=MISSING)
+    from pipelines.engines import ray_exchange
+
+    attempt, finish = ray_exchange._exchange, ray_exchange._finish
+    attempts_made: list[str] = []
+    lost: list[Any] = []
+
+    def noted(senders: Any, *others: Any) -> None:
+        attempts_made.append(senders[0].phase)
+        attempt(senders, *others)
+
+    def lose_the_node(*others: Any) -> None:
+        finish(*others)
+        if not lost:  # all is sent and nothing received
+            lost.extend(cluster.worker_nodes)
+            cluster.remove_node(lost[0], allow_graceful=False)
+            add_node(cluster)
+
+    run(recipe, str(tmp_path / "local"), Execution(), Silent())
+    monkeypatch.setattr(ray_exchange, "_exchange", noted)
+    monkeypatch.setattr(ray_exchange, "_finish", lose_the_node)
+    ray.init(cluster.address)
+    try:
+        # The head's only processor is taken, so that all is done and lies on the other node.
+        head = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(cluster.head_node.node_id, soft=False)
+        holder = ray.remote(num_cpus=1, scheduling_strategy=head)(Holder).remote()
+        ray.get(holder.is_there.remote(), timeout=SECONDS)
+        options = (f"--address={cluster.address}",)
+        run(recipe, str(tmp_path / "ray"), Execution("ray", beam_options=options), Silent())
+    finally:
+        ray.shutdown()
+
+    assert 1 == len(lost)
+    assert attempts_made[0] == attempts_made[1] != attempts_made[2]
+    assert digests(tmp_path / "local") == digests(tmp_path / "ray")
+
+
+class Holder:
+    """Takes a processor, and does nothing."""
+
+    def is_there(self) -> bool:
+        return True
+
+
+def test_a_step_that_fails_each_time_ends_the_exchange_with_its_words(tmp_path: Path, cluster: Any) -> None:
+    steps = [Step(str(tmp_path / "nowhere"), phase, 0) for phase in ("digests", "collapse")]
+    with pytest.raises(TaskError, match=r"on ray, 3 times: .*nowhere"), engine_of(cluster) as engine:
+        engine.exchange(steps[:1], steps[1:], on_done=lambda step: None)
+
+
 def test_a_cluster_of_its_own_is_started_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pytest.importorskip("ray", reason=MISSING)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
@@ -210,11 +285,10 @@ def test_a_server_that_is_no_cluster_is_refused_in_time(tmp_path: Path, recipe: 
     pytest.importorskip("ray", reason=MISSING)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
-        started = time.monotonic()
-        with pytest.raises(RecipeError, match=f"no connection to {address}"):
+        with pytest.raises(RecipeError, match=rf"{address}: what listens there does not answer as .* within 3 s"):
             check(recipe, str(tmp_path / "out"), Execution("ray", beam_options=(f"--address={address}",)))
 
-    assert time.monotonic() - started < 10
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_missing_package_is_refused_with_the_remedy(
