@@ -16,8 +16,12 @@ from massivetext import storage
 from massivetext.errors import OutputError, RecipeError, SourceError
 from massivetext.parquet import open_parquet
 from massivetext.readers.compression import blocks
+from massivetext.suggestions import did_you_mean
 
 __all__ = ["Example", "against_run", "files_of", "fold_of", "labelled", "rows_of"]
+
+_LARGEST = 1e300
+"""The largest number that is a label; integers above it are no floats."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +57,25 @@ def labelled(
     examples = []
     for path in files_of(paths):
         for number, row in enumerate(rows_of(path), 1):
-            content, value = row.get(text), row.get(label) if is_label is None else is_label
-            if not isinstance(content, str) or value is None:
-                missing = text if not isinstance(content, str) else label
-                raise SourceError(f"{path}: row {number}: has no field {missing!r}; it has {', '.join(map(str, row))}")
-            examples.append(Example(content, _word(value), _group(row, group, content)))
+            place = f"{path}: row {number}"
+            content = _field(row, text, place)
+            if not isinstance(content, str):
+                raise SourceError(f"{place}: {text!r} is {content!r:.40}; expected a text")
+            word = _word(_field(row, label, place), f"{place}: {label!r}") if is_label is None else is_label
+            examples.append(Example(content, word, _group(row, group, content)))
+    if not examples:
+        raise SourceError(f"{', '.join(paths)}: no documents; expected a text and a label a row")
     return examples
+
+
+def _field(row: dict[str, Any], name: str, place: str) -> Any:
+    """Return what a row has in a field. Raises SourceError where there is nothing."""
+    if name not in row:
+        hint = did_you_mean(name, map(str, row))
+        raise SourceError(f"{place}: has no field {name!r}; it has {', '.join(map(str, row)) or 'none'}{hint}")
+    if row[name] is None:
+        raise SourceError(f"{place}: {name!r} is null; give it a value, or leave the row out")
+    return row[name]
 
 
 def files_of(paths: Sequence[str]) -> list[str]:
@@ -92,10 +109,19 @@ def rows_of(path: str) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _word(value: Any) -> str:
+def _word(value: Any, place: str) -> str:
+    """Return a label as a word. Raises SourceError for a value that is none: an empty one, a list, not a number."""
     if isinstance(value, bool):
         return str(int(value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, str):
+        word = value.strip()
+        if not word:
+            raise SourceError(f"{place} is empty; expected a word or a number")
+        if word.lower().lstrip("+-") not in ("nan", "inf", "infinity"):
+            return word
+    elif isinstance(value, (int, float)) and abs(value) <= _LARGEST:
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    raise SourceError(f"{place} is {value!r:.40}; expected a word or a finite number")
 
 
 def _group(row: dict[str, Any], field: str | None, text: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from massivetext.errors import RecipeError
 from massivetext.text import Texts
@@ -27,7 +28,9 @@ def measure(texts: Texts, rules: Mapping[str, Callable[[Texts], Any]]) -> pa.Rec
 
 
 def as_numbers(column: Any, n: int, key: str) -> pa.Array:
-    """Return the result of a user's function as float64[n]; a null stays one.
+    """Return the result of a user's function as float64[n]; a null stays one, and a NaN becomes one.
+
+    Integers beyond 2**53 are rounded to the nearest float.
 
     Args:
         column: an Arrow array, or anything that `pyarrow.array` takes.
@@ -44,6 +47,8 @@ def as_numbers(column: Any, n: int, key: str) -> pa.Array:
     if len(column) != n:
         raise RecipeError(f"{key}: returned {len(column)} rows for {n} texts; expected one a text")
     try:
-        return column.cast(pa.float64())
+        numbers = column.cast(pa.float64(), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise RecipeError(f"{key}: returned {column.type}; expected numbers or booleans") from error
+    is_nan = pc.fill_null(pc.is_nan(numbers), False)
+    return pc.if_else(is_nan, pa.scalar(None, pa.float64()), numbers) if pc.any(is_nan).as_py() else numbers

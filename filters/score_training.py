@@ -45,6 +45,8 @@ SIGNALS = tuple(name for family in (quality, repetition) for name, _ in limits_o
 L2 = 10.0
 """Weight of the penalty on squared weights, against the sum of the documents' losses."""
 STEPS = 50
+_NAMED = 10
+"""Labels that a message names."""
 _SPACE = re.compile(r"[ \n\t\v\f\r\0]+")
 """What fastText takes for white space."""
 
@@ -165,15 +167,24 @@ def _check(counts: Mapping[str, int], target: str, kind: str, positive: str | No
     if not output.endswith(endings):
         raise RecipeError(f"--output {output}: a {kind} model ends in {' or '.join(endings)}")
     if len(counts) < 2:
-        raise RecipeError(f"training needs documents of at least two labels; there are {dict(counts)}")
+        only = ", ".join(f"all {n:,} have {name!r}" for name, n in counts.items()) or "there are no documents"
+        raise RecipeError(f"training needs documents of at least two labels; {only}")
     if target == "number" and kind == "fasttext":
         raise RecipeError("fastText learns labels, and these are numbers; train a linear model, or give words")
     if target == "label" and positive is None and len(counts) > 2:
-        raise RecipeError(
-            f"give --positive, the label whose probability is the score, one of {', '.join(sorted(counts))}"
-        )
+        raise RecipeError(f"give --positive, the label whose probability is the score, one of {_listed(counts)}")
     if positive is not None and positive not in counts:
-        raise RecipeError(f"--positive {positive}: no document has this label; labels are {', '.join(sorted(counts))}")
+        raise RecipeError(f"--positive {positive}: no document has this label; labels are {_listed(counts)}")
+    words = Counter(_SPACE.sub("_", name) for name in counts)
+    if kind == "fasttext" and len(words) < len(counts):
+        same = ", ".join(repr(name) for name in sorted(counts) if words[_SPACE.sub("_", name)] > 1)
+        raise RecipeError(f"fastText cannot tell these labels apart, for which a space is `_`: {same}; rename one")
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    """Return the first labels by alphabet, and how many more there are."""
+    names = sorted(counts)
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
 
 
 def _is_number(label: str) -> bool:
@@ -215,6 +226,8 @@ def fit_linear(
             term = Term(name, is_log, float(np.round(x.mean(), linear.DECIMALS)), scale, 0.0)
             terms.append(term)
             columns.append(term.values(column, LinearModel.clip))
+    if not terms:
+        raise RecipeError("every document has the same signals, so there is nothing to learn; are the texts empty?")
     design = np.column_stack([np.ones(len(truth)), *columns])
     penalty = np.diag([0.0] + [l2] * len(columns))
     weights = np.zeros(design.shape[1])

@@ -23,6 +23,7 @@ from pipelines.recipe.blocks import Isolation, Mixture, Source, TestSet
 from pipelines.recipe.ledger import taken_names
 from pipelines.stages import STAGES, Context, RuleFamily, Stage, named_signals, rule_families
 from pipelines.stages.functions import is_function
+from pipelines.stages.language import unknown_languages
 from pipelines.stages.stage import Block, Path, Share, canonical, content_digest
 
 __all__ = ["Recipe", "Subset"]
@@ -179,8 +180,20 @@ class RecipeBase(Block):
             if self.goes_through(subset, name)
             for fault in self.stage(subset, name).faults()
         ]
+        faults += [fault for subset in self.filled for fault in self._unknown_languages(subset)]
         if faults:
             raise RecipeError("\n".join(dict.fromkeys(faults)))
+
+    def _unknown_languages(self, subset: str) -> list[str]:
+        """Return a fault for each language with limits of its own that no document of a subset can have."""
+        if not self.goes_through(subset, "language") or self.block(subset, "language").model:
+            return []
+        own = [
+            (name, getattr(self.block(subset, name), "by_language", {}))
+            for name in rule_families()
+            if self.goes_through(subset, name)
+        ]
+        return [fault for name, codes in own for fault in unknown_languages(f"{name}.by_language", codes)]
 
     def _takes_titles(self, subset: str) -> bool:
         return any(source.format == "mediawiki" for source in self.subsets[subset].sources)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,20 @@ import pyarrow as pa
 
 from filters import language
 from filters.limits import Limit
+from massivetext.suggestions import did_you_mean
 from pipelines.stages.stage import Block, Path, Share, Stage, columns_of
 
-__all__ = ["Language"]
+__all__ = ["Language", "unknown_languages"]
+
+
+def unknown_languages(key: str, codes: Iterable[str]) -> list[str]:
+    """Return a fault for each language that the packaged model does not know. key: of the recipe, for the message."""
+    return [
+        f"{key}.{code}: the packaged model knows no such language; expected a code such as en, de or zh"
+        + did_you_mean(code.lower(), language.CODES)
+        for code in codes
+        if code not in language.CODES
+    ]
 
 
 class LanguageBlock(Block):
@@ -36,6 +47,9 @@ class Language(Stage):
 
     def measure(self, batch: pa.RecordBatch) -> Mapping[str, pa.Array]:
         return columns_of(language.measure(batch.column("text"), model=self.settings.model))
+
+    def faults(self) -> list[str]:
+        return [] if self.settings.model else unknown_languages("language.keep", self.settings.keep)
 
     def judged_columns(self) -> list[str]:
         return ["language", "language_score"]

@@ -93,3 +93,51 @@ def test_the_packaged_score_is_what_the_command_makes(shared_data: Path, tmp_pat
     assert 0 == result.exit_code, result.output + str(result.exception)
     assert packaged == output.read_text("utf-8")
     assert json.loads(result.output)["auc"] >= 0.83
+
+
+TEXT = "The river of stone and winter."
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "no documents"),
+        ([{"text": TEXT}], "row 1: has no field 'label'"),
+        ([{"text": TEXT, "labl": "a"}], "did you mean 'labl'"),
+        ([{"text": TEXT, "label": None}], "row 1: 'label' is null"),
+        ([{"text": TEXT, "label": " "}], "row 1: 'label' is empty"),
+        ([{"text": TEXT, "label": "a"}, {"text": TEXT, "label": ["a"]}], "row 2: 'label' is ['a']"),
+        ([{"text": TEXT, "label": float("nan")}], "row 1: 'label' is nan; expected a word or a finite number"),
+        ([{"text": TEXT, "label": "-Infinity"}], "row 1: 'label' is '-Infinity'"),
+        ([{"text": TEXT, "label": 10**400}], "expected a word or a finite number"),
+        ([{"text": 5, "label": "a"}], "row 1: 'text' is 5; expected a text"),
+        ([{"text": TEXT, "label": "a"}] * 3, "all 3 have 'a'"),
+        ([{"text": "", "label": "ab"[i % 2], "source": f"s{i}"} for i in range(40)], "nothing to learn"),
+        ([{"text": TEXT, "label": f"x{i}"} for i in range(12)], "x0, x1, x10, x11, x2, x3, x4, x5, x6, x7 and 2 more"),
+    ],
+)
+def test_sloppy_input_is_refused_with_row_and_value(tmp_path: Path, rows: list[object], message: str) -> None:
+    path = tmp_path / "sloppy.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    result = train(str(path), "--output", str(tmp_path / "model.json"), "--folds", "2")
+
+    assert message in str(result.exception)
+
+
+def test_numbers_as_strings_are_numbers(tmp_path: Path) -> None:
+    results = []
+    for name, kind in (("numbers", int), ("strings", str)):
+        rows = [{"text": f"{TEXT} " * (i % 7 + 1), "label": kind(i % 3), "source": f"s{i}"} for i in range(40)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        result = train(str(tmp_path / f"{name}.jsonl"), "--output", str(tmp_path / "model.json"), "--json")
+        assert 0 == result.exit_code, result.exception
+        results.append({**json.loads(result.output), "bytes": (tmp_path / "model.json").read_bytes()})
+    assert results[0] == results[1]
+
+
+def test_labels_that_fasttext_cannot_tell_apart_are_refused(tmp_path: Path) -> None:
+    rows = [{"text": TEXT, "label": ["a b", "a_b"][i % 2], "source": f"s{i}"} for i in range(20)]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    result = train(str(tmp_path / "in.jsonl"), "--output", str(tmp_path / "model.ftz"))
+
+    assert "cannot tell these labels apart, for which a space is `_`: 'a b', 'a_b'" in str(result.exception)

@@ -148,3 +148,7 @@ def test_scores_are_rounded_as_python_rounds():
 
     assert expected == columns.column("languages").to_pylist()
     assert language.LANGUAGES == columns.schema.field("languages").type
+
+
+def test_the_codes_are_those_of_the_packaged_model():
+    assert language.CODES == {*language._load(str(language.MODEL)).labels, "und"}

@@ -31,3 +31,11 @@ def test_booleans_are_numbers() -> None:
 def test_wrong_columns_are_refused(function: object, said: str) -> None:
     with pytest.raises(RecipeError, match=said):
         own.measure(pa.array(["a", "b"]), {"mine": function})  # type: ignore[dict-item]
+
+
+def test_what_is_not_a_number_is_null_and_large_integers_are_rounded() -> None:
+    columns = own.measure(pa.array(["a", "b", "c"]), {"mine": lambda texts: pa.array([float("nan"), None, 1.5])})
+    assert [None, None, 1.5] == columns["mine"].to_pylist()
+
+    large = own.as_numbers(pa.array([2**53 + 1, 2**62]), 2, "scores.mine")
+    assert [float(2**53), float(2**62)] == large.to_pylist()

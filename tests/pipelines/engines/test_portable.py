@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pipelines.engines import Execution
 from pipelines.engines.beam_runner import BeamEngine
@@ -116,6 +119,39 @@ def test_prism_gives_the_bytes_of_the_local_engine(corpus: tuple[Path, Recipe], 
     assert digests(folder / "local") == digests(folder / "prism")
     assert JOBS == len(results)
     assert counters(results) >= TRANSFORMS
+
+
+def write_scored(folder: Path) -> Recipe:
+    """A recipe with lines of hosts, a best share, buckets, and both stages that compare documents."""
+    draw = random.Random(5)
+    words = [*("the", "be", "to", "of", "and"), *(f"word{i}" for i in range(30))]
+    texts = [". ".join(" ".join(draw.choices(words, k=12)) for _ in range(draw.randrange(6, 20))) for _ in range(60)]
+    pages = [
+        {"text": f"Menu\n{text}\nFooter", "url": f"http://{'ab'[i % 2]}.example/{i}"} for i, text in enumerate(texts)
+    ]
+    for number in range(3):
+        (folder / f"in-{number}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pages[number::3]))
+    (folder / "mine.py").write_text("def size(batch):\n    return batch['n_bytes'].cast('float64')\n")
+    stages = ["common_lines", "quality", "scores", "deduplication", "host_lines", "spans"]
+    recipe = {
+        "extends": "gopher",
+        "subsets": {"c4": {"sources": [{"format": "jsonl", "path": "in-*.jsonl", "pack": False}], "stages": stages}},
+        "scores": {"quality_score": {"buckets": [0.2, 0.5]}, "size": {"function": "./mine.py:size", "keep": 0.5}},
+        "mixture": {"weights": {"c4": 1.0}, "buckets": {"c4": {"score": "quality_score", "epochs": [0, 1, 4]}}},
+    }
+    (folder / "scored.yaml").write_text(yaml.safe_dump(recipe))
+    return read(str(folder / "scored.yaml"))
+
+
+def test_scores_shares_and_lines_are_the_same_on_prism(tmp_path: Path, prism: str) -> None:
+    recipe = write_scored(tmp_path)
+    run(recipe, str(tmp_path / "one"), Execution(), Silent())
+    run(recipe, str(tmp_path / "two"), Execution(workers=2), Silent())
+    run(recipe, str(tmp_path / "prism"), Execution("PrismRunner", beam_options=(prism,)), Silent())
+
+    assert digests(tmp_path / "one") == digests(tmp_path / "two") == digests(tmp_path / "prism")
+    manifest = json.loads((tmp_path / "one" / "ledger" / "manifest.json").read_text())
+    assert {"quality_score", "size"} == set(manifest["limits"]["c4"])
 
 
 def test_the_local_job_service_gives_the_bytes_of_the_local_engine(corpus: tuple[Path, Recipe]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -112,3 +113,24 @@ def test_faults_are_named(tmp_path: Path, text: str, said: str) -> None:
 def test_a_setting_without_a_value_is_refused() -> None:
     with pytest.raises(RecipeError, match="expected key=value"):
         recipe.read("gopher", ["seed"])
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ("language: {keep: {english: 0.5}}", "language.keep.english: the packaged model knows no such language"),
+        ("language: {keep: {EN: 0.5}}", "expected a code such as en, de or zh; did you mean 'en'?"),
+        ("quality: {by_language: {xx: {word_count: {min: 5}}}}", "quality.by_language.xx: the packaged model"),
+        ("language: {keep: {no: 0.5, zh: 0.6}}\nquality: {by_language: {no: {word_count: null}}}", None),
+        ("language: {keep: {english: 0.5}, model: mine.ftz}", None),
+    ],
+)
+def test_languages_that_no_document_can_have_are_refused(tmp_path: Path, block: str, message: str | None) -> None:
+    stages = "sources: [{format: lines, path: x.txt}], stages: [language, quality]"
+    (tmp_path / "mine.yaml").write_text(f"subsets: {{news: {{{stages}}}}}\n{block}\n", "utf-8")
+    mine = recipe.read(str(tmp_path / "mine.yaml"))
+
+    if message is None:
+        return mine.check()
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        mine.check()
