@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
-__all__ = ["make_scratch", "process_scratch", "remove_scratch", "scratch_folder", "sweep_scratch"]
+__all__ = ["forget_scratch", "make_scratch", "process_scratch", "remove_scratch", "scratch_folder", "sweep_scratch"]
 
 PREFIX = "massivetext-"
 _OWNER = "owner"
@@ -47,6 +47,12 @@ def remove_scratch(path: str) -> None:
     handle = _handles.pop(path, None)
     if handle is not None:
         os.close(handle)
+
+
+def forget_scratch() -> None:
+    """In a copy of a process: leave all folders to that process. What held them here must be closed already."""
+    _handles.clear()
+    _of_process.clear()
 
 
 def _empty(path: str) -> None:

@@ -1,8 +1,9 @@
-"""What the tests share: where the real data lies, and the Beam runner, named."""
+"""What the tests share: where the real data lies, compiled kernels, and the Beam runner, named."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -13,17 +14,52 @@ settings.register_profile("kernels", deadline=None, derandomize=True)
 settings.load_profile("kernels")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+_IMPORT = re.compile(r"^ *from ((?:massivetext|filters)[\w.]*) import (\([^)]*\)|.*)", re.MULTILINE)
 
 
-def pytest_configure() -> None:
-    """Drop compiled kernels that are older than any source of kernels: numba looks only at the file of the kernel
-    itself, not at those of the kernels that it calls, and would test yesterday's."""
-    packages = [REPOSITORY / name for name in ("massivetext", "filters")]
-    sources = [path for package in packages for path in package.rglob("*.py")]
-    newest = max(path.stat().st_mtime for path in sources if b"numba" in path.read_bytes())
-    for index in [path for package in packages for path in package.rglob("*.nbi")]:
-        if index.exists() and index.stat().st_mtime < newest:
-            index.unlink(missing_ok=True)  # several processes may do this at once
+def pytest_configure(config: pytest.Config) -> None:
+    """Drop stale kernels, and compile all of them before several processes of tests would each do so."""
+    if hasattr(config, "workerinput"):
+        return
+    drop_stale_kernels()
+    # Hundreds of processes are started, and each would translate every module of the package anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if getattr(config.option, "tx", None) and not config.option.collectonly:
+        from massivetext.warm_up import warm_up
+
+        warm_up()
+
+
+def drop_stale_kernels() -> None:
+    """Remove compiled kernels that are older than a module which theirs imports: numba looks only at the file of the
+    kernel itself, not at those of the kernels that it calls, and would test yesterday's."""
+    files = {}
+    for package in ("massivetext", "filters"):
+        for path in (REPOSITORY / package).rglob("*.py"):
+            module = ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+            files[module] = path
+    imported = {
+        module: {
+            name
+            for origin, names in _IMPORT.findall(path.read_text("utf-8"))
+            for name in (origin, *(f"{origin}.{part}" for part in re.findall(r"\w+", names)))
+            if name in files
+        }
+        for module, path in files.items()
+    }
+    with_kernels = {module for module, path in files.items() if b"njit" in path.read_bytes()}
+    for module, path in files.items():
+        indexes = list((path.parent / "__pycache__").glob(f"{path.stem}.*.nbi"))
+        if indexes:
+            closure = [module]
+            for name in closure:
+                closure += imported[name].difference(closure)
+            kernels = {name for name in closure if name in with_kernels}
+            constants = {name for kernel in kernels for name in imported[kernel] if files[name].stem != "__init__"}
+            newest = max(files[name].stat().st_mtime for name in kernels | constants)
+            for index in indexes:
+                if index.stat().st_mtime < newest:
+                    index.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")

@@ -47,3 +47,34 @@ def test_workers_of_a_pool_end_with_their_parent(tmp_path: Path) -> None:
         time.sleep(0.01)
 
     assert not any(map(runs, workers))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux alone")
+@pytest.mark.parametrize(("has_thread", "n_imports"), [(False, 1), (True, 2)])
+def test_a_server_is_a_copy_of_a_process_without_threads(tmp_path: Path, has_thread: bool, n_imports: int) -> None:
+    (tmp_path / "costly.py").write_text(
+        "import os\nprint('imported', flush=True)\ndef answer(connection):\n    connection.send(os.getppid())\n"
+    )
+    (tmp_path / "parent.py").write_text(
+        "import os, threading\n"
+        "import costly\n"
+        "from massivetext.scratch import make_scratch\n"
+        "from massivetext.worker_processes import fork_server_from_here\n"
+        "if __name__ == '__main__':\n"
+        "    folder = make_scratch('parent')\n"
+        f"    if {has_thread}:\n"
+        "        threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+        "    context = fork_server_from_here('costly').context\n"
+        "    ours, theirs = context.Pipe()\n"
+        "    worker = context.Process(target=costly.answer, args=(theirs,))\n"
+        "    worker.start()\n"
+        "    server = ours.recv()\n"
+        "    worker.join()\n"
+        "    print(worker.exitcode, server != os.getpid(), os.path.isdir(folder))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "parent.py")], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+
+    assert ["imported"] * n_imports + ["0 True True"] == done.stdout.splitlines(), done.stderr
+    assert "" == done.stderr

@@ -5,7 +5,7 @@ Commands load on use, and what they need inside their own function: `massivetext
 
 from __future__ import annotations
 
-from massivetext.cli import _early  # noqa: F401
+from massivetext.cli import _early
 
 # isort: split
 # What is above is first: it is there for a Ctrl-C while the modules below load.
@@ -15,6 +15,7 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 try:
@@ -29,7 +30,7 @@ from massivetext.errors import MassiveTextError
 from massivetext.shadowing import check_packages
 from massivetext.terminal_text import visible_error
 
-__all__ = ["commands", "main"]
+__all__ = ["commands", "main", "run_command"]
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -43,7 +44,7 @@ def commands() -> None:
 
 def main() -> NoReturn:
     """Entry point: exit 0 done, 1 a fault in data or folder, 2 wrong usage or recipe, 3 our error, 130 interrupted."""
-    status = _status()
+    status = run_command(obj=_early.WHOLE_PROCESS)
     # The interpreter is not torn down: a thread of Arrow that still holds a Python stream then would abort the process,
     # with status 134 after all work is done.
     atexit._run_exitfuncs()
@@ -53,14 +54,20 @@ def main() -> NoReturn:
     os._exit(status)
 
 
-def _status() -> int:
+def run_command(arguments: Sequence[str] | None = None, *, obj: str | None = None) -> int:
+    """Run a command in this process, print what it says and return its exit status.
+
+    Args:
+        arguments: Those after `massivetext`; this process's own for None.
+        obj: WHOLE_PROCESS where this process is the command's and nobody else's.
+    """
     for stream in (sys.stdout, sys.stderr):
         # What an encoding other than UTF-8 does not have is written as an escape.
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
     try:
         check_packages("filters", "pipelines")
-        commands.main(prog_name="massivetext", standalone_mode=False)
+        commands.main(arguments, prog_name="massivetext", standalone_mode=False, obj=obj)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except click.ClickException as error:

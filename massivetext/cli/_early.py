@@ -6,7 +6,10 @@ import os
 import sys
 from types import TracebackType
 
-__all__: list[str] = []
+__all__ = ["WHOLE_PROCESS"]
+
+WHOLE_PROCESS = "whole process"
+"""What the root context of a command holds where the process is that command's and nobody else's."""
 
 
 def _end_early(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from massivetext.cli._early import WHOLE_PROCESS
 from massivetext.cli._output import echo, show_rich
 from massivetext.cli._progress import Progress, logging_to
 from massivetext.terminal_text import visible_name
@@ -63,8 +64,11 @@ def execute(
     from massivetext.warm_up import is_compiled
     from pipelines import recipe as recipes
     from pipelines.engines import Execution
+    from pipelines.engines.local import LOCAL, start_workers_from_here
     from pipelines.main import run
 
+    if runner in LOCAL and click.get_current_context().find_root().obj == WHOLE_PROCESS:
+        start_workers_from_here()
     resolved = recipes.read(recipe, settings)
     progress = Progress(quiet=quiet, as_json=log_json, verbose=verbose)
     execution = Execution(runner, workers, beam_options, memory << 20)

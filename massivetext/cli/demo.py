@@ -25,6 +25,8 @@ def demo(output: str, workers: int, quiet: bool) -> None:
     from massivetext.demo import build, rejected_page
 
     recipe = build(os.path.join(output, "corpus"))
+    # It has imported every module of the library: no worker should begin with those.
+    click.get_current_context().find_root().obj = None
     if not quiet:
         echo(f"corpus and recipe: {os.path.dirname(recipe)}")
     target = os.path.join(output, "out")

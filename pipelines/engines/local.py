@@ -27,9 +27,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from massivetext import isolation
 from massivetext.scratch import make_scratch, remove_scratch
-from massivetext.worker_processes import fork_server, watch_parent
+from massivetext.worker_processes import fork_server, fork_server_from_here, watch_parent
 from pipelines.engines.engine import (
     ATTEMPTS,
+    LOCAL,
     MOST_TASKS,
     Cost,
     Engine,
@@ -41,8 +42,19 @@ from pipelines.engines.engine import (
 )
 from pipelines.tasks import Isolating, Task, TaskError, observe
 from pipelines.transforms.base import spent as spent_in_transforms
+from pipelines.transforms.run_steps import RunSteps, perform_step
 
-__all__ = ["LocalEngine", "run_here"]
+__all__ = ["LOCAL", "LocalEngine", "run_here", "start_workers_from_here"]
+
+_PRELOADED = "pipelines.engines.preloaded"
+
+
+def start_workers_from_here() -> None:
+    """Start what worker processes are forked from as a copy of this process: nothing is imported twice.
+
+    For a program that has imported what a run needs and has begun nothing yet.
+    """
+    fork_server_from_here(_PRELOADED)
 
 
 class LocalEngine(Engine):
@@ -167,7 +179,17 @@ class _News:
 
 
 def run_here(work: beam.PTransform, tasks: Sequence[Any]) -> None:
-    """Run a transform over tasks in this process, on FnApiRunner."""
+    """Run a transform over tasks in this process, on FnApiRunner.
+
+    Steps have no collection between them, so they are called one after the other: a pipeline takes .1 s to build, which
+    is more than most steps of a small run.
+    """
+    if isinstance(work, RunSteps):
+        started = time.process_time()
+        for task in tasks:
+            perform_step(task)
+        spent_in_transforms.seconds += time.process_time() - started
+        return
     pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"]))
     _ = pipeline | "Tasks" >> beam.Create(tasks, reshuffle=False) | work
     pipeline.run().wait_until_finish()
@@ -250,7 +272,7 @@ class _Process:
     spent: Spent = field(default_factory=Spent)
 
     def __post_init__(self) -> None:
-        server = fork_server("pipelines.engines.preloaded")
+        server = fork_server(_PRELOADED)
         self.connection, theirs = server.context.Pipe()
         self.note = isolation.Note()
         self.temporary = make_scratch("worker")

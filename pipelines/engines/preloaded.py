@@ -1,6 +1,10 @@
-"""What the fork server imports, so that the worker processes of this machine begin with it.
+"""What the fork server imports and loads, so that the worker processes of this machine begin with it.
 
-Nothing here starts a thread of Python's, or opens a file.
+A server that begins anew is that of a process which may run many times, or with many workers: it also loads the kernels
+that every run needs, if they are compiled. A server that is a copy of the command line's process is there for one run,
+whose workers load what they need.
+
+Nothing here starts a thread of Python's, or keeps a file open.
 """
 
 from __future__ import annotations
@@ -8,9 +12,11 @@ from __future__ import annotations
 import gc
 import importlib
 import signal
+import sys
 
 
 def _load() -> None:
+    is_new = "pipelines.main" not in sys.modules
     # Before the imports, which take seconds: Ctrl-C is for the process that was asked to run.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for module in ("pipelines.engines.local", "pipelines.main", "pipelines.stages"):
@@ -19,6 +25,10 @@ def _load() -> None:
     target = importlib.import_module("numba.core.registry").cpu_target
     target.typing_context.refresh()
     target.target_context.refresh()
+    warm_up = importlib.import_module("massivetext.warm_up")
+    if is_new and warm_up.is_compiled():
+        for name in ("rules", "language", "near-duplicates"):
+            warm_up.run_job(warm_up.JOBS[name])
     # The collector would write to each object, and so copy in every worker what all of them share.
     gc.collect()
     gc.freeze()

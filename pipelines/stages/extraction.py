@@ -61,6 +61,10 @@ class Extraction(Stage):
         if self.settings.engine in ENGINES:
             self._extract(b"<p>A page.</p>", None, None)
 
+    def has_work(self, batch: pa.RecordBatch) -> bool:
+        """Return whether the batch has a page that is not text yet."""
+        return "page" in batch.schema.names and batch.column("page").null_count < batch.num_rows
+
     def _extract(self, page: bytes, url: str | None, content_type: str | None) -> extraction.Extracted:
         engine = self.settings.engine
         own = load_function(engine) if is_function(engine) else None
@@ -78,8 +82,8 @@ class Extraction(Stage):
         """
         if "page" not in batch.schema.names:
             return batch
-        pages = batch.column("page")
-        if pages.null_count < batch.num_rows:
+        if self.has_work(batch):
+            pages = batch.column("page")
             texts, outcomes, reasons = (batch.column(name).to_pylist() for name in ("text", "outcome", "reason"))
             urls, types, offsets = (batch.column(name).to_pylist() for name in ("url", "content_type", "offset"))
             kinds: list[str | None] = [None] * batch.num_rows

@@ -171,6 +171,10 @@ class Stage(ABC):
     def load(self) -> None:  # noqa: B027  most stages have nothing to load
         """Load models and compile kernels: once a process, and in no document's time."""
 
+    def has_work(self, batch: pa.RecordBatch) -> bool:
+        """Return whether the stage does anything with a batch. It is not loaded before one with which it does."""
+        return True
+
     def measure(self, batch: pa.RecordBatch) -> Mapping[str, pa.Array]:
         """Return the columns that the stage adds, one row each of the batch's. Needs `text`."""
         return {}

@@ -90,7 +90,7 @@ class _Apply(beam.DoFn):  # type: ignore[misc]
 
     def setup(self) -> None:
         self.counters, self.guarded = Counters(self.name), Guarded()
-        self.loaded: set[str] = set()
+        self.loaded: set[tuple[str, int]] = set()
 
     def teardown(self) -> None:
         self.guarded.close()
@@ -118,12 +118,12 @@ class _Apply(beam.DoFn):  # type: ignore[misc]
             place = place_of(batch)
             subset = place.subset if place is not None else batch.column("subset")[0].as_py() if batch.num_rows else ""
         stages = self.stages.get(subset)
-        if stages is not None and subset not in self.loaded:
-            started = time.process_time()
-            for stage in stages:
+        for number, stage in enumerate(stages or ()):
+            if (subset, number) not in self.loaded and stage.has_work(batch):
+                started = time.process_time()
                 stage.load()
-            spent.loading += time.process_time() - started
-            self.loaded.add(subset)
+                spent.loading += time.process_time() - started
+                self.loaded.add((subset, number))
         return stages
 
 

@@ -12,7 +12,7 @@ from massivetext.dedup.phases import Step
 from pipelines.tasks import task_begins, task_ends
 from pipelines.transforms.base import Counters
 
-__all__ = ["RunSteps", "run_step"]
+__all__ = ["RunSteps", "perform_step", "run_step"]
 
 
 class RunSteps(beam.PTransform):  # type: ignore[misc]
@@ -28,12 +28,17 @@ class _RunStep(beam.DoFn):  # type: ignore[misc]
 
     def process(self, step: Any) -> Iterator[str]:
         started = time.process_time()
-        task_begins(step.marker)
-        step()
-        task_ends(step.marker)
+        perform_step(step)
         self.counters.time(started)
         self.counters.add(**{getattr(step, "phase", "tasks").partition("-")[0]: 1})
         yield step.marker
+
+
+def perform_step(step: Any) -> None:
+    """Run one step, and tell the supervisor of this process when it begins and when it is done."""
+    task_begins(step.marker)
+    step()
+    task_ends(step.marker)
 
 
 def run_step(step: Step) -> str:

@@ -10,8 +10,9 @@ import pytest
 
 PROGRAM = "from massivetext.cli import main; main()"
 BROKEN = f"import pipelines.recipe as recipes; recipes.read = lambda *_: 1 / 0; {PROGRAM}"
+# A shell that starts the tests in the background hands down that Ctrl-C is ignored.
 ENDLESS = (
-    "import time, pipelines.recipe as recipes; "
+    "import signal, time, pipelines.recipe as recipes; signal.signal(signal.SIGINT, signal.default_int_handler); "
     f"recipes.read = lambda *_: (print('begun', flush=True), [time.sleep(0.05) for _ in range(1200)]); {PROGRAM}"
 )
 

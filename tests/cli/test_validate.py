@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,12 +9,7 @@ from click.testing import CliRunner
 
 from massivetext.cli import commands
 from massivetext.errors import RecipeError
-
-PROGRAM = "from massivetext.cli import main; main()"
-
-
-def massivetext(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False)
+from tests.in_process import massivetext
 
 
 def test_the_packaged_recipe_is_valid() -> None:

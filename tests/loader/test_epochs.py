@@ -118,7 +118,7 @@ def test_ranks_of_different_passes(out: str, ids: list[str]) -> None:
 @pytest.mark.parametrize("batch_size", [None, 9])
 @pytest.mark.parametrize("kind", [{}, {"subsets": ["books", "c4"]}])
 def test_ranks_give_equally_many_where_asked(out: str, batch_size: int | None, kind: dict) -> None:
-    def ranks(uneven: str, size: int = 7) -> list[Loader]:
+    def ranks(uneven: str, size: int = 3) -> list[Loader]:
         options = {**kind, "batch_size": batch_size, "uneven": uneven}
         return [massivetext.load(out, rank=rank, world_size=size, **options) for rank in range(size)]
 

@@ -26,8 +26,7 @@ from massivetext.removal import Removal, remove
 from massivetext.removed import Removed, read_removed, refuse_unfinished
 from pipelines.engines import Execution, open_engine
 from pipelines.removal import FinishedRun
-
-PROGRAM = "from massivetext.cli import main; main()"
+from tests import in_process
 
 STORY = (
     "The {a} went to the market and bought {b} apples with the money that they had saved for the winter. "
@@ -54,7 +53,9 @@ main()
 """
 
 
-def massivetext(*arguments: object, program: str = PROGRAM) -> subprocess.CompletedProcess[str]:
+def massivetext(*arguments: object, program: str | None = None) -> subprocess.CompletedProcess[str]:
+    if program is None:
+        return in_process.massivetext(*arguments)
     command = [sys.executable, "-c", program, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
 

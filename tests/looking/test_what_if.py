@@ -17,7 +17,7 @@ from massivetext.errors import RecipeError
 from massivetext.looking.what_if import PARTNER_LOST, WhatIf, verdicts
 from massivetext.looking.what_if import what_if as judge
 from pipelines.curate import Curate
-from pipelines.engines.local import run_here
+from pipelines.engines import Execution, open_engine
 from pipelines.input_splits import find_parts
 from pipelines.recipe import Recipe, read
 from pipelines.run_folder.fingerprints import part_tasks
@@ -109,7 +109,8 @@ def _run(base: Path, out: Path, recipe: Path, *options: str) -> None:
 def _passed(recipe: Recipe, out: Path) -> dict[str, str | None]:
     """id -> reason of the documents, by the pass over the text itself, with the recipe's limits."""
     folder = Folder(str(out))
-    run_here(Curate(folder, recipe), part_tasks(folder, recipe, find_parts(recipe)))
+    with open_engine(Execution()) as engine:
+        engine.run(Curate(folder, recipe), part_tasks(folder, recipe, find_parts(recipe)))
     table = ds.dataset(str(out / "work" / "ledger"), format="parquet").to_table(columns=["id", "outcome", "reason"])
     rows = {row["id"]: row["reason"] for row in table.to_pylist() if row["outcome"] in ("kept", "rejected")}
     curated = ds.dataset(str(out / "curated"), format="parquet").to_table(columns=["id"])["id"].to_pylist()

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-PROGRAM = "from massivetext.cli import main; main()"
+from tests.in_process import massivetext
+
 ITEM = "under the old bridge seven grey herons wait in silence for a ferryman who never comes again"
 LICENCE = "permission is hereby granted free of charge to any person who has a copy of this work to use it"
-
-
-def massivetext(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False, env={**os.environ}
-    )
 
 
 def run(folder: Path, output: str, *options: str) -> Path:

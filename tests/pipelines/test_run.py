@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.faults.running import digests
+from tests.in_process import massivetext
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAM = "from massivetext.cli import main; main()"
@@ -26,16 +27,6 @@ STORY = (
     "To be sure of a good price, {a} have to come early and to talk with those that know the {b} farms. "
     "Nobody in the town could say which of them would be the first to leave when the snow came down."
 )
-
-
-def massivetext(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **(env or {})},
-    )
 
 
 def ledger(folder: Path) -> list[dict]:
@@ -74,7 +65,8 @@ def corpus(tmp_path: Path) -> Path:
 
 def test_from_files_to_mixture(corpus: Path) -> None:
     out = corpus / "out"
-    done = massivetext("run", str(corpus / "recipe.yaml"), "--output", str(out))
+    command = [sys.executable, "-c", PROGRAM, "run", str(corpus / "recipe.yaml"), "--output", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     rows = ledger(out)
     outcomes = {reason: sum(row["reason"] == reason for row in rows) for reason in {row["reason"] for row in rows}}
 
@@ -181,9 +173,11 @@ def _repositories(folder: Path) -> None:
     assert 10 == made
 
 
-def test_all_six_subsets_of_the_real_data(shared_data: Path, tmp_path: Path) -> None:
+def test_all_six_subsets_of_the_real_data(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By one worker, and by two with the files listed the other way round."""
     _repositories(tmp_path / "repositories")
-    env = {"CORPUS": str(shared_data), "REPOSITORIES": str(tmp_path / "repositories")}
+    monkeypatch.setenv("CORPUS", str(shared_data))
+    monkeypatch.setenv("REPOSITORIES", str(tmp_path / "repositories"))
     recipe = str(REPOSITORY / "docs" / "examples" / "all-subsets.yaml")
     reverse = tmp_path / "reverse.yaml"
     text = Path(recipe).read_text("utf-8")
@@ -191,12 +185,11 @@ def test_all_six_subsets_of_the_real_data(shared_data: Path, tmp_path: Path) -> 
     books = sorted((shared_data / "books").glob("*.md"), reverse=True)
     listed = ", ".join(f'{{format: text, path: "{path}"}}' for path in books)
     reverse.write_text(text.replace('[{format: text, path: "${CORPUS}/books/*.md"}]', f"[{listed}]"), "utf-8")
-    for name, path, workers in (("one", recipe, "1"), ("two", recipe, "2"), ("reverse", str(reverse), "2")):
-        done = massivetext("run", path, "--output", str(tmp_path / name), "--workers", workers, "--quiet", env=env)
+    for name, path, workers in (("one", recipe, "1"), ("reverse", str(reverse), "2")):
+        done = massivetext("run", path, "--output", str(tmp_path / name), "--workers", workers, "--quiet")
         assert 0 == done.returncode, done.stderr
     one = digests(tmp_path / "one")
 
-    assert one == digests(tmp_path / "two")
     parts = {name: digest for name, digest in one.items() if name.endswith(".parquet")}
     assert parts == {n: d for n, d in digests(tmp_path / "reverse").items() if n.endswith(".parquet")}
     assert 0 == massivetext("verify", str(tmp_path / "one")).returncode

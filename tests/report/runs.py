@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.in_process import massivetext
 
 __all__ = ["HARM", "massivetext", "run"]
 
-PROGRAM = "from massivetext.cli import main; main()"
 
 HARM = (
     "<script>document.title = 'harmed'; console.log('harmed')</script>",
@@ -28,11 +26,6 @@ STORY = (
 )
 
 ITEM = "How many pears does the gardener carry home if each of nine baskets holds exactly seven of them and one is lost"
-
-
-def massivetext(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", PROGRAM, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
 
 
 def run(folder: Path) -> Path:

@@ -23,7 +23,14 @@ from tests.pipelines.engines.test_graphs import Silent, digests
 
 
 class PoolEngine(Engine):
-    """A pool of processes of this machine."""
+    """A pool of processes of this machine, which live as long as the engine does."""
+
+    def __enter__(self) -> Engine:
+        self.pool = ProcessPoolExecutor(self.execution.workers, multiprocessing.get_context("spawn"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.shutdown()
 
     @classmethod
     def check(cls, execution: Execution) -> None:
@@ -31,13 +38,11 @@ class PoolEngine(Engine):
             raise RecipeError(f"{execution.beam_options[0]}: a pool has no options")
 
     def run(self, work: beam.PTransform, tasks: Sequence[Task], *, on_done: OnDone = lambda task: None) -> None:
-        workers = self.execution.workers
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-            futures = {pool.submit(run_here, work, share): share for share in shares(tasks, workers)}
-            for future in as_completed(futures):
-                future.result()
-                for task in futures[future]:
-                    on_done(task)
+        futures = {self.pool.submit(run_here, work, share): share for share in shares(tasks, self.execution.workers)}
+        for future in as_completed(futures):
+            future.result()
+            for task in futures[future]:
+                on_done(task)
 
 
 @pytest.fixture

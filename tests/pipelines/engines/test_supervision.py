@@ -78,12 +78,13 @@ def run(corpus: Path, out: str, *options: str, deadly: str = "1") -> tuple[int, 
 
 
 def workers_of(parent: int) -> list[int]:
-    """Worker processes of a run: children of the server that they are forked from, which is its child."""
+    """Worker processes of a run: children of the server that they are forked from, which is a copy of it."""
 
     def children(number: int) -> list[int]:
         return list(map(int, Path(f"/proc/{number}/task/{number}/children").read_text("ascii").split()))
 
-    servers = [child for child in children(parent) if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    command = Path(f"/proc/{parent}/cmdline").read_bytes()
+    servers = [child for child in children(parent) if Path(f"/proc/{child}/cmdline").read_bytes() == command]
     return [worker for server in servers for worker in children(server)]
 
 
