@@ -54,6 +54,7 @@ subsets:
   massiveweb: {{sources: [{{format: warc, path: "{input}/warc/{half}/*.warc.gz"}}]}}
   c4: {{sources: [{{format: jsonl, path: "{input}/jsonl/{half}/*.jsonl.zst"}}]}}
 testsets: [{{name: lambada, path: "{data}/testsets/lambada_test.jsonl", preset: lambada}}]
+deduplication: {{across: [massiveweb, c4]}}
 mixture: {{weights: {{massiveweb: 0.01, c4: 0.99}}, tokens: max, max_epochs: 1}}
 """
 
@@ -144,9 +145,23 @@ def ray_nodes(n: int) -> Iterator[Engine]:
         cluster.wait_for_nodes()
         nodes = [cluster.head_node, *cluster.worker_nodes]
         raylets = tuple(node.all_processes["raylet"][0].process.pid for node in nodes)
+        # A cluster stands long before a run. The processes that Ray starts on each node take seconds to do so.
+        _settle(raylets)
         yield Engine(("--runner", "ray", "--", f"--address={cluster.address}"), raylets)
     finally:
         cluster.shutdown()
+
+
+def _settle(roots: tuple[int, ...]) -> None:
+    """Wait until some processes and their descendants take less than .2 CPU seconds in two seconds."""
+    seen = Processes(list(roots))
+    seen.start()
+    time.sleep(1)
+    before, now = -1.0, 0.0
+    while now - before > 0.2:
+        time.sleep(2)
+        before, now = now, sum(seen.seconds.values())
+    seen.is_over = True
 
 
 def fetch(folder: Path) -> None:
@@ -244,7 +259,7 @@ class Run:
 
     def figures(self) -> dict[str, Any]:
         """Waits for the end, and removes the output."""
-        _, status, usage = os.wait4(self.process.pid, 0)
+        status = os.waitpid(self.process.pid, 0)[1]
         seconds = time.monotonic() - self.started
         self.process.returncode = os.waitstatus_to_exitcode(status)
         self.seen.is_over = True
@@ -259,7 +274,7 @@ class Run:
         nodes = [sum(cpu for one, cpu in seen if self.seen.root_of[one] == raylet) for raylet in self.nodes]
         found = {
             "seconds": seconds,
-            "cpu": usage.ru_utime + usage.ru_stime + sum(nodes),
+            "cpu": sum(self.seen.seconds.values()),
             "nodes": nodes,
             "cpu_in_tasks": spent["tasks"],
             "cpu_of_beam": spent["worker_processes"] - spent["starts"] - spent["tasks"],

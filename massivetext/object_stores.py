@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 __all__ = ["ATTEMPTS", "ObjectStream", "filesystem_of", "list_objects", "send"]
@@ -17,6 +17,10 @@ T = TypeVar("T")
 ATTEMPTS = 10
 """Requests to an object store that answers 503 or not at all, with a growing pause between them: 3, the library's own
 default, is less than a store asks for that is about to split a busy prefix."""
+
+
+_PIECE = 1 << 26
+"""Bytes of one request where a whole object is read."""
 
 
 def filesystem_of(path: str):  # -> tuple[pyarrow.fs.FileSystem, str]
@@ -118,6 +122,17 @@ class ObjectStream(io.RawIOBase):
             buffer[:n] = data
             self._at += n
         return n
+
+    def readall(self) -> bytes:
+        """Read what is left in pieces of 64 MiB; `io.RawIOBase` would ask for 8 KiB at a time."""
+        pieces = []
+        while n := max(0, min(_PIECE, self._size - self._at)):
+            data = self._patiently(partial(self._file.read_at, n, self._at))
+            if not data:
+                break
+            self._at += len(data)
+            pieces.append(data)
+        return b"".join(pieces)
 
     def close(self) -> None:
         if not self.closed:
