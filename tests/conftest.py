@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import re
 from pathlib import Path
@@ -22,8 +23,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     drop_stale_kernels()
-    # Hundreds of processes are started, and each would translate every module of the package anew.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # Hundreds of processes are started, and with PYTHONDONTWRITEBYTECODE each would translate every module anew. One
+    # whose files may not grow, as some tests have it, would leave half of a translation.
+    for package in ("massivetext", "filters", "pipelines"):
+        compileall.compile_dir(REPOSITORY / package, quiet=1)
     if getattr(config.option, "tx", None) and not config.option.collectonly:
         from massivetext.warm_up import warm_up
 

@@ -22,19 +22,21 @@ POINTS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 
 @needs_unicode_14
 def test_classes_and_case_of_every_code_point() -> None:
-    t = tables()
-    wrong = [
-        hex(c)
-        for c in POINTS
-        if (t.flags[c] & SPACE > 0) != chr(c).isspace()
-        or (t.flags[c] & ALPHA > 0) != chr(c).isalpha()
-        or (t.flags[c] & ALNUM > 0) != chr(c).isalnum()
-        or (t.flags[c] & DELETED > 0)
-        != (unicodedata.category(chr(c))[0] in "PS" or unicodedata.category(chr(c)) == "Cf")
-        or (t.flags[c] & MARK > 0) != (unicodedata.category(chr(c))[0] == "M")
-        or (t.flags[c] & ALONE > 0) != oracle.is_unspaced(chr(c))
-        or chr(t.lower[c]) != chr(c).lower()[0]
-    ]
+    flags, lower = tables().flags.tolist(), tables().lower.tolist()
+    wrong = []
+    for c in POINTS:
+        character, flag = chr(c), flags[c]
+        category = unicodedata.category(character)
+        if (
+            (flag & SPACE > 0) != character.isspace()
+            or (flag & ALPHA > 0) != character.isalpha()
+            or (flag & ALNUM > 0) != character.isalnum()
+            or (flag & DELETED > 0) != (category[0] in "PS" or category == "Cf")
+            or (flag & MARK > 0) != (category[0] == "M")
+            or (flag & ALONE > 0) != oracle.is_unspaced(character)
+            or chr(lower[c]) != character.lower()[0]
+        ):
+            wrong.append(hex(c))
 
     assert [] == wrong
 
