@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 FUZZ_SECONDS ?= 10
+# A path alone: the finder that pip writes otherwise takes longer than all else before the program's first line.
+EDITABLE := --config-settings editable_mode=compat --editable
 .PHONY: help setup run test test-dataflow test-engines test-faults test-long fuzz test-loaders lint bench docs requirements clean
 
 help: ## list the targets
@@ -12,7 +14,7 @@ help: ## list the targets
 $(VENV)/.installed: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet $(EDITABLE) '.[dev]'
 	touch $@ $(VENV)/.installed-to-run
 
 setup: $(VENV)/.installed ## virtual environment in .venv with all that this checkout needs
@@ -21,7 +23,7 @@ setup: $(VENV)/.installed ## virtual environment in .venv with all that this che
 $(VENV)/.installed-to-run: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[pipeline]'
+	$(BIN)/python -m pip install --quiet $(EDITABLE) '.[pipeline]'
 	touch $@
 
 run: $(VENV)/.installed-to-run ## set up and run the main job on real input found on this machine, into demo/

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from massivetext.interruption import end_early_in
 
+end_early_in("massivetext", "-m")
+# What is above is first: it is there for a Ctrl-C while modules load.
+
+TYPE_CHECKING = False  # that of `typing`, without its import
 if TYPE_CHECKING:
+    from typing import Any
+
     from massivetext.loader import load
     from massivetext.packing import sequences
 

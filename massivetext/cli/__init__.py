@@ -5,7 +5,7 @@ Commands load on use, and what they need inside their own function: `massivetext
 
 from __future__ import annotations
 
-from massivetext.cli import _early
+from massivetext.cli._process import WHOLE_PROCESS
 
 # isort: split
 # What is above is first: it is there for a Ctrl-C while the modules below load.
@@ -44,7 +44,7 @@ def commands() -> None:
 
 def main() -> NoReturn:
     """Entry point: exit 0 done, 1 a fault in data or folder, 2 wrong usage or recipe, 3 our error, 130 interrupted."""
-    status = run_command(obj=_early.WHOLE_PROCESS)
+    status = run_command(obj=WHOLE_PROCESS)
     # The interpreter is not torn down: a thread of Arrow that still holds a Python stream then would abort the process,
     # with status 134 after all work is done.
     atexit._run_exitfuncs()

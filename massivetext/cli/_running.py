@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from massivetext.cli._early import WHOLE_PROCESS
 from massivetext.cli._output import echo, show_rich
+from massivetext.cli._process import WHOLE_PROCESS
 from massivetext.cli._progress import Progress, logging_to
 from massivetext.terminal_text import visible_name
 
