@@ -28,7 +28,7 @@ __all__ = ["Kernel", "njit"]
 _numba: Any = numba
 _LOG = logging.getLogger("massivetext")
 _WARNED = "MASSIVETEXT_KERNELS_WARNED"
-_PURE = frozenset({"len", "min", "max", "range"})
+_PURE = frozenset({"len", "min", "max", "range", "equal_mask", "range_mask"})
 
 
 _Dispatcher: Any = CPUDispatcher

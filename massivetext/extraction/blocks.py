@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from massivetext.extraction.markup import starts_markup
+from massivetext.extraction.markup import is_space, starts_markup
 from massivetext.extraction.state import (
     BREAKS_SEEN,
     CUT,
@@ -17,6 +17,7 @@ from massivetext.extraction.state import (
     READING,
 )
 from massivetext.kernels import njit
+from massivetext.masks import WIDTH, equal_mask, lowest_bit, range_mask
 
 __all__ = ["N_COLUMNS", "begin_block", "end_block", "read_text"]
 
@@ -131,6 +132,28 @@ def _ends_word(page, i):
 
 
 @njit(cache=True, nogil=True)
+def _after_letters(page, i):
+    """The position after the small letters from i on, 32 at most."""
+    if i + WIDTH <= len(page):
+        return i + np.int64(lowest_bit(~range_mask(page, np.uint64(i), np.uint8(97), np.uint8(122))))
+    while i < len(page) and page[i] >= 97 and page[i] <= 122:
+        i += 1
+    return i
+
+
+@njit(cache=True, nogil=True)
+def _after_spaces(page, i):
+    """The position after the white space from i on, 32 bytes at most."""
+    if i + WIDTH <= len(page):
+        at = np.uint64(i)
+        spaces = equal_mask(page, at, np.uint8(32)) | range_mask(page, at, np.uint8(9), np.uint8(13))
+        return i + np.int64(lowest_bit(~spaces))
+    while i < len(page) and is_space(page[i]):
+        i += 1
+    return i
+
+
+@njit(cache=True, nogil=True)
 def read_text(page, i, blocks, state, node):
     """Count the text from i to the next tag; returns the tag's position."""
     n = len(page)
@@ -156,8 +179,12 @@ def read_text(page, i, blocks, state, node):
             size, kind = _wide(page, i)
         if kind == _SPACE:
             in_word = False
-            if pre and c == 10 and end < 0 and not state[READING]:
-                run = i + 1
+            if pre:
+                if c == 10 and end < 0 and not state[READING]:
+                    run = i + 1
+            elif i + 1 < n and page[i + 1] <= 32:  # an indentation
+                i = _after_spaces(page, i + size)
+                continue
         elif kind != _NOTHING:
             if end < 0:
                 if not state[READING]:
@@ -175,6 +202,10 @@ def read_text(page, i, blocks, state, node):
                 chars += 1
                 if kind == _LOWER:
                     sign = 0
+                    i = _after_letters(page, end)
+                    chars += i - end
+                    end = i
+                    continue
                 elif kind == _STOP:
                     sentences += wide or _ends_word(page, i + 1)
                     sign = 1

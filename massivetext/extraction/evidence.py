@@ -15,6 +15,7 @@ from massivetext.extraction.tags import DD, DT, LI, PRE, TD, heading_level, tag_
 from massivetext.extraction.vocabulary import HINT_NAMES
 from massivetext.extraction.wording import COPIES, CURRENCY, DATES, IMAGES, INLINE_TAGS, SHORT, TRAILS_OFF
 from massivetext.kernels import njit
+from massivetext.masks import WIDTH, equal_mask
 
 __all__ = ["EVIDENCE", "N_EVIDENCE", "Words", "find_words", "page_evidence", "search_words", "write_page"]
 
@@ -98,29 +99,22 @@ _O_NAMED = _O_BODY + _BODY_COLUMNS.index(f"named_{HINT_NAMES[0]}")
 
 
 class Words(NamedTuple):
-    """Words to search bytes for, of 2 letters at least and 60 in all.
+    """Words to search bytes for, of 3 letters at least.
 
-    letters: uint8[letters], one word after the other. starts: int64[words + 1], where each begins. places_of:
-    int64[256]; bit `starts[w] + w + k` is set if the byte is letter k of word w, so that no two words share neighbours.
-    stride: one less than the letters of the shortest word.
+    letters: uint8[letters], one word after the other. starts: int64[words + 1], where each begins. beginnings:
+    uint8[words, 3], the first letters of each.
     """
 
     letters: np.ndarray
     starts: np.ndarray
-    places_of: np.ndarray
-    stride: int
+    beginnings: np.ndarray
 
 
 def search_words(*words: bytes) -> Words:
     """Prepare words for `find_words`."""
-    places_of = np.zeros(256, np.int64)
-    starts = [0]
-    for w, word in enumerate(words):
-        for k, letter in enumerate(word):
-            places_of[letter] |= 1 << (starts[w] + w + k)
-        starts.append(starts[w] + len(word))
-    letters = np.frombuffer(b"".join(words), np.uint8)
-    return Words(letters, np.array(starts), places_of, min(map(len, words)) - 1)
+    starts = np.cumsum([0, *map(len, words)])
+    beginnings = np.array([tuple(word[:3]) for word in words], np.uint8)
+    return Words(np.frombuffer(b"".join(words), np.uint8), starts, beginnings)
 
 
 _TYPE_WORDS = search_words(b'"@type"', b"schema.org/")
@@ -128,45 +122,58 @@ _HEAD_WORDS = search_words(b"</head", b"og:type", b"og:url", b"generator", b"can
 
 
 @njit(cache=True, nogil=True)
-def _add_places(page, at, pairs, words, places, counts):
-    """Append the places of the words of which two letters, bits of `pairs`, stand at `at`."""
-    most = places.shape[1]
-    for w in range(len(counts)):
-        n = words.starts[w + 1] - words.starts[w]
-        own = pairs >> (words.starts[w] + w) & ((1 << (n - 1)) - 1)
-        if own == 0 or counts[w] == most:
-            continue
-        word = words.letters[words.starts[w] : words.starts[w + 1]]
-        for k in range(n - 2, -1, -1):
-            start = at - k
-            if not own >> k & 1 or start < 0 or start + n > len(page):
+def _is_word(page, at, letters, begin, end):
+    """Whether the letters from begin to end stand at `at`."""
+    if at + end - begin > len(page):
+        return False
+    for k in range(end - begin):
+        if page[at + k] != letters[begin + k]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _add_places(page, low, high, words, places, counts, ends_at_first):
+    """Append the places of words that begin at `low` or after it, before `high`."""
+    for at in range(low, high):
+        for w in range(len(counts)):
+            if counts[w] == places.shape[1] or not _is_word(
+                page, at, words.letters, words.starts[w], words.starts[w + 1]
+            ):
                 continue
-            same = 0
-            while same < n and page[start + same] == word[same]:
-                same += 1
-            if same == n and counts[w] < most and (counts[w] == 0 or places[w, counts[w] - 1] < start):
-                places[w, counts[w]] = start
-                counts[w] += 1
+            places[w, counts[w]] = at
+            counts[w] += 1
+            if ends_at_first and w == 0:
+                return
+
+
+@njit(cache=True, nogil=True)
+def _may_begin(page, at, beginnings):
+    """Whether one of WIDTH positions from `at` on has the first letters of a word."""
+    one, two = np.uint64(1), np.uint64(2)
+    likely = np.uint32(0)
+    for w in range(len(beginnings)):
+        first = equal_mask(page, at, beginnings[w, 0]) & equal_mask(page, at + one, beginnings[w, 1])
+        likely |= first & equal_mask(page, at + two, beginnings[w, 2])
+    return likely != 0
 
 
 @njit(cache=True, nogil=True)
 def find_words(page, words, most, ends_at_first):
     """Return (int64[words, most]: where each word stands in page, from the first place on; int64[words]: how many of a
-    row's places are filled). If ends_at_first, the search ends where the first word stands.
-
-    Of every `stride` bytes only two neighbours are looked at: each place of a word covers one such pair, and few pairs
-    are one of a word's.
-    """
+    row's places are filled). If ends_at_first, the search ends where the first word stands."""
     places = np.zeros((len(words.starts) - 1, most), np.int64)
     counts = np.zeros(len(places), np.int64)
-    places_of = words.places_of
-    end, stride = np.uint64(max(0, len(page) - 1)), np.uint64(words.stride)
-    for at in range(np.uint64(0), end, stride):  # signed ones are checked
-        pairs = places_of[page[at]] & (places_of[page[at + np.uint64(1)]] >> 1)
-        if pairs:
-            _add_places(page, np.int64(at), pairs, words, places, counts)
+    beginnings = words.beginnings
+    at, step = np.uint64(0), np.uint64(WIDTH)  # signed ones are checked
+    end = np.uint64(max(0, len(page) - WIDTH - 1))
+    while at < end:
+        if _may_begin(page, at, beginnings):
+            _add_places(page, np.int64(at), np.int64(at + step), words, places, counts, ends_at_first)
             if ends_at_first and counts[0]:
-                break
+                return places, counts
+        at += step
+    _add_places(page, np.int64(at), len(page), words, places, counts, ends_at_first)
     return places, counts
 
 

@@ -44,6 +44,7 @@ from massivetext.extraction.hidden import (
     read_inline,
 )
 from massivetext.extraction.markup import (
+    count_byte,
     find_attribute,
     find_end,
     is_letter,
@@ -465,7 +466,7 @@ def parse(page: bytes, *, xhtml: bool = False) -> Tree:
         xhtml: whether `<script/>` is an empty element, as in a page served as application/xhtml+xml or in an EPUB.
     """
     data = np.frombuffer(page, np.uint8)
-    capacity = min(page.count(b"<") + 2, MAX_NODES)
+    capacity = min(count_byte(data, 60) + 2, MAX_NODES)
     nodes, template, blocks, state = _parse(data, capacity, xhtml, True)
     flags = IS_XHTML if xhtml else 0
     if state[HIDDEN_CHARS] > MIN_HIDDEN and state[HIDDEN_CHARS] > blocks[:, CHARS].sum():

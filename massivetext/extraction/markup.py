@@ -26,8 +26,10 @@ from massivetext.extraction.tags import (
     tag_id,
 )
 from massivetext.kernels import njit
+from massivetext.masks import WIDTH, count_bits, equal_mask, lowest_bit
 
 __all__ = [
+    "count_byte",
     "find_attribute",
     "find_byte",
     "find_end",
@@ -67,6 +69,54 @@ def is_letter(c):
 @njit(cache=True, nogil=True)
 def is_space(c):
     return c == 32 or (c >= 9 and c <= 13)
+
+
+@njit(cache=True, nogil=True)
+def find_byte(page, i, c):
+    """Return the position of the next byte c at or after i, the page's end if there is none."""
+    n = len(page)
+    at, step = np.uint64(i), np.uint64(WIDTH)  # signed ones are checked
+    end = np.uint64(max(0, n - WIDTH + 1))
+    while at < end:
+        equal = equal_mask(page, at, np.uint8(c))
+        if equal:
+            return np.int64(at + lowest_bit(equal))
+        at += step
+    i = np.int64(at)
+    while i < n and page[i] != c:
+        i += 1
+    return i
+
+
+@njit(cache=True, nogil=True)
+def count_byte(page, c):
+    """Return how many bytes of the page are c."""
+    at, step = np.uint64(0), np.uint64(WIDTH)  # signed ones are checked
+    end = np.uint64(max(0, len(page) - WIDTH + 1))
+    count = 0
+    while at < end:
+        count += np.int64(count_bits(equal_mask(page, at, np.uint8(c))))
+        at += step
+    for i in range(np.int64(at), len(page)):
+        count += page[i] == c
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _find_either(page, i, c, d):
+    """Return the position of the next byte c or d at or after i, the page's end if there is none."""
+    n = len(page)
+    at, step = np.uint64(i), np.uint64(WIDTH)  # signed ones are checked
+    end = np.uint64(max(0, n - WIDTH + 1))
+    while at < end:
+        equal = equal_mask(page, at, np.uint8(c)) | equal_mask(page, at, np.uint8(d))
+        if equal:
+            return np.int64(at + lowest_bit(equal))
+        at += step
+    i = np.int64(at)
+    while i < n and page[i] != c and page[i] != d:
+        i += 1
+    return i
 
 
 @njit(cache=True, nogil=True)
@@ -132,11 +182,8 @@ def next_attribute(page, i):
     while i < n and is_space(page[i]):
         i += 1
     if i < n and (page[i] == QUOTE or page[i] == APOSTROPHE):
-        quote = page[i]
-        i += 1
-        start = i
-        while i < n and page[i] != quote:
-            i += 1
+        start = i + 1
+        i = find_byte(page, start, page[i])
         return h, start, i, min(n, i + 1)
     start = i
     while i < n and not is_space(page[i]) and page[i] != GT:
@@ -161,48 +208,17 @@ def skip_tag(page, i):
     """Return (position after the `>` of the tag whose attributes start at i or the page's end, whether a `/` stood
     before the `>`)."""
     n = len(page)
-    slash = False
     while i < n:
-        c = page[i]
-        if c == GT:
-            return i + 1, slash
-        slash = c == SLASH
-        if c == EQUALS:
-            i += 1
-            while i < n and is_space(page[i]):
-                i += 1
-            if i < n and (page[i] == QUOTE or page[i] == APOSTROPHE):
-                quote = page[i]
-                i += 1
-                while i < n and page[i] != quote:
-                    i += 1
-                i += 1
-        else:
-            i += 1
-    return n, slash
-
-
-@njit(cache=True, nogil=True)
-def find_byte(page, i, c):
-    """Return the position of the next byte c at or after i, the page's end if there is none.
-
-    Bytes are compared 32 at a time, without a branch for each: the compiler makes a few instructions of that.
-    """
-    n = len(page)
-    byte = np.uint8(c)
-    at, step = np.uint64(i), np.uint64(32)  # signed ones are checked
-    end = np.uint64(max(0, n - 31))
-    while at < end:
-        equal = np.uint8(0)
-        for k in range(step):
-            equal |= np.uint8(page[at + k] == byte)
-        if equal:
-            break
-        at += step
-    i = np.int64(at)
-    while i < n and page[i] != byte:
+        begin = i
+        i = _find_either(page, i, GT, EQUALS)
+        if i < n and page[i] == GT:
+            return i + 1, i > begin and page[i - 1] == SLASH
         i += 1
-    return i
+        while i < n and is_space(page[i]):
+            i += 1
+        if i < n and (page[i] == QUOTE or page[i] == APOSTROPHE):
+            i = find_byte(page, i + 1, page[i]) + 1
+    return n, False
 
 
 @njit(cache=True, nogil=True)

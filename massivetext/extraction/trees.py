@@ -26,6 +26,9 @@ MAX_LEAVES = 32
 _LANES = 64
 """Rows that go through all trees together."""
 
+_SPLITS_A_COLUMN = 8
+"""From this many splits a column on, the ranges of all columns are worth their time."""
+
 _ALL = np.uint32(0xFFFFFFFF)
 _DE_BRUIJN = np.uint32(0x077CB531)
 """Times a power of two, its upper five bits are different for each of the 32: the leaf's place in `value`."""
@@ -117,21 +120,72 @@ def compile_trees(trees: list[dict[str, Any]], n_outputs: int = 1, columns: np.n
 
 
 @njit(cache=True, nogil=True)
-def _gather(columns, x, values):
-    """Copy the columns of x (at most _LANES rows) to the rows of values, float32[columns, _LANES]."""
-    n, rows = np.uint64(len(columns)), np.uint64(len(x))  # signed ones are checked
+def _measure_ranges(x, lowest, highest):
+    """Fill lowest and highest, float32[1 + parts, features], with the least and the greatest value of each column: row
+    0 with those of all rows of x, the others with those of _LANES rows each."""
+    n, rows = np.uint64(x.shape[1]), np.uint64(len(x))  # signed ones are checked
+    lowest[0], highest[0] = x[0], x[0]
+    for part in range(np.uint64(1), np.uint64(len(lowest))):
+        begin = (part - np.uint64(1)) * np.uint64(_LANES)
+        lowest[part], highest[part] = x[begin], x[begin]
+        for row in range(begin + np.uint64(1), min(begin + np.uint64(_LANES), rows)):
+            for k in range(n):
+                lowest[part, k] = np.fmin(lowest[part, k], x[row, k])  # comparisons are not done eight at a time
+            for k in range(n):
+                highest[part, k] = np.fmax(highest[part, k], x[row, k])
+        for k in range(n):
+            lowest[0, k] = np.fmin(lowest[0, k], lowest[part, k])
+        for k in range(n):
+            highest[0, k] = np.fmax(highest[0, k], highest[part, k])
+
+
+@njit(cache=True, nogil=True)
+def _settle_splits(
+    columns, feature, limit, mask, lowest, highest, splits, begins, shared, open_splits, open_begins, open_shared
+):
+    """Take the splits that send all rows the same way, as the ranges of their columns show.
+
+    Args:
+        columns, feature, limit, mask: of a Forest.
+        lowest, highest: float32[features], the ranges.
+        splits: uint32, the splits to look at, tree by tree.
+        begins: uint32[trees + 1], where each tree's begin.
+        shared: uint32[trees], the leaves that are possible for every row.
+        open_splits, open_begins, open_shared: filled with those splits that are left, and alike; open_splits has room
+            for one more.
+    """
+    count = np.uint64(0)
+    for tree in range(len(shared)):
+        possible = shared[tree]
+        for k in range(begins[tree], begins[tree + 1]):
+            split = splits[k]
+            column, bound, stay = columns[feature[split]], limit[split], mask[split]
+            all_right = lowest[column] > bound
+            open_splits[count] = split
+            count += np.uint64((highest[column] > bound) & ~all_right & (possible & ~stay != 0))
+            possible &= stay if all_right else _ALL
+        open_shared[tree] = possible
+        open_begins[tree + 1] = count
+
+
+@njit(cache=True, nogil=True)
+def _gather(columns, needed, x, values):
+    """Copy the columns of x (at most _LANES rows) that are needed to the rows of values, float32[columns, _LANES]."""
+    chosen = np.flatnonzero(needed)
+    n, rows = np.uint64(len(chosen)), np.uint64(len(x))  # signed ones are checked
     some = np.uint64(16)  # what is read of a row and written of columns stays in the nearest cache
     for begin in range(np.uint64(0), n, some):
         end = min(n, begin + some)
         for lane in range(rows):
             for k in range(begin, end):
-                values[k, lane] = x[lane, columns[k]]
+                values[np.uint64(chosen[k]), lane] = x[lane, columns[chosen[k]]]
 
 
 @njit(cache=True, nogil=True)
-def _strike_leaves(feature, limit, mask, low, high, values, lanes, possible):
-    """Strike out leaves of one tree, whose splits are low to high: possible is uint32[_LANES], all ones."""
-    for split in range(low, high):
+def _strike_leaves(feature, limit, mask, splits, low, high, values, lanes, possible):
+    """Strike out leaves of one tree, whose open splits are low to high of splits: possible is uint32[_LANES]."""
+    for k in range(low, high):
+        split = splits[k]
         column, bound, stay = feature[split], limit[split], mask[split]
         for lane in range(lanes):
             still = possible[lane]
@@ -147,27 +201,58 @@ def _add_leaves(tree, value, lanes, possible, total):
 
 
 @njit(cache=True, nogil=True)
-def evaluate(forest, x, out):
-    """Add the forest's sums for the rows of x (float32[rows, features]) to out (float32[rows, outputs])."""
-    n, outputs = out.shape
-    feature, limit, mask, first, value = forest.feature, forest.limit, forest.mask, forest.first, forest.value
-    values = np.zeros((len(forest.columns), _LANES), np.float32)
+def _write_sums(forest, splits, begins, shared, x, out):
+    """Add the sums of at most _LANES rows to out. splits, begins, shared: see _settle_splits."""
+    rows, outputs = out.shape
+    feature, limit, mask, value, output = forest.feature, forest.limit, forest.mask, forest.value, forest.output
+    needed = np.zeros(len(forest.columns), np.bool_)
+    for k in range(begins[-1]):
+        needed[feature[splits[k]]] = True
+    values = np.empty((len(needed), _LANES), np.float32)
+    _gather(forest.columns, needed, x, values)
+    lanes = (rows + 7) // 8 * 8
     possible = np.empty(_LANES, np.uint32)
     total = np.empty((outputs, _LANES), np.float32)
-    for low in range(0, n, _LANES):
-        rows = min(n - low, _LANES)
-        lanes = (rows + 7) // 8 * 8
-        _gather(forest.columns, x[low : low + rows], values)
-        for lane in range(rows):
-            for k in range(outputs):
-                total[k, lane] = out[low + lane, k] + forest.bias[k]
-        for tree in range(len(forest.output)):
-            possible[:lanes] = _ALL
-            _strike_leaves(feature, limit, mask, first[tree], first[tree + 1], values, lanes, possible)
-            _add_leaves(tree, value, rows, possible, total[forest.output[tree]])
-        for lane in range(rows):
-            for k in range(outputs):
-                out[low + lane, k] = total[k, lane]
+    for lane in range(rows):
+        for k in range(outputs):
+            total[k, lane] = out[lane, k] + forest.bias[k]
+    for tree in range(len(shared)):
+        possible[:lanes] = shared[tree]
+        _strike_leaves(feature, limit, mask, splits, begins[tree], begins[tree + 1], values, lanes, possible)
+        _add_leaves(tree, value, rows, possible, total[output[tree]])
+    for lane in range(rows):
+        for k in range(outputs):
+            out[lane, k] = total[k, lane]
+
+
+@njit(cache=True, nogil=True)
+def evaluate(forest, x, out):
+    """Add the forest's sums for the rows of x (float32[rows, features]) to out (float32[rows, outputs]).
+
+    The rows of a page are alike, and neighbours more so: half of the splits send all rows the same way, four of five
+    send _LANES rows the same way, as the ranges of the columns show. Only the others are compared row by row.
+    """
+    n = len(x)
+    columns, feature, limit, mask = forest.columns, forest.feature, forest.limit, forest.mask
+    n_trees, n_splits, parts = len(forest.output), len(feature), (n + _LANES - 1) // _LANES
+    splits = np.empty(n_splits, np.uint32)
+    for split in range(n_splits):
+        splits[split] = split
+    begins, shared = forest.first, np.full(n_trees, _ALL)
+    if n == 0 or n_splits < _SPLITS_A_COLUMN * x.shape[1]:
+        for low in range(0, n, _LANES):
+            _write_sums(forest, splits, begins, shared, x[low : low + _LANES], out[low : low + _LANES])
+        return
+    lowest = np.empty((1 + parts, x.shape[1]), np.float32)
+    highest = np.empty((1 + parts, x.shape[1]), np.float32)
+    _measure_ranges(x, lowest, highest)
+    of_all = np.empty(n_splits + 1, np.uint32), np.zeros(n_trees + 1, np.uint32), np.empty(n_trees, np.uint32)
+    _settle_splits(columns, feature, limit, mask, lowest[0], highest[0], splits, begins, shared, *of_all)
+    of_part = np.empty(n_splits + 1, np.uint32), np.zeros(n_trees + 1, np.uint32), np.empty(n_trees, np.uint32)
+    for part in range(parts):
+        low, high = part * _LANES, (part + 1) * _LANES
+        _settle_splits(columns, feature, limit, mask, lowest[1 + part], highest[1 + part], *of_all, *of_part)
+        _write_sums(forest, *of_part, x[low:high], out[low:high])
 
 
 @njit(cache=True, nogil=True)
