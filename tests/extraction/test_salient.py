@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from importlib.resources import files
@@ -16,6 +15,7 @@ from massivetext.extraction import extract, html, vocabulary
 from massivetext.extraction.context import N_CONTEXT
 from massivetext.extraction.features import FEATURES, measure
 from massivetext.extraction.salient import PAGE_TYPES, choose_blocks, extract_page, load_model
+from tests.checked import checked_environment
 
 TOPICS = ("harbour", "railway", "library", "orchard", "museum", "theatre", "bridge", "market")
 
@@ -355,11 +355,10 @@ print("done")
 """
 
 
-def test_kernels_stay_in_their_arrays(tmp_path):
-    """Random pieces of markup, with numba's bounds checks on; a cache of its own, for checked code is other code."""
-    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+def test_kernels_stay_in_their_arrays():
+    """Random pieces of markup, with numba's bounds checks on."""
     result = subprocess.run(
-        [sys.executable, "-c", FUZZ, "3000"], env=environment, capture_output=True, text=True, timeout=500
+        [sys.executable, "-c", FUZZ, "3000"], env=checked_environment(), capture_output=True, text=True, timeout=500
     )
 
     assert result.returncode == 0, result.stderr[-2000:]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from filters import c4, fineweb, pii, quality, repetition, rules
 from massivetext.dedup.signatures import signatures
+from tests.checked import checked_environment
 from tests.strategies import texts
 
 
@@ -49,8 +49,8 @@ for n in (0, 1, 2, 3, 7, 1000, 20000):
         rules.measure(texts, num_hashes=4)
 print("ok")
 """
-    env = {**os.environ, "NUMBA_BOUNDSCHECK": "1"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env, check=False)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env=checked_environment(), check=False)
 
     assert (done.stdout, done.returncode) == ("ok\n", 0), done.stderr
 
