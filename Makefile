@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 FUZZ_SECONDS ?= 10
+MUTANT_SECONDS ?= 600
 # A path alone: the finder that pip writes otherwise takes longer than all else before the program's first line.
 EDITABLE := --config-settings editable_mode=compat --editable
-.PHONY: help setup run test test-dataflow test-engines test-faults test-long fuzz test-loaders lint bench docs requirements clean
+.PHONY: help setup run test test-dataflow test-engines test-faults test-long fuzz mutants test-loaders lint bench docs requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -73,6 +74,9 @@ test-loaders: .venv-loaders/.installed ## the loader and the exports read by the
 
 fuzz: setup ## mutated input for FUZZ_SECONDS a target: readers, archives, text and pages, recipes
 	for file in tests/fuzz/fuzz_*.py; do FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python $$file || exit 1; done
+
+mutants: setup ## small faults put into filters, deduplication, mixture and loader, which tests must notice: MUTANT_SECONDS=600 of them
+	$(BIN)/python -m tests.mutants --seconds $(MUTANT_SECONDS)
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .

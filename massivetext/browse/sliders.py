@@ -25,7 +25,7 @@ _EXAMPLES = 3
 _STEPS = 200
 """Positions of a slider."""
 
-_SAMPLED = 100_000
+_SAMPLED = 50_000
 """Documents whose values say what a slider goes through. More would move its ends by less than a step or two."""
 
 

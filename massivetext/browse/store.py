@@ -217,22 +217,27 @@ class Store:
         the limit, if it is sorted by that."""
         condition, values = self._where(query, ids)
         column = query.near.partition(".")[2] or query.sort.removeprefix("-")
-        columns = ", ".join(quoted_name(name) for name in _SHOWN)
-        columns += f", {quoted_name(column)} AS sort_value" if column else ", NULL AS sort_value"
+        shown = ", ".join(quoted_name(name) for name in _SHOWN)
+        sorted_by = f"{quoted_name(column)} AS sort_value" if column else "NULL AS sort_value"
         first: list[Any] = []
         if query.near:
             expression, first, side, side_values = distance(column, self.limits()[query.near], query.side)
-            columns += f", {expression} AS limit_distance"
+            sorted_by += f", {expression} AS limit_distance"
             condition += f" AND {side} AND limit_distance IS NOT NULL"
             values = [*values, *side_values]
         elif query.sort:
             condition += " AND sort_value IS NOT NULL AND NOT isnan(sort_value::DOUBLE)"
         past, past_values, order = beyond(query)
         offset = 0 if query.after or query.before else query.page * PAGE_ROWS
+        chosen, chosen_values = f"{condition} AND {past}", [*values, *past_values]
+        if offset:
+            # All rows before the page are sorted too: of these only what they are sorted by is read.
+            end = f"ORDER BY {order} LIMIT {PAGE_ROWS} OFFSET {offset}"
+            page = f"SELECT id, {sorted_by} FROM ledger WHERE {chosen} {end}"
+            chosen, chosen_values = f"id IN (SELECT id FROM ({page}))", [*first, *chosen_values]
         rows = self.query(
-            f"SELECT {columns} FROM ledger WHERE {condition} AND {past} ORDER BY {order} "
-            f"LIMIT {PAGE_ROWS} OFFSET {offset}",
-            [*first, *values, *past_values],
+            f"SELECT {shown}, {sorted_by} FROM ledger WHERE {chosen} ORDER BY {order} LIMIT {PAGE_ROWS}",
+            [*first, *chosen_values],
             **({} if ids is None else {"hits": ids}),
         )
         return rows[::-1] if query.before else rows

@@ -64,6 +64,8 @@ def test_copies_and_later_crawls_of_a_page_count_once() -> None:
         for i, scheme in enumerate(("http", "https", "http", "https"))
     ]
     assert [(text, 0, 0) for text, _ in crawls] == removed(crawls, 1)
+    short: list[Page] = [(f"menu\nown {i}", f"http://x/{i}") for i in range(2)]
+    assert [(f"own {i}", 1, 4) for i in range(2)] == removed(short, 1)
     # A query names another page.
     queries: list[Page] = [(f"Whole text\nof day {i}", f"http://a.example/x?{i}") for i in range(2)]
     assert [(f"of day {i}", 1, 10) for i in range(2)] == removed(queries, 1)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from massivetext.errors import LimitError, RecipeError
 from massivetext.mixture import Allotment, Available, Documents, Plan, allot, plan
-from massivetext.mixture.allotment import _epoch
+from massivetext.mixture.allotment import _epoch, _nearest, _straighten
 
 
 def documents(tokens: np.ndarray | list[int], *, a_group: int = 50, name: str = "a") -> Documents:
@@ -210,3 +210,27 @@ def test_a_budget_below_half_a_document_is_refused(tokens: int, is_refused: bool
         assert 1 == allot(made, held, seed=0, n_shards=1).n_rows(0)
     with pytest.raises(RecipeError, match=r"mixture\.tokens: 0; expected at least 1"):
         planned(held, {"a": 1.0}, tokens=0)
+
+
+def test_the_document_at_a_target_goes_to_the_side_on_which_most_of_it_is() -> None:
+    ends = np.array([10, 20, 30])
+    targets = np.array([0, 4, 5, 6, 14, 15, 29, 30, 31])
+
+    assert [0, 0, 1, 1, 1, 2, 3, 3, 3] == _nearest(ends, targets).tolist()
+    assert [0, 0] == _nearest(np.zeros(0, np.int64), np.array([0, 5])).tolist()
+
+
+def test_a_subset_of_which_less_than_half_a_document_is_wanted_gives_its_nearest_one_with_tokens() -> None:
+    held = {"a": documents([0, 1, 3]), "b": documents([1] * 1000, name="b")}
+    allotment = allot(planned(held, {"a": 0.0005, "b": 0.9995}, tokens=1000, max_epochs=4), held, seed=0, n_shards=1)
+
+    assert [1] == allotment.order["a"].tolist()
+
+
+def test_an_edge_before_the_first_document_has_no_tokens_before_it() -> None:
+    # The error of that edge is 0 - 0: nothing is moved.
+    order, tokens = np.array([0, 1, 2]), np.array([5, 3, 4])
+    at = np.array([0])
+    _straighten(order, tokens, np.cumsum(tokens), at, np.array([0]), np.array([0, 3]), 0.0)
+
+    assert ([0, 1, 2], [0]) == (order.tolist(), at.tolist())
