@@ -43,6 +43,7 @@ test-dataflow: setup ## Dataflow as far as it goes without the cloud, and gs://,
 .venv-engines/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv-engines
 	.venv-engines/bin/python -m pip install --quiet --editable '.[ray,test]'
+	.venv-engines/bin/python -m massivetext warm-up
 	touch $@
 
 # Prism comes from the Go module proxy, in the version of the Beam that is installed; without Go its tests are skipped.

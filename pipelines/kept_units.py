@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,10 +20,10 @@ from pipelines.run_folder.folder import Folder
 from pipelines.stages.scores import bucket_column
 from pipelines.tasks import Marker, read_markers
 
-__all__ = ["PARTS", "KeptTask", "KeptUnits", "Perform", "kept_units", "perform_here"]
+__all__ = ["PARTS", "ROWS", "KeptTask", "KeptUnits", "Perform", "kept_units", "perform_here"]
 
-PARTS = 64
-"""Parts that one task goes through."""
+PARTS, ROWS = 64, 1_000_000
+"""Parts, and rows of them, that one task goes through at most; a part of more rows has a task to itself."""
 
 VERSION = 1
 """Of the files that tasks leave."""
@@ -44,6 +44,7 @@ class KeptTask:
             there is no such file.
         column: of the ledger, with the bucket of each document; empty where there are none.
         n_buckets: from 0 on.
+        n_rows: of the curated files of the parts, which set what the task takes.
     """
 
     root: str
@@ -52,6 +53,7 @@ class KeptTask:
     parts: tuple[tuple[str, str, str, str], ...]
     column: str = ""
     n_buckets: int = 1
+    n_rows: int = 0
 
     @property
     def _name(self) -> str:
@@ -73,7 +75,7 @@ class KeptTask:
 
     @property
     def weight(self) -> int:
-        return len(self.parts)
+        return self.n_rows
 
     @property
     def sources(self) -> list[tuple[str, str | None]]:
@@ -183,27 +185,44 @@ def kept_units(
 
 
 def _tasks(folder: Folder, recipe: Recipe, parts: Mapping[str, Sequence[str]]) -> list[KeptTask]:
-    digests = {kind: _digests(folder, kind) for kind in ("curated", "ledger", "pieces")}
+    files = {kind: _files(folder, kind) for kind in ("curated", "ledger", "pieces")}
     tasks = []
     for subset, names in parts.items():
         block = recipe.mixture.buckets.get(subset)
         column, n_buckets = ("", 1) if block is None else (bucket_column(block.score), len(block.epochs))
-        for number, start in enumerate(range(0, len(names), PARTS)):
+        rows = [files["curated"].get(f"{subset}/{name}.parquet", {}).get("rows", 0) for name in names]
+        for number, (start, stop) in enumerate(_ranges(rows)):
             own = []
-            for name in names[start : start + PARTS]:
+            for name in names[start:stop]:
                 file = f"{subset}/{name}.parquet"
-                curated, ledger, pieces = (digests[kind].get(file, "") for kind in ("curated", "ledger", "pieces"))
+                curated, ledger, pieces = (
+                    files[kind].get(file, {}).get("blake2b", "") for kind in ("curated", "ledger", "pieces")
+                )
                 own.append((name, curated, ledger, pieces))
-            tasks.append(KeptTask(folder.root, subset, number, tuple(own), column, n_buckets))
+            task = KeptTask(folder.root, subset, number, tuple(own), column, n_buckets, sum(rows[start:stop]))
+            tasks.append(task)
     return tasks
 
 
-def _digests(folder: Folder, kind: str) -> dict[str, str]:
+def _ranges(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Divide parts of so many rows into ranges of at most PARTS parts and ROWS rows, or of one part."""
+    start, total = 0, 0
+    for number, n in enumerate(rows):
+        if number > start and (number - start >= PARTS or total + n > ROWS):
+            yield start, number
+            start, total = number, 0
+        total += n
+    if rows:
+        yield start, len(rows)
+
+
+def _files(folder: Folder, kind: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return what a manifest says of each file; nothing where there is no manifest."""
     path = folder.path(kind, "manifest.json")
     if not storage.exists(path):
         return {}
-    files: Mapping[str, Any] = read_sealed(path)["files"]
-    return {name: summary["blake2b"] for name, summary in files.items()}
+    files: Mapping[str, Mapping[str, Any]] = read_sealed(path)["files"]
+    return files
 
 
 def _sweep(folder: Folder, tasks: Sequence[KeptTask]) -> None:

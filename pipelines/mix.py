@@ -30,7 +30,7 @@ from massivetext.mixture.allotment import deviation, remedy
 from massivetext.own_files import is_shard
 from massivetext.sealed import read_sealed, write_sealed
 from pipelines.engines.engine import Engine
-from pipelines.kept_units import PARTS, KeptTask, Perform, kept_units, perform_here
+from pipelines.kept_units import PARTS, ROWS, KeptTask, Perform, kept_units, perform_here
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
 from pipelines.run_folder.mixtures import (
@@ -211,7 +211,7 @@ def mix(
     mixture stands, written for the same documents."""
 
     def perform(tasks: Sequence[KeptTask]) -> None:
-        if sum(task.weight for task in tasks) <= PARTS:
+        if sum(len(task.parts) for task in tasks) <= PARTS and sum(task.n_rows for task in tasks) <= ROWS:
             perform_here(tasks)
         else:
             engine.run(RunSteps(), tasks)

@@ -267,3 +267,24 @@ def test_the_refusal_leaves_nothing_and_comes_again(tmp_path: Path) -> None:
 
         assert isinstance(result.exception, LimitError)
         assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "ranges"),
+    [
+        ([], []),
+        ([5], [(0, 1)]),
+        ([3, 3, 3, 1], [(0, 4)]),
+        ([3, 3, 4, 1], [(0, 3), (3, 4)]),
+        ([4, 4, 4], [(0, 2), (2, 3)]),
+        ([2, 11, 2, 2], [(0, 1), (1, 2), (2, 4)]),
+        ([0] * 9, [(0, 4), (4, 8), (8, 9)]),
+    ],
+)
+def test_a_task_goes_through_so_many_parts_and_rows_at_most(
+    rows: list[int], ranges: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_units, "PARTS", 4)
+    monkeypatch.setattr(kept_units, "ROWS", 10)
+
+    assert ranges == list(kept_units._ranges(rows))
