@@ -5,8 +5,6 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 FUZZ_SECONDS ?= 10
 MUTANT_SECONDS ?= 600
-# A path alone: the finder that pip writes otherwise takes longer than all else before the program's first line.
-EDITABLE := --config-settings editable_mode=compat --editable
 .PHONY: help setup run test test-dataflow test-engines test-faults test-long fuzz mutants test-loaders lint bench docs requirements clean
 
 help: ## list the targets
@@ -15,7 +13,7 @@ help: ## list the targets
 $(VENV)/.installed: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet $(EDITABLE) '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/.installed-to-run
 
 setup: $(VENV)/.installed ## virtual environment in .venv with all that this checkout needs
@@ -24,7 +22,7 @@ setup: $(VENV)/.installed ## virtual environment in .venv with all that this che
 $(VENV)/.installed-to-run: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet $(EDITABLE) '.[pipeline]'
+	$(BIN)/python -m pip install --quiet --editable '.[pipeline]'
 	touch $@
 
 run: $(VENV)/.installed-to-run ## set up and run the main job on real input found on this machine, into demo/
