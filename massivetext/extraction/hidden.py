@@ -417,13 +417,21 @@ def read_inline(page, i, tag):
     return i, hides(signs & ~BANNER, tag), signs
 
 
+_MAX_GUTTER_DEPTH, _MAX_GUTTER_TAGS = 64, 256
+
+
 @njit(cache=True, nogil=True)
 def is_gutter(page, i, name):
     """Whether the element whose content starts at i, and whose name has this hash, has only numbers as text, and at
-    least one: the line numbers beside code."""
+    least one: the line numbers beside code.
+
+    Elements within elements, and many tags without a number, are none: a page of nothing but their beginnings is not
+    read again for each.
+    """
     n = min(len(page), i + 65536)
     depth = 1
     digits = False
+    tags = 0  # since the last digit
     while i < n:
         c = page[i]
         if c == 60 and starts_markup(page, i):
@@ -434,13 +442,17 @@ def is_gutter(page, i, name):
             closing = following == 47
             _, other, i = read_name(page, i + 1 + closing)
             i, _ = skip_tag(page, i)
+            tags += 1
             if other == name:
                 depth += -1 if closing else 1
                 if depth == 0:
                     return digits
+            if depth > _MAX_GUTTER_DEPTH or tags > _MAX_GUTTER_TAGS:
+                return False
             continue
         if c >= 48 and c <= 57:
             digits = True
+            tags = 0
         elif not (is_space(c) or c == 124 or c == 46 or c == 58):
             return False
         i += 1

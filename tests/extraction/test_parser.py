@@ -316,3 +316,17 @@ def test_markdown():
         "```python\ndef f():\n    pass\n```\n\n```ruby\nputs\n```\n\n```js\nx;\n```\n\n"
         "| n | v\\|w |\n| --- | --- |\n| 1 |  |\n| 2 | x y |\n\n> Said."
     )
+
+
+@pytest.mark.parametrize(("depth", "is_left_out"), [(64, True), (65, False)])
+def test_numbers_within_many_elements_are_no_gutter(depth: int, is_left_out: bool):
+    markup = "<p>code" + "<span class=lineno>" + "<span>" * (depth - 1) + "7" + "</span>" * depth
+
+    assert text_of(markup) == ("code" if is_left_out else "code7")
+
+
+@pytest.mark.parametrize(("tags", "is_left_out"), [(256, True), (257, False)])
+def test_a_gutter_has_a_number_now_and_then(tags: int, is_left_out: bool):
+    markup = "<p>code<span class=lineno>7" + "<br>" * tags + "</span> text"
+
+    assert text_of(markup).startswith("code7") is not is_left_out

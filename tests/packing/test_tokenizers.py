@@ -53,6 +53,23 @@ def test_truncation_and_padding_are_switched_off_and_said(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "note"),
+    [
+        ({"direction": "left", "pad_to_multiple_of": 8, "pad_token": "</s>"}, "padding (to the longest text)"),
+        ({"direction": "left", "length": 128, "pad_token": "</s>"}, "padding (length 128)"),
+    ],
+)
+def test_any_padding_is_switched_off(tmp_path: Path, settings: dict[str, object], note: str) -> None:
+    fast = Fast.from_file(train(tmp_path / "a.json"))
+    fast.enable_padding(**settings)
+    fast.save(str(tmp_path / "a.json"))
+    tokenizer = read_tokenizer(tmp_path / "a.json")
+
+    assert [f"{tmp_path / 'a.json'}: was saved with {note}, which is switched off here"] == list(tokenizer.notes)
+    assert [2, 4] == [len(ids) for ids in tokenizer.encode(["hello", "hello hello hello"])]  # "h" is a piece of its own
+
+
 @pytest.mark.parametrize("piece", SPECIAL)
 @pytest.mark.parametrize("is_marked", [True, False])
 def test_special_strings_in_a_text_are_text(tmp_path: Path, piece: str, is_marked: bool) -> None:
