@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(data))
     parser.add_argument("--earlier", type=Path, help="a checkout of an earlier release")
     parser.add_argument("--peers", help="an interpreter with trafilatura and resiliparse")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=10)
     arguments = parser.parse_args()
     for name, step in (("extraction", 3), ("wcxb", 15)):
         paths = sorted((arguments.data / name / "html").iterdir())[::step]

@@ -2,8 +2,8 @@
 
     python benchmarks/bench_hostile_pages.py [--earlier FOLDER] [--scale S]
 
-FOLDER is a checkout of an earlier release. Each program runs in a process of its own; times are CPU seconds, the best of
-three. Where time is linear in size, both columns of a program are alike.
+FOLDER is a checkout of an earlier release. Each program runs in a process of its own; times are CPU seconds, the best
+of three. Where time is linear in size, both columns of a program are alike.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PAGES = {
     "line breaks": "b'words<br><br>' * n",
     "links": "b'<a href=/x>link</a> ' * n",
     "comments first": "b'<!-- c -->\\n' * n + b'<p>text'",
-    "unclosed comments": "b'<p>' + b'<!-- ' * n",
+    "comments that never end": "b'<p>' + b'<!-- ' * n",
     "unclosed scripts": "b'<script>x' * n",
     "unclosed svg": "b'<svg><g>x' * n",
     "unclosed select": "b'<select><option>x' * n",
@@ -38,9 +38,9 @@ PAGES = {
     "end tags": "b'<p>a' + b'</i>' * n",
     "one text": "b'word ' * n",
     "blanks": "b'<p>a' + b' ' * n + b'b'",
-    "equal long lines": "b'<p>' + (b'The same long line of a text, again and again, without an end in sight. ' * 2 + b'<br>') * n",
+    "equal long lines": "b'<p>' + (b'A long line of a text, again and again, without an end. ' * 2 + b'<br>') * n",
     "numbered gutters": "b'<span class=lineno>' * n + b'1'",
-    "schema.org types": "b'<script type=application/ld+json>{\"@type\": \"Product\"}</script>' * n",
+    "schema.org types": 'b\'<script type=application/ld+json>{"@type": "Product"}</script>\' * n',
     "hidden elements": "b'<div style=\"display:none\">a<p>b</p>' * n",
     "formulas": "b'<math><mi>x</mi></math>' * n",
 }
@@ -90,7 +90,10 @@ def main() -> None:
     results = {name: measure(folder, arguments.scale) for name, folder in folders.items()}
     print(f"{'':28s}    MB  " + "  ".join(f"{name + ', s/MB, twice as large':>34s}" for name in results))
     for page, (small, _) in results["ours"].items():
-        columns = [f"{row[page][0][1] / row[page][0][0]:17.4f}{row[page][1][1] / row[page][1][0]:17.4f}" for row in results.values()]
+        columns = [
+            f"{row[page][0][1] / row[page][0][0]:17.4f}{row[page][1][1] / row[page][1][0]:17.4f}"
+            for row in results.values()
+        ]
         print(f"{page:28s} {small[0]:5.1f}  " + "  ".join(columns))
 
 

@@ -130,12 +130,12 @@ def repetition(s, counts, table, grams, places, salt, repeats, out):
     out[1] = pieces / counts[N_PARAGRAPHS]
     out[3] = points / counts[N_PARAGRAPH_CHARS]
     _, count, first, slot = table
-    chars = s.word_chars
+    words, chars = s.words, s.word_chars
     # An n-gram occurs twice only if the (n-1)-grams at both its ends do: places that had none drop out for good.
     m = n_words
     for i in range(n_words):
         places[i] = i
-        grams[i] = s.words[i]
+        grams[i] = words[i]
     for n in range(2, 11):
         k = 0
         for j in range(m):
@@ -144,7 +144,7 @@ def repetition(s, counts, table, grams, places, salt, repeats, out):
                 continue
             if n > 2 and not (j + 1 < m and places[j + 1] == i + 1):
                 continue
-            grams[k] = grams[j] * BASE + s.words[i + n - 1]
+            grams[k] = grams[j] * BASE + words[i + n - 1]
             places[k] = i
             k += 1
         m = k

@@ -138,7 +138,7 @@ def _ends_in_ellipsis(data, first, end):
     return (a == 46 and b == 46 and c == 46) or (a == 0xE2 and b == 0x80 and c == 0xA6)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _read_words(data, start, end, t, s, counts, written):
     """Read the words of data[start:end] into scratch, each with the whitespace before it; count words and symbols."""
     flags, lower = t.flags, t.lower
@@ -150,12 +150,12 @@ def _read_words(data, start, end, t, s, counts, written):
     index = 0  # of the code point
     i = start
     while i < end:
-        b = data[i]
+        b = data[np.uint64(i)]  # the sign of an index is looked at
         if b < 0x80:
-            point, size = np.int64(b), 1
+            point, size, f = np.int64(b), 1, flags[b]
         else:
             point, size = decode_point(data, i, end)
-        f = flags[point]
+            f = flags[point]
         if f & SPACE:
             newlines += point == NEWLINE
             separator = separator * np.uint64(31) + np.uint64(point)
@@ -196,12 +196,12 @@ def _read_words(data, start, end, t, s, counts, written):
             i += size
             if i >= end:
                 break
-            b = data[i]
+            b = data[np.uint64(i)]
             if b < 0x80:
-                point, size = np.int64(b), 1
+                point, size, f = np.int64(b), 1, flags[b]
             else:
                 point, size = decode_point(data, i, end)
-            f = flags[point]
+                f = flags[point]
             if f & stops or (alone and not f & MARK):
                 break
         index += word_points
@@ -228,7 +228,7 @@ def _read_words(data, start, end, t, s, counts, written):
     counts[NOT_NORMAL] = classes & (NFC_MAYBE | ALONE)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _begins_with_bullet(data, start, end, s, k, n_words):
     """Whether the line whose first word is word k is a bullet line."""
     first = start + np.int64(s.word_starts[k])
@@ -243,7 +243,7 @@ def _begins_with_bullet(data, start, end, s, k, n_words):
     return s.word_index[k + 1] > s.word_index[k] + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _read_lines(data, start, end, s, counts):
     """Make lines and paragraphs of the words in scratch."""
     n_words = counts[N_WORDS]
