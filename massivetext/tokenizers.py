@@ -223,8 +223,8 @@ def _tokenizers(path: str, data: bytes, named: Mapping[str, str | None]) -> _Par
         if getattr(tokenizer, name) is not None:
             setting = "max_length" if name == "truncation" else "length"
             value = getattr(tokenizer, name).get(setting)
-            size = "to the longest text" if value is None else f"{setting} {value}"
-            notes.append(f"{path}: was saved with {name} ({size}), which is switched off here")
+            extent = "to the longest text" if value is None else f"{setting} {value}"
+            notes.append(f"{path}: was saved with {name} ({extent}), which is switched off here")
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True

@@ -54,41 +54,52 @@ def make_common():
 
 
 @njit(cache=True, nogil=True)
-def _common(item, window, c, turn):
-    """Length of the longest common subsequence of an item and a window: a bit for each word of the item, 64 at a time
-    (Hyyro, "Bit-parallel LCS-length computation revisited", 2004). turn: another number at each call."""
+def _place(item, c, turn):
+    """Write where in an item each of its words stands. turn: another number for each item."""
+    keys, used, masks = c.keys, c.used, c.masks  # once: each access counts references
     m = len(item)
     n_parts = (m + 63) // 64
-    last = np.uint32(len(c.keys) - 1)
+    last = np.uint32(len(keys) - 1)
     for k in range(m):
         slot = item[k] & last
-        while c.used[slot] == turn and c.keys[slot] != item[k]:
+        while used[slot] == turn and keys[slot] != item[k]:
             slot = (slot + np.uint32(1)) & last
-        if c.used[slot] != turn:
-            c.used[slot] = turn
-            c.keys[slot] = item[k]
-            c.masks[slot, :n_parts] = 0
-        c.masks[slot, k >> 6] |= np.uint64(1) << np.uint64(k & 63)
-    c.bits[:n_parts] = ~np.uint64(0)
+        if used[slot] != turn:
+            used[slot] = turn
+            keys[slot] = item[k]
+            for part in range(n_parts):
+                masks[slot, part] = np.uint64(0)
+        masks[slot, k >> 6] |= np.uint64(1) << np.uint64(k & 63)
+
+
+@njit(cache=True, nogil=True)
+def _common(m, window, c, turn):
+    """Length of the longest common subsequence of a window and the item of m words that was placed at this turn: a bit
+    for each word of the item, 64 at a time (Hyyro, "Bit-parallel LCS-length computation revisited", 2004)."""
+    keys, used, masks, state = c.keys, c.used, c.masks, c.bits
+    n_parts = (m + 63) // 64
+    last = np.uint32(len(keys) - 1)
+    for part in range(n_parts):
+        state[part] = ~np.uint64(0)
     for j in range(len(window)):
         word = np.uint32(window[j] & np.uint64(0xFFFFFFFF))
         slot = word & last
-        while c.used[slot] == turn and c.keys[slot] != word:
+        while used[slot] == turn and keys[slot] != word:
             slot = (slot + np.uint32(1)) & last
-        if c.used[slot] == turn:
+        if used[slot] == turn:
             carry = np.uint64(0)
             for part in range(n_parts):
-                bits = c.bits[part]
-                matching = bits & c.masks[slot, part]
+                bits = state[part]
+                matching = bits & masks[slot, part]
                 total = bits + matching
                 over = np.uint64(total < bits)
                 total += carry
                 over |= np.uint64(total < carry)
-                c.bits[part] = total | (bits - matching)
+                state[part] = total | (bits - matching)
                 carry = over
     n = 0
     for k in range(m):
-        n += (c.bits[k >> 6] >> np.uint64(k & 63) & np.uint64(1)) == 0
+        n += (state[k >> 6] >> np.uint64(k & 63) & np.uint64(1)) == 0
     return n
 
 
@@ -97,21 +108,23 @@ def shared_seeds(words, index, shift, places, n_places, width, whole, n_whole, p
     """Seeds of `width` words that the document shares with items, as (item, diagonal) into whole and (passage,
     diagonal) into parts, packed; a diagonal is the place in the document where item or passage would begin. Returns
     how many of each there are by now."""
+    seeds, buckets, seed_items, seed_places = index.seeds, index.seed_buckets, index.seed_items, index.seed_places
+    passages, tells = index.passages, index.passage_tells
     for k in range(n_places):
         p = np.int64(places[k])
         key = fmix(sequence_hash(words, p, width) + np.uint64(width))
-        at = first_seed(index.seeds, index.seed_buckets, key, shift)
+        at = first_seed(seeds, buckets, key, shift)
         if at < 0:
             continue
-        while at < len(index.seeds) and index.seeds[at] == key and n_whole < len(whole):
-            item, q = np.int64(index.seed_items[at]), np.int64(index.seed_places[at])
+        while at < len(seeds) and seeds[at] == key and n_whole < len(whole):
+            item, q = np.int64(seed_items[at]), np.int64(seed_places[at])
             whole[n_whole] = _packed(item, p - q)
             n_whole += 1
-            first, end = index.passages[item], index.passages[item + 1]
+            first, end = passages[item], passages[item + 1]
             near = q // PASSAGE_STRIDE
             # Those around the seed too: between edits they may have none of their own.
             for passage in range(first + max(0, near - 3), min(end, first + near + 3)):
-                if n_parts < len(parts) and index.passage_tells[passage]:
+                if n_parts < len(parts) and tells[passage]:
                     parts[n_parts] = _packed(passage, p - q + _passage_start(index, item, passage))
                     n_parts += 1
             at += 1
@@ -136,20 +149,21 @@ def _passage_start(index, item, passage):
 
 
 @njit(cache=True, nogil=True)
-def _share(words, sequence, diagonal, common, turn):
-    """The share of a sequence that stands in order where it would begin at the diagonal, or a quarter of it around."""
-    m = len(sequence)
+def _share(words, m, diagonal, common, turn):
+    """The share of the m words placed at this turn that stands in order where they would begin at the diagonal, or a
+    quarter of them around."""
     slack = max(2, m // 4)
     window = words[max(0, diagonal - slack) : min(len(words), diagonal + m + slack)]
-    return _common(sequence, window, common, turn) / m
+    return _common(m, window, common, turn) / m
 
 
 @njit(cache=True, nogil=True)
-def _passage_share(words, index, passage, diagonal, common, turn):
-    """(share of a passage, its item)."""
+def _place_passage(index, passage, common, turn):
+    """Write where in a passage each of its words stands; return its item."""
     item = np.searchsorted(index.passages, passage, side="right") - 1
     first = index.stream_starts[item] + _passage_start(index, item, passage)
-    return _share(words, index.stream[first : first + PASSAGE_WORDS], diagonal, common, turn), item
+    _place(index.stream[first : first + PASSAGE_WORDS], common, turn)
+    return item
 
 
 @njit(cache=True, nogil=True)
@@ -161,22 +175,31 @@ def best_alignments(words, index, whole, parts, common, turn):
     passage, passage_item = 0.0, np.int64(-1)
     whole = whole[: distinct(whole)]
     most = len(words) // 2 + 1024
+    placed, place_turn, m = np.int64(-1), turn, np.int64(0)  # pairs of one item follow each other
     for k in range(0, len(whole), -(-len(whole) // most)):
         item, diagonal = _unpacked(whole[k])
-        sequence = index.stream[index.stream_starts[item] : index.stream_starts[item + 1]]
-        share = _share(words, sequence, diagonal, common, turn + k)
+        if item != placed:
+            placed, place_turn = item, turn + k
+            sequence = index.stream[index.stream_starts[item] : index.stream_starts[item + 1]]
+            m = len(sequence)
+            _place(sequence, common, place_turn)
+        share = _share(words, m, diagonal, common, place_turn)
         if share > best:
             best, best_item = share, item
-            best_first, best_end = max(0, diagonal), min(len(words), diagonal + len(sequence))
+            best_first, best_end = max(0, diagonal), min(len(words), diagonal + m)
         if share > passage and index.passages[item] == index.passages[item + 1]:
             passage, passage_item = share, item
         if share == 1:
             break
     turn += len(whole)
     parts = parts[: distinct(parts)]
+    placed, item = np.int64(-1), np.int64(-1)
     for k in range(0, len(parts), max(1, -(-len(parts) // most))):
         number, diagonal = _unpacked(parts[k])
-        share, item = _passage_share(words, index, number, diagonal, common, turn + k)
+        if number != placed:
+            placed, place_turn = number, turn + k
+            item = _place_passage(index, number, common, place_turn)
+        share = _share(words, PASSAGE_WORDS, diagonal, common, place_turn)
         if share > passage or (share == passage and item < passage_item):
             passage, passage_item = share, item
             if share == 1:
@@ -209,11 +232,11 @@ def aligned_words(words, index, item, least):
         number, diagonal = _unpacked(pairs[k])
         if low <= number < high:
             if has_passages:
-                share, _ = _passage_share(words, index, number, diagonal, common, k)
+                _place_passage(index, number, common, k)
                 m = PASSAGE_WORDS
             else:
-                share = _share(words, sequence, diagonal, common, k)
+                _place(sequence, common, k)
                 m = len(sequence)
-            if share >= least:
+            if _share(words, m, diagonal, common, k) >= least:
                 covered[max(0, diagonal) : min(n, diagonal + m)] = True
     return covered
