@@ -134,7 +134,10 @@ def _answers(port: int) -> bool:
 @contextlib.contextmanager
 def ray_nodes(n: int) -> Iterator[Engine]:
     """A Ray cluster of some nodes of one processor each."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",
+    }  # of no lower priority than local workers
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "object_store_memory": 80 << 20}

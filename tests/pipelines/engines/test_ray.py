@@ -89,6 +89,7 @@ def cluster() -> Iterator[Any]:
     pytest.importorskip("ray", reason=MISSING)
     from ray.cluster_utils import Cluster
 
+    os.environ.setdefault("RAY_worker_niceness", "0")  # else whatever else runs here stops them
     head: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
     head["_system_config"] = {"max_direct_call_object_size": 100}
     nodes = Cluster(initialize_head=True, head_node_args=head)
