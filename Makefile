@@ -48,7 +48,7 @@ test-dataflow: setup ## Dataflow as far as it goes without the cloud, and gs://,
 test-engines: .venv-engines/.installed ## Ray on two nodes, Prism (needs Go) and Beam's job service, on this machine, in an environment of its own
 	if command -v go; then GOBIN=$(CURDIR)/.venv-engines/bin go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$$(.venv-engines/bin/python \
 		-c "from apache_beam.version import __version__ as version; print(version)" 2>&1 | tail -1); fi
-	timeout 1800 .venv-engines/bin/python -m pytest -m "heavy or not heavy" tests/pipelines/engines/test_portable.py \
+	timeout 3600 .venv-engines/bin/python -m pytest -m "heavy or not heavy" tests/pipelines/engines/test_portable.py \
 		tests/pipelines/engines/test_ray.py
 
 test-faults: setup ## the long tests of faults: kills, full disks, huge documents
