@@ -77,6 +77,15 @@ def counted(n: int, noun: str, plural: str = "") -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
+def size_in_words(n_bytes: float) -> str:
+    """Return a size such as `12.3 MB`, in powers of 1,000."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 999.95:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
+
+
 def safe_json(text: str) -> str:
     """Return a JSON text with the characters that `visible` escapes as JSON's own `\\uNNNN`: the data are the same."""
     return _HIDDEN.sub(lambda match: "".join(f"\\u{unit:04x}" for unit in _units(match[0])), text)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from massivetext.cli._output import echo
-from massivetext.terminal_text import visible, visible_name
+from massivetext.terminal_text import size_in_words, visible, visible_name
 
-__all__ = ["describe_files", "show_record", "show_table", "size_in_words", "terminal_width"]
+__all__ = ["describe_files", "show_record", "show_table", "terminal_width"]
 
 CHARACTERS = 2000
 """Characters of a text that are shown."""
@@ -24,15 +24,6 @@ _LONG = 200
 def terminal_width() -> int:
     """Return the width of the terminal in cells; 100 where there is none."""
     return max(20, shutil.get_terminal_size((100, 24)).columns)
-
-
-def size_in_words(n_bytes: float) -> str:
-    """Return a size such as `12.3 MB`, in powers of 1,000."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 999.95:
-            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} TB"
 
 
 def show_table(names: Sequence[str], rows: Sequence[dict[str, Any]], *, cut: bool = False, force: bool = False) -> bool:

@@ -10,7 +10,7 @@ import click
 from massivetext.cli._output import echo, show_rich
 from massivetext.cli._process import WHOLE_PROCESS
 from massivetext.cli._progress import Progress, logging_to
-from massivetext.terminal_text import visible_name
+from massivetext.terminal_text import size_in_words, visible_name
 
 __all__ = ["execute", "stage_options"]
 
@@ -102,7 +102,7 @@ def _funnel(counts: dict[str, dict[str, list[int]]], *, estimated: bool) -> None
     from rich.box import SIMPLE
     from rich.table import Table
 
-    from massivetext.cli._rows import size_in_words, terminal_width
+    from massivetext.cli._rows import terminal_width
 
     order = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated", "kept")
     tokens = "tokens\n(bytes / 4)" if estimated else "tokens"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from massivetext.cli._output import show_rich
-from massivetext.terminal_text import visible_name
+from massivetext.terminal_text import size_in_words, visible_name
 
 __all__ = ["in_order", "side_by_side"]
 
@@ -15,27 +15,36 @@ ORDER = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminate
 
 
 def side_by_side(rows: Iterable[dict[str, Any]], sides: tuple[str, str], units: Sequence[tuple[int, str]]) -> None:
-    """Print rows of `subset`, `outcome`, `reason`, and under each side's name its documents, bytes and tokens.
+    """Print rows of `subset`, `outcome`, `reason`, and beside each side's name its documents, bytes and tokens.
 
     units: position in those three, and title.
     """
+    from rich.box import SIMPLE
     from rich.table import Table
 
-    table = Table("subset", "outcome", "reason")
-    table.columns[2].overflow, table.columns[2].min_width = "fold", 24
-    for _, title in units:
-        for side in sides:
-            table.add_column(f"{title}\n{side}", justify="right")
+    from massivetext.cli._rows import terminal_width
+
+    table = Table("", "", *(title for _, title in units), box=SIMPLE, padding=(0, 1), pad_edge=False)
+    table.columns[0].overflow = "fold"
+    for column in table.columns[2:]:
+        column.justify, column.no_wrap = "right", True
     last = None
     for row in rows:
         if last not in (None, row["subset"]):
             table.add_section()
-        values = [f"{row[side][at]:,}" for at, _ in units for side in sides]
-        name = "" if row["subset"] == last else row["subset"]
-        names = (visible_name(value or "") for value in (name, row["outcome"], row["reason"]))
-        table.add_row(*names, *values, style=row.get("style"))
         last = row["subset"]
-    show_rich(table, width=92 + 18 * len(units))
+        # Both sides on one line where they are the same.
+        chosen = sides[:1] if row[sides[0]] == row[sides[1]] else sides
+        title = f"{last}: {row['outcome']}" if row.get("style") else f"  {row['outcome']} {row['reason'] or ''}"
+        values = ("\n".join(_value(row[side][at], at) for side in chosen) for at, _ in units)
+        names = "\n".join(chosen) if len(chosen) == 2 else "both"
+        table.add_row(visible_name(title.rstrip()), names, *values, style=row.get("style"))
+    show_rich(table, width=terminal_width())
+
+
+def _value(n: int, at: int) -> str:
+    """Return documents, bytes or tokens as a cell has them; at: position in these three."""
+    return size_in_words(n) if at == 1 else f"{n:,}"
 
 
 def in_order(rows: Iterable[dict[str, Any]], side: str) -> list[dict[str, Any]]:

@@ -47,7 +47,7 @@ def diff(first: str, second: str, examples: int, as_json: bool) -> None:
             {"subset": subset, "outcome": "records", "reason": None, **sums, "style": "bold"},
             *in_order(own, "first"),
         ]
-    side_by_side(rows, ("first", "second"), ((0, "documents"), (1, "bytes"), (2, "tokens")))
+    side_by_side(rows, ("first", "second"), ((0, "documents"), (1, "size"), (2, "tokens")))
     for subset, n in comparison["measured_otherwise"].items():
         documents = counted(n, "document")
         echo(f"{subset}: {documents} of both measured differently: another text, or another way to measure")

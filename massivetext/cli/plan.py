@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import click
@@ -9,7 +10,7 @@ import click
 from massivetext.cli._output import echo, echo_json, show_rich
 from massivetext.cli._progress import Progress
 from massivetext.cli._trust import looks_at_recipe
-from massivetext.terminal_text import visible_values
+from massivetext.terminal_text import counted, visible_values
 
 
 @click.command()
@@ -76,27 +77,29 @@ class _Sampling(Progress):
 
 
 def _subsets(subsets: dict[str, Any]) -> None:
+    from rich.box import SIMPLE
     from rich.table import Table
 
-    table = Table("subset", "parts", "documents", "pass the rules", "share", "tokens", "from", "to")
+    from massivetext.cli._rows import terminal_width
+
+    names = ("subset", "documents", "pass the\nrules", "share", "tokens")
+    table = Table(*names, box=SIMPLE, padding=(0, 1), pad_edge=False)
     for column in table.columns[1:]:
-        column.justify = "right"
+        column.justify, column.no_wrap = "right", True
     for name, of_subset in subsets.items():
         share, tokens = of_subset["share"], of_subset["tokens"]
-        ends = [_count(tokens["low"]), _count(tokens["high"])]
-        spread = "one part" if share["low"] is None else f"{share['low']:.1%} to {share['high']:.1%}"
+        ends = f"\n{_count(tokens['low'])} to\n{_count(tokens['high'])}" if tokens["low"] is not None else ""
+        spread = "one part" if share["low"] is None else f"{share['low']:.1%} to\n{share['high']:.1%}"
         if of_subset["sampled"] == of_subset["parts"]:
-            spread, ends = "all parts", ["", ""]
+            spread, ends = "all parts", ""
         table.add_row(
-            name,
-            f"{of_subset['sampled']} of {of_subset['parts']}",
+            f"{name}\n{of_subset['sampled']:,} of {counted(of_subset['parts'], 'part')}",
             _count(of_subset["documents"]["expected"]),
             _count(of_subset["passing"]["expected"]),
             f"{share['expected']:.1%}\n{spread}",
-            _count(tokens["expected"]),
-            *ends,
+            _count(tokens["expected"]) + ends,
         )
-    show_rich(table, width=110)
+    show_rich(table, width=terminal_width())
 
 
 def _remaining(name: str, subset: dict[str, Any], remaining: list[dict[str, float]]) -> None:
@@ -123,14 +126,20 @@ def _mixture(mixture: dict[str, Any]) -> None:
 
 def _costs(prediction: dict[str, Any]) -> None:
     disk, time = prediction["disk"], prediction["time"]
-    echo("\ndisk      " + ", ".join(f"{kind} {_size(n)}" for kind, n in disk.items() if kind != "all"))
+    echo()
+    _listed("disk", [f"{kind} {_size(n)}" for kind, n in disk.items() if kind != "all"])
     echo(f"          {_size(disk['all'])} in all; the scratch of deduplication comes and goes")
     process = prediction["memory"]["process"]
     echo(f"memory    {_size(process)} a process at most in the sample, {_size(process * time['workers'])} all workers")
-    stages = ", ".join(f"{stage} {_seconds(n)}" for stage, n in time["cpu_seconds"].items())
-    echo(f"CPU time  {stages}")
+    _listed("CPU time", [f"{stage} {_seconds(n)}" for stage, n in time["cpu_seconds"].items()])
     cores = f"{time['cores']} cores here" if time["workers"] > time["cores"] else "each with a core to itself"
     echo(f"duration  {_seconds(time['hours'] * 3600)} with {time['workers']} workers, {cores}")
+
+
+def _listed(title: str, items: list[str]) -> None:
+    """Print a title and items, on lines of at most 79 characters."""
+    for line in textwrap.wrap(", ".join(items), 79, initial_indent=f"{title:<10}", subsequent_indent=" " * 10):
+        echo(line)
 
 
 def _count(n: float | None) -> str:

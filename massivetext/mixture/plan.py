@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from massivetext.errors import LimitError, RecipeError
+from massivetext.terminal_text import size_in_words
 
 __all__ = ["Available", "Plan", "Share", "plan"]
 
@@ -71,20 +72,25 @@ class Plan:
 
     def lines(self, *, shard_bytes: int | None = None) -> list[str]:
         """The plan as a table for people."""
-        head = f"{'subset':<12}{'weight':>8}{'documents':>12}{'available':>16}{'wanted':>16}"
-        head += f"{'epochs':>8}{'repetition':>12}"
-        rows = [head + f"{'bytes':>18}" * (self.n_bytes is not None)]
+        has_bytes = self.n_bytes is not None
+        head = ["subset", "weight", "documents", "available", "wanted", "epochs", "repeated"]
+        cells = [head + ["size"] * has_bytes]
         for share in self.shares:
             least, most = share.repetition
             times = f"{most}" if least == most else f"{least} to {most}"
-            rows.append(
-                f"{share.subset:<12}{share.weight:>8.3f}{share.documents:>12,}{share.available:>16,}"
-                f"{share.wanted:>16,.0f}{share.epochs:>8.2f}{times:>12}"
-                + ("" if share.n_bytes is None else f"{share.n_bytes:>18,}")
-            )
+            counts = [f"{share.documents:,}", f"{share.available:,}", f"{share.wanted:,.0f}"]
+            size = [] if share.n_bytes is None else [size_in_words(share.n_bytes)]
+            cells.append([share.subset, f"{share.weight:.3f}", *counts, f"{share.epochs:.2f}", times, *size])
         documents, available = (sum(getattr(s, name) for s in self.shares) for name in ("documents", "available"))
-        total = f"{'total':<12}{1:>8.3f}{documents:>12,}{available:>16,}{self.tokens:>16,}"
-        rows.append(total + ("" if self.n_bytes is None else f"{'':>20}{self.n_bytes:>18,}"))
+        total = ["total", "1.000", f"{documents:,}", f"{available:,}", f"{self.tokens:,}", "", ""]
+        cells.append(total + ([] if self.n_bytes is None else [size_in_words(self.n_bytes)]))
+        widths = [max(map(len, column)) for column in zip(*cells)]
+        rows = [
+            "  ".join(
+                cell.ljust(width) if k == 0 else cell.rjust(width) for k, (cell, width) in enumerate(zip(row, widths))
+            )
+            for row in cells
+        ]
         if shard_bytes is not None:
             n = self.n_shards(shard_bytes)
             rows.append(f"{n:,} shard{'s' * (n > 1)} of {(self.n_bytes or 0) / n / 1e6:,.1f} MB of text")

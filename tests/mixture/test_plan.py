@@ -60,9 +60,9 @@ def test_the_largest_budget_is_not_refused_and_a_larger_is(tokens: list[int], ma
 def test_the_table_has_what_there_is_wanted_and_repeated() -> None:
     lines = plan({"books": BOOKS, "wikipedia": WIKIPEDIA}, WEIGHTS, tokens=1000).lines(shard_bytes=1000)
 
-    assert ["subset", "weight", "documents", "available", "wanted", "epochs", "repetition", "bytes"] == lines[0].split()
-    assert ["wikipedia", "0.300", "20", "200", "300", "1.50", "1", "to", "2", "1,350"] == lines[2].split()
-    assert ["total", "1.000", "30", "1,200", "1,000", "4,150"] == lines[3].split()
+    assert ["subset", "weight", "documents", "available", "wanted", "epochs", "repeated", "size"] == lines[0].split()
+    assert ["wikipedia", "0.300", "20", "200", "300", "1.50", "1", "to", "2", "1.4", "kB"] == lines[2].split()
+    assert ["total", "1.000", "30", "1,200", "1,000", "4.2", "kB"] == lines[3].split()
     assert lines[4].startswith("5 shards of ")
     assert lines[5] == "tokens: 1,000; at most 4 epochs of each subset allow 2,666, which wikipedia sets"
 
