@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -49,7 +50,7 @@ class TestSet:
     """
 
     name: str
-    path: str
+    path: str | os.PathLike[str]
     text: str | tuple[str, ...] | None = None
     unit: str | None = None
     preset: str | None = None
@@ -58,6 +59,7 @@ class TestSet:
     __test__ = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "path", os.fspath(self.path))
         if self.preset is not None and self.preset not in PRESETS:
             hint = did_you_mean(self.preset, PRESETS)
             raise RecipeError(
@@ -131,7 +133,7 @@ class Item:
 def read_items(testset: TestSet) -> Iterator[Item]:
     """The items of a test set, in order. Raises SourceError for a file or record that cannot be read, naming it, and
     RecipeError where there is no file, or a field of the template that no record has."""
-    paths = storage.find(testset.path)
+    paths = storage.find(os.fspath(testset.path))
     if not paths:
         raise RecipeError(f"testsets.{testset.name}.path: no file at {testset.path!r}")
     layout = PRESETS.get(testset.preset or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -30,6 +31,9 @@ __all__ = ["Members", "TestSets"]
 LEAST_ALIGNMENT = 0.5
 """Of an alignment or passage of less, item and span are not named: nearly every long text shares a few words with some
 item."""
+
+Entry = str | os.PathLike[str] | TestSet | Mapping[str, Any]
+"""A test set: its path alone, or an entry of a recipe."""
 
 WARNING_RATIO = 10
 """A set is warned of if more than one in this many of its items is not searched for."""
@@ -105,13 +109,13 @@ class TestSets:
         self._first_readings = np.searchsorted(arrays.of_item, np.arange(n_items + 1))
 
     @classmethod
-    def read(cls, sets: str | TestSet | Mapping[str, Any] | Iterable[str | TestSet | Mapping[str, Any]]) -> TestSets:
+    def read(cls, sets: Entry | Iterable[Entry]) -> TestSets:
         """From entries of a recipe ({name, path, text, unit, preset}; see TestSet), or from paths alone, whose layout
         is then guessed (TestSet.guess). Raises RecipeError or SourceError, naming what cannot be read."""
-        entries = [sets] if isinstance(sets, str | TestSet | Mapping) else sets
+        entries = [sets] if isinstance(sets, str | os.PathLike | TestSet | Mapping) else sets
         testsets: list[TestSet] = []
         for entry in entries:
-            if isinstance(entry, str) or hasattr(entry, "__fspath__"):
+            if isinstance(entry, str | os.PathLike):
                 testsets += [TestSet.guess(path) for path in storage.find(str(entry)) or [str(entry)]]
             else:
                 testsets.append(TestSet.of(entry))
@@ -131,9 +135,10 @@ class TestSets:
             first += n
         return cls(arrays, bare, tuple(members))
 
-    def save(self, path: str) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """One file: a line of magic, a line of JSON, then the arrays, each at a multiple of 64 bytes. The same items
         give the same bytes."""
+        path = os.fspath(path)
         layout, offset = [], 0
         for prefix, arrays in (("", self.arrays), (_BARE, self.bare)):
             for name, array in zip(Arrays._fields, arrays):
@@ -154,8 +159,9 @@ class TestSets:
                 stream.write(bytes(-array.nbytes % _ALIGNMENT))
 
     @classmethod
-    def open(cls, path: str) -> TestSets:
+    def open(cls, path: str | os.PathLike[str]) -> TestSets:
         """What `save` wrote, mapped into memory (from an object store: read). Raises OutputError for another file."""
+        path = os.fspath(path)
         data: Any
         if storage.is_remote(path):
             data = storage.read_bytes(path)

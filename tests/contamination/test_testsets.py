@@ -308,3 +308,20 @@ def test_items_of_unknown_words_are_counted_with_those_left_out(tmp_path):
     assert [members] == list(TestSets.read([testset]).members)
     assert (members.n_items, members.n_short, members.n_unknown) == (3, 1, 1)
     assert "1 have fewer than 8 telling words, 1 an unknown word in every shingle" in str(members.warning())
+
+
+def test_paths_of_any_kind(tmp_path):
+    (tmp_path / "a.txt").write_text(f"{' '.join(f'word{i}' for i in range(20))}\n")
+    path = tmp_path / "a.txt"
+    forms = [
+        path,
+        str(path),
+        [path],
+        TestSet("a", path, unit="line"),
+        [TestSet("a", path, unit="line")],
+        [{"name": "a", "path": path, "unit": "line"}],
+    ]
+
+    assert {1} == {TestSets.read(form).n_items for form in forms}
+    TestSets.read(path).save(tmp_path / "index")
+    assert 1 == TestSets.open(tmp_path / "index").n_items
