@@ -13,8 +13,10 @@ from tokenizers import Tokenizer as Fast
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from massivetext.errors import RecipeError
+from massivetext.packing import sequences
 from massivetext.packing.blocks import check
 from massivetext.tokenizers import TOKENS_VERSION, counter, read_tokenizer, tokenizer_file, tokens_mark
+from tests.packing.conftest import Write, words
 
 SPECIAL = ("<s>", "</s>", "<|endoftext|>", "[SEP]")
 TEXTS = [f"word{i} hello world endoftext | the end of s {i}" for i in range(300)]
@@ -51,6 +53,22 @@ def test_truncation_and_padding_are_switched_off_and_said(tmp_path: Path) -> Non
     assert ["truncation (max_length 64)", "padding (length 64)"] == [
         note.partition("saved with ")[2].partition(",")[0] for note in cut.notes
     ]
+
+
+def test_sequences_have_all_tokens_of_a_tokenizer_that_was_saved_with_truncation(
+    tmp_path: Path, write_mixture: Write
+) -> None:
+    folder = write_mixture({"books": [words(80, i) for i in range(40)]}, {"books": 1.0})
+    plain, cut = train(tmp_path / "plain.json"), train(tmp_path / "cut.json", truncation=64, padding=64)
+
+    def passed(tokenizer: str) -> list[bytes]:
+        return [one.tobytes() for one in sequences(folder, tokenizer=tokenizer, length=32, eos="</s>", epochs=1)]
+
+    whole = passed(plain)
+    # Of truncation and of padding.
+    with pytest.warns(UserWarning, match=r"saved with truncation \(max_length 64\)"), pytest.warns(match="padding"):
+        assert whole == passed(cut)
+    assert 40 * 64 < 32 * len(whole)
 
 
 @pytest.mark.parametrize(
