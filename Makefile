@@ -13,7 +13,7 @@ help: ## list the targets
 $(VENV)/.installed: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --quiet --editable '.[dev]'
 	touch $@ $(VENV)/.installed-to-run
 
 setup: $(VENV)/.installed ## virtual environment in .venv with all that this checkout needs
@@ -22,7 +22,7 @@ setup: $(VENV)/.installed ## virtual environment in .venv with all that this che
 $(VENV)/.installed-to-run: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[pipeline]'
+	$(BIN)/python -m pip install --quiet --quiet --editable '.[pipeline]'
 	touch $@
 
 run: $(VENV)/.installed-to-run ## set up and run the main job on real input found on this machine, into demo/
@@ -33,14 +33,14 @@ test: setup ## set up and run the tests
 
 test-dataflow: setup ## Dataflow as far as it goes without the cloud, and gs://, in an environment of its own (needs Go for the store)
 	$(PYTHON) -m venv .venv-dataflow
-	.venv-dataflow/bin/python -m pip install --quiet --editable '.[dataflow,test]'
+	.venv-dataflow/bin/python -m pip install --quiet --quiet --editable '.[dataflow,test]'
 	GOBIN=$(CURDIR)/.venv-dataflow/bin go install github.com/fsouza/fake-gcs-server@v1.56.1
 	.venv-dataflow/bin/python -m pytest -m "heavy or not heavy" tests/dataflow tests/pipelines/test_gcs.py
 
 # Beam and Ray install together; an environment of its own keeps Ray out of that of `make test`.
 .venv-engines/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv-engines
-	.venv-engines/bin/python -m pip install --quiet --editable '.[ray,test]'
+	.venv-engines/bin/python -m pip install --quiet --quiet --editable '.[ray,test]'
 	.venv-engines/bin/python -m massivetext warm-up
 	touch $@
 
@@ -60,7 +60,7 @@ test-long: setup ## every test that `make test` leaves out for its length
 # PyTorch's wheels for Linux on PyPI need NVIDIA's libraries to be imported, without a GPU too: 3 GB to download, 6 GB on disk.
 .venv-loaders/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv-loaders
-	.venv-loaders/bin/python -m pip install --quiet --editable . 'datasets>=4,<6' 'grain>=0.2.12,<0.3' 'hypothesis>=6.100,<7' \
+	.venv-loaders/bin/python -m pip install --quiet --quiet --editable . 'datasets>=4,<6' 'grain>=0.2.12,<0.3' 'hypothesis>=6.100,<7' \
 		'pytest>=8,<10' 'sentencepiece>=0.2,<0.3' 'torch>=2.6,<3' 'torchdata>=0.11,<0.12' \
 		'click>=8.1,<9' 'numba>=0.61,<0.69' 'tokenizers>=0.20,<0.24' 'zstandard>=0.23,<0.26'
 	.venv-loaders/bin/python -m pip install --quiet 'mosaicml-streaming>=0.11,<0.14' 'numpy<2.2' 'tiktoken>=0.7,<1' \
