@@ -10,7 +10,16 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-__all__ = ["counted", "one_line", "safe_json", "visible", "visible_error", "visible_name", "visible_values"]
+__all__ = [
+    "counted",
+    "one_line",
+    "safe_json",
+    "size_in_words",
+    "visible",
+    "visible_error",
+    "visible_name",
+    "visible_values",
+]
 
 # Joiners (U+200C, U+200D) stay: Persian and emoji are written with them.
 _HIDDEN = re.compile(

@@ -8,7 +8,7 @@ import click
 
 from massivetext.cli._output import echo, echo_json
 from massivetext.cli._trust import looks
-from massivetext.terminal_text import counted, visible_name, visible_values
+from massivetext.terminal_text import visible_name, visible_values
 
 
 @click.command()
@@ -103,11 +103,11 @@ def _stage(stage: str, row: dict[str, Any], recipe: Any, folder: str) -> None:
         echo("    compared with no test set")
     elif stage == "contamination":
         _tests(row, recipe)
-    elif stage == "common_lines":
-        n, characters = row.get("common_lines") or 0, row.get("common_line_characters") or 0
-        echo(f"    {counted(n, 'line')} of {counted(characters, 'character')} removed")
     else:
-        # A stage that this command has no words of its own for: what it removed the document by.
+        # A stage that this command has no words of its own for: its columns, and what it removed the document by.
+        for column in recipe.stage(row["subset"], stage).columns({}):
+            if row.get(column.name) is not None:
+                echo(f"    {column.name} {visible_name(row[column.name])}")
         for reason in row["reasons"]:
             if reason.startswith(f"{stage}."):
                 limit = recipe.limit_in_words(row["subset"], reason)

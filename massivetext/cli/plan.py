@@ -10,7 +10,7 @@ import click
 from massivetext.cli._output import echo, echo_json, show_rich
 from massivetext.cli._progress import Progress
 from massivetext.cli._trust import looks_at_recipe
-from massivetext.terminal_text import counted, visible_values
+from massivetext.terminal_text import counted, size_in_words, visible_values
 
 
 @click.command()
@@ -56,7 +56,7 @@ def show(prediction: dict[str, Any]) -> None:
     drawn = prediction["sample"]
     share = drawn["bytes"] / drawn["of_bytes"] if drawn["of_bytes"] else 1.0
     echo(
-        f"read {drawn['parts']:,} of {drawn['of_parts']:,} parts, {share:.1%} of {_size(drawn['of_bytes'])}; "
+        f"read {drawn['parts']:,} of {drawn['of_parts']:,} parts, {share:.1%} of {size_in_words(drawn['of_bytes'])}; "
         "ranges are 95 % intervals between parts"
     )
     _subsets(prediction["subsets"])
@@ -127,10 +127,11 @@ def _mixture(mixture: dict[str, Any]) -> None:
 def _costs(prediction: dict[str, Any]) -> None:
     disk, time = prediction["disk"], prediction["time"]
     echo()
-    _listed("disk", [f"{kind} {_size(n)}" for kind, n in disk.items() if kind != "all"])
-    echo(f"          {_size(disk['all'])} in all; the scratch of deduplication comes and goes")
+    _listed("disk", [f"{kind} {size_in_words(n)}" for kind, n in disk.items() if kind != "all"])
+    echo(f"          {size_in_words(disk['all'])} in all; the scratch of deduplication comes and goes")
     process = prediction["memory"]["process"]
-    echo(f"memory    {_size(process)} a process at most in the sample, {_size(process * time['workers'])} all workers")
+    all_workers = size_in_words(process * time["workers"])
+    echo(f"memory    {size_in_words(process)} a process at most in the sample, {all_workers} all workers")
     _listed("CPU time", [f"{stage} {_seconds(n)}" for stage, n in time["cpu_seconds"].items()])
     cores = f"{time['cores']} cores here" if time["workers"] > time["cores"] else "each with a core to itself"
     echo(f"duration  {_seconds(time['hours'] * 3600)} with {time['workers']} workers, {cores}")
@@ -144,14 +145,6 @@ def _listed(title: str, items: list[str]) -> None:
 
 def _count(n: float | None) -> str:
     return "unknown" if n is None else f"{n:,.0f}"
-
-
-def _size(n: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if n < 1000:
-            return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"
-        n /= 1000
-    return f"{n:.1f} TB"
 
 
 def _seconds(n: float) -> str:

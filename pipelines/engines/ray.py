@@ -30,7 +30,7 @@ from pipelines.tasks import Task, TaskError
 try:
     import ray
 
-    from pipelines.engines.ray_exchange import exchange
+    from pipelines.engines.ray_exchange import ONCE, exchange, find_modules
 except ModuleNotFoundError:  # `check` says so
     ray = None
 
@@ -79,8 +79,7 @@ class RayEngine(Engine):
         if not tasks:
             return
         storage.each(base.forget, tasks, remote=storage.is_remote(tasks[0].marker))
-        # Ray would repeat a worker that runs out of memory without end, so repeating is done here.
-        remote = ray.remote(num_cpus=1, scheduling_strategy="SPREAD", max_retries=0)(_run_share).remote
+        remote = ray.remote(**ONCE)(_run_share).remote
         work_bytes = ray.put(pickle.dumps(work))
         # All at once: a cluster that grows by demand sees all of it.
         divided = base.shares(tasks, int(ray.cluster_resources().get("CPU", 1)))
@@ -141,7 +140,7 @@ _local_engine = lru_cache(maxsize=1)(lambda: LocalEngine(Execution(workers=1))) 
 
 def _run_share(work: bytes, share: bytes, paths: Sequence[str]) -> _Report:
     """In a Ray worker, do those tasks of a share that no earlier attempt has done. paths: the client's `sys.path`."""
-    sys.path.extend(path for path in paths if path not in sys.path)
+    find_modules(paths)
     engine, started, tasks = _local_engine(), time.process_time(), pickle.loads(share)
     engine.spent, error, message = Spent(), "", ""
     done = {task.marker for task in tasks if storage.exists(task.marker)}

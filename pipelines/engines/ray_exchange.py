@@ -19,7 +19,10 @@ from pipelines.deduplicate import receive, send
 from pipelines.engines.engine import ATTEMPTS, OnDone, Spent, raise_final, said_by_engine
 from pipelines.tasks import TaskError
 
-__all__ = ["exchange"]
+__all__ = ["ONCE", "exchange", "find_modules"]
+
+ONCE = {"num_cpus": 1, "max_retries": 0, "scheduling_strategy": "SPREAD"}
+"""Options of a Ray task. Ray would repeat a worker that runs out of memory without end, so repeating is done here."""
 
 
 def exchange(senders: Sequence[Step], receivers: Sequence[Step], spent: Spent, on_done: OnDone) -> None:
@@ -47,10 +50,8 @@ def exchange(senders: Sequence[Step], receivers: Sequence[Step], spent: Spent, o
 
 
 def _exchange(senders: Sequence[Step], receivers: Sequence[Step], spent: Spent, on_done: OnDone) -> None:
-    # Ray would repeat a worker that runs out of memory without end, so repeating is done by `exchange`.
-    options = {"num_cpus": 1, "max_retries": 0, "scheduling_strategy": "SPREAD"}
-    sending = ray.remote(num_returns=1 + len(receivers), **options)(_send)
-    receiving = ray.remote(**options)(_receive)
+    sending = ray.remote(num_returns=1 + len(receivers), **ONCE)(_send)
+    receiving = ray.remote(**ONCE)(_receive)
     places = [f"{step.folder}\0{step.number}" for step in receivers]
     sent = [sending.remote(step, places, sys.path) for step in senders]
     _finish({row[0]: step for row, step in zip(sent, senders)}, spent, on_done)
@@ -77,7 +78,7 @@ def _finish(pending: dict[Any, Step], spent: Spent, on_done: OnDone) -> None:
 
 def _send(step: Step, places: Sequence[str], paths: Sequence[str]) -> Iterator[Any]:
     """In a Ray worker: give CPU seconds, and the packed records for each of the places in turn."""
-    _find_modules(paths)
+    find_modules(paths)
     started = time.process_time()
     packed: dict[str, list[bytes]] = {place: [] for place in places}
     for place, block in send(step):
@@ -90,12 +91,12 @@ def _send(step: Step, places: Sequence[str], paths: Sequence[str]) -> Iterator[A
 
 def _receive(phase: str, place: str, sent: Sequence[Any], paths: Sequence[str]) -> float:
     """In a Ray worker: take in the records for a place, one sender's after the other's. Returns CPU seconds."""
-    _find_modules(paths)
+    find_modules(paths)
     started = time.process_time()
     receive(phase, place, (block for reference in sent for block in ray.get(reference)))
     return time.process_time() - started
 
 
-def _find_modules(paths: Sequence[str]) -> None:
+def find_modules(paths: Sequence[str]) -> None:
     """Let this process import what the client can. paths: the client's `sys.path`."""
     sys.path.extend(path for path in paths if path not in sys.path)

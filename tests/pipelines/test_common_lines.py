@@ -87,7 +87,7 @@ def test_the_text_and_the_ledger_are_those_of_the_function(base: Path) -> None:
     assert {"kept"} == {row["outcome"] for row in ledger.values()}
     assert [] == verify(str(base / "one"))[0]
     explained = CliRunner().invoke(commands, ["explain", str(base / "one"), ledger["http://a.example/1"]["id"]])
-    assert "1 line of 9 characters removed" in explained.output
+    assert "common_lines\n    common_lines 1\n    common_line_characters 9\n" in explained.output
 
 
 def test_workers_and_partitions_make_no_difference(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

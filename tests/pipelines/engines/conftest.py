@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pipelines.recipe import Recipe, read
+
+
+@dataclass(frozen=True)
+class NamedTask:
+    """A task of an engine's test, which does what its name says: `__call__` is the test's."""
+
+    folder: str
+    name: str
+    weight: int = 1
+    fingerprint: str = "f"
+
+    @property
+    def marker(self) -> str:
+        return f"{self.folder}/{self.name}.json"
+
+    def note_attempt(self, line: str) -> None:
+        """Add a line to NAME.attempts."""
+        with open(f"{self.folder}/{self.name}.attempts", "a", encoding="ascii") as stream:
+            stream.write(f"{line}\n")
+
+
+def attempts_of(folder: Path, name: str) -> list[str]:
+    """Return what each attempt at a task has noted."""
+    path = folder / f"{name}.attempts"
+    return path.read_text("ascii").split() if path.exists() else []
 
 
 def write_recipe(folder: Path) -> Recipe:

@@ -14,25 +14,15 @@ from pipelines.engines.engine import ATTEMPTS, Execution
 from pipelines.engines.local import LocalEngine
 from pipelines.tasks import Marker, TaskError
 from pipelines.transforms.run_steps import RunSteps
+from tests.pipelines.engines.conftest import NamedTask, attempts_of
 
 
-@dataclass(frozen=True)
-class Count:
+class Count(NamedTask):
     """A task that notes each attempt, and does what its name says."""
 
-    folder: str
-    name: str
-    weight: int = 1
-    fingerprint: str = "f"
-
-    @property
-    def marker(self) -> str:
-        return f"{self.folder}/{self.name}.json"
-
     def __call__(self) -> None:
-        with open(f"{self.folder}/{self.name}.attempts", "a", encoding="utf-8") as stream:
-            stream.write("x")
-        attempt = os.path.getsize(f"{self.folder}/{self.name}.attempts")
+        self.note_attempt("x")
+        attempt = len(attempts_of(Path(self.folder), self.name))
         if self.name.startswith("raises") or (self.name.startswith("once") and attempt == 1):
             raise ValueError("told to")
         if self.name.startswith("dies") or (self.name.startswith("killed") and attempt == 1):
@@ -54,7 +44,7 @@ class CountOfPart(Count):
 
 
 def attempts(folder: Path) -> dict[str, int]:
-    return {path.stem: path.stat().st_size for path in sorted(folder.glob("*.attempts"))}
+    return {path.stem: len(attempts_of(folder, path.stem)) for path in sorted(folder.glob("*.attempts"))}
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from pipelines.run_folder.folder import Folder
 from pipelines.tasks import Marker, TaskError
 from pipelines.transforms.run_steps import RunSteps
 from tests.faults.test_isolation import HARM
+from tests.pipelines.engines.conftest import NamedTask, attempts_of
 from tests.pipelines.engines.test_graphs import Silent, digests
 from tests.pipelines.transforms.test_guard import write as harmful_corpus
 
@@ -37,24 +37,13 @@ MISSING = "no Ray here: make test-engines has one"
 SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class Act:
+class Act(NamedTask):
     """A task that notes each attempt and the raylet above it, and does what its name says."""
-
-    folder: str
-    name: str
-    weight: int = 1
-    fingerprint: str = "f"
-
-    @property
-    def marker(self) -> str:
-        return f"{self.folder}/{self.name}.json"
 
     def __call__(self) -> None:
         worker, raylet = worker_and_raylet()
-        with open(f"{self.folder}/{self.name}.attempts", "a", encoding="ascii") as stream:
-            stream.write(f"{raylet}\n")
-        attempt = len(attempts(Path(self.folder), self.name))
+        self.note_attempt(str(raylet))
+        attempt = len(attempts_of(Path(self.folder), self.name))
         if self.name.startswith("kills-always") or (self.name.startswith("kills-once") and attempt == 1):
             os.kill(worker, signal.SIGKILL)
             time.sleep(SECONDS)
@@ -74,12 +63,6 @@ def worker_and_raylet() -> tuple[int, int]:
         if Path(f"/proc/{parent}/comm").read_text("ascii").strip() == "raylet":
             return child, parent
         child = parent
-
-
-def attempts(folder: Path, name: str) -> list[str]:
-    """Return the raylet of each attempt at a task."""
-    path = folder / f"{name}.attempts"
-    return path.read_text("ascii").split() if path.exists() else []
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +141,7 @@ def test_both_nodes_are_busy_and_every_task_is_done_once(tmp_path: Path, cluster
     done: list[str] = []
     with engine_of(cluster) as engine:
         engine.run(RunSteps(), tasks, on_done=lambda task: done.append(task.marker))
-    raylets = [attempts(tmp_path, task.name) for task in tasks]
+    raylets = [attempts_of(tmp_path, task.name) for task in tasks]
 
     assert sorted(task.marker for task in tasks) == sorted(done)
     assert all(len(tried) == 1 for tried in raylets)
@@ -173,7 +156,7 @@ def test_a_worker_that_is_killed_is_replaced_and_what_it_has_done_is_not_done_ag
     names = ["a", "kills-once", *(f"t{n}" for n in range(20))]
     with engine_of(cluster) as engine:
         engine.run(RunSteps(), [Act(str(tmp_path), name) for name in names])
-    tried = {name: len(attempts(tmp_path, name)) for name in names}
+    tried = {name: len(attempts_of(tmp_path, name)) for name in names}
 
     assert all((tmp_path / f"{name}.json").exists() for name in names)
     assert 2 == tried.pop("kills-once")
@@ -189,7 +172,7 @@ def test_a_task_that_ends_every_worker_ends_the_run_and_no_other_task(tmp_path: 
     assert "what is done stays done" in text
     assert "ValueError: told to" in text
     assert "kills-always.json" in text
-    assert 3 == len(attempts(tmp_path, "kills-always")) == len(attempts(tmp_path, "raises"))
+    assert 3 == len(attempts_of(tmp_path, "kills-always")) == len(attempts_of(tmp_path, "raises"))
     assert not (tmp_path / "kills-always.json").exists()
 
 
@@ -201,7 +184,7 @@ def test_a_node_that_is_taken_away_loses_no_task(tmp_path: Path, cluster: Any) -
     def take_away() -> None:
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
-            if any(raylet in attempts(tmp_path, task.name) for task in tasks):
+            if any(raylet in attempts_of(tmp_path, task.name) for task in tasks):
                 cluster.remove_node(node, allow_graceful=False)
                 return
             time.sleep(0.05)
@@ -215,7 +198,7 @@ def test_a_node_that_is_taken_away_loses_no_task(tmp_path: Path, cluster: Any) -
     assert [] == list(cluster.worker_nodes)
     add_node(cluster)  # for the tests that come after this one
     assert all((tmp_path / f"{task.name}.json").exists() for task in tasks)
-    assert any(raylet in attempts(tmp_path, task.name) for task in tasks)
+    assert any(raylet in attempts_of(tmp_path, task.name) for task in tasks)
 
 
 def test_arrays_that_are_lost_with_their_node_are_sent_again(
