@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from filters.host_lines import MAX_PAGES, hashed
+from filters.host_lines import MAX_PAGES, different_lines, hashed, hashed_hosts
 from filters.hosts import host_of
 from massivetext.text import Texts
 
@@ -71,9 +71,7 @@ def _column(texts: Texts) -> pa.LargeStringArray:
 
 
 def _cut(texts: pa.LargeStringArray, urls: pa.Array) -> _Pieces:
-    hosts = pa.array([host_of(url or "") for url in urls.to_pylist()], pa.large_string())
-    has_host = pc.greater(pc.binary_length(hosts), 0).to_numpy(zero_copy_only=False)
-    seeds = hashed(hosts, np.zeros(len(hosts), np.uint64))
+    seeds, has_host = hashed_hosts(urls)
     lists = pc.split_pattern(pc.fill_null(texts, ""), "\n")
     pieces, document = pc.list_flatten(lists), pc.list_parent_indices(lists).to_numpy()
     stripped = pc.utf8_trim_whitespace(pieces)
@@ -103,12 +101,7 @@ def page_lines(texts: Texts, urls: pa.Array) -> PageLines:
     zeros = np.zeros(len(column), np.uint64)
     of_text = hashed(pc.fill_null(column, ""), zeros)
     of_address = hashed(pa.array([_address(url or "") for url in urls.to_pylist()], pa.large_string()), zeros)
-    hashes, document = pieces.hashes[pieces.is_line], pieces.document[pieces.is_line]
-    order = np.lexsort((hashes, document))
-    hashes, document = hashes[order], document[order]
-    is_first = np.ones(len(order), bool)
-    is_first[1:] = (hashes[1:] != hashes[:-1]) | (document[1:] != document[:-1])
-    hashes, document = hashes[is_first], document[is_first]
+    hashes, document = different_lines(pieces.hashes[pieces.is_line], pieces.document[pieces.is_line])
     return PageLines(hashes, of_text[document], of_address[document])
 
 

@@ -21,7 +21,16 @@ from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.hashing import OFFSET, PRIME, fmix
 
-__all__ = ["MAX_PAGES", "VERSION", "HostLines", "hashed", "host_lines", "line_fractions"]
+__all__ = [
+    "MAX_PAGES",
+    "VERSION",
+    "HostLines",
+    "different_lines",
+    "hashed",
+    "hashed_hosts",
+    "host_lines",
+    "line_fractions",
+]
 
 VERSION = 1
 """Of the definition of the signal."""
@@ -40,11 +49,16 @@ class HostLines(NamedTuple):
 
     def of_pages(self) -> np.ndarray:
         """Return the hashes of the different lines of each text."""
-        order = np.lexsort((self.hashes, self.document))
-        hashes, document = self.hashes[order], self.document[order]
-        is_first = np.ones(len(order), bool)
-        is_first[1:] = (hashes[1:] != hashes[:-1]) | (document[1:] != document[:-1])
-        return hashes[is_first]
+        return different_lines(self.hashes, self.document)[0]
+
+
+def different_lines(hashes: np.ndarray, document: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return uint64[k] and int64[k]: each line of a text once, text by text. hashes: uint64[m]. document: int64[m]."""
+    order = np.lexsort((hashes, document))
+    hashes, document = hashes[order], document[order]
+    is_first = np.ones(len(order), bool)
+    is_first[1:] = (hashes[1:] != hashes[:-1]) | (document[1:] != document[:-1])
+    return hashes[is_first], document[is_first]
 
 
 @njit(cache=True, nogil=True)
@@ -65,6 +79,13 @@ def hashed(strings: pa.Array, seeds: np.ndarray) -> np.ndarray:
     return out
 
 
+def hashed_hosts(urls: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Return uint64[n], a hash of each URL's host, and bool[n], whether it has one. urls: n strings, or nulls."""
+    hosts = pa.array([host_of(url or "") for url in urls.to_pylist()], pa.large_string())
+    has_host = pc.greater(pc.binary_length(hosts), 0).to_numpy(zero_copy_only=False)
+    return hashed(hosts, np.zeros(len(hosts), np.uint64)), has_host
+
+
 def host_lines(texts: Texts, urls: pa.Array) -> HostLines:
     """Return the lines of texts as hashes; a text without a URL, or whose URL has no host, has none.
 
@@ -72,9 +93,7 @@ def host_lines(texts: Texts, urls: pa.Array) -> HostLines:
         texts: n texts.
         urls: n strings, or nulls.
     """
-    hosts = pa.array([host_of(url or "") for url in urls.to_pylist()], pa.large_string())
-    has_host = pc.greater(pc.binary_length(hosts), 0).to_numpy(zero_copy_only=False)
-    host_hashes = hashed(hosts, np.zeros(len(hosts), np.uint64))
+    host_hashes, has_host = hashed_hosts(urls)
     lines = split_lines(texts)
     characters = pc.utf8_length(lines.text).to_numpy(zero_copy_only=False).astype(np.int64)
     totals = np.bincount(lines.document, weights=characters, minlength=lines.n_texts).astype(np.int64)
