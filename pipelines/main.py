@@ -12,7 +12,7 @@ Each is a graph of its own, in a file of its own, so that a run goes on from wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from massivetext import storage
 from massivetext.contamination import TestSets
 from massivetext.dedup.phases import noted_digests
 from massivetext.errors import OutputError
+from massivetext.finished_run import nothing_done
 from massivetext.own_files import own_parts
 from massivetext.parquet import file_digest
 from massivetext.removed import refuse_unfinished
@@ -72,16 +73,24 @@ class Reporter(Protocol):
 @dataclass
 class Outcome:
     """What a run came to. counts: by subset, then `outcome reason`: documents, bytes, tokens. failures: sources that
-    could not be read, or not to their end, and subsets with more failed records than the recipe bears."""
+    could not be read, or not to their end, and subsets with more failed records than the recipe bears. notes: sentences
+    about the recipe and the sources, which hold as long as these do."""
 
     counts: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     mixture: str | None = None
     n_done: int = 0
 
     @property
     def exit_status(self) -> int:
         return 1 if self.failures else 0
+
+    def note(self, sentences: Iterable[str], reporter: Reporter) -> None:
+        """Say sentences, and keep them."""
+        for sentence in sentences:
+            reporter.say(sentence)
+            self.notes.append(sentence)
 
 
 def run(
@@ -107,10 +116,10 @@ def run(
     """
     if not recipe.filled:
         raise OutputError("the recipe has no subset with sources; give at least one under subsets.<name>.sources")
+    outcome = Outcome()
     if recipe.tokenizer is not None:
         # Raises RecipeError, before anything is written, for a name that is no file.
-        for note in read_tokenizer(recipe.tokenizer).notes:
-            reporter.say(note)
+        outcome.note(read_tokenizer(recipe.tokenizer).notes, reporter)
     recipe.check()
     check(recipe, output, execution)
     folder = Folder(output)
@@ -118,9 +127,7 @@ def run(
     parts = find_parts(recipe)
     if through == "mix":
         check_weights(recipe, parts)
-    outcome = Outcome()
-    for sentence in source_warnings(parts):
-        reporter.say(f"warning: {sentence}")
+    outcome.note([f"warning: {sentence}" for sentence in source_warnings(parts)], reporter)
     sweep_scratch()
     with folder.lock():
         refuse_unfinished(output)
@@ -138,7 +145,7 @@ def run(
             run_stages(recipe, folder, parts, engine, timed, outcome, through)
             timed.spent(engine.spent)
     if outcome.n_done == 0:
-        reporter.say(f"{output} holds all of this already; nothing was done")
+        reporter.say(nothing_done(output))
     return outcome
 
 
@@ -199,8 +206,7 @@ class _Job:
         markers = self._run("curate", Curate(folder, recipe), tasks)
         note_inputs(folder, parts)
         sweep_parts(folder, tasks)
-        for sentence in reading_notes(recipe, sums_of(tasks, markers)):
-            self.reporter.say(sentence)
+        self.outcome.note(reading_notes(recipe, sums_of(tasks, markers)), self.reporter)
         for kind in ("curated", "rejected"):
             if kind == "curated" or recipe.rejected != "none":
                 folder.write_manifest(kind, recipe, markers, sums_of(tasks, markers))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -14,6 +15,8 @@ from massivetext.terminal_text import size_in_words, visible_name
 
 __all__ = ["execute", "stage_options"]
 
+_RUNNER = "FnApiRunner"
+
 
 def stage_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """RECIPE and the options of `run` and of the single stages."""
@@ -21,7 +24,7 @@ def stage_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.argument("recipe"),
         click.option("--output", required=True, metavar="DIR", help="where everything is written; a path or a URL"),
         click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="processes a machine"),
-        click.option("--runner", default="FnApiRunner", show_default=True, help="Beam runner"),
+        click.option("--runner", default=_RUNNER, show_default=True, help="Beam runner"),
         click.option("--memory", type=click.IntRange(256), default=2048, show_default=True, help="MB a machine"),
         click.option("--update", is_flag=True, help="redo the stages that a changed recipe touches"),
         click.option("--check-inputs", is_flag=True, help="compare sources with those of the last run by their bytes"),
@@ -42,7 +45,7 @@ def execute(
     output: str,
     *,
     workers: int = 1,
-    runner: str = "FnApiRunner",
+    runner: str = _RUNNER,
     memory: int = 2048,
     update: bool = False,
     check_inputs: bool = False,
@@ -61,40 +64,96 @@ def execute(
         workers, runner, memory, update, check_inputs, settings, beam_options: The options of that name.
         quiet, verbose, log_json: How much is printed, and how.
     """
+    from massivetext import storage
+    from massivetext.finished_run import finished_run, nothing_done
+
+    progress = Progress(quiet=quiet, as_json=log_json, verbose=verbose)
+    asked = _asked(through, recipe, settings)
+    # An engine of the user's choice is tried even where it has nothing to do.
+    is_plain = runner == _RUNNER and not beam_options and not check_inputs
+    answer = finished_run(output, asked) if is_plain else None
+    if answer is not None:
+        for line in answer["notes"]:
+            progress.say(line)
+        progress.say(nothing_done(output))
+    else:
+        execution = {"runner": runner, "workers": workers, "beam_options": beam_options, "memory": memory << 20}
+        options = {"through": through, "update": update, "check_inputs": check_inputs}
+        answer = _run(recipe, output, settings, progress, asked, execution, options)
+    mixture = answer["mixture"] and storage.join(storage.local_path(output), "mixture", answer["mixture"])
+    if log_json:
+        level = "error" if answer["failures"] else "info"
+        progress.event("end", level, counts=answer["counts"], failures=answer["failures"], mixture=mixture)
+    elif not quiet:
+        _funnel(answer["counts"], estimated=answer["estimated"])
+        echo(f"\nledger    {visible_name(output)}/ledger\ncurated   {visible_name(output)}/curated")
+        if mixture:
+            echo(f"mixture   {visible_name(mixture)}")
+    for line in answer["failures"]:
+        echo(f"failed: {visible_name(line)}", err=True)
+    if answer["failures"]:
+        raise SystemExit(1)
+
+
+def _asked(through: str, recipe: str, settings: tuple[str, ...]) -> dict[str, Any]:
+    """Return what decides, of all that a command is given, what is done."""
+    path = os.path.abspath(recipe) if os.path.exists(recipe) else recipe
+    # Paths in settings are relative to where the command is given.
+    return {"through": through, "recipe": path, "settings": list(settings), "folder": os.getcwd() if settings else ""}
+
+
+def _run(
+    recipe: str,
+    output: str,
+    settings: tuple[str, ...],
+    progress: Progress,
+    asked: Mapping[str, Any],
+    execution: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Run the stages, note in DIR what they came to, and return that.
+
+    Args:
+        recipe, output, settings: As of `execute`.
+        progress: Told how far the run is.
+        asked: As of `_asked`.
+        execution: By which engine: the arguments of `Execution`.
+        options: The options of `pipelines.main.run`.
+    """
+    from massivetext import storage
+    from massivetext.finished_run import note_finished, state_of
     from massivetext.warm_up import is_compiled
     from pipelines import recipe as recipes
     from pipelines.engines import Execution
     from pipelines.engines.local import LOCAL, start_workers_from_here
     from pipelines.main import run
 
-    if runner in LOCAL and click.get_current_context().find_root().obj == WHOLE_PROCESS:
+    if execution["runner"] in LOCAL and click.get_current_context().find_root().obj == WHOLE_PROCESS:
         start_workers_from_here()
     resolved = recipes.read(recipe, settings)
-    progress = Progress(quiet=quiet, as_json=log_json, verbose=verbose)
-    execution = Execution(runner, workers, beam_options, memory << 20)
     if not is_compiled():
         progress.say(
             "compiling kernels: once on this machine, two to three minutes; `massivetext warm-up` does it ahead"
         )
+    root = storage.local_path(output)
+    is_local = not storage.is_remote(root)
+    # From before the run: what changes while it lasts has changed since.
+    state = state_of(asked, *recipes.origins(recipe), resolved.resolved()) if is_local else None
     try:
         with logging_to(progress):
-            outcome = run(
-                resolved, output, execution, progress, through=through, update=update, check_inputs=check_inputs
-            )
+            outcome = run(resolved, output, Execution(**execution), progress, **options)
     finally:
         progress.close()
-    if log_json:
-        level = "error" if outcome.failures else "info"
-        progress.event("end", level, counts=outcome.counts, failures=outcome.failures, mixture=outcome.mixture)
-    elif not quiet:
-        _funnel(outcome.counts, estimated=resolved.tokenizer is None)
-        echo(f"\nledger    {visible_name(output)}/ledger\ncurated   {visible_name(output)}/curated")
-        if outcome.mixture:
-            echo(f"mixture   {visible_name(outcome.mixture)}")
-    for line in outcome.failures:
-        echo(f"failed: {visible_name(line)}", err=True)
-    if outcome.exit_status:
-        raise SystemExit(outcome.exit_status)
+    answer = {
+        "counts": outcome.counts,
+        "failures": outcome.failures,
+        "mixture": outcome.mixture and os.path.basename(outcome.mixture),
+        "notes": outcome.notes,
+        "estimated": resolved.tokenizer is None,
+    }
+    if state is not None and not outcome.failures:
+        note_finished(root, state, answer)
+    return answer
 
 
 def _funnel(counts: dict[str, dict[str, list[int]]], *, estimated: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipelines.recipe.blocks import Isolation, Mixture, Source, TestSet
 from pipelines.recipe.ledger import ledger_schema, measures_schema
 from pipelines.recipe.model import Recipe, Subset
-from pipelines.recipe.reading import PACKAGED, read, with_settings
+from pipelines.recipe.reading import PACKAGED, origins, read, with_settings
 
 __all__ = [
     "PACKAGED",
@@ -17,6 +17,7 @@ __all__ = [
     "TestSet",
     "ledger_schema",
     "measures_schema",
+    "origins",
     "read",
     "with_settings",
 ]

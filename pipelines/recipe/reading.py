@@ -17,7 +17,7 @@ from pipelines.recipe.faults import describe, model_of
 from pipelines.recipe.model import Recipe, Subset
 from pipelines.stages.stage import FunctionMark, path_mark
 
-__all__ = ["PACKAGED", "read", "with_settings"]
+__all__ = ["PACKAGED", "origins", "read", "with_settings"]
 
 PACKAGED = tuple(
     sorted(
@@ -35,6 +35,14 @@ def read(path: str, settings: Iterable[str] = ()) -> Recipe:
     """
     texts: list[tuple[str, str]] = []
     return _resolved(_load(path, (), texts), settings, path, texts)
+
+
+def origins(path: str) -> tuple[list[str], list[str]]:
+    """Return the files and the packaged recipes that a recipe is made of, and the variables that are put into it."""
+    texts: list[tuple[str, str]] = []
+    _load(path, (), texts)
+    names = {name for _, text in texts for name in _VARIABLE.findall(text)}
+    return [file for file, _ in texts], sorted(names)
 
 
 def with_settings(recipe: Recipe, settings: Iterable[str], path: str) -> Recipe:
@@ -55,6 +63,8 @@ def _resolved(
         faults = "\n".join(describe(error, data, texts, settings))
         raise RecipeError(f"{path}: this recipe cannot be run\n{faults}") from None
 
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 _MAX_VALUES, _MAX_LEVELS = 1_000_000, 50
 
@@ -172,7 +182,7 @@ def _fill(value: Any, path: str) -> Any:
             raise RecipeError(f"{path}: {match[0]} in {value!r}: set the environment variable {match[1]}")
         return found
 
-    return re.sub(r"\$\{(\w+)\}", known, value)
+    return _VARIABLE.sub(known, value)
 
 
 def _absolute(data: Any, folder: str | None, model: Any = Recipe) -> None:

@@ -96,6 +96,12 @@ def test_from_files_to_mixture(corpus: Path) -> None:
     again = massivetext("run", str(corpus / "recipe.yaml"), "--output", str(out))
     assert "nothing was done" in again.stderr
     assert before == digests(out)
+    # The run finds the same by itself, where no note of the last one tells it.
+    (out / "work" / "finished.json").unlink()
+    looked = massivetext("run", str(corpus / "recipe.yaml"), "--output", str(out))
+    assert "nothing was done" in looked.stderr
+    assert again.stdout == looked.stdout
+    assert before == digests(out)
 
     refused = massivetext("run", str(corpus / "recipe.yaml"), "--output", str(out), "--set", "quality.word_count.min=1")
     assert 1 == refused.returncode
