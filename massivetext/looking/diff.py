@@ -183,7 +183,7 @@ def _rules(pair: list[dict[str, Any] | None], recipes: tuple[RecipeView, RecipeV
                     value = None
                 entry[side] = {
                     "value": value,
-                    "limit": recipe.limit_in_words(row["subset"], reason),
+                    "limit": recipe.limit_in_words(row["subset"], reason, row["language"]),
                     "broken": reason in own,
                 }
         rules.append(entry)

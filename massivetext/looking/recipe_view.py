@@ -162,6 +162,10 @@ class RecipeView(Protocol):
     def limited_signals(self, subset: str) -> Mapping[str, Mapping[str, LimitView]]:
         """Return by stage, in the order of verdicts, the numeric columns that a report shows, with their limits."""
 
+    def limits_by_language(self, subset: str) -> Mapping[str, Mapping[str, Mapping[str, LimitView]]]:
+        """Return by stage and signal the languages whose documents have another limit than `limited_signals` says, each
+        with its limit."""
+
     def evidence_in_words(self, row: Mapping[str, Any], reason: str, text: Callable[[], str | None]) -> list[str]:
         """Return what weighs most in a row's value of a reason's signal, as lines.
 

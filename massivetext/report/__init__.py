@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 from massivetext import storage
 from massivetext.sealed import sealed
 
-__all__ = ["write"]
+__all__ = ["write", "write_comparison"]
 
 
 def write(folder: str, path: str | None = None, *, samples: int = 3, seed: int | None = None) -> str:
@@ -38,4 +42,29 @@ def write(folder: str, path: str | None = None, *, samples: int = 3, seed: int |
         for row in tests["sets"]:
             row["samples"] = [{k: v for k, v in sample.items() if k != "row"} for sample in row["samples"]]
         storage.write_bytes(storage.join(folder, "report", "contamination.json"), sealed(tests))
+    return path
+
+
+def write_comparison(folders: tuple[str, str], difference: Mapping[str, Any], path: str | None = None) -> str:
+    """Write one page about two runs to `path`, or to DIR/report/against-NAME.html of the first.
+
+    Args:
+        folders: The `--output` of each run.
+        difference: What `massivetext.looking.diff.diff` returns for them.
+        path: The page's file.
+
+    Returns:
+        Where the page is.
+
+    Raises:
+        OutputError: If a folder is not that of a run.
+    """
+    from massivetext.report.comparison import gather_comparison
+    from massivetext.report.gather import run_name
+    from massivetext.report.page import render
+
+    name = re.sub("[^A-Za-z0-9._-]+", "-", run_name(folders[1]))
+    path = path or storage.join(folders[0], "report", f"against-{name}.html")
+    page = gather_comparison(folders, difference)
+    storage.write_bytes(path, render(page, "against.html").encode("utf-8", "replace"))
     return path

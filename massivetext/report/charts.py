@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -27,7 +27,7 @@ OUTCOME_COLOURS = {
     "outranked": "#2f7fb5",
     "duplicate": "#d98a00",
     "rejected": "#c0392b",
-    "failed": "#222222",
+    "failed": "#6a6f76",
     "skipped": "#b8bec7",
 }
 """In the order of drawing. Told apart without colour by their order and by the table beside each chart."""
@@ -45,8 +45,11 @@ _STYLE: Any = {  # matplotlib's stubs name every key
     "path.simplify": True,
 }
 _BEFORE, _AFTER, _LIMIT = "#b8c4d4", "#1b6ca8", "#c0392b"
-_WIDE = 8.8
-"""Inches of a chart that stands alone. It grows to the width of the page, by a third at most."""
+_WIDE, _SLIM = 8.8, 4.0
+"""Inches of a chart that stands alone, on a wide page and on a phone. It grows to the width of the page."""
+
+_GROWTH = 1.45
+"""How many times its own size a chart may become on a wide page."""
 
 _SUBSETS = ("#1b6ca8", "#d98a00", "#1b7a4b", "#8a4fbf", "#c0392b", "#222222")
 """Lines of subsets; further ones are dashed."""
@@ -100,24 +103,58 @@ class Charts:
                     axes.axvspan(*sorted((limit, beyond)), color=_LIMIT, alpha=0.07, linewidth=0)
             return self._svg(figure, f"{limited.signal}: documents by value, before and after; {limited.words}")
 
+    def overlay(
+        self, rule: str, found: Sequence[Histogram], limits: Sequence[Sequence[float]], names: Sequence[str]
+    ) -> str:
+        """Kept documents of two runs by a signal's value, over the same bins, with the limits of each.
+
+        Args:
+            rule: The rule's name, for the chart's title.
+            found: The signal in the first run and in the second.
+            limits: The limits that hold in each run.
+            names: What the runs are called.
+        """
+        with mpl.rc_context(_STYLE):
+            figure, axes = _figure(3.4, 1.75)
+            edges = found[0].edges
+            axes.stairs(found[0].after, edges, fill=True, color=_BEFORE)
+            axes.stairs(found[1].after, edges, color=_AFTER, linewidth=1.3)
+            axes.set_yscale("symlog", linthresh=1)
+            axes.set_ylim(0, max(1, *found[0].after, *found[1].after) * 1.6)
+            axes.yaxis.set_major_formatter(FuncFormatter(_short))
+            if found[0].log:
+                axes.set_xscale("log")
+                axes.xaxis.set_major_formatter(FuncFormatter(_short))
+                axes.minorticks_off()
+            axes.set_xlim(edges[0], edges[-1])
+            for ends, style in zip(limits, (":", "-")):
+                for end in ends:
+                    axes.axvline(end, color=_LIMIT, linewidth=1.2, linestyle=style)
+            return self._svg(figure, f"{rule}: kept documents by value in {names[0]} and in {names[1]}")
+
+    def pairs(self, rows: Sequence[Mapping[str, Any]], names: Sequence[str], unit: str, title: str) -> str:
+        """Two bars a row, one for each of two runs. rows: `stage`, `first` and `second`."""
+
+        def draw(axes: Axes) -> None:
+            for shift, side, colour, name in ((-0.19, "first", _BEFORE, names[0]), (0.19, "second", _AFTER, names[1])):
+                at = [y + shift for y in range(len(rows))]
+                axes.barh(at, [row[side] for row in rows], height=0.36, color=colour, label=name)
+            _label_rows(axes, [row["stage"] for row in rows])
+            axes.xaxis.set_major_formatter(FuncFormatter(_short))
+            axes.set_xlabel(unit)
+
+        return self._twice(0.7 + 0.4 * len(rows), title, draw)
+
     def lengths(self, subsets: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> str:
         """One line a subset: its share of documents in each bin of lengths. subsets: counts and edges."""
+        return self._twice(2.6, "Kept documents by their number of tokens, one line a subset", _length_lines(subsets))
+
+    def run_lengths(self, subset: str, runs: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> str:
+        """One line a run: its share of a subset's documents in each bin of lengths. runs: counts and edges."""
         with mpl.rc_context(_STYLE):
-            figure, axes = _figure(_WIDE, 2.6)
-            for number, (name, (counts, edges)) in enumerate(subsets.items()):
-                total = sum(counts) or 1
-                colour = _SUBSETS[number % len(_SUBSETS)]
-                style = "-" if number < len(_SUBSETS) else "--"
-                shares = [n / total for n in counts]
-                axes.stairs(shares, edges, label=name, color=colour, linestyle=style, linewidth=1.6)
-            axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(FuncFormatter(_short))
-            axes.minorticks_off()
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
-            axes.set_xlabel("tokens of a document")
-            axes.set_ylabel("share of the subset's documents")
-            axes.legend(frameon=False, ncols=2)
-            return self._svg(figure, "Kept documents by their number of tokens, one line a subset")
+            figure, axes = _figure(4.4, 2.2)
+            _length_lines(runs)(axes)
+            return self._svg(figure, f"{subset}: kept documents by their number of tokens, one line a run")
 
     def subset_lengths(self, name: str, before: Sequence[int], after: Sequence[int], edges: Sequence[float]) -> str:
         """Documents of one subset by their number of tokens, before and after."""
@@ -134,8 +171,8 @@ class Charts:
 
     def waterfall(self, steps: Sequence[Mapping[str, Any]]) -> str:
         """Tokens of all, those lost at each stage below one another, and those kept. steps: `stage` and `tokens`."""
-        with mpl.rc_context(_STYLE):
-            figure, axes = _figure(_WIDE, 0.7 + 0.28 * len(steps))
+
+        def draw(axes: Axes) -> None:
             remaining = steps[0]["tokens"]
             for at, step in enumerate(steps):
                 tokens = step["tokens"]
@@ -144,13 +181,12 @@ class Charts:
                 colour = OUTCOME_COLOURS["kept"] if at == len(steps) - 1 else _BEFORE if at == 0 else _LIMIT
                 axes.barh(at, tokens, left=start, color=colour, height=0.7)
                 remaining = remaining if is_end else remaining - tokens
-            axes.set_yticks(range(len(steps)), [step["stage"].replace("_", " ") for step in steps])
-            axes.invert_yaxis()
+            _label_rows(axes, [step["stage"] for step in steps])
             axes.set_xlim(0, max(1, steps[0]["tokens"]))
             axes.xaxis.set_major_formatter(FuncFormatter(_short))
             axes.set_xlabel("tokens")
-            axes.tick_params(axis="y", length=0)
-            return self._svg(figure, "Tokens that each stage removes")
+
+        return self._twice(0.7 + 0.28 * len(steps), "Tokens that each stage removes", draw)
 
     def curve(self, curves: Mapping[str, Sequence[Sequence[float]]], threshold: float, pairs: Sequence[int]) -> str:
         """The chance that a pair is found by its similarity, above the pairs that were removed, in equal steps of J."""
@@ -192,28 +228,40 @@ class Charts:
 
     def mixture(self, available: Mapping[str, float], written: Mapping[str, float]) -> str:
         """Two bars a subset: its share of the kept tokens, and of the mixture's. The same subsets in both."""
-        with mpl.rc_context(_STYLE):
-            figure, axes = _figure(_WIDE, 0.7 + 0.4 * len(available))
+
+        def draw(axes: Axes) -> None:
             at = range(len(available))
             axes.barh([y - 0.19 for y in at], list(available.values()), height=0.36, color=_BEFORE, label="kept tokens")
             axes.barh([y + 0.19 for y in at], list(written.values()), height=0.36, color=_AFTER, label="mixture")
-            axes.set_yticks(list(at), list(available))
-            axes.invert_yaxis()
+            _label_rows(axes, list(available))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
             axes.set_xlabel("share of tokens")
-            axes.tick_params(axis="y", length=0)
-            return self._svg(figure, "Share of each subset in the kept tokens and in the mixture")
+
+        title = "Share of each subset in the kept tokens and in the mixture"
+        return self._twice(0.7 + 0.4 * len(available), title, draw)
 
     def seconds(self, stages: Sequence[Mapping[str, Any]]) -> str:
         """One bar a stage of a run."""
-        with mpl.rc_context(_STYLE):
-            figure, axes = _figure(_WIDE, 0.7 + 0.3 * len(stages))
-            axes.barh([stage["stage"] for stage in stages], [stage["seconds"] for stage in stages], color=_AFTER)
-            axes.invert_yaxis()
+
+        def draw(axes: Axes) -> None:
+            axes.barh(range(len(stages)), [stage["seconds"] for stage in stages], color=_AFTER)
+            _label_rows(axes, [stage["stage"] for stage in stages])
             axes.xaxis.set_major_locator(MaxNLocator(6))
             axes.set_xlabel("seconds")
-            axes.tick_params(axis="y", length=0)
-            return self._svg(figure, "Seconds of each stage")
+
+        return self._twice(0.7 + 0.3 * len(stages), "Seconds of each stage", draw)
+
+    def _twice(self, height: float, title: str, draw: Callable[[Axes], None]) -> str:
+        """Draw a chart that stands alone for a wide page and for a phone; the style sheet shows one of the two."""
+        svgs = []
+        for name, width in (("broad", _WIDE), ("slim", _SLIM)):
+            with mpl.rc_context(_STYLE):
+                figure, axes = _figure(width, height)
+                draw(axes)
+                if name == "slim":
+                    axes.xaxis.set_tick_params(labelrotation=30)
+                svgs.append(f'<div class="{name}">{self._svg(figure, title)}</div>')
+        return "".join(svgs)
 
     def _svg(self, figure: Figure, title: str) -> str:
         self._n += 1
@@ -226,6 +274,33 @@ class Charts:
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
+
+
+def _label_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Name the rows of a chart of bars, the first at the top."""
+    axes.set_yticks(range(len(names)), [str(name).replace("_", " ") for name in names])
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+
+
+def _length_lines(lines: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> Callable[[Axes], None]:
+    """Return what draws shares of documents by their number of tokens. lines: counts and edges by name."""
+
+    def draw(axes: Axes) -> None:
+        for number, (name, (counts, edges)) in enumerate(lines.items()):
+            total = sum(counts) or 1
+            colour = _SUBSETS[number % len(_SUBSETS)]
+            style = "-" if number < len(_SUBSETS) else "--"
+            axes.stairs([n / total for n in counts], edges, label=name, color=colour, linestyle=style, linewidth=1.6)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(_short))
+        axes.minorticks_off()
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+        axes.set_xlabel("tokens of a document")
+        axes.set_ylabel("share of documents")
+        axes.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)
+
+    return draw
 
 
 def _short(value: float, _: object = None) -> str:
@@ -250,5 +325,5 @@ def _inlined(svg: str, prefix: str, title: str) -> str:
     head = re.sub(r' (?:width|height)="[^"]*"', "", head)
     escaped = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
     pixels = float(width[1]) * 4 / 3
-    style = f"max-width:{pixels * (4 / 3 if pixels > 600 else 1):.0f}px"
+    style = f"max-width:{pixels * _GROWTH:.0f}px"
     return f'{head} role="img" aria-label="{escaped}" style="{style}">{rest}'.strip()

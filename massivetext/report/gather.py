@@ -11,7 +11,7 @@ from massivetext import storage
 from massivetext.report.charts import OUTCOME_COLOURS, Charts
 from massivetext.report.contamination import account
 from massivetext.report.course import course, mixtures, read_json, recipe_of
-from massivetext.report.limits import Limited, limited_signals
+from massivetext.report.limits import Limited, limited_signals, most_frequent
 from massivetext.report.overview import (
     Lengths,
     correlations,
@@ -24,7 +24,7 @@ from massivetext.report.overview import (
 from massivetext.report.samples import matched, quoted, texts
 from massivetext.report.tables import Ledger
 
-__all__ = ["gather"]
+__all__ = ["gather", "run_name"]
 
 RULES = 20
 """Rules in the table of those that fire together."""
@@ -46,9 +46,10 @@ def gather(folder: str, *, samples: int = 3, seed: int | None = None) -> dict[st
     data = recipe_of(folder)
     recipe = data["recipe"]
     seed = recipe.get("seed", 0) if seed is None else seed
-    signals = limited_signals(data.get("limits") or {})
+    all_signals = limited_signals(data.get("limits") or {}, data.get("limits_by_language") or {})
     charts = Charts()
     with Ledger(folder) as ledger:
+        signals, n_left_out = most_frequent(all_signals, ledger.documents_by_language())
         rows = ledger.outcomes()
         combinations = ledger.combinations()
         examples = ledger.examples(samples, seed) if samples else {}
@@ -69,12 +70,13 @@ def gather(folder: str, *, samples: int = 3, seed: int | None = None) -> dict[st
             "recipe": recipe,
             "tokens_by": "estimated as bytes / 4" if not recipe.get("tokenizer") else "counted by the tokenizer",
             "totals": _totals(rows),
-            "name": _name(folder),
+            "name": run_name(folder),
             "funnel": funnel,
             "outcomes": rows,
             "charts": _outcome_charts(rows, charts),
             "colours": OUTCOME_COLOURS,
             "signals": _signals(ledger, signals, charts),
+            "limits_not_shown": n_left_out,
             "together": together,
             "correlations": correlations(ledger, signals, {row["rule"]: row["documents"] for row in together["rows"]}),
             "lengths": _lengths(lengths(ledger), charts),
@@ -93,7 +95,7 @@ def gather(folder: str, *, samples: int = 3, seed: int | None = None) -> dict[st
     page["duplicates"] = _duplicates(folder, groups, pairs, found, quotes, charts)
     page["near"] = _near(near, found, quotes)
     page["sample_seed"] = seed
-    page["samples"] = _samples(examples, rows, found, quotes, {limited.rule: limited for limited in signals})
+    page["samples"] = _samples(examples, rows, found, quotes, all_signals)
     page["mixtures"] = [
         {**mixture, "chart": _mixture_chart(mixture, charts)} for mixture in mixtures(folder) if mixture["tokens"]
     ]
@@ -102,7 +104,7 @@ def gather(folder: str, *, samples: int = 3, seed: int | None = None) -> dict[st
     return page
 
 
-def _name(folder: str) -> str:
+def run_name(folder: str) -> str:
     """Return what a run is called: the last two names of its folder's path."""
     path = folder if storage.is_remote(folder) else os.path.abspath(storage.local_path(folder))
     return "/".join(path.strip("/").split("/")[-2:])
@@ -293,7 +295,7 @@ def _samples(
     rows: Sequence[Mapping[str, Any]],
     found: Mapping[str, Mapping[str, Any]],
     quotes: Mapping[str, str],
-    limits: Mapping[str, Limited],
+    signals: Sequence[Limited],
 ) -> list[dict[str, Any]]:
     """By rule, then by subset for those kept: documents with what they have of the rule's signal, and their texts."""
     totals: Counter[tuple[str, str]] = Counter()
@@ -302,7 +304,7 @@ def _samples(
     order = ["kept", "rejected", "duplicate", "outranked", "contaminated"]
     sections = []
     for outcome, name in sorted(examples, key=lambda key: (order.index(key[0]), key[1])):
-        limited = limits.get(name)
+        of_rule = [limited for limited in signals if limited.rule == name]
         documents = []
         for one in examples[outcome, name]:
             if one not in found:
@@ -310,10 +312,10 @@ def _samples(
             row, text = found[one], quotes.get(one)
             span = row["test_span"] if outcome == "contaminated" else None
             quote = None if text is None else matched(text, span) if span else quoted(text)
+            limited = next((limited for limited in of_rule if limited.holds_for(row)), None)
             value = row.get(limited.signal) if limited is not None else None
-            documents.append({"row": row, "quote": quote, "value": value})
-        entry = {"outcome": outcome, "name": name, "documents": documents, "n": totals[outcome, name]}
-        sections.append({**entry, "limited": limited})
+            documents.append({"row": row, "quote": quote, "value": value, "limited": limited})
+        sections.append({"outcome": outcome, "name": name, "documents": documents, "n": totals[outcome, name]})
     return sections
 
 

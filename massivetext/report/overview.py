@@ -135,7 +135,7 @@ def near_limits(ledger: Ledger, signals: Sequence[Limited], n: int = 2) -> list[
         if ledger.kinds.get(limited.signal) not in ("BIGINT", "DOUBLE"):
             continue
         column = f'"{limited.signal}"'
-        subsets = ", ".join("?" * len(limited.subsets))
+        condition, condition_values = limited.documents()
         for end, inside in (("min", ">="), ("max", "<="), ("below", "<")):
             limit = getattr(limited, end)
             if limit is None:
@@ -143,8 +143,8 @@ def near_limits(ledger: Ledger, signals: Sequence[Limited], n: int = 2) -> list[
             entries.append({"limited": limited, "end": end, "limit": limit})
             for test in (f"{column} {inside} ?", f"NOT {column} {inside} ?"):
                 key = f"{{'distance': abs({column}::DOUBLE - ?), 'id': id}}"
-                columns.append(f"min({key}, {int(n)}) FILTER ({test} AND subset IN ({subsets}))")
-                values += [float(limit), limit, *limited.subsets]
+                columns.append(f"min({key}, {int(n)}) FILTER ({test} AND {condition})")
+                values += [float(limit), limit, *condition_values]
     if not entries or not n:
         return []
     (row,) = ledger.query(f"SELECT {', '.join(columns)} FROM ledger WHERE outcome NOT IN ('skipped', 'failed')", values)

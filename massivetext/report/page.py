@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any
 
 import yaml
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from massivetext.report.samples import visible
@@ -23,16 +23,31 @@ from massivetext.report.samples import visible
 __all__ = ["render"]
 
 
-def render(page: dict[str, Any]) -> str:
-    """HTML of what `gather` returns."""
+def render(page: dict[str, Any], template: str = "page.html") -> str:
+    """Return the HTML of what `gather` returns, or `gather_comparison` for the template `against.html`."""
     files = resources.files("massivetext.report")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FunctionLoader(lambda name: files.joinpath(name).read_text("utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters.update(
-        count=_count, of=_of, size=_size, share=_share, number=_number, seen=_seen, rule=_rule, yaml=_yaml, csv=_csv
+        count=_count,
+        of=_of,
+        size=_size,
+        share=_share,
+        change=_change,
+        number=_number,
+        seen=_seen,
+        rule=_rule,
+        yaml=_yaml,
+        csv=_csv,
     )
     environment.globals["svg"] = Markup
-    template = environment.from_string(files.joinpath("page.html").read_text("utf-8"))
-    return template.render(**page, css=Markup(files.joinpath("page.css").read_text("utf-8")))
+    css = Markup(files.joinpath("page.css").read_text("utf-8"))
+    return environment.get_template(template).render(**page, css=css)
 
 
 def _count(value: float | None) -> str:
@@ -64,6 +79,16 @@ def _share(part: float | None, whole: float | None) -> str:
     if 99.9 < value < 100:
         return "> 99.9 %"
     return f"{value:.0f} %" if value in (0, 100) else f"{value:.1f} %"
+
+
+def _change(first: float | None, second: float | None) -> str:
+    """A number's change from one run to another as a percentage: `+1.2 %`, `new` or `gone`."""
+    if not first or not second:
+        return "new" if second else "gone" if first else "–"
+    value = 100 * (second - first) / first
+    if value == 0:
+        return "–"
+    return f"{value:+.1f} %" if abs(value) >= 0.05 else "< 0.1 %"
 
 
 def _number(value: float | None) -> str:

@@ -68,16 +68,26 @@ class Ledger(Engine):
                 self._reasons[tuple(sorted(set(reasons)))] += n
         return self._reasons
 
-    def histogram(self, limited: Limited) -> Histogram | None:
-        """The distribution of a signal in the subsets that share its limit; None where no document has a value."""
+    def span(self, limited: Limited) -> tuple[float, float] | None:
+        """Return the smallest and the largest value of a signal in the documents that share its limit, if any."""
         if self.kinds.get(limited.signal) not in _SIGNALS:
             return None
-        column = f'"{limited.signal}"::DOUBLE'
-        where = f"{column} IS NOT NULL AND isfinite({column}) AND subset IN ({', '.join('?' * len(limited.subsets))})"
-        ((low, high),) = self.query(f"SELECT min({column}), max({column}) FROM ledger WHERE {where}", limited.subsets)
-        if low is None:
+        column, where, values = _measured(limited)
+        ((low, high),) = self.query(f"SELECT min({column}), max({column}) FROM ledger WHERE {where}", values)
+        return None if low is None else (low, high)
+
+    def histogram(self, limited: Limited, span: tuple[float, float] | None = None) -> Histogram | None:
+        """Return the distribution of a signal in the documents that share its limit; None where none has a value.
+
+        Args:
+            limited: The signal with its limit.
+            span: The smallest and the largest value that the bins are made for; the ledger's own if None.
+        """
+        span = span or self.span(limited)
+        if span is None:
             return None
-        edges, log = _edges(limited, low, high, self.kinds[limited.signal] == "BIGINT")
+        column, where, values = _measured(limited)
+        edges, log = _edges(limited, *span, self.kinds[limited.signal] == "BIGINT")
         first, last, bins = edges[0], edges[-1], len(edges) - 1
         share = f"(ln(greatest({column}, {first})) - ln({first})) / ln({last / first})" if log else ""
         share = share or f"({column} - {first}) / {last - first}"
@@ -88,16 +98,20 @@ class Ledger(Engine):
         for at, n, kept, n_under, n_over in self.query(
             f"SELECT {position}, count(*), count(*) FILTER (outcome = 'kept'), count(*) FILTER ({column} < {first}), "
             f"count(*) FILTER ({column} > {last}) FROM ledger WHERE {where} GROUP BY 1",
-            limited.subsets,
+            values,
         ):
             before[at], after[at] = n, kept
             under, over = under + n_under, over + n_over
         ((broken, alone),) = self.query(
             "SELECT count(*), count(*) FILTER (len(list_distinct(reasons)) = 1) FROM ledger "
-            f"WHERE list_contains(reasons, ?) AND subset IN ({', '.join('?' * len(limited.subsets))})",
-            [_rule(limited), *limited.subsets],
+            f"WHERE list_contains(reasons, ?) AND {limited.documents()[0]}",
+            [_rule(limited), *values],
         )
         return Histogram(limited, edges, before, after, log, under, over, broken, alone)
+
+    def documents_by_language(self) -> dict[str, int]:
+        """Return the number of documents of each language."""
+        return dict(self.query("SELECT language, count(*) FROM ledger WHERE language IS NOT NULL GROUP BY ALL"))
 
     def languages(self, n: int = 15) -> list[dict[str, Any]]:
         """Documents and bytes by language, before and after, the most frequent first; the rest in a last row."""
@@ -225,6 +239,13 @@ class Ledger(Engine):
         ):
             found["kept", subset] = ids
         return found
+
+
+def _measured(limited: Limited) -> tuple[str, str, list[str]]:
+    """Return a signal's column in SQL, and the condition for documents with a value that share its limit."""
+    column = f'"{limited.signal}"::DOUBLE'
+    condition, values = limited.documents()
+    return column, f"{column} IS NOT NULL AND isfinite({column}) AND {condition}", values
 
 
 def _sample(n: int, seed: int) -> str:

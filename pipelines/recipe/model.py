@@ -316,6 +316,11 @@ class RecipeBase(Block):
         stages = [name for name in STAGES if self.goes_through(subset, name)]
         return {name: signals for name in stages if (signals := self.stage(subset, name).limited_signals())}
 
+    def limits_by_language(self, subset: str) -> dict[str, dict[str, dict[str, Limit]]]:
+        """Return by stage and signal the languages whose documents have a limit of their own, each with its limit."""
+        stages = [name for name in STAGES if self.goes_through(subset, name)]
+        return {name: signals for name in stages if (signals := self.stage(subset, name).limits_by_language())}
+
     def evidence_in_words(self, row: Mapping[str, Any], reason: str, text: Callable[[], str | None]) -> list[str]:
         """Return what weighs most in a row's value of a reason's signal, as lines; text: returns the document's."""
         name, _, signal = reason.partition(".")

@@ -155,7 +155,8 @@ class Folder:
                     "give another --output, or --update to redo the stages that the change touches"
                 )
             # A file of an earlier version may lack newer keys.
-            is_whole = before["recipe"].keys() >= recipe.resolved().keys() and {"stages", "limits"} <= before.keys()
+            newer = {"stages", "limits", "limits_by_language"}
+            is_whole = before["recipe"].keys() >= recipe.resolved().keys() and newer <= before.keys()
             if not changed and before["digest"] == recipe.digest() and is_whole:
                 return []
         versions = {"python": platform.python_version()}
@@ -170,6 +171,7 @@ class Folder:
             "recipe": recipe.resolved(),
             "stages": recipe.stage_names,
             "limits": _limits(recipe),
+            "limits_by_language": _limits_by_language(recipe),
         }
         storage.write_bytes(path, recipe_file(data))
         return changed
@@ -334,11 +336,26 @@ def _limits(recipe: Recipe) -> dict[str, Any]:
     reader of the folder, which then needs no registry of stages."""
     return {
         subset: {
-            stage: {
-                signal: {end: value for end in ("min", "max", "below") if (value := getattr(limit, end)) is not None}
-                for signal, limit in signals.items()
-            }
+            stage: {signal: _ends(limit) for signal, limit in signals.items()}
             for stage, signals in recipe.limited_signals(subset).items()
         }
         for subset in recipe.filled
     }
+
+
+def _limits_by_language(recipe: Recipe) -> dict[str, Any]:
+    """By subset, stage, signal and language: the limits of single languages, as `_limits` writes them."""
+    return {
+        subset: {
+            stage: {
+                signal: {language: _ends(limit) for language, limit in own.items()} for signal, own in signals.items()
+            }
+            for stage, signals in by_stage.items()
+        }
+        for subset in recipe.filled
+        if (by_stage := recipe.limits_by_language(subset))
+    }
+
+
+def _ends(limit: Any) -> dict[str, float]:
+    return {end: value for end in ("min", "max", "below") if (value := getattr(limit, end)) is not None}

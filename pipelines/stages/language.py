@@ -74,6 +74,9 @@ class Language(Stage):
         least = list(self.settings.keep.values())
         return {"language_score": Limit(least[0]) if len(least) == 1 else Limit()}
 
+    def limits_by_language(self) -> dict[str, dict[str, Limit]]:
+        return {"language_score": {code: Limit(least) for code, least in self.settings.keep.items()}}
+
     def settings_in_words(self) -> list[tuple[str, str]]:
         kept = ", ".join(f"{code} >= {share:g}" for code, share in sorted(self.settings.keep.items()))
         return [("language.keep", kept)]

@@ -230,6 +230,11 @@ class Stage(ABC):
         """Return the numeric columns that a report shows of the stage, each with its limit (without ends: none)."""
         return {}
 
+    def limits_by_language(self) -> dict[str, dict[str, Limit]]:
+        """Return by signal the languages whose documents have another limit than `limited_signals` says, each with its
+        limit (without ends: none)."""
+        return {}
+
     def evidence_in_words(self, row: Mapping[str, Any], signal: str, text: Callable[[], str | None]) -> list[str]:
         """Return what weighs most in a row's value of a signal, as lines for `explain`.
 
@@ -431,8 +436,16 @@ class RuleFamily(Stage):
         return limit_in_words(self.own_limits().get(signal))
 
     def limited_signals(self) -> dict[str, Limit]:
-        limits = self.own_limits()
-        return {name: limits.get(name, Limit()) for name in self.signals() if getattr(self.settings, name, None)}
+        limits, own = self.own_limits(), self.limits_by_language()
+        is_shown = {name: getattr(self.settings, name, None) or name in own for name in self.signals()}
+        return {name: limits.get(name, Limit()) for name in self.signals() if is_shown[name]}
+
+    def limits_by_language(self) -> dict[str, dict[str, Limit]]:
+        limits: dict[str, dict[str, Limit]] = {}
+        for language, own in self.by_language.items():
+            for name, block in own.items():
+                limits.setdefault(name, {})[language] = Limit() if block is None else block.limit()
+        return limits
 
     def settings_in_words(self) -> list[tuple[str, str]]:
         lines = [(f"{self.name}.{signal}", range_in_words(limit)) for signal, limit in self.own_limits().items()]

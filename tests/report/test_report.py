@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -23,27 +22,14 @@ from massivetext.report.gather import gather
 from massivetext.report.page import _csv
 from massivetext.report.samples import matched, visible
 from massivetext.report.tables import Ledger
-from tests.report.chromium import Chromium, browser
-from tests.report.runs import HARM, ITEM, massivetext, run
-
-
-@pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = run(tmp_path_factory.mktemp("report"))
-    report.write(str(folder))
-    return folder
+from tests.report.chromium import Chromium
+from tests.report.runs import HARM, ITEM, massivetext
 
 
 @pytest.fixture(scope="module")
 def page(out: Path) -> dict[str, Any]:
     """The data of the report of `out`, gathered once for all tests."""
     return gather(str(out))
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with browser(tmp_path_factory.mktemp("profile")) as page:
-        yield page
 
 
 class Elements(HTMLParser):

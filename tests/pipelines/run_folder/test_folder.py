@@ -31,7 +31,7 @@ def test_the_recipe_of_a_folder_is_written_once(corpus: Path, monkeypatch: pytes
     assert first == (corpus / "adopted" / "recipe.yaml").read_bytes()
 
 
-@pytest.mark.parametrize("key", ["stages", "limits"])
+@pytest.mark.parametrize("key", ["stages", "limits", "limits_by_language"])
 def test_the_recipe_of_an_earlier_version_is_completed(corpus: Path, key: str) -> None:
     recipe, folder = read(str(corpus / "recipe.yaml")), Folder(str(corpus / "adopted"))
     folder.adopt(recipe, update=False)
