@@ -9,10 +9,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from massivetext import storage
 from massivetext.dedup import plan as plan_bands
 from massivetext.looking.recipe_view import RecipeView
-from massivetext.parquet import read_parquet
+from massivetext.ordered_rows import batches
+from massivetext.parquet import open_parquet
 from massivetext.removed import read_removed
 from massivetext.report.course import recipe_of
 
@@ -119,12 +123,14 @@ def kept_rows(ledgers: Iterable[str]) -> list[dict[str, Any]]:
     sums: list[dict[str, Any]] = []
     for path in ledgers:
         with storage.open_input(path) as stream:
-            table = read_parquet(stream, columns=["outcome", *_KEYS, "n_tokens"], filters=[("outcome", "==", "kept")])
-        groups = table.group_by(_KEYS).aggregate([([], "count_all"), ("n_tokens", "sum")])
-        for row in groups.to_pylist():
-            counts = {"documents": row["count_all"], "tokens": row["n_tokens_sum"] or 0}
-            sums.append({**{key: row[key] for key in _KEYS}, **counts})
-    return added_rows(sums)
+            for batch in batches(open_parquet(stream), ["outcome", *_KEYS, "n_tokens"]):
+                kept = pa.Table.from_batches([batch]).filter(pc.equal(batch.column("outcome"), "kept"))
+                groups = kept.group_by(_KEYS, use_threads=False).aggregate([([], "count_all"), ("n_tokens", "sum")])
+                for row in groups.to_pylist():
+                    counts = {"documents": row["count_all"], "tokens": row["n_tokens_sum"] or 0}
+                    sums.append({**{key: row[key] for key in _KEYS}, **counts})
+        sums = added_rows(sums)
+    return sums
 
 
 def added_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,8 +15,10 @@ from massivetext.scratch import make_scratch, remove_scratch
 
 __all__ = ["MEMORY", "UniqueIds", "packed_ids"]
 
-MEMORY = 64 << 20
-"""Bytes of ids that are sorted at a time."""
+MEMORY = 32 << 20
+"""Bytes of ids that are sorted at a time; half as many more are needed to sort them."""
+WAITING = 1 << 18
+"""Ids that are put into files together: a file is opened once for them all, not once for each batch of a ledger."""
 
 
 class UniqueIds:
@@ -29,6 +32,7 @@ class UniqueIds:
         """n_expected: about how many ids come. memory: bytes of them that may be sorted at a time."""
         self._n_files = max(1, -(-16 * n_expected // memory))
         self._chunks: list[np.ndarray] = []
+        self._n_waiting = 0
         self._lock = threading.Lock()
         self._folder: Path | None = None
 
@@ -45,31 +49,48 @@ class UniqueIds:
 
     def add(self, ids: np.ndarray) -> None:
         """ids: uint8[n, 16]."""
-        if self._folder is None:
-            with self._lock:
-                self._chunks.append(ids)
-            return
+        with self._lock:
+            self._chunks.append(ids)
+            self._n_waiting += len(ids)
+            if self._folder is None or self._n_waiting < WAITING:
+                return
+            waiting, self._chunks, self._n_waiting = self._chunks, [], 0
+        self._put(self._folder, np.concatenate(waiting))
+
+    def _put(self, folder: Path, ids: np.ndarray) -> None:
+        """Append ids to the files by their first bytes."""
         first = ids[:, :4].copy().view(">u4")[:, 0].astype(np.uint64)
         files = (first * np.uint64(self._n_files)) >> np.uint64(32)
         order = np.argsort(files, kind="stable")
         numbers, starts = np.unique(files[order], return_index=True)
         for number, rows in zip(numbers.tolist(), np.split(order, starts[1:])):
             data = ids[rows].tobytes()
-            with self._lock, open(self._folder / str(number), "ab") as stream:
+            with self._lock, open(folder / str(number), "ab") as stream:
                 stream.write(data)
 
     def n_repeated(self) -> int:
         """Return how many ids came after an equal one."""
         if self._folder is None:
-            return _n_repeated(np.concatenate([np.zeros((0, 16), np.uint8), *self._chunks]))
+            return _n_repeated(self._chunks)
+        if self._chunks:
+            self._put(self._folder, np.concatenate(self._chunks))
+            self._chunks, self._n_waiting = [], 0
         return sum(
-            _n_repeated(np.fromfile(path, np.uint8).reshape(-1, 16)) for path in sorted(self._folder.glob("[0-9]*"))
+            _n_repeated([np.fromfile(path, np.uint8).reshape(-1, 16)]) for path in sorted(self._folder.glob("[0-9]*"))
         )
 
 
-def _n_repeated(ids: np.ndarray) -> int:
-    halves = np.ascontiguousarray(ids).view(np.uint64)
-    ordered = halves[np.lexsort((halves[:, 1], halves[:, 0]))]
+def _n_repeated(chunks: Sequence[np.ndarray]) -> int:
+    """Return how many ids of some arrays come after an equal one. Only those whose first halves are equal are compared
+    whole, so that no copy of all is sorted."""
+    halves = [np.ascontiguousarray(ids).view(np.uint64) for ids in chunks]
+    first = np.concatenate([np.zeros(0, np.uint64), *(pair[:, 0] for pair in halves)])
+    first.sort()
+    repeated = np.unique(first[1:][first[1:] == first[:-1]])
+    if not len(repeated):
+        return 0
+    alike = np.concatenate([pair[np.isin(pair[:, 0], repeated)] for pair in halves])
+    ordered = alike[np.lexsort((alike[:, 1], alike[:, 0]))]
     return int((ordered[1:] == ordered[:-1]).all(axis=1).sum())
 
 

@@ -1,8 +1,9 @@
 """Check that DIR is what its manifests say: digests, counts, schemas, order, and that the ledger accounts for all.
 
 Every file that shapes output, or that a later run would use, is compared with a digest that something else holds, or
-with its own seal (`massivetext.sealed`). Files are read side by side, a part of each at a time; of the ledger's ids no
-more is in memory than `massivetext.looking.unique_ids` keeps.
+with its own seal (`massivetext.sealed`). Files are read side by side, a batch of rows of each at a time
+(`massivetext.looking.part_verification`); of the ledger's ids no more is in memory than
+`massivetext.looking.unique_ids` keeps.
 """
 
 from __future__ import annotations
@@ -13,18 +14,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from massivetext import storage
-from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.errors import MassiveTextError, OutputError
-from massivetext.looking.unique_ids import UniqueIds, packed_ids
+from massivetext.looking.part_verification import verify_part
+from massivetext.looking.unique_ids import UniqueIds
 from massivetext.mixture import verify_mixture
 from massivetext.mixture.verify import Each
-from massivetext.parquet import FILE_ERRORS, file_digest, open_parquet, read_parquet
-from massivetext.quantiles import bucket_of
+from massivetext.parquet import FILE_ERRORS, file_digest, open_parquet
 from massivetext.removed import Removed, read_removed
 from massivetext.run_recipe import read_recipe_file
 from massivetext.sealed import read_sealed, seal_fault
@@ -254,7 +250,7 @@ def _ledger(root: str, manifests: dict[str, dict[str, Any]], each: Each) -> list
 
         def look(name: str) -> tuple[list[str], dict[str, int]]:
             try:
-                return _part(root, name, manifests, unique)
+                return verify_part(root, name, manifests, unique)
             except FILE_ERRORS as error:
                 return [f"{storage.join(root, 'ledger', name)}: cannot be read, or files that go with it: {error}"], {}
 
@@ -279,91 +275,6 @@ def _ledger(root: str, manifests: dict[str, dict[str, Any]], each: Each) -> list
     return faults
 
 
-def _part(
-    root: str, name: str, manifests: dict[str, dict[str, Any]], unique: UniqueIds
-) -> tuple[list[str], dict[str, int]]:
-    """Return faults of one part, and its documents by outcome."""
-    faults = []
-    path = storage.join(root, "ledger", name)
-    with storage.open_input(path) as stream:
-        table = read_parquet(stream, columns=["id", "subset", "offset", "outcome", "reason", "pieces"])
-    faults += _outranked(path, manifests["ledger"].get("limits", {}).get(name.split("/")[0], {}))
-    stated = manifests["ledger"]["files"][name]["rows"]
-    if table.num_rows != stated:
-        faults.append(f"{path}: has {table.num_rows} rows, the manifest says {stated}")
-    unique.add(packed_ids(table.column("id")))
-    unexplained = pc.and_(pc.not_equal(table.column("outcome"), "kept"), pc.is_null(table.column("reason")))
-    if pc.any(unexplained).as_py():
-        faults.append(f"{path}: a record that is not kept has no reason")
-    faults += _rows(root, name, table, manifests)
-    faults += _pieces(root, name, table, manifests)
-    return faults, {row["values"]: row["counts"] for row in pc.value_counts(table.column("outcome")).to_pylist()}
-
-
-def _outranked(path: str, limits: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return faults of a ledger: the documents below the limits that the manifest has are outranked, and no others; and
-    each that has a bucket is in the right one."""
-    if not limits:
-        return []
-    faults = []
-    buckets = {name: f"{name}_bucket" for name, limit in limits.items() if limit["buckets"]}
-    with storage.open_input(path) as stream:
-        table = read_parquet(stream, columns=["outcome", "reason", *limits, *buckets.values()])
-    table = table.filter(pc.invert(pc.fill_null(pc.starts_with(table.column("reason"), "removed."), False)))
-    below = np.zeros(table.num_rows, bool)
-    for name, limit in limits.items():
-        values = table.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
-        if limit["keep"] is not None:
-            below |= values < limit["keep"]
-        if name in buckets:
-            stated = table.column(buckets[name])
-            differs = pc.not_equal(stated, pa.array(bucket_of(values, limit["buckets"])))
-            if n := pc.sum(differs).as_py():
-                faults.append(f"{path}: {n} documents are in another bucket than their {name} has by the manifest")
-    outcomes = table.column("outcome").to_numpy(zero_copy_only=False)
-    # Others are outranked for what `spans` and `host_lines` measure.
-    is_outranked = np.zeros(table.num_rows, bool)
-    for name in limits:
-        by_share = pc.and_(
-            pc.equal(table.column("outcome"), "outranked"), pc.ends_with(table.column("reason"), f".{name}")
-        )
-        is_outranked |= pc.fill_null(by_share, False).to_numpy()
-    if n := int((is_outranked & ~below).sum()):
-        faults.append(f"{path}: {n} documents are outranked, and reach the limits that the manifest has")
-    if n := int((np.isin(outcomes, ["kept", "contaminated"]) & below).sum()):
-        faults.append(f"{path}: {n} documents are not outranked, and do not reach the limits that the manifest has")
-    return faults
-
-
-def _rows(root: str, name: str, ledger: pa.Table, manifests: dict[str, dict[str, Any]]) -> list[str]:
-    """Return faults of one part: curated rows are those that the per-document rules kept, in the ledger's order;
-    rejected rows are those that they rejected."""
-    faults = []
-    known = ledger.column("id").combine_chunks()
-    is_removed = pc.fill_null(pc.starts_with(ledger.column("reason"), "removed."), False)
-    for kind, outcomes in (("curated", ["kept", "duplicate", "outranked", "contaminated"]), ("rejected", ["rejected"])):
-        if name not in manifests.get(kind, {}).get("files", {}):
-            continue
-        path = storage.join(root, kind, name)
-        with storage.open_input(path) as stream:
-            file = open_parquet(stream)
-            if not file.schema_arrow.equals(DOCUMENT_SCHEMA):
-                faults.append(f"{path}: has another schema")
-            ids = file.read(columns=["id"]).column("id").combine_chunks()
-        has_outcome = pc.is_in(ledger.column("outcome"), value_set=pa.array(outcomes))
-        is_allowed = pc.and_(has_outcome, pc.invert(is_removed))
-        places = pc.index_in(ids, value_set=known)
-        wrong = pc.invert(pc.fill_null(pc.take(is_allowed, places), False))
-        if n := pc.sum(wrong).as_py():
-            first = ids.filter(wrong)[0].as_py()
-            faults.append(f"{path}: {n} documents are not {kind} by the ledger, such as {first}")
-        elif len(ids) and (np.diff(places.to_numpy(zero_copy_only=False)) < 0).any():
-            faults.append(f"{path}: rows are not in the ledger's order")
-        if kind == "curated" and len(ids) != (pc.sum(has_outcome).as_py() or 0):
-            faults.append(f"{path}: documents that the ledger has are missing")
-    return faults
-
-
 def _present(path: str, removed: Removed) -> str | None:
     """Return a fault if a shard contains documents that were removed."""
     with storage.open_input(path) as stream:
@@ -371,18 +282,3 @@ def _present(path: str, removed: Removed) -> str | None:
         groups = range(file.metadata.num_row_groups)
         n = sum(int(removed.rows(file.read_row_group(k, columns=["id", "url"])).sum()) for k in groups)
     return f"{path}: holds {n} rows of documents that were taken out" if n else None
-
-
-def _pieces(root: str, name: str, ledger: pa.Table, manifests: dict[str, dict[str, Any]]) -> list[str]:
-    """Return faults of one part: pieces are those that the ledger counts, `<id>#0` and on, in its order."""
-    has_pieces = ledger.filter(pc.greater(ledger.column("pieces"), 0)).select(["id", "pieces"]).to_pylist()
-    stated = [f"{row['id']}#{k}" for row in has_pieces for k in range(row["pieces"])]
-    path = storage.join(root, "pieces", name)
-    if name not in manifests.get("pieces", {}).get("files", {}):
-        return [f"{path}: is not there, the ledger counts {len(stated)} pieces"] if stated else []
-    with storage.open_input(path) as stream:
-        file = open_parquet(stream)
-        faults = [] if file.schema_arrow.equals(DOCUMENT_SCHEMA) else [f"{path}: has another schema"]
-        if file.read(columns=["id"]).column("id").to_pylist() != stated:
-            faults.append(f"{path}: holds other pieces than the {len(stated)} that the ledger counts")
-    return faults

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from massivetext import storage
 from massivetext.errors import OutputError
+from massivetext.ordered_rows import OrderedRows, batches
 from massivetext.parquet import open_parquet, read_parquet
 
 __all__ = ["Documents", "kept_by_bucket", "kept_documents"]
@@ -125,35 +128,86 @@ def _kept_of(curated: str, ledger: str | None, column: str | None) -> _Look:
     with storage.open_input(curated) as stream:
         file = open_parquet(stream)
         rows = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
-        table = file.read(columns=["id"] * (ledger is not None) + ["n_bytes", "n_tokens"])
-    buckets = None
-    if ledger is None:
-        chosen = np.arange(table.num_rows)
-        if column is not None:
-            buckets = np.zeros(table.num_rows, np.int64)
-    else:
-        chosen, buckets = _kept(table.column("id"), curated, ledger, column)
+        columns = ["id"] * (ledger is not None) + ["n_bytes", "n_tokens"]
+        chosen = _every(file, columns, column) if ledger is None else _in_order(file, columns, ledger, column)
+    if chosen is None:
+        chosen = _by_id(curated, columns, str(ledger), column)
     ends = np.cumsum(rows, dtype=np.int64)
-    group = np.searchsorted(ends, chosen, side="right")
-    return _Look(
-        curated,
-        group.astype(np.int32),
-        (chosen - (ends - rows)[group]).astype(np.int32),
-        table.column("n_tokens").to_numpy()[chosen].astype(np.int32),
-        table.column("n_bytes").to_numpy()[chosen],
-        buckets,
+    group = np.searchsorted(ends, chosen.row, side="right")
+    within = (chosen.row - (ends - rows)[group]).astype(np.int32)
+    return _Look(curated, group.astype(np.int32), within, chosen.tokens, chosen.n_bytes, chosen.bucket)
+
+
+class _Chosen(NamedTuple):
+    """Kept documents of a file. row: int64, in the file; tokens: int32; n_bytes: int64; bucket: int64, or None."""
+
+    row: np.ndarray
+    tokens: np.ndarray
+    n_bytes: np.ndarray
+    bucket: np.ndarray | None
+
+
+def _chosen(first: int, table: pa.Table, is_kept: np.ndarray, bucket: np.ndarray | None) -> _Chosen:
+    """The kept ones of some rows, of which the first has this number in its file."""
+    return _Chosen(
+        first + np.flatnonzero(is_kept),
+        table.column("n_tokens").to_numpy()[is_kept].astype(np.int32),
+        table.column("n_bytes").to_numpy()[is_kept].astype(np.int64),
+        None if bucket is None else bucket[is_kept],
     )
 
 
-def _kept(ids: pa.ChunkedArray, curated: str, ledger: str, column: str | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Rows of a curated file that its ledger has as kept, and their buckets where a column has them."""
+def _every(file: pq.ParquetFile, columns: Sequence[str], column: str | None) -> _Chosen:
+    """All documents of a file, of bucket 0."""
+    pieces: list[_Chosen] = []
+    first = 0
+    for batch in batches(file, columns):
+        n = batch.num_rows
+        bucket = np.zeros(n, np.int64) if column else None
+        pieces.append(_chosen(first, pa.Table.from_batches([batch]), np.ones(n, bool), bucket))
+        first += n
+    return _joined(pieces, column)
+
+
+def _in_order(file: pq.ParquetFile, columns: Sequence[str], ledger: str, column: str | None) -> _Chosen | None:
+    """The kept documents of a file, read a batch at a time beside its ledger; None if their orders differ."""
+    pieces: list[_Chosen] = []
+    documents = OrderedRows(file, columns)
+    with storage.open_input(ledger) as stream:
+        for batch in batches(open_parquet(stream), ["id", "outcome", *([column] if column else [])]):
+            first = documents.n_taken
+            rows, places = documents.take(batch.column("id"))
+            if rows:
+                is_kept = pc.equal(batch.column("outcome"), "kept").to_numpy(zero_copy_only=False)[places]
+                bucket = _buckets(batch.column(column))[places] if column else None
+                pieces.append(_chosen(first, pa.Table.from_batches(rows), is_kept, bucket))
+    return _joined(pieces, column) if documents.is_done() else None
+
+
+def _joined(pieces: Sequence[_Chosen], column: str | None) -> _Chosen:
+    """One after the other."""
+    none = np.zeros(0, np.int64)
+    pieces = [_Chosen(none, none.astype(np.int32), none, none if column else None), *pieces]
+    row, tokens, n_bytes, bucket = zip(*pieces)
+    return _Chosen(
+        np.concatenate(row), np.concatenate(tokens), np.concatenate(n_bytes), np.concatenate(bucket) if column else None
+    )
+
+
+def _by_id(curated: str, columns: Sequence[str], ledger: str, column: str | None) -> _Chosen:
+    """The kept documents of a file that is not in its ledger's order, by the ids of all of both."""
+    with storage.open_input(curated) as stream:
+        table = read_parquet(stream, columns=list(columns))
     with storage.open_input(ledger) as stream:
         rows = read_parquet(stream, columns=["id", "outcome", *([column] if column else [])])
-    at = pc.index_in(ids, value_set=rows.column("id"))
+    at = pc.index_in(table.column("id"), value_set=rows.column("id"))
     if at.null_count:
         raise OutputError(f"{curated}: has {at.null_count} documents that {ledger} does not know")
     at = at.combine_chunks()
-    chosen = np.flatnonzero(pc.equal(rows.column("outcome"), "kept").take(at).to_numpy())
-    if column is None:
-        return chosen, None
-    return chosen, pc.fill_null(rows.column(column).take(at), 0).to_numpy()[chosen]
+    is_kept = pc.equal(rows.column("outcome"), "kept").take(at).to_numpy()
+    return _chosen(0, table, is_kept, _buckets(rows.column(column).take(at)) if column else None)
+
+
+def _buckets(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """The bucket of each document: 0 for one that has none."""
+    return np.asarray(pc.fill_null(values, 0)).astype(np.int64)

@@ -276,3 +276,14 @@ def test_ids_are_packed_as_their_digits_say() -> None:
     for wrong in ("0" * 31, "0" * 33, "G" * 32, "A" * 32):
         with pytest.raises(READ_ERRORS):
             packed_ids(pa.chunked_array([[wrong]]))
+
+
+def test_ids_that_share_half_of_their_bytes_are_different() -> None:
+    ids = np.zeros((6, 16), np.uint8)
+    ids[1:4, 15], ids[4:, 0] = [1, 2, 2], [7, 7]
+
+    with UniqueIds(6) as unique:
+        for chunk in (ids[:3], ids[3:5], ids[5:]):
+            unique.add(chunk)
+
+        assert 2 == unique.n_repeated()
