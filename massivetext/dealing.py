@@ -3,20 +3,51 @@ what none has given is dealt to other ranks."""
 
 from __future__ import annotations
 
+import numbers
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from massivetext.errors import OutputError, RecipeError
 
-__all__ = ["UNEVEN", "all_ended", "check_rank", "check_uneven", "compare_states", "deal", "own_state", "same_epoch"]
+__all__ = [
+    "UNEVEN",
+    "all_ended",
+    "check_rank",
+    "check_uneven",
+    "compare_states",
+    "deal",
+    "own_state",
+    "same_epoch",
+    "whole_number",
+]
 
 State = Mapping[str, Any]
 
 
-def check_rank(rank: int, world_size: int) -> None:
-    """Raises RecipeError for a rank outside 0 to world_size - 1."""
-    if not 0 <= rank < world_size:
-        raise RecipeError(f"rank: {rank}; expected 0 to {world_size - 1}, world_size being {world_size}")
+def whole_number(name: str, value: Any, least: int | None = None) -> int:
+    """Return a number of Python's or NumPy's as int, which JSON and digests take. Raises RecipeError for one that is
+    not whole or below `least`, and for anything else, such as the string that an environment variable has."""
+    number: int | None = None
+    try:
+        number = operator.index(value)
+    except TypeError:
+        if isinstance(value, numbers.Real) and float(value).is_integer():
+            number = int(value)
+    if number is None or (least is not None and number < least):
+        shown = value if isinstance(value, numbers.Number) else repr(value)
+        at_least = "" if least is None else f" of at least {least}"
+        raise RecipeError(f"{name}: {shown}; expected a whole number{at_least}")
+    return number
+
+
+def check_rank(rank: int, world_size: int) -> tuple[int, int]:
+    """Return both as int. Raises RecipeError for a rank outside 0 to world_size - 1."""
+    size = whole_number("world_size", world_size, 1)
+    number = whole_number("rank", rank)
+    if not 0 <= number < size:
+        raise RecipeError(f"rank: {rank}; expected 0 to {size - 1}, world_size being {size}")
+    return number, size
 
 
 UNEVEN = ("keep", "drop", "pad", "error")

@@ -45,6 +45,11 @@ class _Task:
             if _are_whole(self.output, known):
                 return known
         files = self._write()
+        if not any(one["rows"] for one in files.values()):
+            # Libraries refuse to map files of no tokens, or to list shards of no samples.
+            for name in files:
+                storage.remove(storage.join(self.output, name))
+            files = {}
         storage.write_bytes(self.marker, json.dumps(files).encode())
         return files
 
@@ -89,7 +94,8 @@ def export(
 
     Raises:
         RecipeError: For another format, and a tokenizer that is missing or has no EOS.
-        OutputError: For an output folder that holds something else, and shards that are not what their manifest says.
+        OutputError: For an output folder that holds something else, shards that are not what their manifest says, and
+            a mixture without documents.
         SourceError: For a shard that cannot be read.
     """
     path, output = os.fspath(path), os.fspath(output)
@@ -127,8 +133,10 @@ def export(
     rows = 0
     for number, written in enumerate(_run(tasks, workers), 1):
         files |= written
-        rows += next(iter(written.values()))["rows"]
+        rows += max((one["rows"] for one in written.values()), default=0)
         say(f"{number:,} of {len(tasks):,} shards, {rows:,} documents")
+    if not rows:
+        raise OutputError(f"{path}: its {len(shards)} shards hold no documents")
     if format == "nanogpt":
         files = _one_file(work, output, files)
     if format == "mds":

@@ -17,14 +17,15 @@ __all__ = ["digested", "joined", "row_groups", "texts_of"]
 
 
 def row_groups(path: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Tables of a shard's row groups, in order. Raises SourceError for one that cannot be read."""
+    """Tables of a shard's row groups that have rows, in order. Raises SourceError for one that cannot be read."""
     group = 0
     try:
         with storage.open_input(path) as stream:
             file = open_parquet(stream)
             names = [name for name in file.schema_arrow.names if columns is None or name in columns]
             for group in range(file.metadata.num_row_groups):
-                yield file.read_row_group(group, columns=names, use_threads=False)
+                if file.metadata.row_group(group).num_rows:
+                    yield file.read_row_group(group, columns=names, use_threads=False)
     except READ_ERRORS as error:
         raise SourceError(
             f"{path}: row group {group} cannot be read: {error}; `massivetext verify` names what is damaged"

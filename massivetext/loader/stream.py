@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from massivetext.dealing import all_ended, check_rank, check_uneven, compare_states, deal, own_state, same_epoch
+from massivetext.dealing import (
+    all_ended,
+    check_rank,
+    check_uneven,
+    compare_states,
+    deal,
+    own_state,
+    same_epoch,
+    whole_number,
+)
 from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.errors import RecipeError
 from massivetext.loader.blocks import Blocks
@@ -75,9 +84,12 @@ def load(
         SourceError: While reading, for what cannot be read.
     """
     path = os.fspath(path)
-    check_rank(rank, world_size)
+    rank, world_size = check_rank(rank, world_size)
     check_uneven(uneven)
-    _check_numbers(batch_size=(batch_size, 1), epochs=(epochs, 1), shuffle=(shuffle, 0), read_ahead=(read_ahead, 0))
+    seed, shuffle = whole_number("seed", seed), whole_number("shuffle", shuffle, 0)
+    read_ahead = whole_number("read_ahead", read_ahead, 0)
+    batch_size = None if batch_size is None else whole_number("batch_size", batch_size, 1)
+    epochs = None if epochs is None else whole_number("epochs", epochs, 1)
     if on_damage not in ("stop", "skip"):
         raise RecipeError(f"on_damage: {on_damage!r}; expected 'stop' or 'skip'")
     if uneven != "keep" and (weights is not None or epochs is None):
@@ -85,6 +97,8 @@ def load(
         raise RecipeError(f"uneven: {uneven!r}, but {reason}: take epochs=None and end all ranks at the same step")
     sources = _sources(path, subsets, weights, mixture)
     there = sources[0][0].columns
+    if isinstance(columns, str):
+        raise RecipeError(f"columns: {columns!r}; expected a list of names")
     unknown = [name for name in columns or () if name not in there]
     if unknown or (columns is not None and not columns):
         raise RecipeError(f"columns: {', '.join(unknown) or 'none'}; expected some of {', '.join(there)}")
@@ -117,12 +131,6 @@ def load(
         read_ahead=read_ahead,
         uneven=uneven,
     )
-
-
-def _check_numbers(**least: tuple[int | None, int]) -> None:
-    for name, (value, lowest) in least.items():
-        if value is not None and (value != int(value) or value < lowest):
-            raise RecipeError(f"{name}: {value}; expected a whole number of at least {lowest}")
 
 
 def _sources(
@@ -186,7 +194,7 @@ class Loader:
     def set_epoch(self, epoch: int) -> None:
         """Stand at the beginning of pass `epoch`, from 0 on; within it already, nothing changes, so that a pass that
         was resumed goes on."""
-        _check_numbers(epoch=(epoch, 0))
+        epoch = whole_number("epoch", epoch, 0)
         if epoch != self.epoch or self.ended is not None:
             self.epoch, self.ended = epoch, None
             self._reading.close()

@@ -9,7 +9,7 @@ from typing import Any
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from torch.utils.data._utils.collate import default_convert
 
-from massivetext.dealing import State, all_ended
+from massivetext.dealing import State, all_ended, check_rank, whole_number
 from massivetext.loader.passes import Passes
 
 __all__ = ["TorchDataset", "TorchLoader"]
@@ -31,7 +31,7 @@ class TorchDataset(IterableDataset):
         if "dtype" in signature(opened).parameters:
             options.setdefault("dtype", "int32")
         self._opened, self._arguments, self._options = opened, arguments, options
-        self.rank, self.world_size = rank, world_size
+        self.rank, self.world_size = check_rank(rank, world_size)
         self._passes = Passes()
         self._iterations = 0
         self._states: list[State] = []
@@ -50,7 +50,7 @@ class TorchDataset(IterableDataset):
 
     def set_epoch(self, epoch: int) -> None:
         """Have the next iteration be `epoch`, from 0 on, and those behind it count on from there."""
-        self._passes.set_epoch(epoch)
+        self._passes.set_epoch(whole_number("epoch", epoch, 0))
 
     def __iter__(self) -> Iterator[Any]:
         worker = get_worker_info()

@@ -10,7 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from massivetext.dealing import all_ended, check_rank, check_uneven, compare_states, deal, own_state, same_epoch
+from massivetext.dealing import (
+    all_ended,
+    check_rank,
+    check_uneven,
+    compare_states,
+    deal,
+    own_state,
+    same_epoch,
+    whole_number,
+)
 from massivetext.errors import LimitError, RecipeError
 from massivetext.mixture.allotment import generator
 from massivetext.mixture.plan import Available, plan
@@ -74,10 +83,11 @@ def sequences(
         OutputError: For shards that are not what the manifest says.
         LimitError: For documents that fill no sequence, and tokens above `max_epochs`.
     """
-    check_rank(rank, world_size)
+    rank, world_size = check_rank(rank, world_size)
     check_uneven(uneven)
-    if batch_size is not None and batch_size < 1:
-        raise RecipeError(f"batch_size: {batch_size}; expected at least 1")
+    seed, length = whole_number("seed", seed), whole_number("length", length, 1)
+    batch_size = None if batch_size is None else whole_number("batch_size", batch_size, 1)
+    tokens = None if tokens is None else whole_number("tokens", tokens, 1)
     if tokens is not None and tokens < length:
         raise RecipeError(f"tokens: {tokens}; expected at least those of one sequence, {length}")
     by_tokens = epochs == "mixture"
@@ -99,6 +109,10 @@ def sequences(
         # The mixture's own weights and tokens were planned when it was made.
         most = max_epochs if weights is not None or tokens is not None else float("inf")
         total = plan(available, opened.weights, tokens=tokens or every, max_epochs=most).tokens // length
+        if not total:
+            raise LimitError(
+                f"length: {length:,}; the mixture's {every:,} tokens fill no sequence; take a smaller length"
+            )
     return Sequences(
         opened,
         found,
@@ -157,6 +171,10 @@ class Sequences:
                 raise LimitError(
                     f"uneven: {total:,} sequences are no multiple of {world_size} ranks; take 'drop' or 'pad'"
                 )
+            if uneven == "drop" and total < world_size:
+                raise LimitError(
+                    f"uneven: 'drop' leaves nothing: there are {total:,} sequences for {world_size} ranks; take fewer ranks"
+                )
             if not self._quota():
                 warnings.warn(
                     f"rank {rank} of {world_size} gets no sequence: there are {total:,}; take fewer ranks, or "
@@ -181,8 +199,7 @@ class Sequences:
     def set_epoch(self, epoch: int) -> None:
         """Stand at the beginning of pass `epoch`, from 0 on; within it already, nothing changes, so that a pass that
         was resumed goes on."""
-        if epoch != int(epoch) or epoch < 0:
-            raise RecipeError(f"epoch: {epoch}; expected a whole number of at least 0")
+        epoch = whole_number("epoch", epoch, 0)
         if epoch != self.epoch or self.ended is not None:
             counts = {name: place.counts for name, place in self._places.items()}
             self._begin(int(epoch))

@@ -218,6 +218,24 @@ def test_the_same_bytes_again_with_workers_and_after_a_stop(
     assert not (tmp_path / "b" / "work").exists()
 
 
+@pytest.mark.parametrize("format_", FORMATS)
+def test_shards_without_documents_give_no_file(folder: str, model: str, format_: str, tmp_path: Path) -> None:
+    """A small mixture has some; libraries refuse to map their files."""
+    write_mixture(f"{tmp_path}/m/mixture/main", [document("c4", 1, 9)], shards=3)
+    manifest = export(tmp_path / "m", output=tmp_path / "o", **options(format_, model))
+
+    names = {*manifest["files"]} - {"index.json"}
+    assert (1, {1}) == (manifest["rows"], {manifest["files"][name]["rows"] for name in names})
+    stems = {Path(name).name.partition(".")[0] for name in names}
+    assert 1 == len(stems)
+    assert {*manifest["files"], "manifest.json"} == {*digests(tmp_path / "o")}
+    if format_ == "mds":
+        assert ["str"] == [type(row["text"]).__name__ for row in read_mds(tmp_path / "o")]
+    write_mixture(f"{tmp_path}/n/mixture/main", [], shards=2)
+    with pytest.raises(OutputError, match="its 2 shards hold no documents"):
+        export(tmp_path / "n", output=tmp_path / "p", **options(format_, model))
+
+
 def test_a_process_that_is_killed_goes_on(folder: str, tmp_path: Path) -> None:
     line = [sys.executable, "-m", "massivetext", "export", folder, "--format", "jsonl", "--output", str(tmp_path / "o")]
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL)

@@ -291,3 +291,33 @@ def test_a_rank_that_ended_waits_for_the_others(out: str, ids: list[str]) -> Non
     assert ids == sorted(before + ids_of(after[1]))
     assert ids == sorted(name for rank in after for name in ids_of(rank))
     assert [1, 1] == [rank.epoch for rank in after]
+
+
+def test_numbers_of_numpy_are_numbers(out: str) -> None:
+    """As a framework gives them; in a state, which JSON holds, and for the order, they are as Python's."""
+    loader = massivetext.load(
+        out, rank=np.int64(1), world_size=np.int32(2), seed=np.uint8(3), batch_size=np.int64(10), epochs=np.int64(1)
+    )
+    loader.set_epoch(np.int64(2))
+    other = massivetext.load(out, rank=1, world_size=2, seed=3, batch_size=10)
+    other.set_epoch(2)
+
+    assert ids_of(loader, 2) == ids_of(other, 2)
+    assert state(loader) == state(other)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rank": "0", "world_size": "1"}, "world_size: '1'; expected a whole number of at least 1"),
+        ({"rank": -1}, "rank: -1; expected 0 to 0"),
+        ({"seed": None}, "seed: None; expected a whole number"),
+        ({"batch_size": 2.5}, r"batch_size: 2\.5; expected a whole number of at least 1"),
+        ({"columns": "text"}, "columns: 'text'; expected a list of names"),
+    ],
+)
+def test_what_is_no_number_is_named(out: str, options: dict, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        massivetext.load(out, **options)
+    with pytest.raises(RecipeError, match="epoch: None; expected a whole number of at least 0"):
+        massivetext.load(out).set_epoch(None)  # type: ignore[arg-type]

@@ -26,7 +26,7 @@ def test_workers_of_a_pass_have_one_number(method: str) -> None:
         workers = [context.Process(target=_worker, args=(passes, i, keys, out)) for i in range(n)]
         for worker in workers:
             worker.start()
-        numbers.append(sorted(out.get(timeout=60) for _ in range(n)))
+        numbers.append(sorted(out.get(timeout=600) for _ in range(n)))
         for worker in workers:
             worker.join()
 

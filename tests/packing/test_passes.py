@@ -77,6 +77,12 @@ def test_ranks_share_a_pass(folder: str, model: str, size: int) -> None:
 def test_a_rank_without_any_is_said(folder: str, model: str) -> None:
     with pytest.warns(UserWarning, match="rank 2 of 3 gets no sequence: there are 2"):
         massivetext.sequences(folder, tokenizer=model, length=LENGTH, tokens=2 * LENGTH, rank=2, world_size=3)
+    with pytest.raises(LimitError, match="'drop' leaves nothing: there are 2 sequences for 3 ranks"):
+        massivetext.sequences(
+            folder, tokenizer=model, length=LENGTH, tokens=2 * LENGTH, rank=0, world_size=3, uneven="drop"
+        )
+    with pytest.raises(LimitError, match=r"length: 1,000,000; the mixture's [\d,]+ tokens fill no sequence"):
+        massivetext.sequences(folder, tokenizer=model, length=1_000_000)
     with pytest.raises(RecipeError, match="does not go with tokens"):
         massivetext.sequences(folder, tokenizer=model, epochs=None, tokens=5000)
     with pytest.raises(LimitError, match="the largest budget under the cap is"):
@@ -136,3 +142,16 @@ def test_a_training_goes_on_after_a_removal(folder: str, model: str, tmp_path: P
     # Groups of ten documents without one of those that went give the same sequences.
     assert len(Counter(rest) & Counter(every)) > 0.5 * len(rest)
     assert taken(massivetext.sequences(folder, **options)) != every
+
+
+def test_numbers_of_numpy_are_numbers(folder: str, model: str) -> None:
+    kind = np.int64
+    options = {"rank": kind(0), "world_size": kind(2), "seed": kind(5), "length": kind(16), "tokens": kind(800)}
+    stream = massivetext.sequences(folder, tokenizer=model, batch_size=kind(4), **options)
+    stream.set_epoch(kind(1))
+    plain = {name: int(value) for name, value in options.items()}
+    other = massivetext.sequences(folder, tokenizer=model, batch_size=4, **plain)
+    other.set_epoch(1)
+
+    assert taken(stream, 3) == taken(other, 3)
+    assert json.loads(json.dumps(stream.state_dict())) == other.state_dict()
