@@ -33,7 +33,7 @@ def whole_number(name: str, value: Any, least: int | None = None) -> int:
         number = operator.index(value)
     except TypeError:
         if isinstance(value, numbers.Real) and float(value).is_integer():
-            number = int(value)
+            number = int(float(value))
     if number is None or (least is not None and number < least):
         shown = value if isinstance(value, numbers.Number) else repr(value)
         at_least = "" if least is None else f" of at least {least}"

@@ -173,7 +173,8 @@ class Sequences:
                 )
             if uneven == "drop" and total < world_size:
                 raise LimitError(
-                    f"uneven: 'drop' leaves nothing: there are {total:,} sequences for {world_size} ranks; take fewer ranks"
+                    f"uneven: 'drop' leaves nothing: there are {total:,} sequences for {world_size} ranks; take fewer "
+                    "ranks"
                 )
             if not self._quota():
                 warnings.warn(

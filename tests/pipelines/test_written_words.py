@@ -44,7 +44,7 @@ def page(invisible: str, number: int) -> str:
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One run: six texts in Chinese, a near copy and one with a test item; pages that differ by invisible characters."""
+    """One run: texts in Chinese, a near copy, one with a test item; pages that differ by invisible characters."""
     folder = tmp_path_factory.mktemp("written")
     documents = [text(seed, 600) for seed in range(6)]
     near = documents[0][:300] + "\u9fa5" + documents[0][301:]
