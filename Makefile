@@ -57,10 +57,11 @@ test-faults: setup ## the long tests of faults: kills, full disks, huge document
 test-long: setup ## every test that `make test` leaves out for its length
 	$(BIN)/python -m pytest -m heavy
 
+# mosaicml-streaming takes transformers below 5, and so a huggingface-hub that datasets 5 does not go with.
 # PyTorch's wheels for Linux on PyPI need NVIDIA's libraries to be imported, without a GPU too: 3 GB to download, 6 GB on disk.
 .venv-loaders/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv-loaders
-	.venv-loaders/bin/python -m pip install --quiet --quiet --editable . 'datasets>=4,<6' 'grain>=0.2.12,<0.3' 'hypothesis>=6.100,<7' \
+	.venv-loaders/bin/python -m pip install --quiet --quiet --editable . 'datasets>=4,<5' 'grain>=0.2.12,<0.3' 'hypothesis>=6.100,<7' \
 		'pytest>=8,<10' 'sentencepiece>=0.2,<0.3' 'torch>=2.6,<3' 'torchdata>=0.11,<0.12' \
 		'click>=8.1,<9' 'numba>=0.61,<0.69' 'tokenizers>=0.20,<0.24' 'zstandard>=0.23,<0.26'
 	.venv-loaders/bin/python -m pip install --quiet 'mosaicml-streaming>=0.11,<0.14' 'numpy<2.2' 'tiktoken>=0.7,<1' \
