@@ -59,7 +59,7 @@ class Arrays(NamedTuple):
     Postings, by shingle, then item: which item has which shingle, each pair once. shingles_high: uint32[p],
     shingles_low: uint16[p], the 48 bits of the shingle's hash below the top k; items: uint32[p]. buckets:
     uint32[2^k + 1], the first posting for each value of the top k >= 16 bits, so that no bit of a hash is lost.
-    filter: uint64[2^j], which 8-grams begin a shingle or are a seed, two bits each in one word. widths: uint8[14], 1
+    filter: uint64[2^j], which 8-grams begin a shingle or are a seed, four bits each in one word. widths: uint8[14], 1
     for the lengths that items of under 13 words have. short_filter: 8-grams that begin one of those.
     n_shingles, n_words: uint32[n], of each item: distinct shingles (0 for one left out), words.
     seeds: uint64[s], ascending, with seed_items: uint32[s], seed_places: uint16[s] (word within item), seed_buckets,
@@ -99,15 +99,26 @@ def sequence_hash(words, first, n):
 
 
 @njit(cache=True, nogil=True)
+def _filter_bits(g):
+    """The four bits of a gram within its word of a filter."""
+    one, six = np.uint64(1), np.uint64(63)
+    return (
+        one << (g & six)
+        | one << (g >> np.uint64(6) & six)
+        | one << (g >> np.uint64(12) & six)
+        | one << (g >> np.uint64(18) & six)
+    )
+
+
+@njit(cache=True, nogil=True)
 def filter_add(bits, g):
-    at = g >> np.uint64(32) & np.uint64(len(bits) - 1)
-    bits[at] |= np.uint64(1) << (g & np.uint64(63)) | np.uint64(1) << (g >> np.uint64(6) & np.uint64(63))
+    bits[g >> np.uint64(32) & np.uint64(len(bits) - 1)] |= _filter_bits(g)
 
 
 @njit(cache=True, nogil=True)
 def filter_has(bits, g):
-    word = bits[g >> np.uint64(32) & np.uint64(len(bits) - 1)]
-    return (word >> (g & np.uint64(63)) & word >> (g >> np.uint64(6) & np.uint64(63)) & np.uint64(1)) != 0
+    own = _filter_bits(g)
+    return bits[g >> np.uint64(32) & np.uint64(len(bits) - 1)] & own == own
 
 
 @njit(cache=True, nogil=True)
@@ -116,18 +127,18 @@ def candidates(words, n, bits, width, places):
     if n < width:
         return 0
     power = np.uint64(1)
-    for _ in range(width):
+    for _ in range(width - 1):
         power *= BASE
     g = np.uint64(0)
     for i in range(width - 1):
         g = g * BASE + words[i]
     size = 0
-    last = np.uint64(0)
-    for i in range(width - 1, n):
-        g = g * BASE + words[i] - last * power
-        last = words[i - width + 1]
-        places[size] = i - width + 1
-        size += filter_has(bits, g)
+    for i in range(n - width + 1):
+        g = g * BASE + words[i + width - 1]
+        if filter_has(bits, g):
+            places[size] = i
+            size += 1
+        g -= words[i] * power
     return size
 
 
@@ -360,12 +371,8 @@ def build(batches: Iterable[Readings], *, shingles: bool = True) -> Arrays:
     prefix = _joined(np.uint64, collected.prefixes)
     of_short = n_words[item] < SHINGLE_WORDS
     short[np.unique(n_words[item[of_short]])] = 1
-    gram, seed_item = _joined(np.uint64, collected.grams), _joined(np.uint32, collected.seed_items)
-    by_five = n_words[seed_item] <= SHORT_ALIGNED_WORDS
-
-    filters = _filter(prefix, gram[~by_five]), _filter(prefix[of_short]), _filter(gram[by_five])
-    del prefix, gram, of_short, by_five
-    collected.prefixes, collected.grams = [], []
+    short_filter = _filter(prefix[of_short])
+    collected.prefixes = []
     # Stable, so that postings of one shingle are in the order of items, and repeats within an item stand together.
     order = np.argsort(key, kind="stable")
     key, item = key[order], item[order]
@@ -375,11 +382,16 @@ def build(batches: Iterable[Readings], *, shingles: bool = True) -> Arrays:
     key, item = key[once], item[once]
 
     seed, place = _joined(np.uint64, collected.seeds), _joined(np.uint16, collected.places)
+    gram, seed_item = _joined(np.uint64, collected.grams), _joined(np.uint32, collected.seed_items)
     order = np.argsort(seed, kind="stable")
-    seed, seed_item, place = seed[order], seed_item[order], place[order]
+    seed, seed_item, place, gram = seed[order], seed_item[order], place[order], gram[order]
     first_reading = np.searchsorted(of_item, of_item)
     useful = _useful_seeds(seed, (np.arange(len(of_item)) - first_reading)[seed_item])
-    seed, seed_item, place = seed[useful], seed_item[useful], place[useful]
+    seed, seed_item, place, gram = seed[useful], seed_item[useful], place[useful], gram[useful]
+    by_five = n_words[seed_item] <= SHORT_ALIGNED_WORDS
+    filter_, seed_filter = _filter(prefix, gram[~by_five]), _filter(gram[by_five])
+    del prefix, gram, by_five
+    collected.grams = []
 
     aligned = np.where((n_words >= LEAST_WORDS) & (n_words <= ALIGNED_WORDS), n_words, 0).astype(np.int64)
     stream_starts = np.concatenate([[0], np.cumsum(aligned)]).astype(np.int64)
@@ -390,16 +402,16 @@ def build(batches: Iterable[Readings], *, shingles: bool = True) -> Arrays:
         shingles_low=(key >> np.uint64(16)).astype(np.uint16),
         items=item,
         buckets=buckets,
-        filter=filters[0],
+        filter=filter_,
         widths=short,
-        short_filter=filters[1],
+        short_filter=short_filter,
         n_shingles=np.bincount(item, minlength=len(n_words)).astype(np.uint32),
         n_words=n_words,
         seeds=seed,
         seed_items=seed_item,
         seed_places=place,
         seed_buckets=_buckets(seed)[0],
-        seed_filter=filters[2],
+        seed_filter=seed_filter,
         stream=_joined(np.uint32, collected.streams),
         stream_starts=stream_starts,
         passages=np.concatenate([[0], np.cumsum(_n_passages(aligned))]).astype(np.int64),

@@ -80,22 +80,26 @@ def match(words, bounds, index, aligns):
             if len(whole) < room:
                 whole = np.empty(room, np.uint64)
                 parts = np.empty(room, np.uint64)
-            n_whole, n_parts = shared_seeds(
-                text, index, seed_shift, places, n_places, LEAST_WORDS, whole[:room], 0, parts[:room], 0
-            )
+            n_whole = n_parts = 0
+            # Only where there are places: a call counts references to each array of the index.
+            if n_places:
+                n_whole, n_parts = shared_seeds(
+                    text, index, seed_shift, places, n_places, LEAST_WORDS, whole[:room], 0, parts[:room], 0
+                )
             n_places = candidates(text, n, index.seed_filter, SHORT_SEED_WORDS, places)
-            n_whole, n_parts = shared_seeds(
-                text,
-                index,
-                seed_shift,
-                places,
-                n_places,
-                SHORT_SEED_WORDS,
-                whole[:room],
-                n_whole,
-                parts[:room],
-                n_parts,
-            )
+            if n_places:
+                n_whole, n_parts = shared_seeds(
+                    text,
+                    index,
+                    seed_shift,
+                    places,
+                    n_places,
+                    SHORT_SEED_WORDS,
+                    whole[:room],
+                    n_whole,
+                    parts[:room],
+                    n_parts,
+                )
             if n_whole:
                 values[i, 2], which[i, 2], window[i, 0], window[i, 1], values[i, 3], which[i, 3] = best_alignments(
                     text, index, whole[:n_whole], parts[:n_parts], slots, turn

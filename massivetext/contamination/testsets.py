@@ -38,7 +38,7 @@ Entry = str | os.PathLike[str] | TestSet | Mapping[str, Any]
 WARNING_RATIO = 10
 """A set is warned of if more than one in this many of its items is not searched for."""
 
-_MAGIC = b"massivetext testsets 3\n"
+_MAGIC = b"massivetext testsets 4\n"
 _ALIGNMENT = 64
 _BARE = "bare."
 """What the names of the arrays of bare words begin with in a file."""
@@ -172,7 +172,7 @@ class TestSets:
         start = len(_MAGIC)
         end = data.find(b"\n", start)
         if data[:start] != _MAGIC or end < 0:
-            raise OutputError(f"{path}: not an index of test sets of this version; make it again")
+            raise OutputError(f"{path}: not an index of test sets of this version; delete the file and make it again")
         header = json.loads(data[start:end])
         for key, version in (("hash_version", HASH_VERSION), ("bare_version", BARE_VERSION)):
             if header[key] != version:
