@@ -26,7 +26,7 @@ from massivetext.browse import selection
 from massivetext.browse.document import document_page
 from massivetext.browse.marks import Options
 from massivetext.browse.query import MODES, PAGE_ROWS, SIDES, Query, QueryError, parse, place
-from massivetext.browse.sliders import moved, settings, sliders
+from massivetext.browse.sliders import languages, moved, settings, sliders
 from massivetext.browse.store import Store
 from massivetext.browse.text_search import Searches
 from massivetext.errors import MassiveTextError
@@ -137,7 +137,7 @@ class _Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.templates.filters.update(seen=visible_name, visible=visible, number=_number, counted=counted)
+        self.templates.filters.update(seen=visible_name, plain=_plain, visible=visible, number=_number, counted=counted)
 
     def _render(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
         page = self.templates.get_template(name).render(
@@ -208,9 +208,10 @@ class _Pages:
         self.store.refresh()
         subsets = list(self.run.recipe.filled)
         subset = request.query_params.get("subset") or next(iter(subsets), "")
+        language = request.query_params.get("language", "")
         limits = _limits(request)
-        move = moved(self.store, subset, limits)
-        changes = self._settings(subset, limits)
+        move = moved(self.store, subset, limits, language)
+        changes = self._settings(subset, limits, language)
         exact = None
         if "exact" in request.query_params and changes:
             result = what_if(self.store.folder, self.run.recipe, self.run.changed(changes), examples=0)
@@ -219,7 +220,9 @@ class _Pages:
             "what_if.html",
             subset=subset,
             subsets=subsets,
-            sliders=sliders(self.store, subset),
+            language=language,
+            languages=languages(self.store, subset),
+            sliders=sliders(self.store, subset, language),
             limits=limits,
             move=move.as_data(),
             changes=changes,
@@ -229,15 +232,17 @@ class _Pages:
     def moved(self, request: Request) -> Response:
         """What the sliders' position changes, as JSON."""
         subset, limits = request.query_params.get("subset", ""), _limits(request)
-        move = moved(self.store, subset, limits).as_data()
+        language = request.query_params.get("language", "")
+        move = moved(self.store, subset, limits, language).as_data()
         for side in ("gained", "lost"):
             for example in move[side].get("examples", ()):
                 example["address"] = visible_name(example["address"])
-        return JSONResponse({**move, "changes": self._settings(subset, limits)})
+        return JSONResponse({**move, "changes": self._settings(subset, limits, language)})
 
-    def _settings(self, subset: str, limits: Mapping[str, float]) -> list[str]:
-        own = {slider.key: slider.limit for slider in sliders(self.store, subset)}
-        return settings(self.run.recipe, subset, {key: value for key, value in limits.items() if value != own.get(key)})
+    def _settings(self, subset: str, limits: Mapping[str, float], language: str) -> list[str]:
+        own = {slider.key: slider.limit for slider in sliders(self.store, subset, language)}
+        changed = {key: value for key, value in limits.items() if value != own.get(key)}
+        return settings(self.store, subset, changed, language)
 
     def compare(self, request: Request) -> Response:
         """Two runs side by side."""
@@ -313,3 +318,8 @@ def _number(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else visible_name(value)
+
+
+def _plain(value: float) -> str:
+    """Return a number as a field of a form has it: 50, not 50.0."""
+    return str(int(value)) if float(value).is_integer() else str(value)

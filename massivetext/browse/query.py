@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from massivetext.looking.recipe_view import LimitView
+from massivetext.report.limits import Limited
 from massivetext.sql import HOST
 
 __all__ = [
@@ -252,14 +252,14 @@ def conditions(query: Query) -> tuple[str, list[Any]]:
     return " AND ".join(parts), values
 
 
-def distance(column: str, limits: Mapping[str, LimitView], side: str) -> tuple[str, list[Any], str, list[Any]]:
-    """Return how far a document's value is from the nearest end of its subset's limit.
+def distance(column: str, limits: Sequence[Limited], side: str) -> tuple[str, list[Any], str, list[Any]]:
+    """Return how far a document's value is from the nearest end of the limit that it is judged by.
 
     The distance is relative to the limit's size where the limit is not 0: 45 and 55 words are both 0.1 from 50.
 
     Args:
         column: The signal's column.
-        limits: The signal's limit by subset.
+        limits: The signal's limits, each with the subsets and languages that it holds for.
         side: One of `SIDES`.
 
     Returns:
@@ -269,17 +269,18 @@ def distance(column: str, limits: Mapping[str, LimitView], side: str) -> tuple[s
     cases, broken = [], []
     case_values: list[Any] = []
     broken_values: list[Any] = []
-    for subset, limit in sorted(limits.items()):
-        ends = [(f"{name} < ?", limit.min), (f"{name} > ?", limit.max), (f"{name} >= ?", getattr(limit, "below", None))]
+    for limit in limits:
+        ends = [(f"{name} < ?", limit.min), (f"{name} > ?", limit.max), (f"{name} >= ?", limit.below)]
         there = [(test, float(end)) for test, end in ends if end is not None]
         if not there:
             continue
+        judged, judged_values = limit.documents()
         # A limit of zero has no size to compare with: the distance is the value itself.
         terms = ", ".join(f"abs({name} - ?) / ?" for _ in there)
-        cases.append(f"WHEN subset = ? THEN least({terms})")
-        case_values += [subset, *(value for _, end in there for value in (end, abs(end) or 1.0))]
-        broken.append(f"WHEN subset = ? THEN ({' OR '.join(test for test, _ in there)})")
-        broken_values += [subset, *(end for _, end in there)]
+        cases.append(f"WHEN {judged} THEN least({terms})")
+        case_values += [*judged_values, *(value for _, end in there for value in (end, abs(end) or 1.0))]
+        broken.append(f"WHEN {judged} THEN ({' OR '.join(test for test, _ in there)})")
+        broken_values += [*judged_values, *(end for _, end in there)]
     if not cases:
         return "NULL::DOUBLE", [], "true", []
     expression = f"CASE {' '.join(cases)} END"

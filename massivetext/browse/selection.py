@@ -57,7 +57,11 @@ def as_recipe(store: Store, query: Query) -> str:
         if not homes:
             notes.append(f"{column} between {least} and {most}: no stage of these subsets limits it")
         for subset, stage in homes.items():
-            change.setdefault(subset, {}).setdefault(stage, {})[column] = ends
+            # A limit of a subset's own takes the place of the recipe's as a whole: the other end stays what it was.
+            limit = store.recipe.limited_signals(subset).get(stage, {}).get(column)
+            own = {name: getattr(limit, name, None) for name in ("min", "max")}
+            whole = {name: float(value) for name, value in own.items() if value is not None} | ends
+            change.setdefault(subset, {}).setdefault(stage, {})[column] = whole
     for name in ("outcome", "reason", "broken", "language", "host", "url", "id", "text"):
         value = getattr(query, name)
         if value:

@@ -14,10 +14,10 @@ from typing import Any
 
 from massivetext.browse.query import QueryError, quoted_name
 from massivetext.browse.store import Store
-from massivetext.looking.recipe_view import RecipeView
+from massivetext.looking.recipe_view import LimitView, RecipeView
 from massivetext.terminal_text import one_line
 
-__all__ = ["Move", "Slider", "moved", "settings", "sliders"]
+__all__ = ["Move", "Slider", "languages", "moved", "settings", "sliders"]
 
 _EXAMPLES = 3
 """Documents shown for each direction."""
@@ -67,16 +67,41 @@ class Move:
         return {"before": self.before, "after": self.after, "gained": self.gained, "lost": self.lost}
 
 
-def sliders(store: Store, subset: str) -> list[Slider]:
-    """Return a slider for each end of each numeric limit of the per-document rules of a subset."""
+def languages(store: Store, subset: str) -> list[str]:
+    """Return the languages with limits of their own in a subset."""
+    by_stage = store.recipe.limits_by_language(subset) if subset in store.recipe.filled else {}
+    return sorted(
+        {code for stage, own in by_stage.items() if stage != "language" for by in own.values() for code in by}
+    )
+
+
+def _limits(store: Store, subset: str, language: str) -> dict[str, LimitView]:
+    """Return by rule the limits of a subset that hold for all languages, or those that one language has of its own."""
     recipe = store.recipe
-    ends = [
-        (f"{stage}.{signal}", signal, end, float(getattr(limit, end)))
-        for stage, signals in recipe.limited_signals(subset).items()
+    by_stage: dict[str, Mapping[str, Any]] = dict(recipe.limited_signals(subset))
+    if language:
+        own = recipe.limits_by_language(subset)
+        by_stage = {
+            stage: {signal: by[language] for signal, by in signals.items() if language in by}
+            for stage, signals in own.items()
+        }
+    return {
+        f"{stage}.{signal}": limit
+        for stage, signals in by_stage.items()
         if stage in recipe.judging_stages and stage != "language"
         for signal, limit in signals.items()
-        for end in ("min", "max")
-        if signal in store.numeric and getattr(limit, end) is not None
+        if signal in store.numeric
+    }
+
+
+def sliders(store: Store, subset: str, language: str = "") -> list[Slider]:
+    """Return a slider for each end of each numeric limit of the per-document rules of a subset: of the limits for all
+    languages, or of those that one language has of its own."""
+    ends = [
+        (rule, rule.partition(".")[2], end, float(value))
+        for rule, limit in _limits(store, subset, language).items()
+        for end, value in (("min", limit.min), ("max", limit.max))
+        if value is not None
     ]
     if not ends:
         return []
@@ -86,7 +111,11 @@ def sliders(store: Store, subset: str) -> list[Slider]:
     )
     parts = store.some_parts(subset, _SAMPLED)
     condition = f"subset = ? AND part IN ({', '.join('?' * len(parts)) or 'NULL'})"
-    (row,) = store.cached(("quantiles", subset), f"SELECT {columns} FROM ledger WHERE {condition}", [subset, *parts])
+    values = [subset, *parts]
+    if language:
+        condition, values = f"{condition} AND language = ?", [*values, language]
+    key = ("quantiles", subset, language)
+    (row,) = store.cached(key, f"SELECT {columns} FROM ledger WHERE {condition}", values)
     return [_slider(rule, end, limit, row[signal]) for rule, signal, end, limit in ends]
 
 
@@ -102,32 +131,43 @@ def _slider(rule: str, end: str, limit: float, quantiles: Sequence[float] | None
     return Slider(rule, end, limit, math.floor(low / step) * step, math.ceil(high / step) * step, step)
 
 
-def moved(store: Store, subset: str, limits: Mapping[str, float]) -> Move:
+def moved(store: Store, subset: str, limits: Mapping[str, float], language: str = "") -> Move:
     """Return what changes sides in a subset under other limits.
 
     Args:
         store: The run.
         subset: One of its subsets.
         limits: `<stage>.<signal>.min|max` -> limit; those left out stay as they are.
+        language: The language whose own limits these are; empty for the limits of all languages. A language with a
+            limit of its own for a rule is not judged by the one for all.
 
     Raises:
-        QueryError: For a subset or a limit that is not one.
+        QueryError: For a subset, a language or a limit that is not one.
     """
     recipe = store.recipe
     if subset not in recipe.filled:
         raise QueryError(f"subset: {subset!r}; expected one of {', '.join(recipe.filled)}")
-    known = {slider.key: slider for slider in sliders(store, subset)}
+    if language and language not in languages(store, subset):
+        raise QueryError(f"language: {language!r} has no limits of its own in {subset}")
+    known = {slider.key: slider for slider in sliders(store, subset, language)}
     unknown = sorted(set(limits) - set(known))
     if unknown:
         raise QueryError(f"{unknown[0]}: is not a limit of {subset}; limits are {', '.join(known) or 'none'}")
     rules = {key.rpartition(".")[0] for key in limits}
-    tests, values = [], []
+    tests: list[str] = []
+    values: list[Any] = []
     for slider in known.values():
         if slider.rule in rules:
             sign = ">=" if slider.end == "min" else "<="
             # A null means "not measured"; it never violates a limit.
-            tests.append(f"coalesce({quoted_name(slider.rule.partition('.')[2])} {sign} ?, true)")
-            values.append(limits.get(slider.key, slider.limit))
+            test = f"coalesce({quoted_name(slider.rule.partition('.')[2])} {sign} ?, true)"
+            value = limits.get(slider.key, slider.limit)
+            spoken, codes = _judged(store, subset, slider.rule, language)
+            if spoken:
+                # Documents of other languages keep the verdict that they have.
+                test = f"CASE WHEN {spoken} THEN {test} ELSE NOT list_contains(reasons, ?) END"
+            tests.append(test)
+            values += [*codes, value, slider.rule] if spoken else [value]
     known_reasons = store.cached(
         ("reasons", subset), "SELECT DISTINCT unnest(reasons) AS reason FROM ledger WHERE subset = ?", [subset]
     )
@@ -155,6 +195,16 @@ def moved(store: Store, subset: str, limits: Mapping[str, float]) -> Move:
     return move
 
 
+def _judged(store: Store, subset: str, rule: str, language: str) -> tuple[str, list[str]]:
+    """Return an SQL condition for the documents whose language a limit holds for, and its values; empty for all."""
+    if language:
+        return "language = ?", [language]
+    stage, _, signal = rule.partition(".")
+    codes = sorted(store.recipe.limits_by_language(subset).get(stage, {}).get(signal, {}))
+    marks = ", ".join("?" * len(codes))
+    return (f"(language IS NULL OR language NOT IN ({marks}))" if codes else ""), codes
+
+
 def _examples(store: Store, names: Sequence[str]) -> list[dict[str, Any]]:
     rows = store.documents(names, ("id", "subset", "outcome", "reason", "url", "source", "part"))
     quotes = store.texts(rows)
@@ -170,13 +220,40 @@ def _examples(store: Store, names: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def settings(recipe: RecipeView, subset: str, limits: Mapping[str, float]) -> list[str]:
+def settings(store: Store, subset: str, limits: Mapping[str, float], language: str = "") -> list[str]:
     """Return limits of a subset as `--set` of the command line takes them.
 
-    A stage whose block is the recipe's alone, such as the user's rules, is set for every subset.
+    A limit of the subset's own takes the place of the recipe's as a whole, so both of its ends are set. A stage whose
+    block is the recipe's alone, such as the user's rules, is set for every subset; so is a language that has its limits
+    from there.
+
+    Args:
+        store: The run.
+        subset: One of its subsets.
+        limits: `<stage>.<signal>.min|max` -> limit, those that change.
+        language: The language whose own limits these are; empty for the limits of all languages.
     """
-    lines = []
-    for key, value in sorted(limits.items()):
-        has_block = hasattr(recipe.subsets[subset], key.partition(".")[0])
-        lines.append(f"{f'subsets.{subset}.' if has_block else ''}{key}={json.dumps(value)}")
-    return lines
+    known = _limits(store, subset, language)
+    lines = {}
+    for key, value in limits.items():
+        rule, _, end = key.rpartition(".")
+        prefix, is_whole = _place(store.recipe, subset, rule.partition(".")[0], language)
+        name = rule if not language else rule.replace(".", f".by_language.{language}.", 1)
+        other = "max" if end == "min" else "min"
+        kept = limits.get(f"{rule}.{other}", getattr(known.get(rule), other, None))
+        lines[f"{prefix}{name}.{end}"] = value
+        if is_whole and kept is not None:
+            lines[f"{prefix}{name}.{other}"] = float(kept)
+    return [
+        f"{name}={json.dumps(int(value) if float(value).is_integer() else value)}"
+        for name, value in sorted(lines.items())
+    ]
+
+
+def _place(recipe: RecipeView, subset: str, stage: str, language: str) -> tuple[str, bool]:
+    """Return where a limit of a subset stands in the recipe, as the beginning of a key, and whether a limit that is set
+    there is a new one rather than a change of one."""
+    own = getattr(recipe.subsets[subset], stage, None)
+    if language:
+        return (f"subsets.{subset}." if own is not None and "by_language" in own.model_fields_set else ""), False
+    return (f"subsets.{subset}.", True) if hasattr(recipe.subsets[subset], stage) else ("", False)

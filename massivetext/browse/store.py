@@ -18,7 +18,8 @@ import pyarrow as pa
 from massivetext import storage
 from massivetext.browse.query import PAGE_ROWS, Query, QueryError, beyond, conditions, distance, quoted_name
 from massivetext.errors import OutputError
-from massivetext.looking.recipe_view import LimitView, RecipeView
+from massivetext.looking.recipe_view import RecipeView
+from massivetext.report.limits import Limited, limited_signals
 from massivetext.report.samples import texts
 from massivetext.sql import HOST, QUIET, Engine
 
@@ -151,15 +152,16 @@ class Store:
         """The columns of numbers that can be sorted by and limited to a range, in the ledger's order."""
         return [name for name, kind in self.columns.items() if kind in _NUMBERS and name not in _NOT_SORTED]
 
-    def limits(self) -> dict[str, dict[str, LimitView]]:
-        """Return the limit of each limited rule by subset: `quality.word_count` -> subset -> limit."""
-        limits: dict[str, dict[str, LimitView]] = {}
-        for subset in self.recipe.filled:
-            for stage, signals in self.recipe.limited_signals(subset).items():
-                for signal, limit in signals.items():
-                    ends = (limit.min, limit.max, getattr(limit, "below", None))
-                    if signal in self.columns and any(end is not None for end in ends):
-                        limits.setdefault(f"{stage}.{signal}", {})[subset] = limit
+    def limits(self) -> dict[str, list[Limited]]:
+        """Return the limits of each limited rule, `quality.word_count`, with the subsets and languages of each."""
+        signals = limited_signals(
+            {subset: _ends(self.recipe.limited_signals(subset)) for subset in self.recipe.filled},
+            {subset: _ends(self.recipe.limits_by_language(subset)) for subset in self.recipe.filled},
+        )
+        limits: dict[str, list[Limited]] = {}
+        for one in signals:
+            if one.signal in self.columns and (one.min, one.max, one.below) != (None, None, None):
+                limits.setdefault(one.rule, []).append(one)
         return limits
 
     def facets(self) -> dict[str, list[dict[str, Any]]]:
@@ -284,3 +286,11 @@ class Store:
             f"ORDER BY partner_jaccard NULLS FIRST, id LIMIT {int(n)}",
             [name],
         )
+
+
+def _ends(limits: Any) -> Any:
+    """Return limits in mappings of mappings as plain data: `min`, `max` and `below` where there is one."""
+    if isinstance(limits, Mapping):
+        return {name: _ends(own) for name, own in limits.items()}
+    ends = {end: getattr(limits, end, None) for end in ("min", "max", "below")}
+    return {end: value for end, value in ends.items() if value is not None}

@@ -66,6 +66,12 @@ class Language(Stage):
             pa.field("languages", language.LANGUAGES),
         ]
 
+    def for_language(self, language: str | None) -> Language:
+        least = self.settings.keep.get(language or "")
+        if least is None:
+            return self
+        return type(self)(self.settings.model_copy(update={"keep": {language: least}}), self.context)
+
     def limit_in_words(self, signal: str) -> str:
         return ", ".join(f"{name} from {least:g}" for name, least in self.settings.keep.items()) or "none"
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import duckdb
 import pytest
 
 from massivetext.browse.query import Query, QueryError, beyond, conditions, distance, parse, place
+from massivetext.report.limits import Limited
 
 NUMERIC = ["word_count", 'a"b']
 LIMITED = ["quality.word_count"]
@@ -92,8 +91,11 @@ def test_what_filters_select(query: Query, expected: list[str]) -> None:
     assert expected == _select(query)
 
 
-def _limit(**ends: float) -> SimpleNamespace:
-    return SimpleNamespace(**{"min": None, "max": None, "below": None, **ends})
+def _limit(**ends: float) -> Limited:
+    return Limited("quality", "x", ("a",), **ends)
+
+
+OTHER = Limited("quality", "x", ("b",), min=9)
 
 
 @pytest.mark.parametrize(
@@ -108,13 +110,27 @@ def _limit(**ends: float) -> SimpleNamespace:
         (_limit(max=0), 3, 3.0, False),
     ],
 )
-def test_distance_from_a_limit_on_either_side(limit: SimpleNamespace, value: float, far: float, is_kept: bool) -> None:
+def test_distance_from_a_limit_on_either_side(limit: Limited, value: float, far: float, is_kept: bool) -> None:
     for side, is_chosen in (("both", True), ("kept", is_kept), ("removed", not is_kept)):
-        expression, values, condition, condition_values = distance("x", {"a": limit, "b": _limit(min=9)}, side)
-        sql = f"SELECT {expression} FROM (SELECT 'a' AS subset, ?::DOUBLE AS x) WHERE {condition}"
+        expression, values, condition, condition_values = distance("x", [limit, OTHER], side)
+        sql = f"SELECT {expression} FROM (SELECT 'a' AS subset, 'de' AS language, ?::DOUBLE AS x) WHERE {condition}"
         rows = duckdb.execute(sql, [*values, value, *condition_values]).fetchall()
 
         assert [pytest.approx(far)] * is_chosen == [row[0] for row in rows]
+
+
+def test_a_document_is_near_the_limit_of_its_own_language() -> None:
+    limits = [
+        Limited("quality", "x", ("a",), min=50, not_languages=("de", "ja")),
+        Limited("quality", "x", ("a",), min=100, languages=("de",)),
+        Limited("quality", "x", ("a",), languages=("ja",)),
+    ]
+    expression, values, condition, condition_values = distance("x", limits, "removed")
+    documents = "(VALUES ('de', 99), ('de', 100), ('en', 49), ('en', 50), ('ja', 1), (NULL, 25)) AS t(language, x)"
+    sql = f"SELECT language, x, {expression} FROM (SELECT 'a' AS subset, * FROM {documents}) WHERE {condition}"
+    rows = duckdb.execute(f"{sql} ORDER BY x", [*values, *condition_values]).fetchall()
+
+    assert [(None, 25, 0.5), ("en", 49, 0.02), ("de", 99, 0.01)] == rows
 
 
 def test_names_of_columns_are_quoted() -> None:

@@ -34,7 +34,7 @@ function showExamples(list, examples) {
 
 async function ask() {
   const number = ++asked;
-  const values = new URLSearchParams({ subset: form.elements.subset.value });
+  const values = new URLSearchParams({ subset: form.elements.subset.value, language: form.elements.language.value });
   for (const input of form.querySelectorAll("input[name][data-own]")) {
     if (input.value !== "" && Number(input.value) !== Number(input.dataset.own)) values.set(input.name, input.value);
   }
