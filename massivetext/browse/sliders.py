@@ -172,15 +172,24 @@ def moved(store: Store, subset: str, limits: Mapping[str, float], language: str 
         ("reasons", subset), "SELECT DISTINCT unnest(reasons) AS reason FROM ledger WHERE subset = ?", [subset]
     )
     reasons = {row["reason"] for row in known_reasons}
-    others = sorted(reason for reason in reasons - rules if reason.partition(".")[0] in recipe.judging_stages)
-    passes = f"NOT list_has_any(reasons, ?::VARCHAR[]) AND {' AND '.join(tests) or 'true'}"
+    harmless = {reason for reason in reasons if reason.partition(".")[0] not in recipe.judging_stages}
+    moving = sorted(rules | harmless)
+    # A removed document may pass if all rules that it breaks move; its first reason tells so for most without the list.
+    passes = " AND ".join(tests)
+    passes = (
+        f"CASE WHEN before THEN {passes} WHEN NOT list_contains(?::VARCHAR[], reason) THEN false "
+        f"ELSE {passes} AND list_has_all(?::VARCHAR[], reasons) END"
+        if tests
+        else "before"
+    )
+    bound = [*values, moving, *values, moving] if tests else []
     rows = store.query(
         f"SELECT outcome <> 'rejected' AS before, {passes} AS after, count(*) AS documents, "
         f"coalesce(sum(n_tokens), 0)::BIGINT AS tokens, min(id, {_EXAMPLES}) FILTER (before <> after) AS ids "
         "FROM ledger WHERE subset = ? "
         "AND outcome IN ('kept', 'rejected', 'duplicate', 'outranked', 'contaminated') "
         "AND NOT coalesce(starts_with(reason, 'removed.'), false) GROUP BY ALL",
-        [others, *values, subset],
+        [*bound, subset],
     )
     move = Move(*({"documents": 0, "tokens": 0} for _ in range(4)))
     for row in rows:
