@@ -113,6 +113,8 @@ def test_components_are_apart() -> None:
 def test_thresholds_are_what_their_digits_say() -> None:
     assert exact_threshold(0.8) == (4, 5)
     assert exact_threshold(0.85) == (17, 20)
-    for wrong in (0.0, 1.0, 0.12345678901):
+    # Nine decimals are the most.
+    assert exact_threshold(0.123456789) == (123_456_789, 10**9)
+    for wrong in (0.0, 1.0, 0.1234567891, 0.12345678901):
         with pytest.raises(RecipeError, match="threshold"):
             exact_threshold(wrong)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from filters import quality
-from filters.limits import violations
+from filters.limits import Limit, limits_of, violations
 from tests import oracle
 from tests.strategies import texts
 
@@ -20,6 +20,19 @@ needs_unicode_14 = pytest.mark.skipif(
 def broken(text: str) -> set[str]:
     columns = quality.measure(pa.array([text]))
     return {name for name, mask in violations(columns, quality.Limits()).items() if mask[0]}
+
+
+def test_the_limits_are_those_of_the_paper() -> None:
+    assert {
+        "word_count": Limit(50, 100_000),
+        "mean_word_length": Limit(3, 10),
+        "hash_ratio": Limit(max=0.1),
+        "ellipsis_ratio": Limit(max=0.1),
+        "bullet_line_fraction": Limit(max=0.9),
+        "ellipsis_line_fraction": Limit(max=0.3),
+        "alphabetic_word_fraction": Limit(min=0.8),
+        "stop_word_count": Limit(min=2),
+    } == dict(limits_of(quality.Limits()))
 
 
 @needs_unicode_14

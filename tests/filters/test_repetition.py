@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from filters import repetition
-from filters.limits import violations
+from filters.limits import Limit, limits_of, violations
 from tests import oracle
 from tests.strategies import texts
 
@@ -68,6 +68,21 @@ def test_an_unknown_mode_is_refused() -> None:
 def _broken(text: str) -> set[str]:
     columns = repetition.measure(pa.array([text]))
     return {name for name, mask in violations(columns, repetition.Limits()).items() if mask[0]}
+
+
+def test_the_limits_are_those_of_the_papers_table() -> None:
+    top = {2: 0.20, 3: 0.18, 4: 0.16}
+    covered = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
+    expected = {
+        "duplicate_line_fraction": 0.30,
+        "duplicate_paragraph_fraction": 0.30,
+        "duplicate_line_character_fraction": 0.20,
+        "duplicate_paragraph_character_fraction": 0.20,
+        **{f"top_{n}gram_character_fraction": most for n, most in top.items()},
+        **{f"duplicate_{n}gram_character_fraction": most for n, most in covered.items()},
+    }
+
+    assert {name: Limit(max=most) for name, most in expected.items()} == dict(limits_of(repetition.Limits()))
 
 
 def _twice(n: int, total: int) -> str:

@@ -14,6 +14,7 @@ import massivetext
 from massivetext import storage
 from massivetext.errors import LimitError, OutputError, RecipeError, SourceError
 from massivetext.loader import Loader
+from massivetext.loader.schedule import Schedule
 from massivetext.mixture.allotment import generator
 from massivetext.removed import Removed, rewrite
 from tests.loader.conftest import document, write_mixture
@@ -26,6 +27,12 @@ KINDS: dict[str, dict] = {
     "curated": {"subsets": ["books", "c4", "wikipedia"]},
     "weights": {"weights": WEIGHTS},
 }
+
+
+def test_before_its_first_pass_a_schedule_has_given_nothing() -> None:
+    schedule = Schedule([], rank=0, world_size=1, uneven="keep")
+
+    assert (0.0, None) == (schedule.before, schedule.left)
 
 
 def ids_of(loader: Loader, n: int | None = None) -> list[str]:

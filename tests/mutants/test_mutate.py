@@ -49,3 +49,4 @@ def test_targets_and_their_tests_exist() -> None:
     assert [] == [path for path in paths if not (REPOSITORY / path).is_file()]
     known = EQUIVALENT.read_text("utf-8").splitlines()
     assert [] == [line for line in known if line.partition(":")[0] not in TARGETS]
+    assert [] == [line for line in known if "  # " not in line]
