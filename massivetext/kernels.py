@@ -22,6 +22,8 @@ import numba
 from numba import types
 from numba.core.registry import CPUDispatcher
 
+from massivetext.linked_kernels import Part, as_part, set_environments
+
 __all__ = ["Kernel", "njit"]
 
 # numba's types say less than it has: private attributes, options that it reads from the environment.
@@ -35,13 +37,36 @@ _Dispatcher: Any = CPUDispatcher
 
 
 class Kernel(_Dispatcher):
-    """A compiled function that has one specialisation for types that differ in nothing that matters."""
+    """A compiled function that has one specialisation for types that differ in nothing that matters.
+
+    Those by which Python calls it are its own; those by which other kernels do are those of `part`.
+    """
+
+    options: dict[str, Any]
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """What numba asks when another kernel calls this one."""
-        if kws:
-            return super().get_call_template(args, kws)
-        return super().get_call_template(self._plain(args), kws)
+        return self.part.get_call_template(args if kws else self._plain(args), kws)
+
+    def get_overload(self, sig: Any) -> Any:
+        """What numba asks when it compiles the call of another kernel, of a signature that it has from the above."""
+        return self.part.get_overload(sig)
+
+    @property
+    def is_compiling(self) -> Any:
+        """What numba asks to tell a recursive call."""
+        return self._compiling_counter or self.part._compiling_counter
+
+    def add_overload(self, result: Any) -> None:
+        """What numba does with a specialisation that it has compiled, or loaded."""
+        super().add_overload(result)
+        if result.referenced_envs is None:  # it is new
+            set_environments(result)
+
+    @functools.cached_property
+    def part(self) -> Part:
+        """The function as a part of the kernels that call it."""
+        return as_part(self.py_func, self.options)
 
     def _compile_for_args(self, *args: Any, **kws: Any) -> Any:
         """What numba asks when Python calls this one with types that it has not seen."""
@@ -164,10 +189,12 @@ def njit(*, cache: bool = True, nogil: bool = True, counts: bool = True) -> Call
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        kernel = _numba.njit(nogil=nogil, no_cfunc_wrapper=True, _nrt=counts)(function)
+        options = {"nogil": nogil, "no_cfunc_wrapper": True, "_nrt": counts}
+        kernel = _numba.njit(**options)(function)
         if not isinstance(kernel, CPUDispatcher):  # NUMBA_DISABLE_JIT
             return kernel
         kernel.__class__ = Kernel
+        kernel.options = options  # type: ignore[attr-defined]
         if cache:
             _enable_caching(kernel)
         return kernel

@@ -37,7 +37,7 @@ PAGE = (
 )
 
 
-_TELLING = ("massivetext/text/scan.py", "massivetext/dedup/shingles.py", "filters/repetition.py")
+_TELLING = ("massivetext/dedup/shingles.py", "filters/quality.py", "filters/repetition.py")
 """Modules whose kernels every run needs."""
 
 

@@ -132,9 +132,7 @@ def _run(
         start_workers_from_here()
     resolved = recipes.read(recipe, settings)
     if not is_compiled():
-        progress.say(
-            "compiling kernels: once on this machine, two to three minutes; `massivetext warm-up` does it ahead"
-        )
+        progress.say("compiling kernels: once on this machine, one to two minutes; `massivetext warm-up` does it ahead")
     root = storage.local_path(output)
     is_local = not storage.is_remote(root)
     # From before the run: what changes while it lasts has changed since.

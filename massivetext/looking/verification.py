@@ -188,8 +188,8 @@ class _Verification:
         notes = [path for path in storage.list_files(done) if path.endswith(".json")]
         duplicates, files = (storage.join(self.root, "work", name) for name in ("duplicates", "files"))
         notes += [path for base in (duplicates, files) for path in storage.list_files(base) if path.endswith(".json")]
-        inputs = storage.join(self.root, "work", "inputs.json")
-        notes += [inputs] if storage.exists(inputs) else []
+        single = [storage.join(self.root, "work", f"{name}.json") for name in ("inputs", "finished")]
+        notes += [path for path in single if storage.exists(path)]
         if not notes:
             return
         n = 0

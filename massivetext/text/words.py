@@ -64,15 +64,14 @@ def raw_words(data, start, end, t, out):
     Returns (words, whether the text may not be in NFC). `out` needs room for one word more than there are.
     """
     flags, lower, classes = t.flags, t.lower, t.byte_classes
-    text = data[start:end]
     n = np.int64(0)
     maybe = 0
     open_, alone = False, False  # whether a word has begun, and whether it is one of a script without spaces
     h = OFFSET
     # Unsigned, since numba looks at the sign of an index at every access.
-    i, one, stop = np.uint64(0), np.uint64(1), np.uint64(len(text))
+    i, one, stop = np.uint64(start), np.uint64(1), np.uint64(end)
     while i < stop:
-        c = classes[text[i]]
+        c = classes[data[i]]
         if c < BYTE_SPACE:
             if alone:
                 out[n] = fmix(h)
@@ -85,11 +84,11 @@ def raw_words(data, start, end, t, out):
                 i += one
                 if i >= stop:
                     break
-                c = classes[text[i]]
+                c = classes[data[i]]
             if i >= stop:
                 break
         if c == BYTE_LONGER:
-            point, size = decode_point(text, np.int64(i), np.int64(stop))
+            point, size = decode_point(data, np.int64(i), np.int64(stop))
             i += np.uint64(size)
             f = flags[point]
             maybe |= f & NFC_MAYBE

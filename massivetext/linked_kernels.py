@@ -1,0 +1,81 @@
+"""Kernels as parts of other kernels: what a kernel calls is compiled into it, and not by itself.
+
+numba makes of every function that a kernel calls a whole of its own first: optimised, with machine code, and with a
+wrapper by which Python could call it. Then it links the function into the caller and optimises it once more. Only the
+last of that is ever run, and the rest takes a third of the time of a first run.
+
+So a kernel is compiled twice at most: as itself, if Python calls it, and as a part, if a kernel does. A part is an LLVM
+module and no more. It is not kept on disk, where its callers are whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numba
+from numba.core import dispatcher
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
+from numba.core.registry import CPUDispatcher
+
+__all__ = ["Part", "as_part", "set_environments"]
+
+# numba's types say less than it has.
+_Dispatcher: Any = CPUDispatcher
+_Library: Any = JITCodeLibrary
+_dispatcher: Any = dispatcher
+_numba: Any = numba
+
+
+class _PartLibrary(_Library):
+    """A module that is linked into others: they are optimised as a whole, and machine code is made of them alone."""
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+class _PartCompiler(Compiler):  # type: ignore[misc]
+    def __init__(self, typing_context: Any, target_context: Any, library: Any, *rest: Any) -> None:
+        library = library or _PartLibrary(target_context.codegen(), "part")
+        super().__init__(typing_context, target_context, library, *rest)
+
+
+class _PartFunctionCompiler(_dispatcher._FunctionCompiler):  # type: ignore[misc]
+    def _customize_flags(self, flags: Any) -> Any:
+        flags.no_compile = True  # there is nothing to run
+        return flags
+
+
+class Part(_Dispatcher):
+    """A function as other kernels call it, with a specialisation for each set of types."""
+
+    def add_overload(self, result: Any) -> None:
+        """What numba does with a specialisation that it has compiled: here callers find it, and Python does not."""
+        result = result._replace(entry_point=object())  # it is known by this
+        self.targetctx.insert_user_function(result.entry_point, result.fndesc, [result.library])
+        self.overloads[tuple(result.signature.args)] = result
+
+
+def as_part(function: Callable[..., Any], options: Mapping[str, Any]) -> Part:
+    """Return a function as a part of kernels that call it. options: those of `numba.njit`."""
+    part = _numba.njit(pipeline_class=_PartCompiler, no_cpython_wrapper=True, **options)(function)
+    whole = part._compiler
+    part._compiler = _PartFunctionCompiler(
+        whole.py_func, whole.targetdescr, whole.targetoptions, whole.locals, whole.pipeline_class
+    )
+    part.__class__ = Part
+    return part  # type: ignore[no-any-return]
+
+
+def set_environments(result: Any) -> None:
+    """Give a kernel that has just been compiled the environments of its parts, as numba does for one from its cache.
+
+    An environment holds the Python objects of a function, such as those of an exception.
+    """
+    for environment in result._find_referenced_environments():
+        result.library.codegen.set_env(environment.env_name, environment)
