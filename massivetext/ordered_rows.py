@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 __all__ = ["BATCH_ROWS", "OrderedRows", "batches"]
 
-BATCH_ROWS = 1 << 15
+BATCH_ROWS = 1 << 14
 """Rows of a file that are in memory at a time."""
 
 
@@ -29,7 +29,10 @@ def batches(file: pq.ParquetFile, columns: Sequence[str]) -> Iterator[pa.RecordB
     missing = set(columns) - set(file.schema_arrow.names)
     if missing:
         raise pa.ArrowInvalid(f"there is no column {', '.join(sorted(missing))}")
-    yield from file.iter_batches(BATCH_ROWS, columns=list(columns))
+    # One row group at a time: Arrow reads ahead the columns of all that it is asked for. And threads of Arrow's own
+    # would each keep memory; files are read side by side by those who call this.
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(BATCH_ROWS, row_groups=[group], columns=list(columns), use_threads=False)
 
 
 class OrderedRows:

@@ -14,6 +14,7 @@ from massivetext import storage
 from massivetext.errors import OutputError
 from massivetext.looking.data_card import added_rows, kept_rows
 from massivetext.mixture import Documents, Units, bucket_key, kept_by_bucket, kept_documents, read_units, write_units
+from massivetext.parquet import release_memory
 from massivetext.sealed import read_sealed
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
@@ -99,6 +100,8 @@ class KeptTask:
         ledgers = [folder.part("ledger", self.subset, name) for name, _, _, _ in self.parts]
         counts = {"inputs": self._inputs(buckets), "kept": kept_rows(ledgers)}
         Marker(self.fingerprint, folder.outputs(outputs), counts).write(self.marker)
+        del buckets
+        release_memory()
 
     def _inputs(self, buckets: Sequence[Documents]) -> str:
         """A digest of the texts of the parts, by their files' digests, and of which of them are kept with how many

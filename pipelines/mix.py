@@ -28,6 +28,7 @@ from massivetext.mixture import (
 )
 from massivetext.mixture.allotment import deviation, remedy
 from massivetext.own_files import is_shard
+from massivetext.parquet import release_memory
 from massivetext.sealed import read_sealed, write_sealed
 from pipelines.engines.engine import Engine
 from pipelines.kept_units import PARTS, ROWS, KeptTask, Perform, kept_units, perform_here
@@ -83,11 +84,14 @@ class _WriteShard(beam.DoFn):  # type: ignore[misc]
         task_begins(task.marker)
         rows, tokens = _read_deal(task.plan, task.folder.root, task.fingerprint).rows(task.number)
         name = f"mixture/{task.mixture}/{task.name}.parquet"
+        n_rows = len(rows)
         summary = write_shard(task.folder.path(name), rows)
+        del rows
+        release_memory()
         Marker(task.fingerprint, task.folder.outputs({name: summary}), {"taken": tokens}).write(task.marker)
         task_ends(task.marker)
         self.counters.time(started)
-        self.counters.add(shards=1, documents_out=len(rows))
+        self.counters.add(shards=1, documents_out=n_rows)
         yield task.marker
 
 

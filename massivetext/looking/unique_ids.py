@@ -15,10 +15,10 @@ from massivetext.scratch import make_scratch, remove_scratch
 
 __all__ = ["MEMORY", "UniqueIds", "packed_ids"]
 
-MEMORY = 32 << 20
+MEMORY = 16 << 20
 """Bytes of ids that are sorted at a time; half as many more are needed to sort them."""
-WAITING = 1 << 18
-"""Ids that are put into files together: a file is opened once for them all, not once for each batch of a ledger."""
+WAITING = 1 << 16
+"""Ids that are put into files together, at least: a file is opened once for them all, not once for each batch."""
 
 
 class UniqueIds:
@@ -52,7 +52,7 @@ class UniqueIds:
         with self._lock:
             self._chunks.append(ids)
             self._n_waiting += len(ids)
-            if self._folder is None or self._n_waiting < WAITING:
+            if self._folder is None or self._n_waiting < max(WAITING, 256 * self._n_files):
                 return
             waiting, self._chunks, self._n_waiting = self._chunks, [], 0
         self._put(self._folder, np.concatenate(waiting))

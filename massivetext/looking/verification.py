@@ -20,7 +20,7 @@ from massivetext.looking.part_verification import verify_part
 from massivetext.looking.unique_ids import UniqueIds
 from massivetext.mixture import verify_mixture
 from massivetext.mixture.verify import Each
-from massivetext.parquet import FILE_ERRORS, file_digest, open_parquet
+from massivetext.parquet import FILE_ERRORS, file_digest, open_parquet, release_memory
 from massivetext.removed import Removed, read_removed
 from massivetext.run_recipe import read_recipe_file
 from massivetext.sealed import read_sealed, seal_fault
@@ -253,6 +253,8 @@ def _ledger(root: str, manifests: dict[str, dict[str, Any]], each: Each) -> list
                 return verify_part(root, name, manifests, unique)
             except FILE_ERRORS as error:
                 return [f"{storage.join(root, 'ledger', name)}: cannot be read, or files that go with it: {error}"], {}
+            finally:
+                release_memory()
 
         for name, (own, outcomes) in zip(files, each(look, files)):
             faults += own

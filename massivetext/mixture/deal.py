@@ -225,9 +225,10 @@ class Deal:
                 of_unit = documents.unit == unit
                 rows[of_unit] = units.read(unit)[0][documents.number[of_unit]]
             parts, which = np.unique(units.part[documents.unit], return_inverse=True)
-            pieces.append(np.stack([which + len(paths), units.row_group[documents.unit], rows, epoch]))
+            places = [which + len(paths), units.row_group[documents.unit], rows, epoch]
+            pieces.append(np.stack([column.astype(np.int32) for column in places]))
             paths += [units.paths[part] for part in parts]
-        columns = np.concatenate(pieces, axis=1).astype(np.int32)
+        columns = np.concatenate(pieces, axis=1)
         columns = columns[:, generator("shard", self.seed, shard).permutation(columns.shape[1])]
         return ShardRows(tuple(paths), *columns), tokens
 

@@ -64,7 +64,7 @@ def _read(rows: ShardRows, places: np.ndarray) -> pa.Table:
     path, group = rows.paths[rows.path[places[0]]], int(rows.row_group[places[0]])
     with storage.open_input(path) as stream:
         try:
-            table = open_parquet(stream).read_row_group(group)
+            table = open_parquet(stream).read_row_group(group, use_threads=False)
             return table.take(pa.array(rows.row[places])).cast(DOCUMENT_SCHEMA)
         except (pa.ArrowException, IndexError, OSError) as error:
             raise OutputError(
