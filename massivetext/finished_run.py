@@ -56,7 +56,8 @@ def state_of(
     formats = {source["format"] for subset in resolved["subsets"].values() for source in subset.get("sources") or ()}
     if any(readers.get(format).find is not None for format in formats):
         return None  # it has rules of its own for which files it reads
-    if any(True for group in _PLUG_INS for point in metadata.entry_points(group=group) if _is_foreign(point)):
+    points = metadata.entry_points()
+    if any(_is_foreign(point) for group in _PLUG_INS for point in points.select(group=group)):
         return None
     code = (word.rpartition(":")[0] for word in words if ":" in word)
     paths = sorted({*map(os.path.abspath, files), *filter(os.path.lexists, code), *filter(_is_path, words)})

@@ -43,6 +43,14 @@ class Kernel(_Dispatcher):
     """
 
     options: dict[str, Any]
+    is_kept: bool
+
+    def compile(self, sig: Any) -> Any:
+        """What Python asks for types that this one is not compiled for, or not yet loaded from disk for."""
+        if self.is_kept and not self.overloads:
+            # Not when it is made: to look for a place takes a tenth of a second for all, and parts have none.
+            _enable_caching(self)
+        return super().compile(sig)
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """What numba asks when another kernel calls this one."""
@@ -194,9 +202,7 @@ def njit(*, cache: bool = True, nogil: bool = True, counts: bool = True) -> Call
         if not isinstance(kernel, CPUDispatcher):  # NUMBA_DISABLE_JIT
             return kernel
         kernel.__class__ = Kernel
-        kernel.options = options  # type: ignore[attr-defined]
-        if cache:
-            _enable_caching(kernel)
+        kernel.options, kernel.is_kept = options, cache  # type: ignore[attr-defined]
         return kernel
 
     return decorate
