@@ -160,10 +160,11 @@ def _funnel(counts: dict[str, dict[str, list[int]]], *, estimated: bool) -> None
     from rich.table import Table
 
     from massivetext.cli._rows import terminal_width
+    from massivetext.cli._tables import lost_by
 
     order = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated", "kept")
     tokens = "tokens\n(bytes / 4)" if estimated else "tokens"
-    table = Table("", "documents", "size", tokens, box=SIMPLE, padding=(0, 1), pad_edge=False)
+    table = Table("", "documents", "size", tokens, box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False)
     table.columns[0].overflow = "fold"
     for column in table.columns[1:]:
         column.justify, column.no_wrap = "right", True
@@ -174,7 +175,7 @@ def _funnel(counts: dict[str, dict[str, list[int]]], *, estimated: bool) -> None
             sums_by_outcome, key=lambda name: (order.index(name.split(" ")[0]), -sums_by_outcome[name][0], name)
         ):
             style = "green" if name == "kept" else ""
-            rows.append((f"  {visible_name(name)}", sums_by_outcome[name], style))
+            rows.append((f"  {visible_name(lost_by(*name.split(' ')))}", sums_by_outcome[name], style))
         for title, (documents, n_bytes, n_tokens), style in rows:
             table.add_row(title, f"{documents:,}", size_in_words(n_bytes), f"{n_tokens:,}", style=style)
         table.add_section()

@@ -8,7 +8,7 @@ from typing import Any
 from massivetext.cli._output import show_rich
 from massivetext.terminal_text import size_in_words, visible_name
 
-__all__ = ["in_order", "side_by_side"]
+__all__ = ["in_order", "lost_by", "side_by_side"]
 
 ORDER = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated", "unknown", "kept")
 """Of outcomes in a funnel, from the first that loses a record to what is left."""
@@ -24,7 +24,7 @@ def side_by_side(rows: Iterable[dict[str, Any]], sides: tuple[str, str], units: 
 
     from massivetext.cli._rows import terminal_width
 
-    table = Table("", "", *(title for _, title in units), box=SIMPLE, padding=(0, 1), pad_edge=False)
+    table = Table("", "", *(title for _, title in units), box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False)
     table.columns[0].overflow = "fold"
     for column in table.columns[2:]:
         column.justify, column.no_wrap = "right", True
@@ -35,11 +35,19 @@ def side_by_side(rows: Iterable[dict[str, Any]], sides: tuple[str, str], units: 
         last = row["subset"]
         # Both sides on one line where they are the same.
         chosen = sides[:1] if row[sides[0]] == row[sides[1]] else sides
-        title = f"{last}: {row['outcome']}" if row.get("style") else f"  {row['outcome']} {row['reason'] or ''}"
+        title = f"{last}: {row['outcome']}" if row.get("style") else f"  {lost_by(row['outcome'], row['reason'])}"
         values = ("\n".join(_value(row[side][at], at) for side in chosen) for at, _ in units)
         names = "\n".join(chosen) if len(chosen) == 2 else "both"
         table.add_row(visible_name(title.rstrip()), names, *values, style=row.get("style"))
     show_rich(table, width=terminal_width())
+
+
+def lost_by(outcome: str, reason: str | None = None) -> str:
+    """Return what a row of a funnel is called: the reason alone, where it tells the outcome, so that tables fit 80
+    columns; else both."""
+    if reason is None:
+        return outcome
+    return f"{outcome} {reason}" if outcome in ("outranked", "unknown", "kept") else reason
 
 
 def _value(n: int, at: int) -> str:

@@ -70,8 +70,8 @@ def audit(
         name = visible_name(entry["test_set"])
         echo(
             f"{name}: {entry['items_hit']} of {entry['items_searched']} items searched for stand in "
-            f"{entry['documents']} of {n_documents} rows ({entry['share']:.2%}); "
-            f"left out: {entry['items_too_short']} of under 8 words, {entry['items_unknown']} of unknown words"
+            f"{entry['documents']} of {n_documents} rows ({entry['share']:.2%})\n"
+            f"  left out: {entry['items_too_short']} of under 8 words, {entry['items_unknown']} of unknown words"
         )
         for sample in entry["samples"]:
             quote = one_line(sample["text"], 90)

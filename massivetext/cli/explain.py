@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import click
@@ -89,9 +90,10 @@ def _stage(stage: str, row: dict[str, Any], recipe: Any, folder: str) -> None:
         echo(f"  {_mark(is_broken)} {visible_name(row['licence'] or 'none')}; kept: {kept}")
     elif stage == "language":
         is_broken = any(reason.startswith("language.") for reason in row["reasons"])
-        kept = recipe.limit_in_words(row["subset"], "language.language")
+        kept = recipe.limit_in_words(row["subset"], "language.language", row["language"])
         guesses = ", ".join(f"{guess['language']} {guess['score']:g}" for guess in row["languages"] or [])
-        echo(f"  {_mark(is_broken)} {row['language']} {row['language_score']:g}; kept: {kept}")
+        text = f"  {_mark(is_broken)} {row['language']} {row['language_score']:g}; kept: {kept}"
+        echo(textwrap.fill(text, 80, subsequent_indent="      ", drop_whitespace=True))
         echo(f"    likeliest: {guesses or 'none'}")
     elif stage == "safe_search":
         _signal("safe_search.safe_search_score", "safe_search_score", row["safe_search_score"], row, recipe)

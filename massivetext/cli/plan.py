@@ -134,7 +134,7 @@ def _costs(prediction: dict[str, Any]) -> None:
     echo(f"memory    {size_in_words(process)} a process at most in the sample, {all_workers} all workers")
     _listed("CPU time", [f"{stage} {_seconds(n)}" for stage, n in time["cpu_seconds"].items()])
     cores = f"{time['cores']} cores here" if time["workers"] > time["cores"] else "each with a core to itself"
-    echo(f"duration  {_seconds(time['hours'] * 3600)} with {time['workers']} workers, {cores}")
+    echo(f"duration  {_seconds(time['hours'] * 3600)} with {counted(time['workers'], 'worker')}, {cores}")
 
 
 def _listed(title: str, items: list[str]) -> None:

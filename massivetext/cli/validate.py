@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import click
 
 from massivetext.cli._output import echo, echo_json
 from massivetext.cli._trust import looks_at_recipe
+from massivetext.terminal_text import counted, size_in_words
 
 
 @click.command()
@@ -54,9 +56,11 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
     if not quiet:
         for name, data in subsets.items():
             echo(
-                f"{name:<12} weight {data['weight']:<6g} {data['files']:,} files, {data['bytes']:,} bytes, "
-                f"{data['parts']:,} parts; stages: {', '.join(data['stages'])}"
+                f"{name:<12} weight {data['weight']:<6g} {counted(data['files'], 'file')}, "
+                f"{size_in_words(data['bytes'])}, {counted(data['parts'], 'part')}"
             )
+            stages = textwrap.wrap("stages: " + ", ".join(data["stages"]), 67)
+            echo("\n".join(f"{'':<12} {line}" for line in stages))
         for testset in whole.testsets:
             echo(f"test set     {testset.name}")
         echo(f"digest {digest}")

@@ -79,10 +79,14 @@ def lines_of(name: str, account: Mapping[str, Any]) -> list[str]:
     if counts.get("documents"):
         distinct = max(1, counts.get("distinct", 0))
         compared = work.get("verifications", 0) + work.get("core_overlaps", 0)
+        removed = [
+            f"{counts.get('duplicate.exact', 0):,} exact",
+            f"{counts.get('duplicate.near', 0):,} near",
+            *([f"{n:,} older captures"] if (n := counts.get("duplicate.capture", 0)) else []),
+        ]
+        lines.append(f"{name}: {counts['documents']:,} documents; removed: {', '.join(removed)}")
         lines.append(
-            f"{name}: {counts['documents']:,} documents; removed: {counts.get('duplicate.exact', 0):,} exact, "
-            f"{counts.get('duplicate.near', 0):,} near, {counts.get('duplicate.capture', 0):,} older captures; "
-            f"about {account['missed']:.1f} missed; {compared / distinct:.2f} verifications a distinct document"
+            f"{name}: about {account['missed']:.1f} missed; {compared / distinct:.2f} verifications a distinct document"
         )
     if work.get("cut_components"):
         lines.append(

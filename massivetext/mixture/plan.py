@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ from massivetext.terminal_text import size_in_words
 __all__ = ["Available", "Plan", "Share", "plan"]
 
 _ROUNDING = 1e-9
+
+COLUMNS = 80
+"""Of a terminal that the table of a plan fits."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +74,10 @@ class Plan:
         return max(1, -(-(self.n_bytes or 0) // shard_bytes))
 
     def lines(self, *, shard_bytes: int | None = None) -> list[str]:
-        """The plan as a table for people."""
-        has_bytes = self.n_bytes is not None
-        head = ["subset", "weight", "documents", "available", "wanted", "epochs", "repeated"]
-        cells = [head + ["size"] * has_bytes]
-        for share in self.shares:
-            least, most = share.repetition
-            times = f"{most}" if least == most else f"{least} to {most}"
-            counts = [f"{share.documents:,}", f"{share.available:,}", f"{share.wanted:,.0f}"]
-            size = [] if share.n_bytes is None else [size_in_words(share.n_bytes)]
-            cells.append([share.subset, f"{share.weight:.3f}", *counts, f"{share.epochs:.2f}", times, *size])
-        documents, available = (sum(getattr(s, name) for s in self.shares) for name in ("documents", "available"))
-        total = ["total", "1.000", f"{documents:,}", f"{available:,}", f"{self.tokens:,}", "", ""]
-        cells.append(total + ([] if self.n_bytes is None else [size_in_words(self.n_bytes)]))
+        """The plan as a table for people, of at most 80 columns: large numbers are shortened where needed."""
+        cells = self._cells("{:,.0f}".format)
+        if sum(max(map(len, column)) + 2 for column in zip(*cells)) > COLUMNS + 2:
+            cells = self._cells(_short)
         widths = [max(map(len, column)) for column in zip(*cells)]
         rows = [
             "  ".join(
@@ -99,6 +93,22 @@ class Plan:
             f"which {self.scarcest.subset} sets"
         )
         return rows
+
+    def _cells(self, number: Callable[[float], str]) -> list[list[str]]:
+        """Return the cells of the table. number: how documents and tokens are written."""
+        has_bytes = self.n_bytes is not None
+        head = ["subset", "weight", "documents", "available", "wanted", "epochs", "repeated"]
+        cells = [head + ["size"] * has_bytes]
+        for share in self.shares:
+            least, most = share.repetition
+            times = f"{most}" if least == most else f"{least} to {most}"
+            counts = [number(n) for n in (share.documents, share.available, share.wanted)]
+            size = [] if share.n_bytes is None else [size_in_words(share.n_bytes)]
+            cells.append([share.subset, f"{share.weight:.3f}", *counts, f"{share.epochs:.2f}", times, *size])
+        sums = (sum(getattr(share, name) for share in self.shares) for name in ("documents", "available"))
+        total = ["total", "1.000", *(number(n) for n in (*sums, self.tokens)), "", ""]
+        cells.append(total + ([] if self.n_bytes is None else [size_in_words(self.n_bytes)]))
+        return cells
 
     @property
     def scarcest(self) -> Share:
@@ -127,6 +137,14 @@ class Plan:
                 for share in self.shares
             ],
         }
+
+
+def _short(n: float) -> str:
+    """Return a large number in three or four digits: 1.52 G, 604 M."""
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if n >= size:
+            return f"{n / size:.4g} {letter}"
+    return f"{n:,.0f}"
 
 
 def plan(

@@ -51,7 +51,7 @@ def test_the_code_of_the_page_works(
 
 
 def test_every_section_of_code_is_run() -> None:
-    assert {"Loading documents", "Epochs", "Weights on the fly", "Ranks, and going on", *NEEDS} == set(sections())
+    assert {"Loading documents", "Epochs", "Weights on the fly", "Ranks, and resuming", *NEEDS} == set(sections())
 
 
 def _train(prefix: Path) -> None:

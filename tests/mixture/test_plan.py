@@ -34,6 +34,18 @@ def test_gophers_budget_takes_wikipedia_one_and_a_half_times() -> None:
     assert (800 * 10**9, "wikipedia") == (made.largest, made.scarcest.subset)
 
 
+def test_the_table_of_gophers_mixture_fits_80_columns() -> None:
+    sizes = {"massiveweb": (604, 506), "books": (4, 560), "c4": (361, 182), "news": (1100, 676), "wikipedia": (6, 4)}
+    available = {name: Available(n * 10**6, tokens * 10**9, 10**12) for name, (n, tokens) in sizes.items()}
+    weights = {"massiveweb": 0.51, "books": 0.27, "c4": 0.10, "news": 0.10, "wikipedia": 0.02}
+    lines = plan(available, weights, tokens=300 * 10**9).lines()[:7]
+
+    assert max(map(len, lines)) <= 80
+    numbers = {line.split()[0]: line.split()[2:8] for line in lines}
+    assert ["604", "M", "506", "G", "153", "G"] == numbers["massiveweb"]
+    assert ["1.1", "G", "676", "G", "30", "G"] == numbers["news"]
+
+
 def test_the_largest_budget_is_what_the_cap_allows() -> None:
     made = plan({"books": BOOKS, "wikipedia": WIKIPEDIA}, WEIGHTS, max_epochs=4)
 
