@@ -66,7 +66,10 @@ test-long: setup ## every test that `make test` leaves out for its length
 		'click>=8.1,<9' 'numba>=0.61,<0.69' 'tokenizers>=0.20,<0.24' 'zstandard>=0.23,<0.26'
 	.venv-loaders/bin/python -m pip install --quiet 'mosaicml-streaming>=0.11,<0.14' 'numpy<2.2' 'tiktoken>=0.7,<1' \
 		'transformers>=4.50,<5' 'webdataset>=1,<2'
-	.venv-loaders/bin/python -m pip install --quiet --no-deps 'megatron-core>=0.12,<0.17'
+	.venv-loaders/bin/python -m pip install --quiet 'rich>=12,<16'
+	.venv-loaders/bin/python -m pip install --quiet --no-deps 'megatron-core>=0.12,<0.17' 'ai2-olmo-core>=2,<4' 'bettermap>=1.3,<2' \
+		'cached-path>=1.7,<2' 'dataclass-extensions>=0.2,<1' 'importlib_resources>=6,<8' 'lightning-utilities>=0.11,<1' \
+		'litdata>=0.2.30,<0.3' 'obstore>=0.4,<1' 'tifffile>=2023'
 	touch $@
 
 test-loaders: .venv-loaders/.installed ## the loader and the exports read by the trainers' own libraries, in an environment of their own

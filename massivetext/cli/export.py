@@ -15,9 +15,9 @@ __all__ = ["export"]
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["jsonl", "mds", "webdataset", "megatron", "numpy", "nanogpt"]),
+    type=click.Choice(["jsonl", "mds", "webdataset", "megatron", "numpy", "nanogpt", "litdata"]),
     required=True,
-    help="documents: jsonl, mds, webdataset; tokens: megatron, numpy (OLMo-core), nanogpt",
+    help="documents: jsonl, mds, webdataset; tokens: megatron, numpy (OLMo-core), nanogpt, litdata (litgpt)",
 )
 @click.option("--output", metavar="DIR2", required=True, help="a folder; the same command again goes on")
 @click.option("--mixture", metavar="NAME", help="the mixture, where DIR has several")

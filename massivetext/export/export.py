@@ -23,8 +23,8 @@ from massivetext.worker_processes import spawn_pool
 
 __all__ = ["FORMATS", "export"]
 
-FORMATS = ("jsonl", "mds", "webdataset", "megatron", "numpy", "nanogpt")
-_OF_TOKENS = ("megatron", "numpy", "nanogpt")
+_OF_TOKENS = ("megatron", "numpy", "nanogpt", "litdata")
+FORMATS = ("jsonl", "mds", "webdataset", *_OF_TOKENS)
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ class _Task:
 
     def _write(self) -> dict[str, Any]:
         if self.format in _OF_TOKENS:
-            from massivetext.export.token_formats import document_tokenizer, write_megatron_documents, write_tokens
+            from massivetext.export.token_formats import TOKEN_FORMATS, document_tokenizer
 
             assert self.tokenizer is not None
-            write = write_megatron_documents if self.format == "megatron" else write_tokens
-            return write(self.path, self.output, self.name, document_tokenizer(self.tokenizer, self.eos))
+            tokenizer = document_tokenizer(self.tokenizer, self.eos)
+            return TOKEN_FORMATS[self.format](self.path, self.output, self.name, tokenizer)
         from massivetext.export.text_formats import TEXT_FORMATS
 
         return TEXT_FORMATS[self.format](self.path, self.output, self.name)
@@ -80,8 +80,8 @@ def export(
 
     Args:
         path: An output folder, a mixture in it, or a folder or file of Parquet with `text`.
-        format: One of FORMATS. "jsonl", "mds" and "webdataset" hold documents; "megatron", "numpy" (OLMo-core) and
-            "nanogpt" hold their tokens, whole documents with EOS behind each.
+        format: One of FORMATS. "jsonl", "mds" and "webdataset" hold documents; "megatron", "numpy" (OLMo-core),
+            "nanogpt" and "litdata" (litgpt) hold their tokens, whole documents with EOS behind each.
         output: A folder. One that was begun by the same command is gone on with.
         mixture: Its name, where the folder has several.
         tokenizer: For the formats of tokens: a file, or a folder with one.
@@ -139,8 +139,8 @@ def export(
         raise OutputError(f"{path}: its {len(shards)} shards hold no documents")
     if format == "nanogpt":
         files = _one_file(work, output, files)
-    if format == "mds":
-        files["index.json"] = _index(output, files)
+    if format in ("mds", "litdata"):
+        files["index.json"] = _index(format, output, files)
     data = {"kind": "export", "of": mark, **about, "rows": rows, "files": dict(sorted(files.items()))}
     storage.write_bytes(storage.join(output, "manifest.json"), (json.dumps(data, indent=1) + "\n").encode())
     _sweep(work, format, tasks)
@@ -199,11 +199,12 @@ def _one_file(work: str, output: str, files: Mapping[str, Mapping[str, Any]]) ->
     return {"train.bin": {**sums, "bytes": target.n_bytes, "blake2b": target.hexdigest()}}
 
 
-def _index(output: str, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _index(format_: str, output: str, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     from massivetext.export.text_formats import mds_index
+    from massivetext.export.token_formats import litdata_index
 
     with digested(storage.join(output, "index.json")) as stream:
-        stream.write(mds_index(files))
+        stream.write(mds_index(files) if format_ == "mds" else litdata_index(files))
     return {"rows": 0, "bytes": stream.n_bytes, "blake2b": stream.hexdigest()}
 
 

@@ -13,7 +13,7 @@ from massivetext import storage
 from massivetext.errors import SourceError
 from massivetext.parquet import READ_ERRORS, DigestStream, open_parquet
 
-__all__ = ["digested", "joined", "row_groups", "texts_of"]
+__all__ = ["contents", "digested", "joined", "one_array", "row_groups", "summary", "texts_of"]
 
 
 def row_groups(path: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -32,16 +32,23 @@ def row_groups(path: str, columns: Sequence[str] | None = None) -> Iterator[pa.T
         ) from error
 
 
-def texts_of(table: pa.Table, column: str = "text") -> pa.LargeStringArray:
-    """A column as one array without nulls, which become empty texts."""
-    texts = pc.fill_null(table.column(column).cast(pa.large_string()), "")
-    return pa.concat_arrays(texts.chunks) if texts.num_chunks != 1 else texts.chunk(0)
+def texts_of(table: pa.Table, column: str = "text", default: str = "") -> pa.LargeStringArray:
+    """A column as one array without nulls, which become empty texts; of the default alone where there is no column."""
+    if column not in table.column_names:
+        return pa.array([default] * table.num_rows, pa.large_string())
+    return pc.fill_null(one_array(table.column(column)).cast(pa.large_string()), "")
 
 
-def joined(*columns: pa.Array) -> pa.LargeBinaryArray:
-    """Of each row the bytes of all columns, one after the other."""
-    cast = [column.cast(pa.large_binary()) for column in columns]
-    return pc.binary_join_element_wise(*cast, pa.scalar(b"", pa.large_binary()))
+def one_array(column: pa.ChunkedArray) -> pa.Array:
+    """All chunks of a column as one array."""
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def joined(*columns: pa.Array | bytes) -> pa.LargeBinaryArray:
+    """Of each row the bytes of all columns, one after the other; bytes stand in each row."""
+    kind = pa.large_binary()
+    cast = [pa.scalar(column, kind) if isinstance(column, bytes) else column.cast(kind) for column in columns]
+    return pc.binary_join_element_wise(*cast, pa.scalar(b"", kind))
 
 
 @contextlib.contextmanager

@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from massivetext.errors import LimitError
+from massivetext.export.described import beside
 from massivetext.export.escape import escaped
 from massivetext.export.rows import contents, digested, joined, row_groups, summary, texts_of
 from massivetext.tokenizers import library
@@ -29,25 +31,6 @@ COMPRESSION_LEVEL = 1
 Summaries = dict[str, dict[str, Any]]
 
 
-def _beside(table: pa.Table) -> list[dict[str, Any]]:
-    """Of each row the columns that are no text, id or subset, without nulls; the pairs of `metadata` beside them."""
-    names = [name for name in table.column_names if name not in ("id", "text", "subset")]
-    rows = []
-    for row in table.select(names).to_pylist():
-        pairs = row.pop("metadata", None) or []
-        given = {key: value for key, value in row.items() if value is not None}
-        rows.append({**{pair["key"]: pair["value"] for pair in pairs}, **given})
-    return rows
-
-
-_json = json.JSONEncoder(ensure_ascii=False).encode
-"""`json.dumps` makes an encoder for each value that is not written as ASCII, at four times the cost."""
-
-
-def _column(table: pa.Table, name: str, default: str) -> list[str]:
-    return table.column(name).to_pylist() if name in table.column_names else [default] * table.num_rows
-
-
 def write_jsonl(path: str, base: str, name: str) -> Summaries:
     """One shard as documents/<name>.jsonl.zst."""
     zstandard = library("zstandard", "write .jsonl.zst")
@@ -56,14 +39,19 @@ def write_jsonl(path: str, base: str, name: str) -> Summaries:
         compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True)
         with compressor.stream_writer(stream, closefd=False) as target:
             for table in row_groups(path):
-                ids, subsets = _column(table, "id", ""), _column(table, "subset", "all")
-                heads = [f'{{"id": {_json(one)}, "text": "' for one in ids]
-                tails = []
-                for subset, beside in zip(subsets, _beside(table)):
-                    created = f', "created": {_json(beside["timestamp"])}' if "timestamp" in beside else ""
-                    tails.append(f'", "source": {_json(subset)}{created}, "metadata": {_json(beside)}}}\n')
+                rest = beside(table)
                 lines = joined(
-                    pa.array(heads, pa.large_string()), escaped(texts_of(table)), pa.array(tails, pa.large_string())
+                    b'{"id": "',
+                    escaped(texts_of(table, "id")),
+                    b'", "text": "',
+                    escaped(texts_of(table)),
+                    b'", "source": "',
+                    escaped(texts_of(table, "subset", "all")),
+                    b'"',
+                    rest.created,
+                    b', "metadata": {',
+                    rest.members,
+                    b"}}\n",
                 )
                 target.write(contents(lines))
                 rows += table.num_rows
@@ -92,13 +80,13 @@ def write_mds(path: str, base: str, name: str) -> Summaries:
     pieces: list[pa.LargeBinaryArray] = []
     for table in row_groups(path):
         n = table.num_rows
-        beside = _beside(table)
-        tokens = np.array([int(one.pop("n_tokens", 0)) for one in beside], "<i8")
+        rest = beside(table, without=("n_tokens",))
+        tokens = np.ascontiguousarray(rest.n_tokens, "<i8")
         columns = {
-            "id": pa.array(_column(table, "id", ""), pa.large_string()),
-            "metadata": pa.array([_json(one) for one in beside], pa.large_string()),
+            "id": texts_of(table, "id"),
+            "metadata": joined(b"{", rest.members, b"}"),
             "n_tokens": pa.FixedSizeBinaryArray.from_buffers(pa.binary(8), n, [None, pa.py_buffer(tokens)]),
-            "subset": pa.array(_column(table, "subset", "all"), pa.large_string()),
+            "subset": texts_of(table, "subset", "all"),
             "text": texts_of(table),
         }
         variable = [columns[key].cast(pa.large_binary()) for key, kind in MDS_COLUMNS.items() if kind != "int"]
@@ -139,6 +127,7 @@ def mds_index(files: Mapping[str, Mapping[str, Any]]) -> bytes:
 
 
 _BLOCK = 512
+_EMPTY = pa.scalar(b"", pa.large_binary())
 
 
 def _headers(names: list[str], sizes: np.ndarray) -> np.ndarray:
@@ -164,13 +153,20 @@ def write_webdataset(path: str, base: str, name: str) -> Summaries:
         for table in row_groups(path):
             n = table.num_rows
             keys = [f"{name}-{rows + i:08d}" for i in range(n)]
-            ids, subsets = _column(table, "id", ""), _column(table, "subset", "all")
-            described = [
-                _json({"id": one, "subset": subset, **beside})
-                for one, subset, beside in zip(ids, subsets, _beside(table))
-            ]
+            rest = beside(table).members
+            apart = pc.if_else(pc.equal(rest, _EMPTY), _EMPTY, pa.scalar(b", ", pa.large_binary()))
+            described = joined(
+                b'{"id": "',
+                escaped(texts_of(table, "id")),
+                b'", "subset": "',
+                escaped(texts_of(table, "subset", "all")),
+                b'"',
+                apart,
+                rest,
+                b"}",
+            )
             pairs = []
-            for column, kind in ((texts_of(table), "txt"), (pa.array(described, pa.large_string()), "json")):
+            for column, kind in ((texts_of(table), "txt"), (described, "json")):
                 data = column.cast(pa.large_binary())
                 sizes = np.diff(_offsets(data))
                 if len(sizes) and sizes.max() >= 8**11:

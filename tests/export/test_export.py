@@ -66,7 +66,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def options(format_: str, model: str) -> dict[str, Any]:
-    return {"format": format_, "tokenizer": model if format_ in ("megatron", "numpy", "nanogpt") else None}
+    return {"format": format_, "tokenizer": model if format_ in ("megatron", "numpy", "nanogpt", "litdata") else None}
 
 
 @given(
@@ -190,6 +190,68 @@ def test_numpy_and_nanogpt_are_the_tokens_alone(
     assert expected == np.memmap(tmp_path / "n" / "train.bin", np.uint16, "r").tolist()
     assert ("uint16", 2) == (manifest["dtype"], manifest["eos"])
     assert ["manifest.json", "train.bin"] == sorted(digests(tmp_path / "n"))
+
+
+def test_numpy_is_read_by_olmo_core(folder: str, documents: list[dict[str, Any]], model: str, tmp_path: Path) -> None:
+    manifest = export(folder, format="numpy", output=tmp_path / "o", tokenizer=model)
+    olmo = pytest.importorskip("olmo_core.data", reason=f"ai2-olmo-core {HOW}")
+    paths = [str(path) for path in sorted((tmp_path / "o").glob("*.npy"))]
+    dataset = olmo.NumpyFSLDataset(
+        *paths,
+        sequence_length=32,
+        pad_token_id=0,
+        eos_token_id=manifest["eos"],
+        vocab_size=manifest["vocabulary"],
+        dtype=np.uint16,
+    )
+    dataset.work_dir = tmp_path / "work"
+    dataset.prepare()
+
+    # It drops what is left of each file.
+    files = [np.fromfile(path, "<u2").tolist() for path in paths]
+    blocks = [one[first : first + 32] for one in files for first in range(0, len(one) - 31, 32)]
+    assert blocks == [dataset[i]["input_ids"].tolist() for i in range(len(dataset))]
+    assert len(dataset) > 10
+
+
+def test_nanogpts_own_way_of_reading(folder: str, documents: list[dict[str, Any]], model: str, tmp_path: Path) -> None:
+    """A batch as its train.py draws one: blocks of the map, and the same one further on, as int64."""
+    export(folder, format="nanogpt", output=tmp_path / "n", tokenizer=model)
+    data = np.memmap(tmp_path / "n" / "train.bin", dtype=np.uint16, mode="r")
+    tokens = [token for one in tokens_of(documents, model) for token in one]
+    starts = np.random.default_rng(0).integers(len(data) - 16, size=4).tolist()
+    torch = pytest.importorskip("torch", reason=f"torch {HOW}")
+    x = torch.stack([torch.from_numpy(data[i : i + 16].astype(np.int64)) for i in starts])
+    y = torch.stack([torch.from_numpy(data[i + 1 : i + 17].astype(np.int64)) for i in starts])
+
+    assert [tokens[i : i + 16] for i in starts] == x.tolist()
+    assert [tokens[i + 1 : i + 17] for i in starts] == y.tolist()
+
+
+@pytest.mark.filterwarnings("ignore:The given buffer is not writable:UserWarning")
+def test_litdata_as_described_and_by_litdata(
+    folder: str, documents: list[dict[str, Any]], model: str, tmp_path: Path
+) -> None:
+    manifest = export(folder, format="litdata", output=tmp_path / "o", tokenizer=model)
+
+    expected = [token for one in tokens_of(documents, model) for token in one]
+    index = json.loads((tmp_path / "o" / "index.json").read_text())
+    blocks: list[list[int]] = []
+    tokens: list[int] = []
+    for chunk in index["chunks"]:
+        data = (tmp_path / "o" / chunk["filename"]).read_bytes()
+        assert (1, 12, len(data)) == struct.unpack_from("<III", data)
+        own = np.frombuffer(data, "<i4", offset=12).tolist()
+        assert (len(data), len(own)) == (chunk["chunk_bytes"], chunk["dim"])
+        tokens += own
+        blocks += [own[first : first + 16] for first in range(0, len(own) - 15, 16)]
+    assert expected == tokens
+    assert "int32" == manifest["dtype"]
+    litdata = pytest.importorskip("litdata", reason=f"litdata {HOW}")
+    dataset = litdata.StreamingDataset(
+        str(tmp_path / "o"), item_loader=litdata.TokensLoader(block_size=16), shuffle=False
+    )
+    assert blocks == [dataset[i].tolist() for i in range(len(dataset))]
 
 
 @pytest.mark.parametrize("format_", FORMATS)
