@@ -266,6 +266,10 @@ def test_no_items_at_all(tmp_path):
     [
         ("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15", False),
         ("a b c d e f g h i j k l m n o p q r s t u v w x y z", False),
+        ("0 0 0 0 0 0 0 0 0 0 0 0 0 0", False),
+        ("01 02 03 04 05 06 07 08 09 10 11 12", False),
+        # Names are telling words: a page that holds them all is removed, unless max_documents keeps it.
+        ("January February March April May June July August September October November December", True),
         ("one two three four five six seven 8", False),  # seven telling words
         ("one two three four five six seven eight", True),
         ("\u4e00\u4e01\u4e02\u4e03\u4e04\u4e05\u4e06", False),
