@@ -17,7 +17,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TypeVar, cast
 from urllib.parse import unquote
@@ -49,11 +49,13 @@ __all__ = [
     "open_output",
     "read_bytes",
     "remove",
+    "remove_all",
     "remove_empty_folders",
     "remove_tree",
     "size",
     "source_prefix",
     "stamp",
+    "total_size",
     "write_bytes",
 ]
 
@@ -272,6 +274,17 @@ def remove(path: str) -> None:
     else:
         with contextlib.suppress(FileNotFoundError):
             os.remove(path)
+
+
+def remove_all(paths: Iterable[str]) -> None:
+    """Remove files, many at once on an object store; one that is not there is no error."""
+    paths = list(paths)
+    each(remove, paths, remote=bool(paths) and is_remote(paths[0]))
+
+
+def total_size(paths: Sequence[str]) -> int:
+    """Bytes of files as stored, together. Raises SourceError if one is not there."""
+    return sum(each(size, paths, remote=bool(paths) and is_remote(paths[0])))
 
 
 def remove_tree(path: str) -> None:

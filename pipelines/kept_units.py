@@ -14,7 +14,7 @@ from massivetext import storage
 from massivetext.errors import OutputError
 from massivetext.looking.data_card import added_rows, kept_rows
 from massivetext.mixture import Documents, Units, bucket_key, kept_by_bucket, kept_documents, read_units, write_units
-from massivetext.parquet import release_memory
+from massivetext.parquet import sparing_memory
 from massivetext.sealed import read_sealed
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
@@ -90,6 +90,10 @@ class KeptTask:
         return files
 
     def __call__(self) -> None:
+        with sparing_memory():
+            self._go_through()
+
+    def _go_through(self) -> None:
         folder = Folder(self.root)
         if self.column:
             buckets = kept_by_bucket(self.sources, self.column, self.n_buckets)
@@ -100,8 +104,6 @@ class KeptTask:
         ledgers = [folder.part("ledger", self.subset, name) for name, _, _, _ in self.parts]
         counts = {"inputs": self._inputs(buckets), "kept": kept_rows(ledgers)}
         Marker(self.fingerprint, folder.outputs(outputs), counts).write(self.marker)
-        del buckets
-        release_memory()
 
     def _inputs(self, buckets: Sequence[Documents]) -> str:
         """A digest of the texts of the parts, by their files' digests, and of which of them are kept with how many
@@ -235,6 +237,5 @@ def _sweep(folder: Folder, tasks: Sequence[KeptTask]) -> None:
     subsets = {task.subset for task in tasks}
     for subset in sorted(subsets):
         for base in (folder.path("work", "kept", subset), folder.path("work", "done", "kept", subset)):
-            for path in storage.list_files(base):
-                if path not in wanted and path.rpartition(".")[2] in ("npz", "rows", "json"):
-                    storage.remove(path)
+            others = [path for path in storage.list_files(base) if path not in wanted]
+            storage.remove_all(path for path in others if path.rpartition(".")[2] in ("npz", "rows", "json"))

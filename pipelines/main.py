@@ -386,9 +386,7 @@ def _keep_pieces(folder: Folder, recipe: Recipe, settled: list[Marker]) -> None:
     if counts:
         folder.write_manifest("pieces", recipe, settled, counts)
     else:
-        for path in own_parts(folder.path("pieces")):
-            storage.remove(path)
-        storage.remove(folder.path("pieces", "manifest.json"))
+        storage.remove_all([*own_parts(folder.path("pieces")), folder.path("pieces", "manifest.json")])
 
 
 def _prepare_testsets(recipe: Recipe, folder: Folder, reporter: Reporter) -> None:

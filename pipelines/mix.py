@@ -28,7 +28,7 @@ from massivetext.mixture import (
 )
 from massivetext.mixture.allotment import deviation, remedy
 from massivetext.own_files import is_shard
-from massivetext.parquet import release_memory
+from massivetext.parquet import sparing_memory
 from massivetext.sealed import read_sealed, write_sealed
 from pipelines.engines.engine import Engine
 from pipelines.kept_units import PARTS, ROWS, KeptTask, Perform, kept_units, perform_here
@@ -82,12 +82,12 @@ class _WriteShard(beam.DoFn):  # type: ignore[misc]
     def process(self, task: ShardTask) -> Iterator[str]:
         started = time.process_time()
         task_begins(task.marker)
-        rows, tokens = _read_deal(task.plan, task.folder.root, task.fingerprint).rows(task.number)
         name = f"mixture/{task.mixture}/{task.name}.parquet"
-        n_rows = len(rows)
-        summary = write_shard(task.folder.path(name), rows)
-        del rows
-        release_memory()
+        with sparing_memory():
+            rows, tokens = _read_deal(task.plan, task.folder.root, task.fingerprint).rows(task.number)
+            n_rows = len(rows)
+            summary = write_shard(task.folder.path(name), rows)
+            del rows
         Marker(task.fingerprint, task.folder.outputs({name: summary}), {"taken": tokens}).write(task.marker)
         task_ends(task.marker)
         self.counters.time(started)
@@ -320,9 +320,8 @@ def finish_mixture(folder: Folder, recipe: Recipe, planned: Planned, say: Callab
         taken.append(marker.counts["taken"])
     _say_deviation(folder, recipe, planned, taken, say)
     base = folder.path("mixture", block.name)
-    for path in storage.list_files(base):
-        if is_shard(path) and path[len(base) + 1 :] not in files:
-            storage.remove(path)
+    shards = [path for path in storage.list_files(base) if is_shard(path)]
+    storage.remove_all(path for path in shards if path[len(base) + 1 :] not in files)
     written: dict[str, int] = {}
     for summary in files.values():
         for name, n in summary["tokens"].items():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pyarrow as pa
@@ -98,3 +99,24 @@ def test_parquet_that_fails_leaves_nothing(tmp_path: Path) -> None:
         half()
 
     assert [] == list(tmp_path.iterdir())
+
+
+def test_many_files_of_a_store_are_removed_and_measured_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of 64 requests waits until 31 others are under way: one after the other they would never end."""
+    together = threading.Barrier(storage.THREADS, timeout=20)
+    removed: list[str] = []
+
+    def ask(path: str) -> int:
+        together.wait()
+        removed.append(path)
+        return 3
+
+    monkeypatch.setattr(storage, "remove", ask)
+    monkeypatch.setattr(storage, "size", ask)
+    paths = [f"s3://bucket/{k}" for k in range(2 * storage.THREADS)]
+    storage.remove_all(iter(paths))
+
+    assert paths == sorted(removed, key=paths.index)
+    assert 3 * len(paths) == storage.total_size(paths)
+    storage.remove_all([])
+    assert 0 == storage.total_size([])

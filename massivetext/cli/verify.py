@@ -20,13 +20,11 @@ def verify(folder: str, workers: int | None, as_json: bool) -> None:
     \b
     massivetext verify out
     """
-    import pyarrow as pa
-
     from massivetext.looking.verification import verify as check
+    from massivetext.parquet import sparing_memory
 
-    # Arrow's own allocator keeps what each thread has freed: half as much memory again, and no faster here.
-    pa.set_memory_pool(pa.system_memory_pool())
-    faults, checked = check(folder, workers=workers)
+    with sparing_memory():
+        faults, checked = check(folder, workers=workers)
     if as_json:
         echo_json({"checked": checked, "faults": faults})
         raise SystemExit(1 if faults else 0)

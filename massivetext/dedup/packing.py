@@ -180,12 +180,12 @@ def _sort_keys(records: np.ndarray, seed: int) -> np.ndarray:
 def batch_rounds(scope: Scope) -> list[list[tuple[int, range]]]:
     """For each round, its batches with the earlier ones that each is compared with."""
     rounds: list[list[tuple[int, range]]] = []
-    for path in storage.list_files(scope.path("pack")):
-        if path.endswith(".json"):
-            for note in json.loads(storage.read_bytes(path)):
-                while len(rounds) <= note["round"]:
-                    rounds.append([])
-                rounds[note["round"]].append((note["batch"], range(note["batch"] - note["round"], note["batch"])))
+    paths = [path for path in storage.list_files(scope.path("pack")) if path.endswith(".json")]
+    for data in storage.each(storage.read_bytes, paths, remote=storage.is_remote(scope.folder)):
+        for note in json.loads(data):
+            while len(rounds) <= note["round"]:
+                rounds.append([])
+            rounds[note["round"]].append((note["batch"], range(note["batch"] - note["round"], note["batch"])))
     return rounds
 
 

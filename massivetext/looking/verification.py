@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -193,18 +193,23 @@ class _Verification:
         if not notes:
             return
         n = 0
+        for is_there, fault in self._each(lambda pair: _fault_if_there(*pair), self._named_in(notes, duplicates)):
+            n += is_there
+            self.faults += [fault] if fault else []
+        self.checked.append(f"work: {n} files")
+
+    def _named_in(self, notes: Sequence[str], duplicates: str) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
+        """Yield the notes that are whole, with None, and the files below work/ that they name, with what is said of
+        each. What is wrong with a note is added to the faults."""
         for path, data in zip(notes, self._each(_note, notes)):
             if isinstance(data, str):
                 self.faults.append(data)
                 continue
+            yield path, None
             pairs = [(storage.join(self.root, name), summary) for name, summary in data.get("outputs", {}).items()]
-            pairs = [(name, summary) for name, summary in pairs if name.startswith(storage.join(self.root, "work/"))]
+            yield from (pair for pair in pairs if pair[0].startswith(storage.join(self.root, "work/")))
             digests = data.get("digests", {}) if path.startswith(duplicates) else {}
-            pairs += [(storage.join(duplicates, name), {"blake2b": digest}) for name, digest in digests.items()]
-            pairs = [(name, summary) for name, summary in pairs if storage.exists(name)]
-            self._compare(pairs)
-            n += 1 + len(pairs)
-        self.checked.append(f"work: {n} files")
+            yield from ((storage.join(duplicates, name), {"blake2b": digest}) for name, digest in digests.items())
 
 
 def _plain(path: str, error: Exception) -> str:
@@ -228,6 +233,13 @@ def _note(path: str) -> dict[str, Any] | str:
         return data
     except MassiveTextError as error:
         return str(error)
+
+
+def _fault_if_there(path: str, summary: Mapping[str, Any] | None) -> tuple[bool, str | None]:
+    """Return whether a file is there, and its fault; summary: None for one that has been looked at."""
+    if summary is None:
+        return True, None
+    return (True, _file_fault(path, summary)) if storage.exists(path) else (False, None)
 
 
 def _file_fault(path: str, summary: Mapping[str, Any]) -> str | None:

@@ -265,9 +265,8 @@ class Folder:
         if not storage.exists(path) or storage.read_bytes(path) != data:
             storage.write_bytes(path, data)
         # What a changed recipe or a vanished source left behind is no part of this output.
-        for name in own_parts(self.path(kind)):
-            if name[len(self.path(kind)) + 1 :] not in files:
-                storage.remove(name)
+        base = self.path(kind)
+        storage.remove_all(name for name in own_parts(base) if name[len(base) + 1 :] not in files)
 
 
 _OF_SYSTEM = frozenset(("lost+found", ".DS_Store", "Thumbs.db", "desktop.ini", ".snapshot"))

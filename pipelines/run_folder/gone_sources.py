@@ -57,6 +57,7 @@ def gone_sources(folder: Folder, tasks: Sequence[PartTask]) -> list[str]:
 def sweep_parts(folder: Folder, tasks: Sequence[PartTask]) -> None:
     """Remove evidence, duplicates, values and ledgers of parts that the sources no longer have."""
     known = {(task.part.subset, task.part.name) for task in tasks}
+    gone: list[str] = []
     for kind in ("work/evidence", "work/contamination", "work/ledger", "work/duplicates", LINES, FILES):
         base = folder.path(kind)
         for path in storage.list_files(base):
@@ -64,10 +65,11 @@ def sweep_parts(folder: Folder, tasks: Sequence[PartTask]) -> None:
             name, _, suffix = name.rpartition(".")
             is_own = suffix in ("parquet", "json") and is_part(f"{name}.parquet")
             if is_own and (subset, name) not in known:
-                storage.remove(path)
+                gone.append(path)
     for stage in (*(kind.stage for kind in COMPARING), CommonLineTask.stage):
         base = folder.path("work", stage)
         for path in storage.list_files(base):
             subset, _, name = path[len(base) + 1 :].removesuffix(".parquet").partition("/values/")
             if is_part(f"{name}.parquet") and (subset, name) not in known:
-                storage.remove(path)
+                gone.append(path)
+    storage.remove_all(gone)

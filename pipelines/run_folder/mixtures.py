@@ -52,8 +52,9 @@ def remove_earlier_mixtures(folder: Folder, recipe: Recipe, say: Callable[[str],
         except (MassiveTextError, KeyError, TypeError, ValueError):
             say(f"{path}: is no mixture of this recipe, and stays; move it to where {base}/* does not read it")
             continue
-        for file in [*shards, "README.md", "plan.json", "manifest.json"]:
-            storage.remove(storage.join(path, file))
+        # The manifest last: without it nobody could tell whose the others are.
+        storage.remove_all(storage.join(path, file) for file in [*shards, "README.md", "plan.json"])
+        storage.remove(storage.join(path, "manifest.json"))
         for marker in (folder.marker("mix", f"{name}-{note}") for note in ("mixture", "manifests")):
             storage.remove(marker)
         storage.remove_empty_folders(path)

@@ -87,7 +87,7 @@ class CommonLineTask(HashTask):
     def input_bytes(self) -> int:
         # Sorting pairs takes several times the rows; text takes more bytes than the hashes of its lines.
         folder = Folder(self.root)
-        return 8 * sum(storage.size(folder.part(LINES, self.subset, part)) for part in self.parts)
+        return 8 * storage.total_size([folder.part(LINES, self.subset, part) for part in self.parts])
 
     def _split(self) -> None:
         self.write(self.n_partitions, *self._of_part())

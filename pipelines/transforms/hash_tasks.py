@@ -97,7 +97,7 @@ class HashTask:
     def input_bytes(self) -> int:
         """Return what partitions are cut by: the bytes of the subset's curated files."""
         folder = Folder(self.root)
-        return sum(storage.size(folder.part("curated", self.subset, part)) for part in self.parts)
+        return storage.total_size([folder.part("curated", self.subset, part) for part in self.parts])
 
     def of_phase(self, phase: str) -> Iterator[HashTask]:
         """Return all tasks of a phase."""
@@ -171,14 +171,12 @@ def perform_phases(first: HashTask, perform: Callable[[Sequence[Any]], None]) ->
     folder = Folder(first.root)
     first = replace(first, n_partitions=1 + first.input_bytes() // PARTITION_BYTES)
     values = list(first.of_phase(first.phases[-1]))
-    if first.fingerprint and all(folder.is_done(task.marker, first.fingerprint) for task in values):
+    if first.fingerprint and all(marker is not None for marker in folder.held(values)):
         return
     for phase in first.phases:
         perform(list(first.of_phase(phase)))
-    for phase in first.phases[:-1]:
-        for task in first.of_phase(phase):
-            storage.remove(task.output)
-            storage.remove(task.marker)
+    over = [task for phase in first.phases[:-1] for task in first.of_phase(phase)]
+    storage.remove_all(path for task in over for path in (task.output, task.marker))
 
 
 @lru_cache(maxsize=4)

@@ -201,9 +201,8 @@ def _find(
     perform(second)
     sums = _add_up(second, len(shares))
     searches = {name: [one.in_values(own) for one in searches[name]] for name, own in zip(searches, sums)}
-    for one in [*tasks, *second]:
-        storage.remove(Folder(one.root).path(one.output))
-        storage.remove(one.marker)
+    every = [*tasks, *second]
+    storage.remove_all([*(Folder(one.root).path(one.output) for one in every), *(one.marker for one in every)])
     return {name: _limits(shares[name], own) for name, own in searches.items()}
 
 

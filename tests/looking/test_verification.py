@@ -69,7 +69,7 @@ def _kind(out: Path, path: Path) -> str:
     """A kind of file that shapes output, or that a later run would use; empty for those that only inform."""
     names = path.relative_to(out).parts
     if names[0] == "work":
-        only_inform = names[1] in ("lock", "runs.json", "finished.json", "mix")
+        only_inform = names[1] in ("lock", "runs.json", "mix")
         return "" if only_inform else "/".join(names[: 3 if names[1] == "done" else 2])
     return f"{names[0]}/{path.suffix or path.name}"
 
