@@ -319,11 +319,11 @@ def _receive(scope: Scope, step: Step, blocks: Iterable[bytes]) -> None:
     for block in coming:
         taken.append(block)
         size += len(block)
-        if step.phase == "pack" and is_large(scope, size // MEMBER.itemsize):
+        if step.phase == "pack" and is_large(scope, size // scope.records(MEMBER).itemsize):
             runs = _spool(scope, step, itertools.chain(taken, coming))
             step.write_marker(pack_large(scope, step.number, runs))
             return
-    records = np.frombuffer(b"".join(taken), exchange[1].dtype)
+    records = np.frombuffer(b"".join(taken), scope.records(exchange[1].dtype))
     step.write_marker(exchange[1].receive(scope, step.number, records))
 
 
@@ -333,7 +333,7 @@ def _spool(scope: Scope, step: Step, blocks: Iterable[bytes]) -> list[str]:
     storage.remove_tree(folder)  # of an attempt that may have been given other blocks
     paths = []
     for number, block in enumerate(blocks):
-        records = np.frombuffer(block, MEMBER)
+        records = np.frombuffer(block, scope.records(MEMBER))
         paths.append(storage.join(folder, f"{number:05d}.run"))
         write_run(paths[-1], np.full(len(records), step.number), records)
     return paths

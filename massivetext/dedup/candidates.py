@@ -1,7 +1,8 @@
 """Candidates: documents that share a band, as components.
 
 Bands go by hash range, each once a group; each bucket gives a star of edges, which only says who must be decided
-together. A union-find of 4 bytes a document joins the stars. packing.py puts components into batches.
+together. A union-find of 4 bytes a document (8 from 2^32 documents on) joins the stars. packing.py puts components into
+batches.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from massivetext.dedup.collapse import (
     read_evidence,
     words,
 )
-from massivetext.dedup.grouping import ALONE, connect, find_roots, star_edges, stars
+from massivetext.dedup.grouping import alone, connect, find_roots, star_edges, stars
 from massivetext.dedup.runs import read_run, run_keys, write_run
 from massivetext.dedup.scope import Scope
 
@@ -44,15 +45,16 @@ def bands(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str, i
     within the group is known here already."""
     out = excluded(scope, group, "newest", "copies")
     n_bands = scope.options.banding.bands
-    found = [np.zeros(0, BAND)]
+    dtype = scope.records(BAND)
+    found = [np.zeros(0, dtype)]
     distinct = 0
     for part in scope.group_parts(group):
         for start, table in read_evidence(part, ["bands", "n_shingles"]):
             first = start - scope.group_starts[group]
             rows = np.flatnonzero(~out[first : first + table.num_rows] & (table.column("n_shingles").to_numpy() > 0))
-            records = np.empty(len(rows) * n_bands, BAND)
+            records = np.empty(len(rows) * n_bands, dtype)
             records["key"] = words(table.column("bands"), n_bands)[rows].ravel()
-            records["document"] = np.repeat((start + rows).astype(np.uint32), n_bands)
+            records["document"] = np.repeat((start + rows).astype(scope.number), n_bands)
             found.append(records)
             distinct += len(rows)
     records = np.concatenate(found)
@@ -72,38 +74,43 @@ def edges(scope: Scope, partition: int, records: np.ndarray) -> dict[str, int]:
 
 
 def roots(scope: Scope, _: int) -> dict[str, int]:
-    """Components of all documents at once, in 4 bytes a document; then by group of documents."""
-    parent = np.full(scope.n_documents, ALONE, np.uint32)
+    """Components of all documents at once, in 4 or 8 bytes a document; then by group of documents."""
+    parent = np.full(scope.n_documents, alone(scope.number), scope.number)
     for path in scope.runs("edges"):
         n = int(run_keys(path)[1].sum())
         for start in range(0, n, CHUNK):
-            connect(parent, read_run(path, EDGE, start, start + CHUNK))
+            connect(parent, read_run(path, scope.records(EDGE), start, start + CHUNK))
     find_roots(parent)
     counts = {"candidates": 0, "components": 0}
     starts = scope.group_starts
     for group in range(len(scope.groups)):
         first, last = int(starts[group]), int(starts[group + 1])
         own = parent[first:last]
-        with storage.open_output(scope.path("roots", f"{group:05d}.u4")) as stream:
-            stream.write(own.astype("<u4").tobytes())
-        counts["candidates"] += int(np.count_nonzero(own != ALONE))
+        with storage.open_output(_roots_path(scope, group)) as stream:
+            stream.write(own.astype(scope.number).tobytes())
+        counts["candidates"] += int(np.count_nonzero(own != alone(scope.number)))
         counts["components"] += int(np.count_nonzero(own == np.arange(first, last)))
     return counts
 
 
+def _roots_path(scope: Scope, group: int) -> str:
+    return scope.path("roots", f"{group:05d}.{scope.number.str[1:]}")
+
+
 def components(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """(partitions, records, counts): every candidate, by component."""
-    root = np.frombuffer(storage.read_bytes(scope.path("roots", f"{group:05d}.u4")), "<u4")
-    found = [np.zeros(0, MEMBER)]
+    root = np.frombuffer(storage.read_bytes(_roots_path(scope, group)), scope.number)
+    dtype = scope.records(MEMBER)
+    found = [np.zeros(0, dtype)]
     columns = ["id", "n_shingles", *POLICY_COLUMNS[scope.options.keep]]
     for part in scope.group_parts(group):
         for start, table in read_evidence(part, columns):
             first = start - scope.group_starts[group]
             own = root[first : first + table.num_rows]
-            records = np.zeros(table.num_rows, MEMBER)
+            records = np.zeros(table.num_rows, dtype)
             fill_order(records, part, start, table, scope.options)
             records["root"], records["n_shingles"] = own, table.column("n_shingles").to_numpy()
-            found.append(records[own != ALONE])
+            found.append(records[own != alone(scope.number)])
     records = np.concatenate(found)
     return partition_of(_mixed(records["root"]), scope.partitions(BYTES_A_MEMBER)), records, {}
 

@@ -134,11 +134,12 @@ def _repeated(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def captures(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """(partitions, records, counts): documents with a URL, by hash of the canonical one."""
     partitions = scope.partitions(BYTES_A_DOCUMENT)
-    found = [np.zeros(0, DIGEST)]
+    dtype = scope.records(DIGEST)
+    found = [np.zeros(0, dtype)]
     for part in scope.parts[slice(*scope.groups[group])]:
         for start, table in read_evidence(part, ["id", "capture", "timestamp"]):
             rows = np.flatnonzero(~table.column("capture").is_null().to_numpy())
-            records = np.zeros(table.num_rows, DIGEST)
+            records = np.zeros(table.num_rows, dtype)
             fill_order(records, part, start, table, Options(keep="newest"))
             records = records[rows]
             records["key"] = words(table.column("capture").drop_null())
@@ -155,7 +156,7 @@ def newest(scope: Scope, partition: int, records: np.ndarray) -> dict[str, int]:
     records, number = records[order], number[order]
     first = np.searchsorted(number, number)
     gone = np.flatnonzero((first != np.arange(len(records))) & (records["level"] > 0))
-    out = np.empty(len(gone), CAPTURE)
+    out = np.empty(len(gone), scope.records(CAPTURE))
     out["document"], out["best_id"] = records["document"][gone], records["id"][first[gone]]
     write_run(scope.path("newest", f"{partition:05d}.run"), scope.group_of(out["document"]), out)
     return {"older_captures": len(gone)}
@@ -167,7 +168,7 @@ def excluded(scope: Scope, group: int, *phases: str) -> np.ndarray:
     out = np.zeros(stop - start, bool)
     for phase, dtype in (("newest", CAPTURE), ("copies", COPY)):
         if phase in phases:
-            out[read_key(scope.runs(phase), group, dtype)["document"].astype(np.int64) - start] = True
+            out[read_key(scope.runs(phase), group, scope.records(dtype))["document"].astype(np.int64) - start] = True
     if "copies" in phases:
         out[local_copies(scope, group)["document"].astype(np.int64) - start] = True
     return out
@@ -176,8 +177,8 @@ def excluded(scope: Scope, group: int, *phases: str) -> np.ndarray:
 def local_copies(scope: Scope, group: int) -> np.ndarray:
     """Documents of a group whose exact text a better-ranked one of the group has, each with the best-ranked one."""
     if not scope.n_documents:
-        return np.zeros(0, LOCAL)
-    return read_run(scope.path("local", f"{group:05d}.run"), LOCAL)
+        return np.zeros(0, scope.records(LOCAL))
+    return read_run(scope.path("local", f"{group:05d}.run"), scope.records(LOCAL))
 
 
 def _set_local_aside(scope: Scope, group: int, records: np.ndarray) -> np.ndarray:
@@ -187,7 +188,7 @@ def _set_local_aside(scope: Scope, group: int, records: np.ndarray) -> np.ndarra
     chosen, number = chosen[order], number[order]
     first = np.searchsorted(number, number)
     gone = np.flatnonzero(first != np.arange(len(chosen)))
-    out = np.empty(len(gone), LOCAL)
+    out = np.empty(len(gone), scope.records(LOCAL))
     out["document"], out["best"] = records["document"][chosen[gone]], records["document"][chosen[first[gone]]]
     out = out[np.argsort(out["document"])]
     write_run(scope.path("local", f"{group:05d}.run"), np.zeros(len(out), np.uint64), out)
@@ -200,11 +201,12 @@ def digests(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str,
     """(partitions, records, counts): every document, by the digest of its shingles."""
     out = excluded(scope, group, "newest")
     counts = {"documents": 0, "indexed": 0, "copies": 0}
-    found = [np.zeros(0, DIGEST)]
+    dtype = scope.records(DIGEST)
+    found = [np.zeros(0, dtype)]
     columns = ["id", "exact", "shingles", *POLICY_COLUMNS[scope.options.keep]]
     for part in scope.group_parts(group):
         for start, table in read_evidence(part, columns):
-            records = np.zeros(table.num_rows, DIGEST)
+            records = np.zeros(table.num_rows, dtype)
             fill_order(records, part, start, table, scope.options)
             records["key"], records["exact"] = words(table.column("shingles")), words(table.column("exact"))
             first = start - scope.group_starts[group]
@@ -227,7 +229,7 @@ def collapse(scope: Scope, partition: int, records: np.ndarray) -> dict[str, int
     first = np.searchsorted(number, number)
     # Documents that an index keeps are kept; of several with one set the best stands for all.
     gone = np.flatnonzero(first != np.arange(len(records)))
-    out = np.empty(len(gone), COPY)
+    out = np.empty(len(gone), scope.records(COPY))
     best = first[gone]
     out["best"], out["document"] = records["document"][best], records["document"][gone]
     out["best_id"] = records["id"][best]

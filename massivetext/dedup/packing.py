@@ -77,7 +77,7 @@ class Packer:
         self.write(records, batch)
 
     def write(self, records: np.ndarray, batch: np.ndarray) -> None:
-        out = np.empty(len(records), ASSIGNMENT)
+        out = np.empty(len(records), self.scope.records(ASSIGNMENT))
         out["document"], out["root"], out["batch"] = records["document"], records["root"], batch
         out = out[np.argsort(out["document"])]
         name = f"{self.partition:05d}-{self.n_runs:05d}.run"
@@ -134,17 +134,17 @@ def pack_large(scope: Scope, partition: int, runs: Sequence[str]) -> dict[str, i
     n = sum(stop - start for _, start, stop in spans)
     every = max(1, n // SAMPLE)
     seed = scope.options.seed
-    sample = np.sort(np.concatenate([_sort_keys(records[::every], seed) for records in _chunks(spans)]))
+    sample = np.sort(np.concatenate([_sort_keys(records[::every], seed) for records in _chunks(scope, spans)]))
     n_ranges = -(-2 * n * BYTES_A_MEMBER // scope.options.memory)
     splitters = sample[np.arange(1, n_ranges) * len(sample) // n_ranges]
     divided = []
-    for number, records in enumerate(_chunks(spans)):
+    for number, records in enumerate(_chunks(scope, spans)):
         divided.append(scope.path("divided", f"{partition:05d}", f"{number:05d}.run"))
         write_run(divided[-1], np.searchsorted(splitters, _sort_keys(records, seed), side="right"), records)
     packer = Packer(scope, partition)
     cut, root = Cut(packer), -1
     for number in range(n_ranges):
-        records = read_key(divided, number, MEMBER)
+        records = read_key(divided, number, scope.records(MEMBER))
         if not len(records):
             continue
         # The first and the last component of a range may span it; which ones do is not known yet.
@@ -161,16 +161,17 @@ def pack_large(scope: Scope, partition: int, runs: Sequence[str]) -> dict[str, i
     return packer.finish()
 
 
-def _chunks(spans: Sequence[tuple[str, int, int]]) -> Iterator[np.ndarray]:
+def _chunks(scope: Scope, spans: Sequence[tuple[str, int, int]]) -> Iterator[np.ndarray]:
     for path, start, stop in spans:
         for at in range(start, stop, CHUNK):
-            yield read_run(path, MEMBER, at, min(stop, at + CHUNK))
+            yield read_run(path, scope.records(MEMBER), at, min(stop, at + CHUNK))
 
 
 def _sort_keys(records: np.ndarray, seed: int) -> np.ndarray:
     """bytes[32] each: ascending by root, then best-ranked first."""
     keys = np.empty((len(records), 4), ">u8")
-    keys[:, 0] = records["root"].astype(np.uint64) << np.uint64(32) | records["level"].astype(np.uint64)
+    level_bits = np.uint64(32 if records["root"].itemsize == 4 else 24)  # of subsets there are no 16 million
+    keys[:, 0] = records["root"].astype(np.uint64) << level_bits | records["level"].astype(np.uint64)
     keys[:, 1] = records["policy"]
     text = np.ascontiguousarray(records["id"]).tobytes().hex().encode()
     keys[:, 2:] = random_ranks((text[i : i + 32] for i in range(0, len(text), 32)), seed)
@@ -191,5 +192,5 @@ def batch_rounds(scope: Scope) -> list[list[tuple[int, range]]]:
 
 def assignments(scope: Scope, group: int) -> np.ndarray:
     """The candidates of a group with their batches, by document."""
-    found = read_key(scope.runs("pack"), group, ASSIGNMENT)
+    found = read_key(scope.runs("pack"), group, scope.records(ASSIGNMENT))
     return found[np.argsort(found["document"], kind="stable")]

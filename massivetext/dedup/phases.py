@@ -7,7 +7,7 @@
     collapse      partition  digests                    copies of a set of shingles, and the best-ranked one
     bands         group      evidence, copies           bands by hash
     edges         partition  bands                      stars: who shares a bucket with whom
-    roots         once       edges                      component of each document; 4 bytes a document
+    roots         once       edges                      component of each document; 4 or 8 bytes a document
     components    group      roots, evidence            candidates by component
     pack          partition  components                 batches that fit in memory, in rounds
     sets          group      batches, texts             shingles of candidates by batch
@@ -150,7 +150,7 @@ class Step:
             rows = (key_rows(path, self.number) for path in runs)
             if packing.is_large(scope, sum(stop - start for start, stop in rows)):
                 return packing.pack_large(scope, self.number, runs)
-        return exchange.receive(scope, self.number, read_key(runs, self.number, exchange.dtype))
+        return exchange.receive(scope, self.number, read_key(runs, self.number, scope.records(exchange.dtype)))
 
 
 GRAPH = ("newest", "collapse", "edges", "roots", "pack", "sets", "decide", "resolve", "write")

@@ -41,14 +41,14 @@ RESULT = np.dtype([("document", "<u4"), ("reason", "<u4"), ("jaccard", "<f8"), (
 
 def resolve(scope: Scope, group: int) -> dict[str, int]:
     """What became of the group's own candidates, and of copies that one of the group's documents stands for."""
-    decided = read_key(scope.runs("decided"), group, DECISION)
+    decided = read_key(scope.runs("decided"), group, scope.records(DECISION))
     decided = decided[np.argsort(decided["document"], kind="stable")]
-    own = np.zeros(len(decided), RESULT)
+    own = np.zeros(len(decided), scope.records(RESULT))
     own["document"], own["reason"], own["partner_id"] = decided["document"], NEAR, decided["partner_id"]
     own["jaccard"] = decided["overlap"] / np.maximum(decided["union"], 1)
 
-    copies = read_key(scope.runs("bests"), group, COPY)
-    made = np.zeros(len(copies), RESULT)
+    copies = read_key(scope.runs("bests"), group, scope.records(COPY))
+    made = np.zeros(len(copies), scope.records(RESULT))
     made["document"] = copies["document"]
     made["reason"] = np.where(copies["is_exact"] != 0, EXACT, NEAR)
     made["jaccard"], made["partner_id"] = 1.0, copies["best_id"]
@@ -74,9 +74,9 @@ def _of_local_copies(scope: Scope, group: int, found: np.ndarray) -> np.ndarray:
     """What becomes of copies that one of the same group stands for: they go with it, or in its favour."""
     copies = local_copies(scope, group)
     if not len(copies):
-        return np.zeros(0, RESULT)
+        return np.zeros(0, scope.records(RESULT))
     found = found[np.argsort(found["document"], kind="stable")]
-    made = np.zeros(len(copies), RESULT)
+    made = np.zeros(len(copies), scope.records(RESULT))
     made["reason"], made["jaccard"] = EXACT, 1.0
     at = np.minimum(np.searchsorted(found["document"], copies["best"]), max(len(found) - 1, 0))
     gone = found["document"][at] == copies["best"] if len(found) else np.zeros(len(copies), bool)
@@ -96,10 +96,10 @@ def _of_local_copies(scope: Scope, group: int, found: np.ndarray) -> np.ndarray:
 def write(scope: Scope, group: int) -> dict[str, Any]:
     """Write `<subset>/<part>.parquet` of each of the group's parts that is not an index's. Returns counts, and under
     DIGESTS the digest of each file."""
-    found = read_key(scope.runs("resolved"), group, RESULT)
+    found = read_key(scope.runs("resolved"), group, scope.records(RESULT))
     found = np.concatenate([found, _of_local_copies(scope, group, found)])
-    captures = read_key(scope.runs("newest"), group, CAPTURE)
-    older = np.zeros(len(captures), RESULT)
+    captures = read_key(scope.runs("newest"), group, scope.records(CAPTURE))
+    older = np.zeros(len(captures), scope.records(RESULT))
     older["document"], older["partner_id"] = captures["document"], captures["best_id"]
     older["reason"], older["jaccard"] = CAPTURED, np.nan
     found = np.concatenate([found, older])

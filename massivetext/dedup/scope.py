@@ -16,7 +16,7 @@ from massivetext import storage
 from massivetext.dedup.banding import Banding, plan
 from massivetext.dedup.evidence import evidence_schema
 from massivetext.dedup.removal import exact_threshold
-from massivetext.errors import LimitError, OutputError
+from massivetext.errors import OutputError
 from massivetext.parquet import open_parquet
 
 __all__ = ["POLICIES", "Options", "Part", "Scope", "forget_runs", "look_at_evidence", "make_scope", "read_scope"]
@@ -27,13 +27,19 @@ earliest source, then offset. Ties by the seeded rank."""
 
 VERSION = 3
 
+WIDE = 0xFFFFFFFF
+"""From so many documents on, they are numbered by 64 bits instead of 32."""
+
+_NUMBERS = ("document", "best", "root")
+"""Fields of records that are numbers of documents."""
+
 
 @dataclass(frozen=True)
 class Options:
     """threshold: J above which documents are near-duplicates. recall: least probability that a pair at the threshold is
     found. keep: one of POLICIES. seed: of the random rank. newest_capture: first, of the captures of one canonical URL
     only the newest stays. only_against: documents are compared with an index's only, and not with each other. memory:
-    bytes that a task may hold beside its program, and beyond it 4 bytes a document."""
+    bytes that a task may hold beside its program, and beyond it 4 bytes a document, or 8 from WIDE documents on."""
 
     threshold: float = 0.8
     recall: float = 0.99
@@ -87,6 +93,15 @@ class Scope:
     @property
     def n_documents(self) -> int:
         return self.parts[-1].start + self.parts[-1].rows if self.parts else 0
+
+    @property
+    def number(self) -> np.dtype:
+        """The type that numbers documents."""
+        return np.dtype("<u4" if self.n_documents < WIDE else "<u8")
+
+    def records(self, narrow: np.dtype) -> np.dtype:
+        """Return a type of records that has numbers of documents as wide as the scope takes. narrow: as for 32 bits."""
+        return narrow if self.number.itemsize == 4 else _widened(narrow)
 
     @property
     def n_fixed(self) -> int:
@@ -155,12 +170,20 @@ def read_scope(folder: str) -> Scope:
     )
 
 
+@lru_cache(maxsize=32)
+def _widened(narrow: np.dtype) -> np.dtype:
+    """A type of records with numbers of documents of 64 bits: the fields of _NUMBERS, or all of one without fields."""
+    if narrow.names is None:
+        return np.dtype(("<u8", narrow.shape))
+    return np.dtype([(name, "<u8" if name in _NUMBERS else narrow[name]) for name in narrow.names])
+
+
 def make_scope(work: str, output: str, parts: Sequence[Part], options: Options) -> Scope:
     """Number the documents of the parts and cut the work. The scope's folder below `work` is named by what shapes the
     result, so that another recipe or other documents never meet its files.
 
     work: folder for temporary files. output: folder of the results, `<subset>/<part>.parquet` below it. Raises
-    LimitError beyond 2^32 - 2 documents, OutputError for evidence of another banding.
+    OutputError for evidence of another banding.
     """
     if options.keep not in POLICIES:
         raise ValueError(f"keep: {options.keep!r}; expected one of {', '.join(POLICIES)}")
@@ -179,11 +202,6 @@ def make_scope(work: str, output: str, parts: Sequence[Part], options: Options) 
     for part in found:
         numbered.append(replace(part, start=start))
         start += part.rows
-    if start >= 0xFFFFFFFF:
-        raise LimitError(
-            f"{start} documents are to be deduplicated together; at most 4,294,967,294 can be: "
-            "divide a subset in two, or deduplicate it against an index"
-        )
     folder = storage.join(work, fingerprint.hexdigest())
     # Runs cut by another memory limit do not fit together; the result is the same.
     folder = storage.join(folder, f"memory-{options.memory}")

@@ -29,7 +29,7 @@ TEXT_BYTES = 4 << 20
 
 def candidate_dtype(scope: Scope) -> np.dtype:
     bands = ("bands", "<u8", scope.options.banding.bands)
-    return np.dtype([*ORDER, ("root", "<u4"), ("n_shingles", "<u4"), ("batch", "<u8"), bands])
+    return scope.records(np.dtype([*ORDER, ("root", "<u4"), ("n_shingles", "<u4"), ("batch", "<u8"), bands]))
 
 
 def sets(scope: Scope, group: int) -> dict[str, int]:
@@ -159,11 +159,11 @@ def decide_batch(scope: Scope, batch: int, earlier: Sequence[int]) -> dict[str, 
     order = best_first(records, options.seed, records["root"])
     records, (hashes, bounds) = records[order], take_sets(hashes, bounds, order)
     open_ = records["level"] > 0
-    found = [np.zeros(0, DECISION)]
+    found = [np.zeros(0, scope.records(DECISION))]
     counts = {"verifications": 0, "core_overlaps": 0, "class_pairs": 0, "earlier_batches": 0}
 
     def settle(rows: np.ndarray, kept: np.ndarray, overlap: np.ndarray, union: np.ndarray) -> None:
-        out = np.empty(len(rows), DECISION)
+        out = np.empty(len(rows), scope.records(DECISION))
         out["document"], out["overlap"], out["union"] = records["document"][rows], overlap, union
         out["partner_id"] = kept
         found.append(out)
@@ -223,4 +223,4 @@ def _decided(scope: Scope, batch: int) -> str:
 
 def removed_documents(scope: Scope, batch: int) -> np.ndarray:
     """Documents that a batch removed."""
-    return read_run(_decided(scope, batch), DECISION)["document"]
+    return read_run(_decided(scope, batch), scope.records(DECISION))["document"]
