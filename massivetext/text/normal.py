@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from massivetext.kernels import njit
-from massivetext.text.unicode import Tables
+from massivetext.text.unicode import NFC_MAYBE, Tables
 
 __all__ = ["decode_point", "nfc"]
 
@@ -140,7 +140,8 @@ def _compose(points, n, tables):
     for i in range(n):
         point = points[i]
         c = np.int64(tables.ccc[point])
-        if starter >= 0 and (last < c or (last == 0 and out == starter + 1)):
+        # Only what is flagged combines with a code point before it.
+        if starter >= 0 and tables.flags[point] & NFC_MAYBE and (last < c or (last == 0 and out == starter + 1)):
             composite = _pair(np.int64(points[starter]), np.int64(point), tables)
             if composite >= 0:
                 points[starter] = composite

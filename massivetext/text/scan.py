@@ -12,9 +12,9 @@ import numpy as np
 
 from massivetext.kernels import njit
 from massivetext.text.hashing import BASE, HASH_VERSION, OFFSET, PRIME, fmix
-from massivetext.text.normal import decode_point
+from massivetext.text.normal import decode_point, nfc
 from massivetext.text.unicode import ALNUM, ALONE, ALPHA, DELETED, MARK, NFC_MAYBE, SPACE
-from massivetext.text.words import add_point, normal_words, unicode_tables, words_at_most
+from massivetext.text.words import add_point, normal_words, raw_words, unicode_tables, words_at_most
 
 __all__ = [
     "BASE",
@@ -170,6 +170,7 @@ def _read_words(data, start, end, t, s, counts, written):
         s.word_index[n_words] = index
         word = normal = OFFSET
         word_points = normal_points = 0
+        alone_normal = np.uint8(0)  # ALONE within a written word of such a script
         first_alnum = last_alnum = -1
         seen = np.uint8(0)
         dots = 0
@@ -177,7 +178,17 @@ def _read_words(data, start, end, t, s, counts, written):
             word = (word ^ np.uint64(point)) * PRIME
             word_points += 1
             seen |= f
-            if not f & DELETED:
+            if not (f | alone_normal) & (DELETED | ALONE):
+                normal = add_point(normal, point, lower)
+                normal_points += 1
+                dots = 0
+            elif not f & DELETED:
+                # A written word begins, but for a mark that follows one of a script without spaces.
+                if not (alone_normal and f & MARK):
+                    s.normal[n_normal] = fmix(normal)
+                    n_normal += normal_points > 0
+                    normal = OFFSET
+                    alone_normal = np.uint8(f & ALONE)
                 normal = add_point(normal, point, lower)
                 normal_points += 1
                 dots = 0
@@ -225,7 +236,8 @@ def _read_words(data, start, end, t, s, counts, written):
     counts[N_ELLIPSES] = n_ellipses
     counts[STOP_WORDS] = _n_bits(stop_words)
     counts[N_NORMAL] = n_normal
-    counts[NOT_NORMAL] = classes & (NFC_MAYBE | ALONE)
+    # Cut at written words, a word does not see what a mark behind a deleted character belongs to.
+    counts[NOT_NORMAL] = classes & (NFC_MAYBE | ALONE if written else NFC_MAYBE)
 
 
 @njit(cache=True, nogil=True, counts=False)
@@ -319,8 +331,13 @@ def scan(data, start, end, t, s, counts, written):
 def normalised_words(data, start, end, t, s, counts):
     """Return the number of written words of data[start:end] by the rules for shingles, after `scan` of the same text.
 
-    Their hashes are left in s.normal. Text that may not be in NFC, or holds scripts without spaces, is read again.
+    Their hashes are left in s.normal. Text that may not be in NFC is read again, and so is text that was cut into
+    written words by the scan and holds scripts without spaces.
     """
-    if not counts[NOT_NORMAL]:
-        return counts[N_NORMAL]
-    return normal_words(data, start, end, t, s.normal)
+    if counts[NOT_NORMAL] & NFC_MAYBE:
+        text = nfc(data, start, end, t)
+        n, _ = raw_words(text, 0, len(text), t, s.normal)
+        return n
+    if counts[NOT_NORMAL]:
+        return normal_words(data, start, end, t, s.normal)
+    return counts[N_NORMAL]
