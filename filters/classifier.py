@@ -17,10 +17,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from filters import classifier_words
+from filters.classifier_words import Seen, Terms, make_terms
 from massivetext import fasttext
 from massivetext.errors import RecipeError
+from massivetext.text import Texts
 
-__all__ = ["MODEL", "PIECE", "PIECES", "SAFE", "measure", "pieces", "words"]
+__all__ = ["MODEL", "PIECE", "PIECES", "SAFE", "Seen", "measure", "pieces", "see", "words"]
 
 MODEL = Path(__file__).parent / "data" / "safe_search.ftz"
 SAFE = "ok"
@@ -108,32 +111,45 @@ def _load(path: str) -> fasttext.Model:
     return model
 
 
-def measure(texts: Sequence[str], *, model: str | Path | None = None) -> list[dict[str, float]]:
+@functools.cache
+def _terms() -> Terms:
+    return make_terms(_identities(), *_marks())
+
+
+def see(texts: Texts) -> Seen:
+    """Return what a classifier sees of each text of a column: the words of its pieces, for `measure`."""
+    return classifier_words.see(texts, _terms(), words, piece=PIECE, pieces=PIECES, longest=_LONGEST, repeated=REPEATED)
+
+
+def measure(texts: Sequence[str] | Texts | Seen, *, model: str | Path | None = None) -> list[dict[str, float]]:
     """For each text its probability (0-1) under each label, the mean over its pieces; empty for one without words.
 
     A text of few words is little evidence: the probabilities of categories are multiplied by n / (n + SHORT) for n
     words, and that of `ok` moves as far towards 1.
 
-    Raises RecipeError for a model that is missing or has no label `ok`."""
+    Args:
+        texts: A column or a list of texts; or what `see` gives of them, for more than one model.
+        model: A model's path; the packaged one for None.
+
+    Raises:
+        RecipeError: A model that is missing, or has no label `ok`.
+    """
     loaded = _load(str(model or MODEL))
-    seen: list[str] = []
-    owners: list[int] = []
-    for i, text in enumerate(texts):
-        for piece in pieces(text):
-            content = words(piece)
-            if content:
-                seen.append(content)
-                owners.append(i)
+    seen = (
+        texts
+        if isinstance(texts, Seen)
+        else see(pa.array(texts, pa.large_string()) if isinstance(texts, Sequence) else texts)
+    )
     n_labels = len(loaded.labels)
-    ids, scores = fasttext.predict(pa.array(seen, pa.large_string()), loaded, n_labels)
+    ids, scores = fasttext.predict(seen.texts, loaded, n_labels)
     # A label that fastText leaves out has a probability of about 0.
-    probabilities = np.zeros((len(seen), n_labels))
+    probabilities = np.zeros((len(seen.texts), n_labels))
     rows, places = np.nonzero(ids >= 0)
     probabilities[rows, ids[rows, places]] = np.minimum(scores[rows, places], 1.0)
-    sums, counts, sizes = np.zeros((len(texts), n_labels)), np.zeros(len(texts)), np.zeros(len(texts))
-    np.add.at(sums, owners, probabilities)
-    np.add.at(counts, owners, 1)
-    np.add.at(sizes, owners, [content.count(" ") + 1 for content in seen])
+    sums, counts, sizes = np.zeros((seen.rows, n_labels)), np.zeros(seen.rows), np.zeros(seen.rows)
+    np.add.at(sums, seen.owners, probabilities)
+    np.add.at(counts, seen.owners, 1)
+    np.add.at(sizes, seen.owners, seen.sizes)
     result: list[dict[str, float]] = []
     for total, count, size in zip(sums.tolist(), counts.tolist(), sizes.tolist()):
         weight = size / (size + SHORT)

@@ -25,7 +25,8 @@ from filters import classifier
 from filters.block_list import BlockList
 from massivetext import storage
 from massivetext.errors import RecipeError
-from massivetext.text import Texts, decode
+from massivetext.kernels import njit
+from massivetext.text import Texts, buffers, decode
 
 __all__ = ["VERSION", "BlockList", "combined", "doubt", "measure", "read_terms"]
 
@@ -94,6 +95,20 @@ def read_terms(path: str | None = None) -> tuple[tuple[float, str], ...]:
     return tuple(found)
 
 
+@njit(cache=True, nogil=True)
+def _count_words(data, offsets):
+    """How many runs without space, tab, line feed, form feed and carriage return each text has."""
+    counts = np.zeros(len(offsets) - 1, np.int64)
+    for i in range(len(counts)):
+        is_open = False
+        for j in range(offsets[i], offsets[i + 1]):
+            byte = data[j]
+            is_space = byte == 32 or byte == 9 or byte == 10 or byte == 12 or byte == 13
+            counts[i] += not is_space and not is_open
+            is_open = not is_space
+    return counts
+
+
 def measure(
     texts: Texts,
     urls: Any = None,
@@ -113,15 +128,15 @@ def measure(
         count = pc.count_substring_regex(column, pattern).to_numpy(zero_copy_only=False)
         hits += count
         weighted += weight * count
-    words = np.maximum(1, pc.count_substring_regex(column, r"\S+").to_numpy(zero_copy_only=False))
+    words = np.maximum(1, _count_words(*buffers(column)))
     density = np.where(hits >= LEAST_HITS, weighted / words, 0.0)
     score = density / (density + HALF_DENSITY)
     listed = block_list.match_all(urls) if block_list is not None and urls is not None else [None] * len(column)
     judged: list[dict[str, float]] = [{}] * len(column)
     if model:
-        pages = column.to_pylist()
-        judged = classifier.measure(pages, model=None if model is True else model)
-        seconds = classifier.measure(pages, model=EVERYDAY) if model is True else [{}] * len(pages)
+        seen = classifier.see(column)
+        judged = classifier.measure(seen, model=None if model is True else model)
+        seconds = classifier.measure(seen, model=EVERYDAY) if model is True else [{}] * len(column)
         score = combined(np.array([doubt(*both) for both in zip(judged, seconds)], np.float64), score)
         if model is True:
             score = score**SCALE

@@ -11,12 +11,12 @@ __all__ = ["compile_language", "compile_rules"]
 
 def compile_language() -> None:
     """Language and safe search: sampling and fastText; block lists."""
-    from filters import classifier, language
+    from filters import language, safe_search
     from filters.block_list import BlockList
 
     column = pa.array(list(texts()), pa.large_string())
     language.measure(column)
-    classifier.measure(list(texts()))
+    safe_search.measure(column)
     BlockList(["example.com"]).match_all(pa.array(["http://example.com/a", None]))
 
 
