@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from massivetext import isolation
 from pipelines import recipe as recipes
 from pipelines.curate import Curate
 from pipelines.engines.local import run_here
@@ -28,7 +29,7 @@ DATA = Path(os.environ.get("MASSIVETEXT_DATA", REPOSITORY / ".." / "shared" / "d
 
 STEPS = {
     "read WARC": ("readers/warc.py", "read"),
-    "extraction": ("extraction/__init__.py", "extract"),
+    "extraction": ("extraction/__init__.py", "extract_page"),
     "language": ("filters/language.py", "measure"),
     "safe search": ("filters/safe_search.py", "measure"),
     "quality and repetition": ("filters/rules.py", "measure"),
@@ -57,6 +58,8 @@ def main() -> None:
     def task() -> None:
         run_here(work, tasks)
 
+    # As in a worker process of this machine's engine, which its parent watches: pages are read in this process.
+    isolation.attach(isolation.Note())
     task()
     started = time.process_time()
     task()
