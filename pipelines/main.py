@@ -20,6 +20,7 @@ import apache_beam as beam
 
 from massivetext import storage
 from massivetext.contamination import TestSets
+from massivetext.contamination.testsets import INDEX_VERSIONS
 from massivetext.dedup.phases import noted_digests
 from massivetext.errors import OutputError
 from massivetext.finished_run import nothing_done
@@ -27,7 +28,6 @@ from massivetext.own_files import own_parts
 from massivetext.parquet import file_digest
 from massivetext.removed import refuse_unfinished
 from massivetext.scratch import sweep_scratch
-from massivetext.text.hashing import HASH_VERSION
 from massivetext.tokenizers import read_tokenizer
 from pipelines.curate import Curate
 from pipelines.decontaminate import Decontaminate
@@ -394,7 +394,7 @@ def _prepare_testsets(recipe: Recipe, folder: Folder, reporter: Reporter) -> Non
     path = testset_index(folder.root)
     if not recipe.testsets:
         return
-    fingerprint = digest_of(STAGES["contamination"].version, HASH_VERSION, canonical(recipe.testsets))
+    fingerprint = digest_of(STAGES["contamination"].version, INDEX_VERSIONS, canonical(recipe.testsets))
     marker = folder.marker("testsets", "index")
     if not folder.is_done(marker, fingerprint):
         testsets = TestSets.read([testset.model_dump() for testset in recipe.testsets])

@@ -26,7 +26,7 @@ from massivetext.errors import OutputError
 from massivetext.text import Texts
 from massivetext.text.hashing import HASH_VERSION
 
-__all__ = ["Members", "TestSets"]
+__all__ = ["INDEX_VERSIONS", "Members", "TestSets"]
 
 LEAST_ALIGNMENT = 0.5
 """Of an alignment or passage of less, item and span are not named: nearly every long text shares a few words with some
@@ -38,7 +38,10 @@ Entry = str | os.PathLike[str] | TestSet | Mapping[str, Any]
 WARNING_RATIO = 10
 """A set is warned of if more than one in this many of its items is not searched for."""
 
-_MAGIC = b"massivetext testsets 4\n"
+_FORMAT = 4
+_MAGIC = b"massivetext testsets %d\n" % _FORMAT
+INDEX_VERSIONS = (_FORMAT, HASH_VERSION, BARE_VERSION)
+"""An index that was written with others is made anew."""
 _ALIGNMENT = 64
 _BARE = "bare."
 """What the names of the arrays of bare words begin with in a file."""

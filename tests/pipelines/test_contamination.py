@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from massivetext.parquet import file_digest
+from pipelines import main
+from pipelines import recipe as recipes
+from pipelines.run_folder.folder import Folder
+from pipelines.tasks import Marker
 from tests.in_process import massivetext
 
 ITEM = "under the old bridge seven grey herons wait in silence for a ferryman who never comes again"
@@ -189,3 +196,37 @@ def test_a_set_that_is_not_searched_for_is_named(corpus: Path) -> None:
     assert [0, 0] == [done.returncode, checked.returncode]
     assert f"warning: {warning}" in done.stderr + done.stdout
     assert f"warning: {warning}" in checked.stderr
+
+
+def test_an_index_of_another_version_is_made_anew(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of an earlier release, whose index this one cannot read, is brought up to date like any other."""
+    recipe, folder = recipes.read(str(corpus / "recipe.yaml")), Folder(str(corpus / "out"))
+    index = corpus / "out" / "work" / "testsets.index"
+    monkeypatch.setattr(main, "INDEX_VERSIONS", (3, *main.INDEX_VERSIONS[1:]))
+    main._prepare_testsets(recipe, folder, Lines())
+    good = index.read_bytes()
+    # As that release wrote it, with the marker that goes with it.
+    index.write_bytes(good.replace(b"testsets 4", b"testsets 3"))
+    marker = Path(folder.marker("testsets", "index"))
+    summary = {"bytes": index.stat().st_size, "blake2b": file_digest(str(index))}
+    fingerprint = Marker.read(str(marker)).fingerprint
+    Marker(fingerprint, folder.outputs({"work/testsets.index": summary})).write(str(marker))
+    main._prepare_testsets(recipe, folder, Lines())
+    assert good != index.read_bytes()
+
+    monkeypatch.undo()
+    main._prepare_testsets(recipe, folder, Lines())
+    assert good == index.read_bytes()
+
+
+class Lines:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str, *, is_detail: bool = False) -> None:
+        self.lines.append(line)
+
+    def stage(self, name: str, tasks: Sequence[Any]) -> Callable[[Any], None]:
+        return lambda task: None
