@@ -1,4 +1,8 @@
-"""The rules in plain Python, slow and literal, for the kernels to agree with. Needs Unicode 14.0: Python 3.11."""
+"""The rules in plain Python, slow and literal, for the kernels to agree with.
+
+It knows characters as the Python that runs it does; the program does as Unicode 14.0, that of Python 3.11. On other
+versions it is asked about characters that all of them know alike (tests/strategies.py).
+"""
 
 from __future__ import annotations
 

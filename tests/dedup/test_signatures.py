@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pyarrow as pa
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,12 +10,7 @@ from massivetext.dedup.signatures import signatures, to_arrow
 from tests import oracle
 from tests.strategies import texts
 
-needs_unicode_14 = pytest.mark.skipif(
-    sys.version_info[:2] != (3, 11), reason="the oracle needs Unicode 14.0: Python 3.11"
-)
 
-
-@needs_unicode_14
 @given(texts)
 def test_shingles_equal_the_oracle(text: str) -> None:
     expected = sorted({oracle.shingle_hash(words) for words in oracle.shingles(text)})

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import sys
-
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -12,9 +10,6 @@ from tests import oracle
 from tests.strategies import texts
 
 WORDS = " ".join(f"word{i}" for i in range(60)) + " the and"
-needs_unicode_14 = pytest.mark.skipif(
-    sys.version_info[:2] != (3, 11), reason="the oracle needs Unicode 14.0: Python 3.11"
-)
 
 
 def broken(text: str) -> set[str]:
@@ -35,7 +30,6 @@ def test_the_limits_are_those_of_the_paper() -> None:
     } == dict(limits_of(quality.Limits()))
 
 
-@needs_unicode_14
 @pytest.mark.parametrize("words", ["spaces", "written"])
 @given(text=texts)
 def test_equals_the_oracle(text: str, words: str) -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import sys
-
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -11,12 +9,7 @@ from filters.limits import Limit, limits_of, violations
 from tests import oracle
 from tests.strategies import texts
 
-needs_unicode_14 = pytest.mark.skipif(
-    sys.version_info[:2] != (3, 11), reason="the oracle needs Unicode 14.0: Python 3.11"
-)
 
-
-@needs_unicode_14
 @pytest.mark.parametrize("words", ["spaces", "written"])
 @pytest.mark.parametrize("mode", ["all", "repeats"])
 @given(text=texts)

@@ -15,6 +15,7 @@ from massivetext.text import clean, decode
 from massivetext.text.normal import normalise
 from massivetext.text.unicode import ALNUM, ALONE, ALPHA, DELETED, MARK, NFC_MAYBE, SPACE, tables
 from tests import oracle
+from tests.strategies import CHARACTERS
 
 needs_unicode_14 = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="needs Unicode 14.0: Python 3.11")
 POINTS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
@@ -58,8 +59,7 @@ def test_nfc_of_sequences(text: str) -> None:
     assert unicodedata.normalize("NFC", text) == normalise(text, tables())
 
 
-@needs_unicode_14
-@given(st.text(st.characters(exclude_categories=["Cs"])))
+@given(st.text(CHARACTERS))
 def test_a_text_without_marked_code_points_is_in_nfc(text: str) -> None:
     if not any(tables().flags[ord(c)] & NFC_MAYBE for c in text):
         assert unicodedata.is_normalized("NFC", text)
@@ -107,7 +107,6 @@ def test_tables_do_not_depend_on_the_interpreter() -> None:
     assert 218 == t.ccc[0x1DFA]
 
 
-@needs_unicode_14
 def test_a_thousand_marks_on_one_letter_are_put_in_order() -> None:
     text = "a" + "\u0302\u0323" * 500
 

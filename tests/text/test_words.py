@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -16,10 +14,6 @@ from massivetext.text.words import normal_words, unicode_tables, words_at_most
 from tests import oracle
 from tests.strategies import texts
 
-needs_unicode_14 = pytest.mark.skipif(
-    sys.version_info[:2] != (3, 11), reason="the oracle needs Unicode 14.0: Python 3.11"
-)
-
 
 def word_hash(word: str) -> int:
     h = 0xCBF29CE484222325
@@ -28,7 +22,6 @@ def word_hash(word: str) -> int:
     return int(fmix(np.uint64(h)))
 
 
-@needs_unicode_14
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -56,7 +49,6 @@ def test_written_words_by_hand(text: str, expected: list[str]) -> None:
     assert [word_hash(word) for word in expected] == words(pa.array([text])).hashes.tolist()
 
 
-@needs_unicode_14
 @given(texts)
 def test_words_equal_the_oracle(text: str) -> None:
     expected = oracle.normalised_words(text)
