@@ -30,8 +30,7 @@ ASSUMED = {
     "ledger B/record": 250,
     "busy": 0.9,  # share of cores at work; the rest is starts, and waiting for the last task of a stage
     "minutes a job": 4,  # until an engine's machines are up
-    "jobs": 3,
-    "jobs a scope": 9,
+    "jobs": 4,  # one for each pipeline, whatever the number of subsets
     "$ a core-hour": 0.056 + 4 * 0.003557,  # Dataflow's list price in us-central1, batch, 4 GB a core; no discount
     "$ a GB-month": 0.020,  # object store, standard class
 }
@@ -106,7 +105,7 @@ def main() -> None:
         serial = largest * MEASURED["duplicates us/document"] * 1e-6 / 3600
         memory = largest * MEASURED["union-find B/document"] / 1e9
         print(f"| union-find of {largest / 1e6:,.0f} M documents, one process | < {serial:.1f} h | {memory:.1f} GB |")
-        jobs = ASSUMED["jobs"] + ASSUMED["jobs a scope"] * len(corpus.scopes)
+        jobs = ASSUMED["jobs"]
         starts = jobs * ASSUMED["minutes a job"] / 60
         hours = total / (cores * ASSUMED["busy"]) + serial + starts
         print(f"| on {cores} cores, in {jobs} jobs | {hours:,.1f} h | |")
