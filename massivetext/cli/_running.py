@@ -175,7 +175,7 @@ def _funnel(counts: dict[str, dict[str, list[int]]], *, estimated: bool) -> None
             sums_by_outcome, key=lambda name: (order.index(name.split(" ")[0]), -sums_by_outcome[name][0], name)
         ):
             style = "green" if name == "kept" else ""
-            rows.append((f"  {visible_name(lost_by(*name.split(' ')))}", sums_by_outcome[name], style))
+            rows.append((f"  {visible_name(lost_by(*name.split(' ', 1)))}", sums_by_outcome[name], style))
         for title, (documents, n_bytes, n_tokens), style in rows:
             table.add_row(title, f"{documents:,}", size_in_words(n_bytes), f"{n_tokens:,}", style=style)
         table.add_section()
