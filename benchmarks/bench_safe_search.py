@@ -52,7 +52,7 @@ def page_scores(texts: list[str], **parts: object) -> list[float]:
 
 
 def sexual_scores(texts: list[str]) -> list[float]:
-    return [found.get("sexual", 0.0) for found in classifier.measure(texts)]
+    return [found.get("sexual", 0.0) for found in classifier.measure(pa.array(texts, pa.large_string()))]
 
 
 def source(plan: dict, name: str) -> dict:

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from filters import classifier_words
 from filters.classifier_words import Seen, Terms, make_terms
@@ -23,7 +21,7 @@ from massivetext import fasttext
 from massivetext.errors import RecipeError
 from massivetext.text import Texts
 
-__all__ = ["MODEL", "PIECE", "PIECES", "SAFE", "Seen", "measure", "pieces", "see", "words"]
+__all__ = ["MODEL", "PIECE", "PIECES", "SAFE", "Seen", "measure", "see", "words"]
 
 MODEL = Path(__file__).parent / "data" / "safe_search.ftz"
 SAFE = "ok"
@@ -86,14 +84,6 @@ def words(text: str) -> str:
     return " ".join(seen + marks)
 
 
-def pieces(text: str) -> list[str]:
-    """All of a text of up to PIECE * PIECES code points in pieces; of a longer one PIECES at equal distances."""
-    if len(text) <= PIECE * PIECES:
-        return [text[i : i + PIECE] for i in range(0, len(text), PIECE)]
-    step = (len(text) - PIECE) / (PIECES - 1)
-    return [text[int(i * step) : int(i * step) + PIECE] for i in range(PIECES)]
-
-
 def _load(path: str) -> fasttext.Model:
     try:
         model = fasttext.load(path)
@@ -121,25 +111,21 @@ def see(texts: Texts) -> Seen:
     return classifier_words.see(texts, _terms(), words, piece=PIECE, pieces=PIECES, longest=_LONGEST, repeated=REPEATED)
 
 
-def measure(texts: Sequence[str] | Texts | Seen, *, model: str | Path | None = None) -> list[dict[str, float]]:
+def measure(texts: Texts | Seen, *, model: str | Path | None = None) -> list[dict[str, float]]:
     """For each text its probability (0-1) under each label, the mean over its pieces; empty for one without words.
 
     A text of few words is little evidence: the probabilities of categories are multiplied by n / (n + SHORT) for n
     words, and that of `ok` moves as far towards 1.
 
     Args:
-        texts: A column or a list of texts; or what `see` gives of them, for more than one model.
+        texts: A column of text; or what `see` gives of them, for more than one model.
         model: A model's path; the packaged one for None.
 
     Raises:
         RecipeError: A model that is missing, or has no label `ok`.
     """
     loaded = _load(str(model or MODEL))
-    seen = (
-        texts
-        if isinstance(texts, Seen)
-        else see(pa.array(texts, pa.large_string()) if isinstance(texts, Sequence) else texts)
-    )
+    seen = texts if isinstance(texts, Seen) else see(texts)
     n_labels = len(loaded.labels)
     ids, scores = fasttext.predict(seen.texts, loaded, n_labels)
     # A label that fastText leaves out has a probability of about 0.

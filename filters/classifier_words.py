@@ -17,6 +17,8 @@ import pyarrow as pa
 
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
+from massivetext.text.hashing import OFFSET, PRIME, fmix
+from massivetext.text.utf8 import decode_valid, encode_point
 
 __all__ = ["Seen", "Terms", "make_terms", "see"]
 
@@ -29,7 +31,6 @@ _WORD, _SPACE, _LEFT = np.uint8(1), np.uint8(2), np.uint8(4)
 _IDENTITY, _SINGLE, _FIRST = np.uint8(1), np.uint8(2), np.uint8(4)
 """Kinds of a word: one for people, one with a mark, the first one of a longer term."""
 
-_OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _FILTER_BITS = 16
 _SHIFT = np.uint64(64 - _FILTER_BITS)
 
@@ -153,11 +154,11 @@ def see(
     bounds = np.concatenate([[0], ends[1:][numbers]]).astype(np.int64)
     content = pa.py_buffer(output[: bounds[-1]])
     seen = pa.Array.from_buffers(pa.large_string(), len(numbers), [None, pa.py_buffer(bounds), content])
-    left = np.flatnonzero(sizes < 0)
-    if len(left):
-        words = [fallback(data[start:end].tobytes().decode()) for start, end in places[left]]
-        sizes[left] = [text.count(" ") + 1 if text else 0 for text in words]
-        numbers = np.concatenate([numbers, left[sizes[left] > 0]])
+    unseen = np.flatnonzero(sizes < 0)
+    if len(unseen):
+        words = [fallback(data[start:end].tobytes().decode()) for start, end in places[unseen]]
+        sizes[unseen] = [text.count(" ") + 1 if text else 0 for text in words]
+        numbers = np.concatenate([numbers, unseen[sizes[unseen] > 0]])
         seen = pa.concat_arrays([seen, pa.array([text for text in words if text], pa.large_string())])
         order = np.argsort(numbers)
         numbers, seen = numbers[order], seen.take(pa.array(order))
@@ -213,16 +214,16 @@ def _skip(data, at, count):
 
 @njit(cache=True, nogil=True)
 def _hash(points, start, end):
-    h = _OFFSET
+    h = OFFSET
     for i in range(start, end):
-        h = (h ^ np.uint64(points[i])) * _PRIME
-    return (h ^ (h >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
+        h = (h ^ np.uint64(points[i])) * PRIME
+    return fmix(h)
 
 
 @njit(cache=True, nogil=True)
 def _joined(term, word):
     """The hash of a term that goes on with a word."""
-    return (term ^ word) * _PRIME + np.uint64(1)
+    return (term ^ word) * PRIME + np.uint64(1)
 
 
 @njit(cache=True, nogil=True)
@@ -243,20 +244,8 @@ def _lower(data, start, end, lower, kinds, points):
     """Write the lower-case code points of a piece; return how many there are, -1 for a piece that is left."""
     n, i = np.int64(0), start
     while i < end:
-        byte = np.int64(data[i])
-        if byte < 0x80:
-            point = byte
-            i += 1
-        elif byte < 0xE0:
-            point = (byte & 0x1F) << 6 | (data[i + 1] & 0x3F)
-            i += 2
-        elif byte < 0xF0:
-            point = (byte & 0x0F) << 12 | (np.int64(data[i + 1]) & 0x3F) << 6 | (data[i + 2] & 0x3F)
-            i += 3
-        else:
-            point = (byte & 0x07) << 18 | (np.int64(data[i + 1]) & 0x3F) << 12
-            point |= (np.int64(data[i + 2]) & 0x3F) << 6 | (data[i + 3] & 0x3F)
-            i += 4
+        point, width = decode_valid(data, i)
+        i += width
         if point >= LIMIT or kinds[point] & _LEFT:
             return np.int64(-1)
         points[n] = lower[point]
@@ -366,27 +355,6 @@ def _mark_of(hashes, i, n, terms):
 
 
 @njit(cache=True, nogil=True)
-def _write_point(output, at, point):
-    if point < 0x80:
-        output[at] = point
-        return at + 1
-    if point < 0x800:
-        output[at] = 0xC0 | point >> 6
-        output[at + 1] = 0x80 | point & 0x3F
-        return at + 2
-    if point < 0x10000:
-        output[at] = 0xE0 | point >> 12
-        output[at + 1] = 0x80 | point >> 6 & 0x3F
-        output[at + 2] = 0x80 | point & 0x3F
-        return at + 3
-    output[at] = 0xF0 | point >> 18
-    output[at + 1] = 0x80 | point >> 12 & 0x3F
-    output[at + 2] = 0x80 | point >> 6 & 0x3F
-    output[at + 3] = 0x80 | point & 0x3F
-    return at + 4
-
-
-@njit(cache=True, nogil=True)
 def _see(data, places, lower, kinds, terms, longest, repeated, most, output, ends, sizes, done):
     """Write the words of pieces from `done` on, while there is room for `most` bytes; return the first one not done.
 
@@ -420,7 +388,7 @@ def _see(data, places, lower, kinds, terms, longest, repeated, most, output, end
                     output[at] = 32
                     at += 1
                 for k in range(i, end):
-                    at = _write_point(output, at, plain[k])
+                    at = encode_point(plain[k], output, at)
                 hashes[count] = h
                 count += 1
             i = end

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
-__all__ = ["DOCUMENT_SCHEMA", "OUTCOMES", "PROVENANCE", "SUBSETS", "Record", "document_id", "rank"]
+__all__ = ["DOCUMENT_SCHEMA", "FUNNEL", "OUTCOMES", "PROVENANCE", "SUBSETS", "Record", "document_id", "rank"]
 
 SUBSETS = ("massiveweb", "books", "c4", "news", "github", "wikipedia")
 """The six subsets of MassiveText (paper, table 2)."""
@@ -22,6 +22,9 @@ OUTCOMES = ("kept", "rejected", "duplicate", "outranked", "contaminated", "skipp
 """What can become of a record. `skipped`: not a document of this subset (not HTML, a redirect, another namespace).
 `outranked`: removed for what the other documents of its subset are. It is below the best share by a score, or too much
 of it stands elsewhere (`spans`, `host_lines`)."""
+
+FUNNEL = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated", "kept")
+"""The same in the order in which records are lost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ def state_of(
     formats = {source["format"] for subset in resolved["subsets"].values() for source in subset.get("sources") or ()}
     if any(readers.get(format).find is not None for format in formats):
         return None  # it has rules of its own for which files it reads
+    if any(_values(resolved, "against")):
+        return None  # what is removed from another run is not all below its index
     points = metadata.entry_points()
     if any(_is_foreign(point) for group in _PLUG_INS for point in points.select(group=group)):
         return None
@@ -115,6 +117,15 @@ def _words(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _words(item)
+
+
+def _values(value: Any, key: str) -> Iterator[Any]:
+    """What stands under a key, wherever in a recipe."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if name == key:
+                yield item
+            yield from _values(item, key)
 
 
 def _is_path(word: str) -> bool:

@@ -11,6 +11,7 @@ module and no more. It is not kept on disk, where its callers are whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import numba
@@ -26,6 +27,9 @@ _Dispatcher: Any = CPUDispatcher
 _Library: Any = JITCodeLibrary
 _dispatcher: Any = dispatcher
 _numba: Any = numba
+
+
+_OF_PART = attrgetter("entry_point", "fndesc", "library")
 
 
 class _PartLibrary(_Library):
@@ -57,7 +61,8 @@ class Part(_Dispatcher):
     def add_overload(self, result: Any) -> None:
         """What numba does with a specialisation that it has compiled: here callers find it, and Python does not."""
         result = result._replace(entry_point=object())  # it is known by this
-        self.targetctx.insert_user_function(result.entry_point, result.fndesc, [result.library])
+        key, description, module = _OF_PART(result)
+        self.targetctx.insert_user_function(key, description, [module])
         self.overloads[tuple(result.signature.args)] = result
 
 
@@ -78,4 +83,4 @@ def set_environments(result: Any) -> None:
     An environment holds the Python objects of a function, such as those of an exception.
     """
     for environment in result._find_referenced_environments():
-        result.library.codegen.set_env(environment.env_name, environment)
+        result.codegen.set_env(environment.env_name, environment)

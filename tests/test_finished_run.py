@@ -126,9 +126,16 @@ def test_variables_are_not_written_down(finished: Path, monkeypatch: pytest.Monk
         (["s3://bucket/recipe.yaml"], {}),
         ([], {"testsets": [{"path": "gs://bucket/items.jsonl"}]}),
         ([], {"engine": "a.package:function"}),
+        ([], {"deduplication": {"against": ["/other/index"]}}),
         ([], {"subsets": {"github": {"sources": [{"format": "repositories", "path": "/code"}]}}}),
     ],
-    ids=["a recipe on a store", "a file on a store", "code of a package", "a reader that finds files by itself"],
+    ids=[
+        "a recipe on a store",
+        "a file on a store",
+        "code of a package",
+        "an index",
+        "a reader that finds files by itself",
+    ],
 )
 def test_what_times_of_files_do_not_tell_is_not_noted(tmp_path: Path, files: list[str], values: dict[str, Any]) -> None:
     assert state_of(ASKED, files, [], recipe(tmp_path, **values)) is None

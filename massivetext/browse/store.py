@@ -18,7 +18,7 @@ import pyarrow as pa
 from massivetext import storage
 from massivetext.browse.query import PAGE_ROWS, Query, QueryError, beyond, conditions, distance, quoted_name
 from massivetext.errors import OutputError
-from massivetext.looking.recipe_view import RecipeView
+from massivetext.looking.recipe_view import RecipeView, limit_ends
 from massivetext.report.limits import Limited, limited_signals
 from massivetext.report.samples import texts
 from massivetext.sql import HOST, QUIET, Engine
@@ -155,8 +155,8 @@ class Store:
     def limits(self) -> dict[str, list[Limited]]:
         """Return the limits of each limited rule, `quality.word_count`, with the subsets and languages of each."""
         signals = limited_signals(
-            {subset: _ends(self.recipe.limited_signals(subset)) for subset in self.recipe.filled},
-            {subset: _ends(self.recipe.limits_by_language(subset)) for subset in self.recipe.filled},
+            {subset: _plain(self.recipe.limited_signals(subset)) for subset in self.recipe.filled},
+            {subset: _plain(self.recipe.limits_by_language(subset)) for subset in self.recipe.filled},
         )
         limits: dict[str, list[Limited]] = {}
         for one in signals:
@@ -288,9 +288,6 @@ class Store:
         )
 
 
-def _ends(limits: Any) -> Any:
-    """Return limits in mappings of mappings as plain data: `min`, `max` and `below` where there is one."""
-    if isinstance(limits, Mapping):
-        return {name: _ends(own) for name, own in limits.items()}
-    ends = {end: getattr(limits, end, None) for end in ("min", "max", "below")}
-    return {end: value for end, value in ends.items() if value is not None}
+def _plain(limits: Any) -> Any:
+    """Return limits in mappings of mappings as plain data."""
+    return {k: _plain(v) for k, v in limits.items()} if isinstance(limits, Mapping) else limit_ends(limits)

@@ -161,8 +161,8 @@ def _funnel(counts: dict[str, dict[str, list[int]]], *, estimated: bool) -> None
 
     from massivetext.cli._rows import terminal_width
     from massivetext.cli._tables import lost_by
+    from massivetext.documents import FUNNEL
 
-    order = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated", "kept")
     tokens = "tokens\n(bytes / 4)" if estimated else "tokens"
     table = Table("", "documents", "size", tokens, box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False)
     table.columns[0].overflow = "fold"
@@ -172,7 +172,7 @@ def _funnel(counts: dict[str, dict[str, list[int]]], *, estimated: bool) -> None
         total = [sum(sums[k] for sums in sums_by_outcome.values()) for k in range(3)]
         rows = [(f"{visible_name(subset)}: records", total, "bold")]
         for name in sorted(
-            sums_by_outcome, key=lambda name: (order.index(name.split(" ")[0]), -sums_by_outcome[name][0], name)
+            sums_by_outcome, key=lambda name: (FUNNEL.index(name.split(" ")[0]), -sums_by_outcome[name][0], name)
         ):
             style = "green" if name == "kept" else ""
             rows.append((f"  {visible_name(lost_by(*name.split(' ', 1)))}", sums_by_outcome[name], style))

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from massivetext.cli._output import show_rich
+from massivetext.documents import FUNNEL
 from massivetext.terminal_text import size_in_words, visible_name
 
 __all__ = ["in_order", "lost_by", "side_by_side"]
 
-ORDER = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated", "unknown", "kept")
+ORDER = (*FUNNEL[:-1], "unknown", FUNNEL[-1])
 """Of outcomes in a funnel, from the first that loses a record to what is left."""
 
 

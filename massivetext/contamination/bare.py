@@ -17,8 +17,9 @@ from massivetext.contamination.words import Located, Words
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.hashing import OFFSET, PRIME, fmix
-from massivetext.text.normal import decode_point, nfc
+from massivetext.text.normal import nfc
 from massivetext.text.unicode import ALONE, ALPHA, BYTE_LONGER, BYTE_SPACE, DELETED, MARK, NFC_MAYBE, SPACE
+from massivetext.text.utf8 import decode_point
 from massivetext.text.words import add_point, unicode_tables
 
 __all__ = ["BARE_VERSION", "bare_words", "located_bare_words"]

@@ -10,8 +10,9 @@ from massivetext.contamination.wikitext import UNKNOWN
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.hashing import OFFSET, fmix
-from massivetext.text.normal import decode_point, nfc
+from massivetext.text.normal import nfc
 from massivetext.text.unicode import ALONE, ALPHA, DELETED, MARK, NFC_MAYBE, SPACE
+from massivetext.text.utf8 import decode_point
 from massivetext.text.words import add_point, normal_words, unicode_tables
 
 __all__ = ["Located", "Words", "located_words", "words"]

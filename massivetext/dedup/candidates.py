@@ -46,7 +46,7 @@ def bands(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str, i
     out = excluded(scope, group, "newest", "copies")
     n_bands = scope.options.banding.bands
     dtype = scope.records(BAND)
-    found = [np.zeros(0, dtype)]
+    of_parts = [np.zeros(0, dtype)]
     distinct = 0
     for part in scope.group_parts(group):
         for start, table in read_evidence(part, ["bands", "n_shingles"]):
@@ -55,10 +55,10 @@ def bands(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str, i
             records = np.empty(len(rows) * n_bands, dtype)
             records["key"] = words(table.column("bands"), n_bands)[rows].ravel()
             records["document"] = np.repeat((start + rows).astype(scope.number), n_bands)
-            found.append(records)
+            of_parts.append(records)
             distinct += len(rows)
-    records = np.concatenate(found)
-    del found
+    records = np.concatenate(of_parts)
+    del of_parts
     own, is_first = stars(np.ascontiguousarray(records["key"]), np.ascontiguousarray(records["document"]))
     write_run(scope.path("edges", f"group-{group:05d}.run"), np.zeros(len(own), np.uint64), own)
     records = records[is_first]
@@ -68,9 +68,9 @@ def bands(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str, i
 
 def edges(scope: Scope, partition: int, records: np.ndarray) -> dict[str, int]:
     """Stars of the buckets of one range of hashes."""
-    found = star_edges(np.ascontiguousarray(records["key"]), np.ascontiguousarray(records["document"]))
-    write_run(scope.path("edges", f"{partition:05d}.run"), np.zeros(len(found), np.uint64), found)
-    return {"edges": len(found)}
+    star = star_edges(np.ascontiguousarray(records["key"]), np.ascontiguousarray(records["document"]))
+    write_run(scope.path("edges", f"{partition:05d}.run"), np.zeros(len(star), np.uint64), star)
+    return {"edges": len(star)}
 
 
 def roots(scope: Scope, _: int) -> dict[str, int]:
@@ -101,7 +101,7 @@ def components(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[s
     """(partitions, records, counts): every candidate, by component."""
     root = np.frombuffer(storage.read_bytes(_roots_path(scope, group)), scope.number)
     dtype = scope.records(MEMBER)
-    found = [np.zeros(0, dtype)]
+    of_parts = [np.zeros(0, dtype)]
     columns = ["id", "n_shingles", *POLICY_COLUMNS[scope.options.keep]]
     for part in scope.group_parts(group):
         for start, table in read_evidence(part, columns):
@@ -110,8 +110,8 @@ def components(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[s
             records = np.zeros(table.num_rows, dtype)
             fill_order(records, part, start, table, scope.options)
             records["root"], records["n_shingles"] = own, table.column("n_shingles").to_numpy()
-            found.append(records[own != alone(scope.number)])
-    records = np.concatenate(found)
+            of_parts.append(records[own != alone(scope.number)])
+    records = np.concatenate(of_parts)
     return partition_of(_mixed(records["root"]), scope.partitions(BYTES_A_MEMBER)), records, {}
 
 

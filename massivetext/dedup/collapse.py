@@ -124,10 +124,10 @@ def _repeated(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     equal = first[1:] == first[:-1]
     chosen = order[np.r_[False, equal] | np.r_[equal, False]]
     chosen = chosen[np.lexsort(keys[chosen].T[::-1])]
-    found = keys[chosen]
-    new = np.r_[True, np.any(found[1:] != found[:-1], axis=1)] if len(found) else np.zeros(0, bool)
+    chosen_keys = keys[chosen]
+    new = np.r_[True, np.any(chosen_keys[1:] != chosen_keys[:-1], axis=1)] if len(chosen_keys) else np.zeros(0, bool)
     number = np.cumsum(new) - 1
-    many = np.bincount(number, minlength=1)[number] > 1 if len(found) else new
+    many = np.bincount(number, minlength=1)[number] > 1 if len(chosen_keys) else new
     return chosen[many], number[many]
 
 
@@ -135,7 +135,7 @@ def captures(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str
     """(partitions, records, counts): documents with a URL, by hash of the canonical one."""
     partitions = scope.partitions(BYTES_A_DOCUMENT)
     dtype = scope.records(DIGEST)
-    found = [np.zeros(0, dtype)]
+    of_parts = [np.zeros(0, dtype)]
     for part in scope.parts[slice(*scope.groups[group])]:
         for start, table in read_evidence(part, ["id", "capture", "timestamp"]):
             rows = np.flatnonzero(~table.column("capture").is_null().to_numpy())
@@ -143,8 +143,8 @@ def captures(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str
             fill_order(records, part, start, table, Options(keep="newest"))
             records = records[rows]
             records["key"] = words(table.column("capture").drop_null())
-            found.append(records)
-    records = np.concatenate(found)
+            of_parts.append(records)
+    records = np.concatenate(of_parts)
     return partition_of(records["key"][:, 0], partitions), records, {}
 
 
@@ -202,7 +202,7 @@ def digests(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str,
     out = excluded(scope, group, "newest")
     counts = {"documents": 0, "indexed": 0, "copies": 0}
     dtype = scope.records(DIGEST)
-    found = [np.zeros(0, dtype)]
+    of_parts = [np.zeros(0, dtype)]
     columns = ["id", "exact", "shingles", *POLICY_COLUMNS[scope.options.keep]]
     for part in scope.group_parts(group):
         for start, table in read_evidence(part, columns):
@@ -210,9 +210,9 @@ def digests(scope: Scope, group: int) -> tuple[np.ndarray, np.ndarray, dict[str,
             fill_order(records, part, start, table, scope.options)
             records["key"], records["exact"] = words(table.column("shingles")), words(table.column("exact"))
             first = start - scope.group_starts[group]
-            found.append(records[~out[first : first + len(records)]])
+            of_parts.append(records[~out[first : first + len(records)]])
             counts["indexed" if part.fixed else "documents"] += len(records)
-    records = np.concatenate(found)
+    records = np.concatenate(of_parts)
     n = len(records)
     records = _set_local_aside(scope, group, records)
     counts["copies"] = n - len(records)

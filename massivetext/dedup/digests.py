@@ -7,8 +7,9 @@ import numpy as np
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.hashing import fmix
-from massivetext.text.normal import decode_point, nfc
+from massivetext.text.normal import nfc
 from massivetext.text.unicode import NFC_MAYBE, SPACE
+from massivetext.text.utf8 import decode_point
 from massivetext.text.words import unicode_tables
 
 __all__ = ["digest_set", "exact_digests", "set_digests"]

@@ -192,5 +192,5 @@ def batch_rounds(scope: Scope) -> list[list[tuple[int, range]]]:
 
 def assignments(scope: Scope, group: int) -> np.ndarray:
     """The candidates of a group with their batches, by document."""
-    found = read_key(scope.runs("pack"), group, scope.records(ASSIGNMENT))
-    return found[np.argsort(found["document"], kind="stable")]
+    assigned = read_key(scope.runs("pack"), group, scope.records(ASSIGNMENT))
+    return assigned[np.argsort(assigned["document"], kind="stable")]

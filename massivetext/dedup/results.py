@@ -48,64 +48,66 @@ def resolve(scope: Scope, group: int) -> dict[str, int]:
     own["jaccard"] = decided["overlap"] / np.maximum(decided["union"], 1)
 
     copies = read_key(scope.runs("bests"), group, scope.records(COPY))
-    made = np.zeros(len(copies), scope.records(RESULT))
-    made["document"] = copies["document"]
-    made["reason"] = np.where(copies["is_exact"] != 0, EXACT, NEAR)
-    made["jaccard"], made["partner_id"] = 1.0, copies["best_id"]
+    of_copies = np.zeros(len(copies), scope.records(RESULT))
+    of_copies["document"] = copies["document"]
+    of_copies["reason"] = np.where(copies["is_exact"] != 0, EXACT, NEAR)
+    of_copies["jaccard"], of_copies["partner_id"] = 1.0, copies["best_id"]
     at = np.searchsorted(decided["document"], copies["best"])
     at_most = np.minimum(at, max(len(decided) - 1, 0))
     if len(decided):
         # The one that stood for them is removed itself: they go with it, in favour of the same document.
         gone = decided["document"][at_most] == copies["best"]
-        made["reason"][gone] = NEAR
-        made["jaccard"][gone], made["partner_id"][gone] = (
+        of_copies["reason"][gone] = NEAR
+        of_copies["jaccard"][gone], of_copies["partner_id"][gone] = (
             own["jaccard"][at_most][gone],
             own["partner_id"][at_most][gone],
         )
     if scope.options.only_against:
         # Equal to a document that stays, which is no reason to go but where that one is an index's.
-        made = made[(copies["best"] < scope.n_fixed) | (made["partner_id"] != copies["best_id"]).any(axis=1)]
-    out = np.concatenate([own, made])
+        of_copies = of_copies[
+            (copies["best"] < scope.n_fixed) | (of_copies["partner_id"] != copies["best_id"]).any(axis=1)
+        ]
+    out = np.concatenate([own, of_copies])
     write_run(scope.path("resolved", f"{group:05d}.run"), scope.group_of(out["document"]), out)
     return {}
 
 
-def _of_local_copies(scope: Scope, group: int, found: np.ndarray) -> np.ndarray:
+def _of_local_copies(scope: Scope, group: int, decided: np.ndarray) -> np.ndarray:
     """What becomes of copies that one of the same group stands for: they go with it, or in its favour."""
     copies = local_copies(scope, group)
     if not len(copies):
         return np.zeros(0, scope.records(RESULT))
-    found = found[np.argsort(found["document"], kind="stable")]
-    made = np.zeros(len(copies), scope.records(RESULT))
-    made["reason"], made["jaccard"] = EXACT, 1.0
-    at = np.minimum(np.searchsorted(found["document"], copies["best"]), max(len(found) - 1, 0))
-    gone = found["document"][at] == copies["best"] if len(found) else np.zeros(len(copies), bool)
-    made[gone] = found[at[gone]]
-    made["document"] = copies["document"]
+    decided = decided[np.argsort(decided["document"], kind="stable")]
+    of_copies = np.zeros(len(copies), scope.records(RESULT))
+    of_copies["reason"], of_copies["jaccard"] = EXACT, 1.0
+    at = np.minimum(np.searchsorted(decided["document"], copies["best"]), max(len(decided) - 1, 0))
+    gone = decided["document"][at] == copies["best"] if len(decided) else np.zeros(len(copies), bool)
+    of_copies[gone] = decided[at[gone]]
+    of_copies["document"] = copies["document"]
     ids = np.zeros((int(scope.group_starts[group + 1] - scope.group_starts[group]), 2), "<u8")
     for part in scope.group_parts(group):
         for start, table in read_evidence(part, ["id"]):
             first = start - scope.group_starts[group]
             ids[first : first + table.num_rows] = words(table.column("id"))
-    made["partner_id"][~gone] = ids[copies["best"][~gone].astype(np.int64) - scope.group_starts[group]]
+    of_copies["partner_id"][~gone] = ids[copies["best"][~gone].astype(np.int64) - scope.group_starts[group]]
     if scope.options.only_against:
-        made = made[gone | (copies["best"] < scope.n_fixed)]
-    return made
+        of_copies = of_copies[gone | (copies["best"] < scope.n_fixed)]
+    return of_copies
 
 
 def write(scope: Scope, group: int) -> dict[str, Any]:
     """Write `<subset>/<part>.parquet` of each of the group's parts that is not an index's. Returns counts, and under
     DIGESTS the digest of each file."""
-    found = read_key(scope.runs("resolved"), group, scope.records(RESULT))
-    found = np.concatenate([found, _of_local_copies(scope, group, found)])
+    results = read_key(scope.runs("resolved"), group, scope.records(RESULT))
+    results = np.concatenate([results, _of_local_copies(scope, group, results)])
     captures = read_key(scope.runs("newest"), group, scope.records(CAPTURE))
     older = np.zeros(len(captures), scope.records(RESULT))
     older["document"], older["partner_id"] = captures["document"], captures["best_id"]
     older["reason"], older["jaccard"] = CAPTURED, np.nan
-    found = np.concatenate([found, older])
-    found = found[np.argsort(found["document"], kind="stable")]
+    results = np.concatenate([results, older])
+    results = results[np.argsort(results["document"], kind="stable")]
     counts = dict.fromkeys(REASONS, 0)
-    near = found["jaccard"][(found["reason"] == NEAR) & (found["document"] >= scope.n_fixed)]
+    near = results["jaccard"][(results["reason"] == NEAR) & (results["document"] >= scope.n_fixed)]
     for bin_, n in zip(*np.unique(np.floor(near * JACCARD_BINS).astype(int), return_counts=True)):
         counts[f"jaccard_{bin_:03d}"] = int(n)
     digests: dict[str, str] = {}
@@ -116,8 +118,8 @@ def write(scope: Scope, group: int) -> dict[str, Any]:
         path = storage.join(scope.output, name)
         with ParquetOutput(path, DUPLICATES_SCHEMA) as output:
             for start, table in read_evidence(part, ["id"]):
-                low, high = np.searchsorted(found["document"], [start, start + table.num_rows])
-                rows = found[low:high]
+                low, high = np.searchsorted(results["document"], [start, start + table.num_rows])
+                rows = results[low:high]
                 ids = words(table.column("id"))[rows["document"].astype(np.int64) - start]
                 output.write(_table(ids, rows))
                 for number, reason in enumerate(REASONS):

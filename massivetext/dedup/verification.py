@@ -61,7 +61,7 @@ def sets(scope: Scope, group: int) -> dict[str, int]:
 
 def _candidates(scope: Scope, part: Part, assigned: np.ndarray) -> np.ndarray:
     """The records of one part's candidates, from its evidence."""
-    found = [np.zeros(0, candidate_dtype(scope))]
+    of_parts = [np.zeros(0, candidate_dtype(scope))]
     columns = ["id", "bands", *POLICY_COLUMNS[scope.options.keep]]
     for start, table in read_evidence(part, columns):
         low, high = np.searchsorted(assigned["document"], [start, start + table.num_rows])
@@ -71,8 +71,8 @@ def _candidates(scope: Scope, part: Part, assigned: np.ndarray) -> np.ndarray:
         records["bands"] = words(table.column("bands"), scope.options.banding.bands)
         records = records[rows]
         records["root"], records["batch"] = assigned["root"][low:high], assigned["batch"][low:high]
-        found.append(records)
-    return np.concatenate(found)
+        of_parts.append(records)
+    return np.concatenate(of_parts)
 
 
 def _texts(part: Part, rows: np.ndarray) -> Iterator[tuple[slice, pa.Array]]:
@@ -159,14 +159,14 @@ def decide_batch(scope: Scope, batch: int, earlier: Sequence[int]) -> dict[str, 
     order = best_first(records, options.seed, records["root"])
     records, (hashes, bounds) = records[order], take_sets(hashes, bounds, order)
     open_ = records["level"] > 0
-    found = [np.zeros(0, scope.records(DECISION))]
+    decisions = [np.zeros(0, scope.records(DECISION))]
     counts = {"verifications": 0, "core_overlaps": 0, "class_pairs": 0, "earlier_batches": 0}
 
     def settle(rows: np.ndarray, kept: np.ndarray, overlap: np.ndarray, union: np.ndarray) -> None:
         out = np.empty(len(rows), scope.records(DECISION))
         out["document"], out["overlap"], out["union"] = records["document"][rows], overlap, union
         out["partner_id"] = kept
-        found.append(out)
+        decisions.append(out)
         open_[rows] = False
 
     undecided = np.ones(len(records), bool)
@@ -207,7 +207,7 @@ def decide_batch(scope: Scope, batch: int, earlier: Sequence[int]) -> dict[str, 
     partners, overlap = removals.partner[gone_rows], removals.overlap[gone_rows]
     union = sizes[gone_rows] + sizes[partners] - overlap
     settle(rows[gone_rows], records["id"][rows[partners]], overlap, union)
-    out = np.concatenate(found)
+    out = np.concatenate(decisions)
     write_run(_decided(scope, batch), scope.group_of(out["document"]), out)
     return counts
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from massivetext.kernels import njit
 from massivetext.text.letters import CASED, UPPER
+from massivetext.text.utf8 import decode_valid
 
 __all__ = ["MARK", "PIECE", "SAMPLE", "Buffers", "make_buffers", "sample"]
 
@@ -161,26 +162,12 @@ def _copy(data, start, end, marks, low, high, out, size):
 
 
 @njit(cache=True, nogil=True)
-def _decode(data, i):
-    """(code point, bytes) of valid UTF-8 at data[i]; a byte that begins no character is taken for itself."""
-    b = np.int64(data[i])
-    if b < 0xC0:
-        return b, 1
-    if b < 0xE0:
-        return (b & 31) << 6 | np.int64(data[i + 1] & 63), 2
-    if b < 0xF0:
-        return (b & 15) << 12 | np.int64(data[i + 1] & 63) << 6 | np.int64(data[i + 2] & 63), 3
-    low = np.int64(data[i + 2] & 63) << 6 | np.int64(data[i + 3] & 63)
-    return min((b & 7) << 18 | np.int64(data[i + 1] & 63) << 12 | low, 0x10FFFF), 4
-
-
-@njit(cache=True, nogil=True)
 def _is_in_capitals(text, end, cased):
     """Whether more than half of the cased letters of text[1:end] are upper-case."""
     n_cased = n_upper = np.int64(0)
     i = np.int64(1)
     while i < end:
-        point, width = _decode(text, i)
+        point, width = decode_valid(text, i)
         n_cased += cased[point] & CASED
         n_upper += (cased[point] & UPPER) // UPPER
         i += width
@@ -192,7 +179,7 @@ def _lower(text, end, lower, out):
     """Write the lower-case of text[1:end] to out[1:]; return where it ends."""
     i, size = np.int64(1), np.int64(1)
     while i < end:
-        point, width = _decode(text, i)
+        point, width = decode_valid(text, i)
         small = np.int64(lower[point])
         if small == point:
             for k in range(width):

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from massivetext import storage
 from massivetext.dedup import plan as plan_bands
+from massivetext.documents import FUNNEL
 from massivetext.looking.recipe_view import RecipeView
 from massivetext.ordered_rows import batches
 from massivetext.parquet import open_parquet
@@ -24,7 +25,6 @@ __all__ = ["added_rows", "data_card", "inline_code", "kept_rows"]
 
 _KEYS = ["subset", "language", "licence"]
 
-_OUTCOMES = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated", "kept")
 _LANGUAGES = 20
 """Languages that are listed; the others are added up."""
 
@@ -204,7 +204,7 @@ def _funnel(outcomes: Mapping[str, Mapping[str, Sequence[int]]]) -> list[str]:
     for subset, counts in sorted(outcomes.items()):
         total = [sum(sums[k] for sums in counts.values()) for k in range(3)]
         rows.append((f"`{subset}`", "records", "", *total))
-        for key in sorted(counts, key=lambda key: (_OUTCOMES.index(key.split(" ")[0]), -counts[key][0], key)):
+        for key in sorted(counts, key=lambda key: (FUNNEL.index(key.split(" ")[0]), -counts[key][0], key)):
             outcome, _, reason = key.partition(" ")
             rows.append((f"`{subset}`", outcome, f"`{reason}`" if reason else "", *counts[key]))
     return _table(("subset", "outcome", "reason", "documents", "bytes", "tokens"), rows)

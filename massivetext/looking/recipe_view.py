@@ -25,6 +25,12 @@ class LimitView(Protocol):
     def max(self) -> float | None: ...
 
 
+def limit_ends(limit: LimitView) -> dict[str, float]:
+    """Return `min`, `max` and `below` of a limit, those that it has."""
+    ends = {name: getattr(limit, name, None) for name in ("min", "max", "below")}
+    return {name: value for name, value in ends.items() if value is not None}
+
+
 class RecipeView(Protocol):
     """A resolved recipe, as the modules that look at a finished run see it."""
 

@@ -104,25 +104,25 @@ class Charts:
             return self._svg(figure, f"{limited.signal}: documents by value, before and after; {limited.words}")
 
     def overlay(
-        self, rule: str, found: Sequence[Histogram], limits: Sequence[Sequence[float]], names: Sequence[str]
+        self, rule: str, histograms: Sequence[Histogram], limits: Sequence[Sequence[float]], names: Sequence[str]
     ) -> str:
         """Kept documents of two runs by a signal's value, over the same bins, with the limits of each.
 
         Args:
             rule: The rule's name, for the chart's title.
-            found: The signal in the first run and in the second.
+            histograms: The signal in the first run and in the second.
             limits: The limits that hold in each run.
             names: What the runs are called.
         """
         with mpl.rc_context(_STYLE):
             figure, axes = _figure(3.4, 1.75)
-            edges = found[0].edges
-            axes.stairs(found[0].after, edges, fill=True, color=_BEFORE)
-            axes.stairs(found[1].after, edges, color=_AFTER, linewidth=1.3)
+            edges = histograms[0].edges
+            axes.stairs(histograms[0].after, edges, fill=True, color=_BEFORE)
+            axes.stairs(histograms[1].after, edges, color=_AFTER, linewidth=1.3)
             axes.set_yscale("symlog", linthresh=1)
-            axes.set_ylim(0, max(1, *found[0].after, *found[1].after) * 1.6)
+            axes.set_ylim(0, max(1, *histograms[0].after, *histograms[1].after) * 1.6)
             axes.yaxis.set_major_formatter(FuncFormatter(_short))
-            if found[0].log:
+            if histograms[0].log:
                 axes.set_xscale("log")
                 axes.xaxis.set_major_formatter(FuncFormatter(_short))
                 axes.minorticks_off()

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
+from massivetext.documents import FUNNEL
 from massivetext.report.charts import OUTCOME_COLOURS, Charts
 from massivetext.report.course import course, mixtures, recipe_of
 from massivetext.report.gather import run_name
@@ -98,12 +99,11 @@ def _totals(funnel: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _in_order(funnel: Sequence[Mapping[str, Any]], recipes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the funnel's rows by subset in the order of verdicts, most documents first."""
-    outcomes = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated", "kept")
     order = list(dict.fromkeys([*(recipes[0].get("stages") or []), *(recipes[1].get("stages") or [])]))
 
     def place(row: Mapping[str, Any]) -> tuple[Any, ...]:
         stage = (row["reason"] or "").partition(".")[0]
-        at = outcomes.index(row["outcome"]) if row["outcome"] in outcomes else len(outcomes)
+        at = FUNNEL.index(row["outcome"]) if row["outcome"] in FUNNEL else len(FUNNEL)
         n = row["first"][0] + row["second"][0]
         return row["subset"], at, order.index(stage) if stage in order else len(order), -n, row["reason"] or ""
 
@@ -183,17 +183,20 @@ def _signals(
     entries, n_same = [], 0
     for rule in dict.fromkeys([*by_side[0], *by_side[1]]):
         of_both = [side.get(rule, []) for side in by_side]
-        found = _histograms(ledgers, [one for side in of_both for one in side])
-        if found is None:
+        histograms = _histograms(ledgers, [one for side in of_both for one in side])
+        if histograms is None:
             continue
         limits = [_limits(side) for side in of_both]
-        if limits[0] == limits[1] and (found[0].before, found[0].after) == (found[1].before, found[1].after):
+        if limits[0] == limits[1] and (histograms[0].before, histograms[0].after) == (
+            histograms[1].before,
+            histograms[1].after,
+        ):
             n_same += 1
             continue
-        edges = found[0].edges
+        edges = histograms[0].edges
         rows = [
             {"from": edges[k], "to": edges[k + 1]}
-            | {f"kept in {name}": one.after[k] for name, one in zip(names, found)}
+            | {f"kept in {name}": one.after[k] for name, one in zip(names, histograms)}
             for k in range(len(edges) - 1)
         ]
         entries.append(
@@ -201,8 +204,8 @@ def _signals(
                 "rule": rule,
                 "limits": [_in_words(side) for side in of_both],
                 "has_other_limits": of_both[0] != of_both[1],
-                "kept": [sum(one.after) for one in found],
-                "chart": charts.overlay(rule, found, [_drawn(side) for side in of_both], names),
+                "kept": [sum(one.after) for one in histograms],
+                "chart": charts.overlay(rule, histograms, [_drawn(side) for side in of_both], names),
                 "rows": rows,
             }
         )
@@ -246,8 +249,8 @@ def _histograms(ledgers: Sequence[Ledger], signals: Sequence[Limited]) -> list[H
     if None in spans:
         return None
     span = (min(low for low, _ in spans), max(high for _, high in spans))  # type: ignore[misc]
-    found = [ledger.histogram(whole, span) for ledger in ledgers]
-    return None if None in found else found  # type: ignore[return-value]
+    histograms = [ledger.histogram(whole, span) for ledger in ledgers]
+    return None if None in histograms else histograms  # type: ignore[return-value]
 
 
 def _table(
@@ -282,8 +285,8 @@ def _examples(examples: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _mixtures(sides: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """Return by mixture and subset the tokens written and the epochs in both runs."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for side, found in zip(SIDES, sides):
-        for mixture in found:
+    for side, of_run in zip(SIDES, sides):
+        for mixture in of_run:
             for share in mixture["subsets"]:
                 names = {"mixture": mixture["name"], "subset": share["subset"]}
                 empty = {f"{what}_{one}": None for what in ("tokens", "epochs") for one in SIDES}

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from massivetext import storage
+from massivetext.documents import FUNNEL
 from massivetext.report.charts import OUTCOME_COLOURS, Charts
 from massivetext.report.contamination import account
 from massivetext.report.course import course, mixtures, read_json, recipe_of
@@ -28,8 +29,6 @@ __all__ = ["gather", "run_name"]
 
 RULES = 20
 """Rules in the table of those that fire together."""
-
-_LOST = ("skipped", "failed", "rejected", "duplicate", "outranked", "contaminated")
 
 
 def gather(folder: str, *, samples: int = 3, seed: int | None = None) -> dict[str, Any]:
@@ -169,7 +168,7 @@ def _funnel(
 
         def place(row: Mapping[str, Any], order: dict[str, int] = order) -> tuple[Any, ...]:
             stage = (row["reason"] or "").partition(".")[0]
-            return _LOST.index(row["outcome"]), order.get(stage, 99), -row["documents"], row["reason"] or ""
+            return FUNNEL.index(row["outcome"]), order.get(stage, 99), -row["documents"], row["reason"] or ""
 
         left = {unit: sum(row[unit] or 0 for row in own) for unit in ("documents", "bytes", "tokens")}
         steps = [{"reason": "records", "outcome": "in", "left": dict(left), **left}]

@@ -6,55 +6,11 @@ import numpy as np
 
 from massivetext.kernels import njit
 from massivetext.text.unicode import NFC_MAYBE, Tables
+from massivetext.text.utf8 import decode_point, encode_point
 
-__all__ = ["decode_point", "nfc"]
+__all__ = ["nfc"]
 
 _S, _L, _V, _T, _N, _COUNT = 0xAC00, 0x1100, 0x1161, 0x11A7, 588, 11172
-
-
-@njit(cache=True, nogil=True)
-def decode_point(data, i, end):
-    """(code point, bytes) at data[i], never reading at or past `end`; a byte that starts nothing valid is U+FFFD.
-
-    Bytes that would spell a point longer than need be are no point: counts of words from leading bytes rely on it.
-    """
-    b = np.int64(data[i])
-    if b < 0x80:
-        return b, 1
-    if b >= 0xF0:
-        if b < 0xF5 and i + 3 < end:
-            point = (b & 7) << 18 | (data[i + 1] & 63) << 12 | (data[i + 2] & 63) << 6 | (data[i + 3] & 63)
-            if 0x10000 <= point < 0x110000:
-                return point, 4
-    elif b >= 0xE0:
-        if i + 2 < end:
-            point = (b & 15) << 12 | (data[i + 1] & 63) << 6 | (data[i + 2] & 63)
-            if point >= 0x800:
-                return point, 3
-    elif b >= 0xC2 and i + 1 < end:
-        return (b & 31) << 6 | (data[i + 1] & 63), 2
-    return np.int64(0xFFFD), 1
-
-
-@njit(cache=True, nogil=True)
-def _encode_point(point, out, n):
-    if point < 0x80:
-        out[n] = point
-        return n + 1
-    if point < 0x800:
-        out[n] = 0xC0 | point >> 6
-        out[n + 1] = 0x80 | point & 63
-        return n + 2
-    if point < 0x10000:
-        out[n] = 0xE0 | point >> 12
-        out[n + 1] = 0x80 | point >> 6 & 63
-        out[n + 2] = 0x80 | point & 63
-        return n + 3
-    out[n] = 0xF0 | point >> 18
-    out[n + 1] = 0x80 | point >> 12 & 63
-    out[n + 2] = 0x80 | point >> 6 & 63
-    out[n + 3] = 0x80 | point & 63
-    return n + 4
 
 
 @njit(cache=True, nogil=True)
@@ -167,7 +123,7 @@ def nfc(data, start, end, tables):
     out = np.empty(4 * n, np.uint8)
     size = 0
     for i in range(n):
-        size = _encode_point(np.int64(points[i]), out, size)
+        size = encode_point(np.int64(points[i]), out, size)
     return out[:size]
 
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from massivetext.kernels import njit
 from massivetext.text.hashing import BASE, HASH_VERSION, OFFSET, PRIME, fmix
-from massivetext.text.normal import decode_point, nfc
+from massivetext.text.normal import nfc
 from massivetext.text.unicode import ALNUM, ALONE, ALPHA, DELETED, MARK, NFC_MAYBE, SPACE
+from massivetext.text.utf8 import decode_point
 from massivetext.text.words import add_point, normal_words, raw_words, unicode_tables, words_at_most
 
 __all__ = [

@@ -12,7 +12,7 @@ import numpy as np
 
 from massivetext.kernels import njit
 from massivetext.text.hashing import OFFSET, PRIME, fmix
-from massivetext.text.normal import decode_point, nfc
+from massivetext.text.normal import nfc
 from massivetext.text.unicode import (
     ALONE,
     BYTE_DELETED,
@@ -25,6 +25,7 @@ from massivetext.text.unicode import (
     Tables,
     tables,
 )
+from massivetext.text.utf8 import decode_point
 
 __all__ = ["add_point", "normal_words", "raw_words", "unicode_tables", "words_at_most"]
 

@@ -16,6 +16,7 @@ from typing import IO, Any
 from massivetext import __version__, storage
 from massivetext.errors import MassiveTextError, OutputError
 from massivetext.foreign_code import code_refused
+from massivetext.looking.recipe_view import limit_ends
 from massivetext.own_files import own_parts, sweep_temporary
 from massivetext.parquet import file_digest
 from massivetext.run_recipe import read_recipe_file, recipe_file
@@ -335,7 +336,7 @@ def _limits(recipe: Recipe) -> dict[str, Any]:
     reader of the folder, which then needs no registry of stages."""
     return {
         subset: {
-            stage: {signal: _ends(limit) for signal, limit in signals.items()}
+            stage: {signal: limit_ends(limit) for signal, limit in signals.items()}
             for stage, signals in recipe.limited_signals(subset).items()
         }
         for subset in recipe.filled
@@ -347,14 +348,11 @@ def _limits_by_language(recipe: Recipe) -> dict[str, Any]:
     return {
         subset: {
             stage: {
-                signal: {language: _ends(limit) for language, limit in own.items()} for signal, own in signals.items()
+                signal: {language: limit_ends(limit) for language, limit in own.items()}
+                for signal, own in signals.items()
             }
             for stage, signals in by_stage.items()
         }
         for subset in recipe.filled
         if (by_stage := recipe.limits_by_language(subset))
     }
-
-
-def _ends(limit: Any) -> dict[str, float]:
-    return {end: value for end in ("min", "max", "below") if (value := getattr(limit, end)) is not None}

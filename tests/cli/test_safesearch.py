@@ -16,7 +16,7 @@ def test_train_writes_a_model_that_a_recipe_can_name(tmp_path):
 
     assert 0 == result.exit_code, result.output
     assert "bad: 30 documents" in result.output
-    assert {"bad", "ok"} == set(classifier.measure(["wicked words"], model=model)[0])
+    assert {"bad", "ok"} == set(classifier.measure(pa.array(["wicked words"]), model=model)[0])
 
 
 def test_hosts_prints_and_writes_a_block_list(tmp_path):

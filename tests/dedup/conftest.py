@@ -55,3 +55,9 @@ def pages(shared_data: Path) -> list[str]:
             if b"<html" in body[:2000].lower():
                 texts.append(re.sub(r"(?s)<(script|style).*?</\1>|<[^>]*>", " ", body.decode("utf-8", "replace")))
     return texts
+
+
+@pytest.fixture(scope="module")
+def texts(licences: list[str], windows: list[str]) -> list[str]:
+    """Licences, a hundred of them twice, a chain, and texts without words."""
+    return [*licences, *licences[:100], *windows[:600], *["!!"] * 5, "", " ", "?! ."]

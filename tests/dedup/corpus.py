@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,3 +65,14 @@ def removed(folder: Path) -> dict[str, tuple[str, str, float | None]]:
             for row in pq.read_table(path).to_pylist():
                 rows[row["id"]] = (row["reason"], row["partner_id"], row["partner_jaccard"])
     return rows
+
+
+def write_parts(folder: Path, texts: list[str], ids: list[str], n: int, options: Options) -> list[Part]:
+    return [write_part(folder, f"part-{i}", texts[i::n], ids[i::n], options=options) for i in range(n)]
+
+
+def digest(folder: Path) -> dict[str, str]:
+    below = folder / "work/duplicates"
+    return {
+        str(path.relative_to(below)): hashlib.sha256(path.read_bytes()).hexdigest() for path in below.rglob("*.parquet")
+    }

@@ -40,8 +40,17 @@ PARTS = [
 ]
 
 
+def pieces(text: str) -> list[str]:
+    """All of a text of up to PIECE * PIECES code points in pieces; of a longer one PIECES at equal distances."""
+    size, most = classifier.PIECE, classifier.PIECES
+    if len(text) <= size * most:
+        return [text[i : i + size] for i in range(0, len(text), size)]
+    step = (len(text) - size) / (most - 1)
+    return [text[int(i * step) : int(i * step) + size] for i in range(most)]
+
+
 def oracle(texts: list[str]) -> tuple[list[str], list[int], list[int]]:
-    seen = [(i, classifier.words(piece)) for i, text in enumerate(texts) for piece in classifier.pieces(text)]
+    seen = [(i, classifier.words(piece)) for i, text in enumerate(texts) for piece in pieces(text)]
     pairs = [(i, words) for i, words in seen if words]
     return [words for _, words in pairs], [i for i, _ in pairs], [words.count(" ") + 1 for _, words in pairs]
 
@@ -72,6 +81,17 @@ def test_any_text_is_seen_as_python_sees_it(texts: list[str]) -> None:
 def test_pieces_of_long_texts_lie_where_python_cuts_them(pattern: str, size: int) -> None:
     text = (pattern * (size // len(pattern) + 1))[:size]
     check([text, "between", text])
+
+
+def test_pieces_by_hand() -> None:
+    text = "".join(chr(0x4E00 + i % 20_000) for i in range(10_001))
+    data, offsets = buffers(pa.array([text, "a" * 513, ""], pa.large_string()))
+    places, owners = classifier_words._places(data, offsets, 512, 8)
+    parts = [bytes(data[first:last]).decode() for first, last in places]
+
+    assert [0] * 8 + [1] * 2 == owners.tolist()
+    assert (text[:512], text[-512:]) == (parts[0], parts[7])
+    assert ["a" * 512, "a"] == parts[8:]
 
 
 def test_output_grows_where_marks_take_more_room_than_the_text() -> None:

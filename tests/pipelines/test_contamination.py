@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,6 +14,7 @@ from pipelines import recipe as recipes
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import Marker
 from tests.in_process import massivetext
+from tests.pipelines.reporter import Lines
 
 ITEM = "under the old bridge seven grey herons wait in silence for a ferryman who never comes again"
 LICENCE = "permission is hereby granted free of charge to any person who has a copy of this work to use it"
@@ -217,16 +216,3 @@ def test_an_index_of_another_version_is_made_anew(corpus: Path, monkeypatch: pyt
     monkeypatch.undo()
     main._prepare_testsets(recipe, folder, Lines())
     assert good == index.read_bytes()
-
-
-class Lines:
-    """A reporter that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str, *, is_detail: bool = False) -> None:
-        self.lines.append(line)
-
-    def stage(self, name: str, tasks: Sequence[Any]) -> Callable[[Any], None]:
-        return lambda task: None

@@ -27,17 +27,15 @@ from pipelines.run_folder.folder import Folder
 from pipelines.run_folder.mixtures import remove_earlier_mixtures
 from pipelines.weights import check_weights
 from tests.packing.conftest import _train, words
+from tests.pipelines.reporter import Lines
 
 
-class Watching:
-    """A reporter that keeps what is said, and looks at the mixture's folder when its tasks begin."""
+class Watching(Lines):
+    """Also looks at the mixture's folder when its tasks begin."""
 
     def __init__(self, output: Path) -> None:
-        self.lines: list[str] = []
+        super().__init__()
         self.output, self.found = output, []
-
-    def say(self, line: str, *, is_detail: bool = False) -> None:
-        self.lines.append(line)
 
     def stage(self, name: str, tasks: Sequence[Any]) -> Callable[[Any], None]:
         if name == "mix":

@@ -17,14 +17,7 @@ from pipelines.run_folder.folder import Folder
 from pipelines.tasks import TaskError
 from pipelines.transforms.final_ledger import LedgerTask
 from tests.faults.running import digests
-
-
-class Silent:
-    def say(self, line: str, *, is_detail: bool = False) -> None:
-        pass
-
-    def stage(self, name, tasks):
-        return lambda task: None
+from tests.pipelines.reporter import Lines
 
 
 class Counting(BeamEngine):
@@ -38,11 +31,11 @@ class Counting(BeamEngine):
 
 
 def test_four_jobs_give_the_bytes_of_the_local_engine(tmp_path: Path, recipe: Recipe) -> None:
-    outcome = run(recipe, str(tmp_path / "local"), Execution(), Silent())
+    outcome = run(recipe, str(tmp_path / "local"), Execution(), Lines())
     folder = Folder(str(tmp_path / "graphs"))
     folder.adopt(recipe, update=False)
     again = Outcome()
-    run_stages(recipe, folder, find_parts(recipe), Counting(Execution()), Silent(), again, "mix")
+    run_stages(recipe, folder, find_parts(recipe), Counting(Execution()), Lines(), again, "mix")
 
     assert outcome.counts == again.counts
     assert {"duplicate", "contaminated", "kept"} <= {name.split(" ")[0] for name in outcome.counts["c4"]}
@@ -65,7 +58,7 @@ def test_a_job_that_fails_ends_the_run_with_the_engines_words_and_fails_no_docum
     folder = Folder(str(tmp_path / "out"))
     folder.adopt(recipe, update=False)
     with pytest.raises(TaskError, match=r"6 of 6 tasks are not done after 3 jobs on FnApiRunner.*gone fishing"):
-        run_stages(recipe, folder, find_parts(recipe), Broken(Execution()), Silent(), Outcome(), "mix")
+        run_stages(recipe, folder, find_parts(recipe), Broken(Execution()), Lines(), Outcome(), "mix")
 
     assert 3 == Broken.attempts
     assert [] == list((tmp_path / "out").rglob("*.parquet"))
