@@ -19,7 +19,8 @@ from pipelines.engines.local import run_here
 from pipelines.main import run
 from pipelines.recipe import Recipe
 from pipelines.tasks import Task
-from tests.pipelines.engines.test_graphs import Silent, digests
+from tests.pipelines.engines.test_graphs import digests
+from tests.pipelines.reporter import Lines
 
 
 class PoolEngine(Engine):
@@ -53,8 +54,8 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("pool")
 def test_a_pool_gives_the_bytes_of_the_local_engine(tmp_path: Path, recipe: Recipe) -> None:
-    local = run(recipe, str(tmp_path / "local"), Execution(), Silent())
-    outcome = run(recipe, str(tmp_path / "pool"), Execution("pool", workers=2), Silent())
+    local = run(recipe, str(tmp_path / "local"), Execution(), Lines())
+    outcome = run(recipe, str(tmp_path / "pool"), Execution("pool", workers=2), Lines())
 
     assert local.counts == outcome.counts
     assert digests(tmp_path / "local") == digests(tmp_path / "pool")
@@ -63,7 +64,7 @@ def test_a_pool_gives_the_bytes_of_the_local_engine(tmp_path: Path, recipe: Reci
 @pytest.mark.usefixtures("pool")
 def test_what_an_engine_refuses_is_refused_before_anything_is_written(tmp_path: Path, recipe: Recipe) -> None:
     with pytest.raises(RecipeError, match="--size=2: a pool has no options"):
-        run(recipe, str(tmp_path / "out"), Execution("pool", beam_options=("--size=2",)), Silent())
+        run(recipe, str(tmp_path / "out"), Execution("pool", beam_options=("--size=2",)), Lines())
 
     assert not (tmp_path / "out").exists()
 
@@ -74,6 +75,6 @@ def test_an_engine_that_cannot_be_imported_is_refused(
     point = EntryPoint("pool", "no_such_module:Engine", "massivetext.engines")
     monkeypatch.setattr(engines, "entry_points", lambda group: [point])
     with pytest.raises(RecipeError, match="--runner pool: no_such_module:Engine cannot be loaded"):
-        run(recipe, str(tmp_path / "out"), Execution("pool"), Silent())
+        run(recipe, str(tmp_path / "out"), Execution("pool"), Lines())
 
     assert not (tmp_path / "out").exists()

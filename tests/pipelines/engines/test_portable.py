@@ -29,7 +29,7 @@ from pipelines.main import run
 from pipelines.recipe import Recipe, read
 from tests.faults.running import children, digests
 from tests.pipelines.engines.conftest import write_recipe
-from tests.pipelines.engines.test_graphs import Silent
+from tests.pipelines.reporter import Lines
 from tests.pipelines.transforms.test_guard import write as write_harmful
 
 pytestmark = [
@@ -57,7 +57,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Recipe]:
     """A folder with a recipe, its sources, and what the local engine makes of them in `local`."""
     folder = tmp_path_factory.mktemp("corpus")
     recipe = write_recipe(folder)
-    run(recipe, str(folder / "local"), Execution(), Silent())
+    run(recipe, str(folder / "local"), Execution(), Lines())
     return folder, recipe
 
 
@@ -114,7 +114,7 @@ def counters(jobs: list[Any]) -> set[str]:
 
 def test_prism_gives_the_bytes_of_the_local_engine(corpus: tuple[Path, Recipe], prism: str, results: list[Any]) -> None:
     folder, recipe = corpus
-    run(recipe, str(folder / "prism"), Execution("PrismRunner", beam_options=(prism,)), Silent())
+    run(recipe, str(folder / "prism"), Execution("PrismRunner", beam_options=(prism,)), Lines())
 
     assert digests(folder / "local") == digests(folder / "prism")
     assert JOBS == len(results)
@@ -145,9 +145,9 @@ def write_scored(folder: Path) -> Recipe:
 
 def test_scores_shares_and_lines_are_the_same_on_prism(tmp_path: Path, prism: str) -> None:
     recipe = write_scored(tmp_path)
-    run(recipe, str(tmp_path / "one"), Execution(), Silent())
-    run(recipe, str(tmp_path / "two"), Execution(workers=2), Silent())
-    run(recipe, str(tmp_path / "prism"), Execution("PrismRunner", beam_options=(prism,)), Silent())
+    run(recipe, str(tmp_path / "one"), Execution(), Lines())
+    run(recipe, str(tmp_path / "two"), Execution(workers=2), Lines())
+    run(recipe, str(tmp_path / "prism"), Execution("PrismRunner", beam_options=(prism,)), Lines())
 
     assert digests(tmp_path / "one") == digests(tmp_path / "two") == digests(tmp_path / "prism")
     manifest = json.loads((tmp_path / "one" / "ledger" / "manifest.json").read_text())
@@ -158,7 +158,7 @@ def test_the_local_job_service_gives_the_bytes_of_the_local_engine(corpus: tuple
     folder, recipe = corpus
     with server("apache_beam.runners.portability.local_job_service_main", "--port={port}") as (address, _):
         options = (f"--job_endpoint={address}", "--environment_type=LOOPBACK")
-        run(recipe, str(folder / "service"), Execution("PortableRunner", beam_options=options), Silent())
+        run(recipe, str(folder / "service"), Execution("PortableRunner", beam_options=options), Lines())
 
     assert digests(folder / "local") == digests(folder / "service")
 
@@ -186,7 +186,7 @@ def test_a_worker_of_a_pool_that_is_killed_costs_no_document(corpus: tuple[Path,
         thread = threading.Thread(target=kill_one)
         thread.start()
         try:
-            run(recipe, str(folder / "pool"), Execution("PrismRunner", beam_options=options), Silent())
+            run(recipe, str(folder / "pool"), Execution("PrismRunner", beam_options=options), Lines())
         finally:
             over.set()
             thread.join()
@@ -198,8 +198,8 @@ def test_a_worker_of_a_pool_that_is_killed_costs_no_document(corpus: tuple[Path,
 def test_a_page_that_kills_its_process_costs_itself_alone_on_prism(tmp_path: Path, prism: str) -> None:
     write_harmful(tmp_path, "rules", ("DIE",))
     recipe = read(str(tmp_path / "recipe.yaml"))
-    local = run(recipe, str(tmp_path / "local"), Execution(), Silent())
-    outcome = run(recipe, str(tmp_path / "prism"), Execution("PrismRunner", beam_options=(prism,)), Silent())
+    local = run(recipe, str(tmp_path / "local"), Execution(), Lines())
+    outcome = run(recipe, str(tmp_path / "prism"), Execution("PrismRunner", beam_options=(prism,)), Lines())
 
     assert local.counts == outcome.counts
     assert digests(tmp_path / "local") == digests(tmp_path / "prism")

@@ -27,7 +27,8 @@ from pipelines.tasks import Marker, TaskError
 from pipelines.transforms.run_steps import RunSteps
 from tests.faults.test_isolation import HARM
 from tests.pipelines.engines.conftest import NamedTask, attempts_of
-from tests.pipelines.engines.test_graphs import Silent, digests
+from tests.pipelines.engines.test_graphs import digests
+from tests.pipelines.reporter import Lines
 from tests.pipelines.transforms.test_guard import write as harmful_corpus
 
 # What Ray's own modules leave open when a cluster ends is not ours to mend.
@@ -98,7 +99,7 @@ def engine_of(cluster: Any) -> RayEngine:
 def test_two_nodes_give_the_bytes_of_the_local_engine(
     tmp_path: Path, recipe: Recipe, cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outcome = run(recipe, str(tmp_path / "local"), Execution(), Silent())
+    outcome = run(recipe, str(tmp_path / "local"), Execution(), Lines())
     folder = Folder(str(tmp_path / "ray"))
     folder.adopt(recipe, update=False)
     again = Outcome()
@@ -113,7 +114,7 @@ def test_two_nodes_give_the_bytes_of_the_local_engine(
 
     monkeypatch.setattr(ray_engine, "exchange", watched)
     with engine_of(cluster) as engine:
-        run_stages(recipe, folder, find_parts(recipe), engine, Silent(), again, "mix")
+        run_stages(recipe, folder, find_parts(recipe), engine, Lines(), again, "mix")
 
     assert outcome.counts == again.counts
     assert {"duplicate", "contaminated", "kept"} <= {name.split(" ")[0] for name in outcome.counts["c4"]}
@@ -127,9 +128,9 @@ def test_two_nodes_give_the_bytes_of_the_local_engine(
 def test_documents_that_harm_their_process_cost_themselves_alone(tmp_path: Path, cluster: Any) -> None:
     harmful_corpus(tmp_path, "rules", HARM)
     recipe = read(str(tmp_path / "recipe.yaml"))
-    local = run(recipe, str(tmp_path / "local"), Execution(), Silent())
+    local = run(recipe, str(tmp_path / "local"), Execution(), Lines())
     options = (f"--address={cluster.address}",)
-    outcome = run(recipe, str(tmp_path / "ray"), Execution("ray", beam_options=options), Silent())
+    outcome = run(recipe, str(tmp_path / "ray"), Execution("ray", beam_options=options), Lines())
 
     assert local.counts == outcome.counts
     assert 3 == sum(sums[0] for name, sums in outcome.counts["massiveweb"].items() if name.startswith("failed"))
@@ -222,7 +223,7 @@ def test_arrays_that_are_lost_with_their_node_are_sent_again(
             cluster.remove_node(lost[0], allow_graceful=False)
             add_node(cluster)
 
-    run(recipe, str(tmp_path / "local"), Execution(), Silent())
+    run(recipe, str(tmp_path / "local"), Execution(), Lines())
     monkeypatch.setattr(ray_exchange, "_exchange", noted)
     monkeypatch.setattr(ray_exchange, "_finish", lose_the_node)
     ray.init(cluster.address)
@@ -232,7 +233,7 @@ def test_arrays_that_are_lost_with_their_node_are_sent_again(
         holder = ray.remote(num_cpus=1, scheduling_strategy=head)(Holder).remote()
         ray.get(holder.is_there.remote(), timeout=SECONDS)
         options = (f"--address={cluster.address}",)
-        run(recipe, str(tmp_path / "ray"), Execution("ray", beam_options=options), Silent())
+        run(recipe, str(tmp_path / "ray"), Execution("ray", beam_options=options), Lines())
     finally:
         ray.shutdown()
 
@@ -280,7 +281,7 @@ def test_a_missing_package_is_refused_with_the_remedy(
 ) -> None:
     monkeypatch.setattr("pipelines.engines.ray.ray", None)
     with pytest.raises(RecipeError, match=r"needs Ray; pip install 'massivetext\[ray\]'") as raised:
-        run(recipe, str(tmp_path / "out"), Execution("ray"), Silent())
+        run(recipe, str(tmp_path / "out"), Execution("ray"), Lines())
 
     assert 2 == raised.value.exit_status
     assert not (tmp_path / "out").exists()

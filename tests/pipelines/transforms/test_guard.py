@@ -22,7 +22,8 @@ from pipelines.recipe import read
 from pipelines.run_folder.folder import Folder
 from pipelines.transforms import guard
 from tests.faults.test_isolation import HARM, KINDS, OWN, text
-from tests.pipelines.engines.test_graphs import Silent, digests
+from tests.pipelines.engines.test_graphs import digests
+from tests.pipelines.reporter import Lines
 
 SOURCES = {
     "rules": "{format: jsonl, path: '*.jsonl'}",
@@ -58,7 +59,7 @@ def run_graphs(folder: Path) -> Outcome:
     output = Folder(str(folder / "graph"))
     output.adopt(recipe, update=False)
     outcome = Outcome()
-    run_stages(recipe, output, find_parts(recipe), BeamEngine(Execution()), Silent(), outcome, "mix")
+    run_stages(recipe, output, find_parts(recipe), BeamEngine(Execution()), Lines(), outcome, "mix")
     return outcome
 
 
@@ -87,7 +88,7 @@ def test_a_document_that_holds_up_a_graph_fails_alone(tmp_path: Path) -> None:
 )
 def test_a_graph_gives_the_bytes_of_the_local_engine(tmp_path: Path, step: str, harms: tuple[str, ...]) -> None:
     write(tmp_path, step, harms)
-    local = run(read(str(tmp_path / "recipe.yaml")), str(tmp_path / "local"), Execution(), Silent())
+    local = run(read(str(tmp_path / "recipe.yaml")), str(tmp_path / "local"), Execution(), Lines())
     outcome = run_graphs(tmp_path)
 
     assert local.counts == outcome.counts
