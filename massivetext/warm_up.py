@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
 
@@ -37,27 +37,27 @@ PAGE = (
 )
 
 
-_TELLING = ("massivetext/dedup/shingles.py", "filters/quality.py", "filters/repetition.py")
-"""Modules whose kernels every run needs."""
-
-
-def is_compiled() -> bool:
-    """Return whether the kernels that every run needs are on disk, by names and times of the files of numba's cache.
+def is_compiled(groups: Iterable[Sequence[str]]) -> bool:
+    """Return whether kernels are on disk, by names and times of the files of numba's cache.
 
     Where the cache is in a folder that this cannot know, the answer is True: nobody is told to wait without need.
+
+    Args:
+        groups: modules by their names, such as `filters.rules`. Of each group one module at least must have a kernel
+            on disk that is not older than the module.
     """
-    root = Path(__file__).resolve().parent.parent
+    return all(any(_has_kernels(module) for module in group) for group in groups)
+
+
+def _has_kernels(module: str) -> bool:
+    source = Path(__file__).resolve().parent.parent.joinpath(*module.split(".")).with_suffix(".py")
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    if not chosen and not os.access(source.parent, os.W_OK):
+        return True
+    folders = list(Path(chosen).glob(f"{source.parent.name}_*")) if chosen else [source.parent / "__pycache__"]
     version = f".py{sys.version_info.major}{sys.version_info.minor}."
-    for name in _TELLING:
-        source = root / name
-        chosen = os.environ.get("NUMBA_CACHE_DIR")
-        folders = list(Path(chosen).glob(f"{source.parent.name}_*")) if chosen else [source.parent / "__pycache__"]
-        if not chosen and not os.access(source.parent, os.W_OK):
-            return True
-        indexes = [path for folder in folders for path in folder.glob(f"{source.stem}.*.nbi") if version in path.name]
-        if not any(path.stat().st_mtime >= source.stat().st_mtime for path in indexes):
-            return False
-    return True
+    indexes = [path for folder in folders for path in folder.glob(f"{source.stem}.*.nbi") if version in path.name]
+    return any(path.stat().st_mtime >= source.stat().st_mtime for path in indexes)
 
 
 def warm_up(
@@ -133,8 +133,18 @@ def compile_near_duplicates() -> None:
     from massivetext import dedup
 
     column = pa.array(list(texts()), pa.large_string())
-    ids = [f"{i:032x}" for i in range(len(column))]
-    dedup.near_duplicates(column, ids)
+    dedup.near_duplicates(column, [f"{i:032x}" for i in range(len(column))])
     dedup.shingles(column)
     dedup.signatures(column, num_hashes=128, seed=1)
+    evidence_of_texts()
+
+
+def evidence_of_texts() -> None:
+    """What deduplication needs of each document, as a run measures it."""
+    import pyarrow as pa
+
+    from massivetext import dedup
+
+    column = pa.array(list(texts()), pa.large_string())
+    ids = [f"{i:032x}" for i in range(len(column))]
     dedup.evidence(column, ids, source="warm-up", banding=dedup.plan(0.8, 0.99))

@@ -131,7 +131,7 @@ def _run(
     if execution["runner"] in LOCAL and click.get_current_context().find_root().obj == WHOLE_PROCESS:
         start_workers_from_here()
     resolved = recipes.read(recipe, settings)
-    if not is_compiled():
+    if not is_compiled(resolved.kernels()):
         progress.say("compiling kernels: once on this machine, one to two minutes; `massivetext warm-up` does it ahead")
     root = storage.local_path(output)
     is_local = not storage.is_remote(root)

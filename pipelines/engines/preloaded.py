@@ -14,6 +14,13 @@ import importlib
 import signal
 import sys
 
+_JOBS = {
+    "filters.rules": "filters.warm_up:rules_of_texts",
+    "filters.language": "filters.warm_up:language_of_texts",
+    "massivetext.dedup.digests": "massivetext.warm_up:evidence_of_texts",
+}
+"""What loads the kernels of a module that has them on disk."""
+
 
 def _load() -> None:
     is_new = "pipelines.main" not in sys.modules
@@ -26,9 +33,9 @@ def _load() -> None:
     target.typing_context.refresh()
     target.target_context.refresh()
     warm_up = importlib.import_module("massivetext.warm_up")
-    if is_new and warm_up.is_compiled():
-        for name in ("rules", "language", "near-duplicates"):
-            warm_up.run_job(warm_up.JOBS[name])
+    for module, job in _JOBS.items() if is_new else ():
+        if warm_up.is_compiled([[module]]):
+            warm_up.run_job(job)
     # The collector would write to each object, and so copy in every worker what all of them share.
     gc.collect()
     gc.freeze()

@@ -202,6 +202,10 @@ class RecipeBase(Block):
         """Return a stage bound for each subset with sources that goes through it."""
         return {subset: self.stage(subset, name, folder) for subset in self.filled if self.goes_through(subset, name)}
 
+    def kernels(self) -> list[tuple[str, ...]]:
+        """Return for each stage that some subset goes through its `kernels`, if it has any."""
+        return [stage.kernels for name, stage in STAGES.items() if stage.kernels and self.stages_of(name)]
+
     # Verdicts, and how they are told.
 
     def limits(self, subset: str, stage: str) -> dict[str, Limit]:

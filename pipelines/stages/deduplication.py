@@ -38,6 +38,7 @@ class Deduplication(Stage):
 
     name, is_later = "deduplication", True
     block, default = DeduplicationBlock, DeduplicationBlock()
+    kernels = ("massivetext.dedup.digests",)
     needs_texts = "duplicates are found from the texts, after the per-document rules"
 
     @classmethod

@@ -47,6 +47,7 @@ class Quality(RuleFamily):
 
     name, limits, always_in_ledger, is_required = "quality", quality.Limits, True, True
     block = QualityBlock
+    kernels = ("filters.rules", "filters.quality")
 
     @property
     def words(self) -> Words:
@@ -90,6 +91,7 @@ class Repetition(RuleFamily):
 
     name, limits, always_in_ledger, is_required = "repetition", repetition.Limits, True, True
     block = RepetitionBlock
+    kernels = ("filters.rules", "filters.repetition")
 
     @property
     def words(self) -> Words:

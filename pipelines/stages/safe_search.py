@@ -33,6 +33,7 @@ class SafeSearch(Stage):
     judges = True
     version = getattr(safe_search, "VERSION", 1)
     block, default, is_required = SafeSearchBlock, SafeSearchBlock(), True
+    kernels = ("filters.safe_search",)
     needs_texts = "scores would have to be measured again"
 
     def load(self) -> None:

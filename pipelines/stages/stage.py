@@ -141,6 +141,8 @@ class Stage(ABC):
         judges: whether it judges a document by itself, from columns of the ledger.
         rewrites_text: whether it changes the text, and so comes before all that measures.
         in_every_ledger: whether a ledger has its columns where no subset goes through it too.
+        kernels: modules by their names: once the stage has run here, one of them at least has compiled kernels. Empty
+            if it has none, or only for some documents.
         needs_texts: why another setting of its block, but for limits, is beyond what a ledger can answer.
     """
 
@@ -155,6 +157,7 @@ class Stage(ABC):
     rewrites_text: ClassVar[bool] = False
     judges: ClassVar[bool] = False
     in_every_ledger: ClassVar[bool] = True
+    kernels: ClassVar[tuple[str, ...]] = ()
     needs_texts: ClassVar[str] = "it would have to be measured again"
 
     def __init__(self, settings: Any = None, context: Context = Context()) -> None:
