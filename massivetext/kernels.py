@@ -22,6 +22,7 @@ import numba
 from numba import types
 from numba.core.registry import CPUDispatcher
 
+from massivetext.kernel_cache import KernelCache
 from massivetext.linked_kernels import Part, as_part, set_environments
 
 __all__ = ["Kernel", "njit"]
@@ -45,11 +46,23 @@ class Kernel(_Dispatcher):
     options: dict[str, Any]
     is_kept: bool
 
+    @functools.cached_property
+    def kept(self) -> KernelCache | None:
+        """Where its compiled forms are kept; None for nowhere.
+
+        It is not found out when the kernel is made: that takes a tenth of a second for all, and parts have none.
+        """
+        return _find_place(self.py_func, self.options) if self.is_kept else None
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether it has a compiled form on disk, for this machine and for its code as it is now."""
+        return self.kept is not None and any(self.kept.signatures(self.targetctx))
+
     def compile(self, sig: Any) -> Any:
         """What Python asks for types that this one is not compiled for, or not yet loaded from disk for."""
-        if self.is_kept and not self.overloads:
-            # Not when it is made: to look for a place takes a tenth of a second for all, and parts have none.
-            _enable_caching(self)
+        if self.kept is not None:
+            self._cache = self.kept
         return super().compile(sig)
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
@@ -79,13 +92,18 @@ class Kernel(_Dispatcher):
     def _compile_for_args(self, *args: Any, **kws: Any) -> Any:
         """What numba asks when Python calls this one with types that it has not seen."""
         kinds: list[Any] = [self.typeof_pyval(value) for value in args]
-        plain = self._plain(kinds)
+        plain = self._kept(kinds) or self._plain(kinds)
         if kws or plain == kinds:
             return super()._compile_for_args(*args, **kws)
         entry = self.compile(tuple(plain))
         # The next call with these types finds the same code at once.
         self._insert([kind._code for kind in kinds], entry, False)
         return entry
+
+    def _kept(self, kinds: Sequence[Any]) -> list[Any] | None:
+        """The types of a form on disk that these arguments can be given to. It saves reading the kernel's source."""
+        found = self.kept and self.kept.signature_for([types.unliteral(kind) for kind in kinds], self.targetctx)
+        return list(found) if found else None
 
     def _plain(self, kinds: Sequence[Any]) -> list[Any]:
         """The types without what means nothing: constants as their type, arrays that are only read as read-only."""
@@ -174,19 +192,19 @@ def _warn(line: str) -> None:
         _LOG.warning("%s", line)
 
 
-def _enable_caching(kernel: Any) -> None:
+def _find_place(function: Callable[..., Any], options: dict[str, Any]) -> KernelCache | None:
     try:
-        kernel.enable_caching()
-        return
+        return KernelCache(function, options)
     except RuntimeError:  # numba has no place to write to
         folder = _own_folder()
-    if folder is not None:
-        config = _numba.config
-        before, config.CACHE_DIR = config.CACHE_DIR, folder
-        try:
-            kernel.enable_caching()
-        finally:
-            config.CACHE_DIR = before
+    if folder is None:
+        return None
+    config = _numba.config
+    before, config.CACHE_DIR = config.CACHE_DIR, folder
+    try:
+        return KernelCache(function, options)
+    finally:
+        config.CACHE_DIR = before
 
 
 def njit(*, cache: bool = True, nogil: bool = True, counts: bool = True) -> Callable[[Callable[..., Any]], Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import as_completed
@@ -38,26 +37,21 @@ PAGE = (
 
 
 def is_compiled(groups: Iterable[Sequence[str]]) -> bool:
-    """Return whether kernels are on disk, by names and times of the files of numba's cache.
-
-    Where the cache is in a folder that this cannot know, the answer is True: nobody is told to wait without need.
+    """Return whether kernels are on disk, compiled from the code that they have now.
 
     Args:
         groups: modules by their names, such as `filters.rules`. Of each group one module at least must have a kernel
-            on disk that is not older than the module.
+            on disk.
     """
     return all(any(_has_kernels(module) for module in group) for group in groups)
 
 
 def _has_kernels(module: str) -> bool:
-    source = Path(__file__).resolve().parent.parent.joinpath(*module.split(".")).with_suffix(".py")
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    if not chosen and not os.access(source.parent, os.W_OK):
-        return True
-    folders = list(Path(chosen).glob(f"{source.parent.name}_*")) if chosen else [source.parent / "__pycache__"]
-    version = f".py{sys.version_info.major}{sys.version_info.minor}."
-    indexes = [path for folder in folders for path in folder.glob(f"{source.stem}.*.nbi") if version in path.name]
-    return any(path.stat().st_mtime >= source.stat().st_mtime for path in indexes)
+    from massivetext.kernels import Kernel
+
+    kernels = [value for value in vars(importlib.import_module(module)).values() if isinstance(value, Kernel)]
+    # There are none where numba is switched off.
+    return not kernels or any(kernel.is_on_disk for kernel in kernels if kernel.__module__ == module)
 
 
 def warm_up(

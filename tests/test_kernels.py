@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from numba.core import caching
 
 from massivetext import kernels, warm_up
 from massivetext.cli import commands
@@ -70,6 +71,7 @@ from massivetext import warm_up
 from massivetext.kernels import Kernel
 warm_up.run_job({warm_up.JOBS[job]!r})
 from numba import types
+from numba.core import caching
 kernels = [o for o in gc.get_objects() if isinstance(o, Kernel)]
 for kernel in [*kernels, *(kernel.part for kernel in kernels)]:
     plain = {{
@@ -110,31 +112,34 @@ def nowhere(monkeypatch, tmp_path):
     monkeypatch.delenv("MASSIVETEXT_KERNELS_WARNED", raising=False)
     monkeypatch.setattr(kernels.tempfile, "gettempdir", lambda: str(tmp_path))
 
-    class Homeless:
-        folder = None
-
-        def enable_caching(self):
-            self.folder = kernels.numba.config.CACHE_DIR
-            if not self.folder:
-                raise RuntimeError("cannot cache function: no locator available")
-
     monkeypatch.setattr(kernels.numba.config, "CACHE_DIR", "")
-    yield Homeless()
+    for locator in ("InTreeCacheLocator", "UserWideCacheLocator"):
+        monkeypatch.setattr(getattr(caching, locator), "from_function", classmethod(lambda *_: None))
+
+    def make():
+        def one(value):
+            return value
+
+        return njit()(one)
+
+    yield make
     kernels._own_folder.cache_clear()
     os.environ.pop("MASSIVETEXT_KERNELS_WARNED", None)
 
 
 def test_a_read_only_installation_keeps_kernels_elsewhere_and_says_so_once(nowhere, tmp_path, caplog):
+    expected = str(tmp_path / f"massivetext-kernels-{os.getuid()}")
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            kernels._enable_caching(nowhere)
+            kernel = nowhere()
+            assert 3 == kernel(3)
+            assert kernel.kept.cache_path.startswith(expected)
+            assert kernel.is_on_disk
 
-    expected = str(tmp_path / f"massivetext-kernels-{os.getuid()}")
-    assert expected == nowhere.folder
     assert [f"compiled kernels are kept in {expected}: the package's folder cannot be written"] == caplog.messages
     assert "" == kernels.numba.config.CACHE_DIR
     kernels._own_folder.cache_clear()  # as in a process that this one starts
-    kernels._enable_caching(nowhere)
+    assert nowhere().kept is not None
     assert 1 == len(caplog.messages)
 
 
@@ -144,9 +149,11 @@ def test_without_any_temporary_folder_kernels_are_not_kept(nowhere, monkeypatch,
 
     monkeypatch.setattr(kernels.tempfile, "gettempdir", nothing)
     with caplog.at_level(logging.WARNING):
-        kernels._enable_caching(nowhere)
+        kernel = nowhere()
+        assert 3 == kernel(3)
 
-    assert not nowhere.folder
+    assert kernel.kept is None
+    assert not kernel.is_on_disk
     assert ["compiled kernels are not kept: no folder can be written; set NUMBA_CACHE_DIR to one"] == caplog.messages
 
 
@@ -155,7 +162,9 @@ def test_where_nothing_can_be_written_kernels_are_not_kept(nowhere, tmp_path, ca
     (tmp_path / f"massivetext-kernels-{os.getuid()}").mkdir(mode=0o777)
     (tmp_path / f"massivetext-kernels-{os.getuid()}").chmod(0o777)
     with caplog.at_level(logging.WARNING):
-        kernels._enable_caching(nowhere)
+        kernel = nowhere()
+        assert 3 == kernel(3)
 
-    assert not nowhere.folder
+    assert kernel.kept is None
+    assert not kernel.is_on_disk
     assert ["compiled kernels are not kept: no folder can be written; set NUMBA_CACHE_DIR to one"] == caplog.messages

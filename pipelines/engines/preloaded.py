@@ -28,10 +28,6 @@ def _load() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for module in ("pipelines.engines.local", "pipelines.main", "pipelines.stages"):
         importlib.import_module(module)
-    # What numba reads when the first kernel is loaded.
-    target = importlib.import_module("numba.core.registry").cpu_target
-    target.typing_context.refresh()
-    target.target_context.refresh()
     warm_up = importlib.import_module("massivetext.warm_up")
     for module, job in _JOBS.items() if is_new else ():
         if warm_up.is_compiled([[module]]):

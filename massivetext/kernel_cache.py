@@ -1,0 +1,181 @@
+"""Compiled kernels on disk: each is known by its code and by the code of all that is compiled into it.
+
+numba by itself knows a kernel by the time of the file that it stands in. So it would load a kernel as it was before
+another file changed that has a function or a constant of it, and compile it anew after each change of a comment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+from numba.core import caching, environment
+from numba.core.runtime import rtsys
+
+__all__ = ["KernelCache", "code_digest"]
+
+# numba's types say less than it has.
+_numba: Any = numba
+_FunctionCache: Any = caching.FunctionCache
+_Results: Any = caching.CompileResultCacheImpl
+_IndexDataCacheFile: Any = caching.IndexDataCacheFile
+_rebuild_environment: Any = environment._rebuild_env
+_runtime: Any = rtsys
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
+_FOREIGN = ("numba", "numpy", "llvmlite")
+"""Packages whose functions are known by the version of numba, which every index names."""
+
+
+class _PlainEnvironment:
+    """A function's environment as it is kept: with the objects that its compiled code uses, in this module's namespace.
+
+    numba keeps the name of the function's own module, and imports it when the kernel is loaded: for `np.sort` that is
+    half a second, SciPy included. Compiled code looks up no names.
+    """
+
+    def __init__(self, of_numba: Any) -> None:
+        self._objects, self._name = of_numba.consts, of_numba.env_name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_environment, (__name__, self._objects, self._name)
+
+
+class _KernelResults(_Results):
+    """What is kept of a compiled form.
+
+    It begins with the digest of the code: a changed kernel takes the files of the old one, which another process may be
+    about to load.
+    """
+
+    digest = ""
+
+    def get_filename_base(self, fullname: str, abiflags: str) -> str:
+        """Return the first part of the names of a kernel's files. numba's own has the number of a line."""
+        name = fullname.replace("<", "").replace(">", "")
+        return f"{name}.py{sys.version_info[0]}{sys.version_info[1]}{abiflags}"
+
+    def reduce(self, data: Any) -> Any:
+        *rest, environments = super().reduce(data)
+        return (self.digest, *rest, tuple(map(_PlainEnvironment, environments)))
+
+    def rebuild(self, target_context: Any, reduced_data: Any) -> Any:
+        digest, *rest = reduced_data
+        return super().rebuild(target_context, tuple(rest)) if digest == self.digest else None
+
+
+class KernelCache(_FunctionCache):
+    """The compiled forms of one kernel on disk."""
+
+    _impl_class = _KernelResults
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        """Raises RuntimeError where numba has no place to write to."""
+        super().__init__(function)
+        self._impl.digest = code_digest(function, options)
+        self._cache_file = _IndexDataCacheFile(
+            cache_path=self._cache_path,
+            filename_base=self._impl.filename_base,
+            source_stamp=self._impl.digest,
+        )
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Load a compiled form, if there is one.
+
+        numba would first read all functions that a kernel may call, which takes .6 s. One that is loaded calls nothing
+        any more, and where a kernel is compiled, numba reads them then.
+        """
+        _runtime.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
+        return None  # the file could not be read
+
+    def signatures(self, target_context: Any) -> Iterator[tuple[Any, ...]]:
+        """Yield the types for which there is a compiled form for this machine."""
+        target = target_context.codegen()
+        for key in self._cache_file._load_index():
+            if key == self._index_key(key[0], target):
+                yield key[0]
+
+    def signature_for(self, kinds: Sequence[Any], target_context: Any) -> tuple[Any, ...] | None:
+        """Return the types of a compiled form that takes arguments of these types; None if there is none.
+
+        It may promise not to write to an array that may be written to.
+        """
+        for signature in self.signatures(target_context):
+            if len(signature) == len(kinds) and all(map(_takes, signature, kinds)):
+                return signature
+        return None
+
+
+def _takes(kept: Any, kind: Any) -> bool:
+    if kept == kind:
+        return True
+    return isinstance(kind, types.Array) and kind.mutable and bool(kind.copy(readonly=True) == kept)
+
+
+def code_digest(function: Callable[..., Any], options: dict[str, Any]) -> str:
+    """Return the digest of a kernel's code, of all kernels that it calls, and of the constants that they use.
+
+    Comments, docstrings and names of files do not count.
+    """
+    digest = hashlib.sha256(repr(sorted(options.items())).encode())
+    seen: set[int] = set()
+
+    def visit(function: Any) -> None:
+        if id(function) in seen:
+            return
+        seen.add(id(function))
+        names: dict[str, None] = {}
+        for code in _codes(function.__code__):
+            names |= dict.fromkeys(code.co_names)
+            constants = [_constant(value) for value in code.co_consts if value != function.__doc__]
+            shape = (code.co_argcount, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_names, constants)
+            digest.update(repr(shape).encode() + code.co_code)
+        for name in names:
+            if name in function.__globals__:
+                take(function.__globals__[name], names)
+
+    def take(value: Any, names: dict[str, None]) -> None:
+        if hasattr(value, "py_func"):
+            digest.update(repr(sorted(getattr(value, "options", {}).items())).encode())
+            visit(value.py_func)
+        elif hasattr(value, "_defn"):  # an intrinsic
+            visit(value._defn)
+        elif isinstance(value, FunctionType) and value.__module__.partition(".")[0] not in _FOREIGN:
+            visit(value)
+        elif isinstance(value, ModuleType) and value.__name__.partition(".")[0] not in _FOREIGN:
+            for name in names:
+                if name in vars(value):
+                    take(vars(value)[name], {})
+        else:
+            digest.update(_constant(value).encode())
+
+    visit(function)
+    return digest.hexdigest()
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _constant(value: Any) -> str:
+    """A constant in words that are the same in every process; empty for what no kernel has as one."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.shape}{hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, _PLAIN):
+        return f"{type(value).__name__} {value!r}"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_constant, value))})"
+    if isinstance(value, frozenset):
+        return f"{{{', '.join(sorted(map(_constant, value)))}}}"
+    return ""

@@ -1,0 +1,162 @@
+"""What a kernel is known by on disk: its code, and that of all that is compiled into it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from massivetext import kernel_cache
+from massivetext.kernel_cache import code_digest
+from massivetext.kernels import njit
+
+LEAF = """
+from massivetext.kernels import njit
+
+STEP = 3
+
+@njit()
+def more(value):
+    return value + STEP
+"""
+KERNEL = '''
+import numpy as np
+import leaf
+from leaf import more
+from massivetext.kernels import njit
+
+@njit()
+def total(values):
+    """The sum of values that are made larger."""
+    found = 0
+    for value in np.sort(values):
+        found += more(value)
+    return found
+'''
+PROGRAM = """
+import sys, numpy as np
+from numba.core import event
+class Compiled(event.Listener):
+    names = []
+    def on_start(self, one):
+        self.names.append(one.data["dispatcher"].py_func.__name__)
+    def on_end(self, one):
+        pass
+with event.install_listener("numba:compile", Compiled()):
+    from kernel import total
+    found = total(np.arange(3))
+print(found, "compiled" if "total" in Compiled.names else "loaded")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "leaf.py").write_text(LEAF)
+    (tmp_path / "kernel.py").write_text(KERNEL)
+    return tmp_path
+
+
+def run(folder: Path, program: str = PROGRAM) -> str:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), os.getcwd()])}
+    environment |= {"NUMBA_CACHE_DIR": str(folder / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def test_a_kernel_is_compiled_anew_if_code_or_a_constant_of_another_file_changed(
+    folder: Path,
+) -> None:
+    assert "12 compiled" == run(folder)
+    assert "12 loaded" == run(folder)
+
+    leaf, kernel = folder / "leaf.py", folder / "kernel.py"
+    kernel.write_text("# A comment.\n" + KERNEL.replace("The sum of values", "All values, added up,"))
+    leaf.write_text(LEAF.replace("STEP = 3\n", "STEP = 3  # at least\n"))
+    assert "12 loaded" == run(folder)
+
+    leaf.write_text(LEAF.replace("STEP = 3", "STEP = 4"))
+    assert "15 compiled" == run(folder)
+    assert "15 loaded" == run(folder)
+
+    leaf.write_text(LEAF.replace("value + STEP", "value * STEP"))
+    assert "9 compiled" == run(folder)
+
+
+def test_a_kernel_that_is_loaded_needs_nothing_that_compiles(folder: Path) -> None:
+    run(folder)
+
+    run(folder, PROGRAM + "assert 'numba.np.arraymath' not in sys.modules")
+
+
+def test_one_form_serves_arrays_that_may_be_written_to_and_others(tmp_path: Path) -> None:
+    @njit()
+    def first(values):
+        return values[0]
+
+    fixed = np.arange(3)
+    fixed.setflags(write=False)
+    assert 0 == first(fixed) == first(np.arange(3))
+    again = njit()(first.py_func)
+
+    assert 0 == again(np.arange(3))
+    assert 1 == sum(again._cache_hits.values())
+
+
+def test_files_of_other_code_are_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process may have written them since the index was read."""
+
+    @njit()
+    def one(values):
+        return values[0] + 1
+
+    assert 1 == one(np.arange(3))
+    again = njit()(one.py_func)
+    again.kept._impl.digest = "of other code"
+
+    assert 1 == again(np.arange(3))
+    assert not again._cache_hits
+
+
+@njit()
+def _inner(value):
+    return value
+
+
+def test_the_digest_is_of_code_options_and_constants() -> None:
+    def outer(value):
+        """Words."""
+        return _inner(value) + 1
+
+    def other(value):
+        return _inner(value) + 2
+
+    def same(value):
+        """Other words."""
+        return _inner(value) + 1
+
+    assert code_digest(outer, {}) == code_digest(same, {}) != code_digest(other, {})
+    assert code_digest(outer, {}) != code_digest(outer, {"nogil": True})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1, 1.0),
+        (1, True),
+        ("1", 1),
+        ((1, 2), (2, 1)),
+        (np.arange(3), np.arange(4)),
+        (np.arange(3), np.arange(3, dtype=np.int32)),
+        (np.uint8(1), np.int64(1)),
+    ],
+)
+def test_constants_that_differ_differ_in_the_digest(one: object, other: object) -> None:
+    assert kernel_cache._constant(one) != kernel_cache._constant(other)
+
+
+def test_sets_are_told_in_an_order_of_their_own() -> None:
+    assert kernel_cache._constant(frozenset("abc")) == kernel_cache._constant(frozenset("cba"))
