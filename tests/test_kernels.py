@@ -113,8 +113,9 @@ def nowhere(monkeypatch, tmp_path):
     monkeypatch.setattr(kernels.tempfile, "gettempdir", lambda: str(tmp_path))
 
     monkeypatch.setattr(kernels.numba.config, "CACHE_DIR", "")
-    for locator in ("InTreeCacheLocator", "UserWideCacheLocator"):
-        monkeypatch.setattr(getattr(caching, locator), "from_function", classmethod(lambda *_: None))
+    results = caching.CompileResultCacheImpl
+    # The first is NUMBA_CACHE_DIR; the others are the folder of the source, that of the user, and so on.
+    monkeypatch.setattr(results, "_locator_classes", results._locator_classes[:1])
 
     def make():
         def one(value):
