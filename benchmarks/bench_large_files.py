@@ -109,7 +109,7 @@ class Workers:
 
         LocalEngine.take_process, LocalEngine.give_back = take_process, back  # type: ignore[method-assign]
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, *, is_detail: bool = False) -> None:
         pass
 
     def stage(self, name: str, tasks: Sequence[Any]) -> Callable[[Any], None]:

@@ -74,7 +74,7 @@ class Stages:
         self.begun: dict[str, float] = {}
         self.done: dict[str, list[float]] = {}
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, *, is_detail: bool = False) -> None:
         pass
 
     def stage(self, name: str, tasks: Sequence[Any]) -> Callable[[Any], None]:

@@ -195,7 +195,7 @@ class Stages:
         self.marks: list[tuple[str, float, int]] = []
         self.stage("begin", [])
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, *, is_detail: bool = False) -> None:
         pass
 
     def stage(self, name: str, tasks: Sequence[Any]) -> Callable[[Any], None]:
