@@ -22,6 +22,7 @@ import numba
 from numba import types
 from numba.core.registry import CPUDispatcher
 
+from massivetext.compiling import spared
 from massivetext.kernel_cache import KernelCache
 from massivetext.linked_kernels import Part, as_part, set_environments
 
@@ -63,7 +64,8 @@ class Kernel(_Dispatcher):
         """What Python asks for types that this one is not compiled for, or not yet loaded from disk for."""
         if self.kept is not None:
             self._cache = self.kept
-        return super().compile(sig)
+        with spared():
+            return super().compile(sig)
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """What numba asks when another kernel calls this one."""
