@@ -43,3 +43,7 @@ def test_characters_are_code_points_of_stripped_lines() -> None:
     pages[1] = ("ÄÖÜ\nabcdef", pages[1][1])
 
     assert [0.5, round(3 / 9, 6)] == fractions(pages, 1)
+
+
+def test_pages_without_a_host_are_not_of_one_host() -> None:
+    assert [0.0] * 4 == fractions([("menu", None), ("menu", None), ("menu", ""), ("menu", "http://")], 1)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -16,6 +17,13 @@ def test_a_rule_by_import_path_is_measured_and_judged() -> None:
 
     assert [1.0, None, 3.0] == columns["width"].to_pylist()
     assert [False, False, True] == violations(columns, {"width": Limit(max=2)})["width"].tolist()
+
+
+def test_a_limit_keeps_min_and_max_but_not_what_it_is_to_be_below() -> None:
+    values = np.array([0.9, 1.0, 2.0, 2.1, np.nan])
+
+    assert [True, False, False, True, False] == Limit(min=1, max=2).broken_by(values).tolist()
+    assert [False, False, True, True, False] == Limit(below=2).broken_by(values).tolist()
 
 
 def test_booleans_are_numbers() -> None:

@@ -53,6 +53,14 @@ def test_epochs_count_on_from_the_one_set() -> None:
     assert 10 == pickle.loads(pickle.dumps(passes)).epoch(3)
 
 
+def test_an_epoch_set_before_the_first_pass_is_that_of_the_first() -> None:
+    passes = Passes()
+    assert 0 == passes.count()
+    passes.set_epoch(5)
+
+    assert [5, 6] == [passes.epoch(passes.begin(0)) for _ in range(2)]
+
+
 def test_the_folder_goes_with_its_owner() -> None:
     passes = Passes()
     folder = Path(passes._folder)

@@ -107,6 +107,16 @@ def test_weights_are_shares_of_tokens_at_any_point(kept: tuple[str, list], batch
     assert loader.counts()["c4"]["documents"] > 3 * loader.counts()["books"]["documents"]
 
 
+def test_a_state_has_the_tokens_given_of_each_subset(out: str) -> None:
+    loader = massivetext.load(out, weights=WEIGHTS)
+    tokens = dict.fromkeys(WEIGHTS, 0)
+    for n in (0, 1, 200):
+        for _, row in zip(range(n), loader):
+            tokens[row["subset"]] += row["n_tokens"]
+
+        assert tokens == {name: place["tokens"] for name, place in loader.state_dict()["subsets"].items()}
+
+
 def test_a_subset_that_is_drawn_often_comes_in_whole_epochs(out: str, ids: list[str]) -> None:
     books = [name for name in ids if name.startswith("books")]
 

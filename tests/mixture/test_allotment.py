@@ -227,6 +227,14 @@ def test_a_subset_of_which_less_than_half_a_document_is_wanted_gives_its_nearest
     assert [1] == allotment.order["a"].tolist()
 
 
+def test_a_document_of_one_token_is_the_nearest_to_less_than_half_a_token() -> None:
+    held = {"a": documents([0, 1, 3]), "b": documents([1] * 1000, name="b")}
+    made = planned(held, {"a": 0.0004, "b": 0.9996}, tokens=1000)
+
+    with pytest.raises(LimitError, match=r"leave 0\.4 for a, .*, and its nearest document has 1; take at least 1,250 "):
+        allot(made, held, seed=0, n_shards=1)
+
+
 def test_an_edge_before_the_first_document_has_no_tokens_before_it() -> None:
     # The error of that edge is 0 - 0: nothing is moved.
     order, tokens = np.array([0, 1, 2]), np.array([5, 3, 4])

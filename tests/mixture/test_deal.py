@@ -75,6 +75,24 @@ def test_real_sizes_in_many_row_groups() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("sizes", "tokens", "n_shards"),
+    [([14, 6, 2], 55, 2), ([7, 22, 9], 95, 4)],
+    ids=["an edge between two epochs", "an edge behind an epoch's first document"],
+)
+def test_no_document_is_moved_from_one_epoch_into_another(sizes: list[int], tokens: int, n_shards: int) -> None:
+    """Two and a half epochs of three documents, in shards so small that edges are far from where they should be."""
+    held = {"a": documents(sizes)}
+    made = planned(held, {"a": 1.0}, tokens=tokens)
+    dealt = deal(made, {"a": units_in_memory(held["a"])}, seed=0, n_shards=n_shards)
+    shards = [dealt.rows(shard)[0] for shard in range(n_shards)]
+    given = [pair for rows in shards for pair in zip(rows.epoch, rows.row)]  # type: ignore[arg-type]
+
+    for epoch in (0, 1):
+        assert [0, 1, 2] == sorted(row for number, row in given if number == epoch)
+    check_equal(made, held, 0, n_shards)
+
+
 def test_one_shard_reads_its_own_row_groups_alone() -> None:
     own = documents([5] * 10_000, a_group=100)
     by_subset = {"a": own}

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from massivetext.errors import LimitError, RecipeError
 from massivetext.mixture import Available, plan
+from massivetext.mixture.plan import _short
 
 BOOKS, WIKIPEDIA = Available(10, 1000, 4000), Available(20, 200, 900)
 WEIGHTS = {"books": 0.7, "wikipedia": 0.3}
@@ -44,6 +45,12 @@ def test_the_table_of_gophers_mixture_fits_80_columns() -> None:
     numbers = {line.split()[0]: line.split()[2:8] for line in lines}
     assert ["604", "M", "506", "G", "153", "G"] == numbers["massiveweb"]
     assert ["1.1", "G", "676", "G", "30", "G"] == numbers["news"]
+
+
+def test_a_large_number_has_the_letter_of_its_size_from_one_on() -> None:
+    numbers = (999_999, 1e6, 604e6, 1e9, 1.52e9, 1e12, 1.25e15)
+
+    assert ["999,999", "1 M", "604 M", "1 G", "1.52 G", "1 T", "1250 T"] == [_short(n) for n in numbers]
 
 
 def test_the_largest_budget_is_what_the_cap_allows() -> None:

@@ -48,7 +48,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "filters/common_lines.py": ("tests/filters/test_common_lines.py",),
     "filters/host_lines.py": ("tests/filters/test_host_lines.py",),
     "massivetext/dedup/removal.py": ("tests/dedup/test_removal.py",),
-    "massivetext/dedup/verification.py": ("tests/dedup/test_near_duplicates.py", "tests/dedup/test_removal.py"),
+    "massivetext/dedup/verification.py": ("tests/dedup/test_phases.py",),
     "massivetext/mixture/allotment.py": ("tests/mixture/test_allotment.py", "tests/mixture/test_plan.py"),
     "massivetext/mixture/plan.py": ("tests/mixture/test_plan.py",),
     "massivetext/mixture/buckets.py": ("tests/mixture/test_buckets.py",),
@@ -56,8 +56,16 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "massivetext/quantiles.py": ("tests/test_quantiles.py",),
     "massivetext/loader/schedule.py": ("tests/loader/test_epochs.py", "tests/loader/test_stream.py"),
     "massivetext/loader/passes.py": ("tests/loader/test_passes.py",),
-    "massivetext/loader/lanes.py": ("tests/loader/test_stream.py", "tests/loader/test_resume.py"),
-    "massivetext/loader/blocks.py": ("tests/loader/test_stream.py", "tests/loader/test_resume.py"),
+    "massivetext/loader/lanes.py": (
+        "tests/loader/test_stream.py",
+        "tests/loader/test_resume.py",
+        "tests/loader/test_epochs.py",
+    ),
+    "massivetext/loader/blocks.py": (
+        "tests/loader/test_stream.py",
+        "tests/loader/test_resume.py",
+        "tests/loader/test_epochs.py",
+    ),
 }
 """The tests that should notice a fault in each file."""
 
