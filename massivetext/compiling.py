@@ -33,7 +33,7 @@ _flags: Any = targetconfig.ConfigStack
 
 _call_type: Callable[..., Any] = _Function.get_call_type
 _jit_decorator: Callable[..., Any] = _Overload._get_jit_decorator
-_GIVEN = ("nopython", "no_cpython_wrapper", "inline")
+_GIVEN = ("nopython", "inline")
 _GARBAGE = (50_000, 20, 100)
 """How many new objects before the collector looks at them, and how many such looks before it looks at older ones."""
 

@@ -68,7 +68,8 @@ class Part(_Dispatcher):
 
 def as_part(function: Callable[..., Any], options: Mapping[str, Any]) -> Part:
     """Return a function as a part of kernels that call it. options: those of `numba.njit`."""
-    part = _numba.njit(pipeline_class=_PartCompiler, no_cpython_wrapper=True, **options)(function)
+    chosen = {**options, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    part = _numba.njit(pipeline_class=_PartCompiler, **chosen)(function)
     whole = part._compiler
     part._compiler = _PartFunctionCompiler(
         whole.py_func, whole.targetdescr, whole.targetoptions, whole.locals, whole.pipeline_class
