@@ -157,7 +157,7 @@ def allot(plan: Plan, documents: Mapping[str, Documents], *, seed: int, n_shards
     for number, share in enumerate(plan.shares):
         held = documents[share.subset]
         taken, starts = _taken(share, held, seed, tolerance)
-        if not len(taken):
+        if not held.tokens[taken].any():
             taken = _one_document(plan, share, documents, seed)
             starts = np.array([0, 1])
         epochs[share.subset] = starts

@@ -288,7 +288,7 @@ def deal(plan: Plan, units: Mapping[str, Units], *, seed: int, n_shards: int) ->
     courses = {}
     for share in plan.shares:
         course = _course(share, units[share.subset], seed, tolerance)
-        courses[share.subset] = course if course.n else _one_document(plan, share, units, seed)
+        courses[share.subset] = course if course.tokens_before(course.n) else _one_document(plan, share, units, seed)
     return Deal(seed, n_shards, tolerance, courses)
 
 

@@ -235,6 +235,15 @@ def test_a_document_of_one_token_is_the_nearest_to_less_than_half_a_token() -> N
         allot(made, held, seed=0, n_shards=1)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_document_without_tokens_does_not_stand_for_its_subset(seed: int) -> None:
+    held = {"a": documents([0, 1000]), "b": documents([1] * 8000, name="b")}
+    made = planned(held, {"a": 0.1, "b": 0.9}, tokens=4000)
+
+    with pytest.raises(LimitError, match="its nearest document has 1,000"):
+        allot(made, held, seed=seed, n_shards=1)
+
+
 def test_an_edge_before_the_first_document_has_no_tokens_before_it() -> None:
     # The error of that edge is 0 - 0: nothing is moved.
     order, tokens = np.array([0, 1, 2]), np.array([5, 3, 4])

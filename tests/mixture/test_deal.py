@@ -60,6 +60,15 @@ def test_every_shard_is_that_of_a_list_of_all_documents(
         check_equal(plan_, by_subset, seed, n_shards)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_document_without_tokens_does_not_stand_for_its_subset(seed: int) -> None:
+    held = {"a": documents([0, 1000]), "b": documents([1] * 8000, name="b")}
+    made = planned(held, {"a": 0.1, "b": 0.9}, tokens=4000)
+
+    with pytest.raises(LimitError, match="its nearest document has 1,000"):
+        deal(made, {name: units_in_memory(own) for name, own in held.items()}, seed=seed, n_shards=1)
+
+
 def test_real_sizes_in_many_row_groups() -> None:
     random = np.random.default_rng(1)
     by_subset = {
