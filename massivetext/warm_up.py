@@ -10,14 +10,14 @@ import importlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
 
 from massivetext.scratch import scratch_folder
 from massivetext.worker_processes import spawn_pool
 
-__all__ = ["JOBS", "is_compiled", "warm_up"]
+__all__ = ["JOBS", "is_compiled", "run_jobs", "warm_up"]
 
 JOBS = {
     "extraction": "massivetext.warm_up:compile_extraction",
@@ -49,9 +49,10 @@ def is_compiled(groups: Iterable[Sequence[str]]) -> bool:
 def _has_kernels(module: str) -> bool:
     from massivetext.kernels import Kernel
 
-    kernels = [value for value in vars(importlib.import_module(module)).values() if isinstance(value, Kernel)]
-    # There are none where numba is switched off.
-    return not kernels or any(kernel.is_on_disk for kernel in kernels if kernel.__module__ == module)
+    values = vars(importlib.import_module(module)).values()
+    kernels = [value for value in values if isinstance(value, Kernel) and value.__module__ == module]
+    # There are none where numba is switched off. Where they cannot be kept, they are not compiled ahead.
+    return not kernels or any(kernel.kept is None or kernel.is_on_disk for kernel in kernels)
 
 
 def warm_up(
@@ -73,7 +74,13 @@ def warm_up(
     Raises:
         KeyError: a name that JOBS does not have.
     """
-    paths = {name: JOBS[name] for name in (JOBS if names is None else names)}
+    return run_jobs({name: JOBS[name] for name in (JOBS if names is None else names)}, processes, report)
+
+
+def run_jobs(
+    paths: Mapping[str, str], processes: int | None = None, report: Callable[[str, float], None] | None = None
+) -> float:
+    """Run functions that compile kernels, by what they are called and by import path, as `warm_up` does."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     start, spent = time.monotonic(), 0.0
     with spawn_pool(processes or cores) as pool:
@@ -127,18 +134,18 @@ def compile_near_duplicates() -> None:
     from massivetext import dedup
 
     column = pa.array(list(texts()), pa.large_string())
-    dedup.near_duplicates(column, [f"{i:032x}" for i in range(len(column))])
     dedup.shingles(column)
     dedup.signatures(column, num_hashes=128, seed=1)
-    evidence_of_texts()
+    duplicates_of_texts()
 
 
-def evidence_of_texts() -> None:
-    """What deduplication needs of each document, as a run measures it."""
+def duplicates_of_texts() -> None:
+    """Near-duplicates as a run finds them."""
     import pyarrow as pa
 
     from massivetext import dedup
 
     column = pa.array(list(texts()), pa.large_string())
     ids = [f"{i:032x}" for i in range(len(column))]
+    dedup.near_duplicates(column, ids)
     dedup.evidence(column, ids, source="warm-up", banding=dedup.plan(0.8, 0.99))

@@ -45,7 +45,7 @@ def test_a_stage_that_has_run_has_left_kernels(name: str) -> None:
     for module in stage.kernels:
         assert any(isinstance(value, Kernel) for value in vars(importlib.import_module(module)).values()), module
     if name == "deduplication":
-        warm_up.evidence_of_texts()
+        warm_up.duplicates_of_texts()
     elif name in ("quality", "repetition"):
         rules_of_texts()
     else:

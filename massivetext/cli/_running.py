@@ -122,7 +122,7 @@ def _run(
     """
     from massivetext import storage
     from massivetext.finished_run import note_finished, state_of
-    from massivetext.warm_up import is_compiled
+    from massivetext.warm_up import is_compiled, run_jobs
     from pipelines import recipe as recipes
     from pipelines.engines import Execution
     from pipelines.engines.local import LOCAL, start_workers_from_here
@@ -131,8 +131,11 @@ def _run(
     if execution["runner"] in LOCAL and click.get_current_context().find_root().obj == WHOLE_PROCESS:
         start_workers_from_here()
     resolved = recipes.read(recipe, settings)
-    if not is_compiled(resolved.kernels()):
-        progress.say("compiling kernels: once on this machine, one to two minutes; `massivetext warm-up` does it ahead")
+    missing = [job for job, modules in resolved.kernels().items() if not is_compiled(modules)]
+    if missing:
+        progress.say("compiling kernels: once on this machine, about a minute; `massivetext warm-up` does it ahead")
+        if execution["runner"] in LOCAL:
+            run_jobs({job: job for job in missing})
     root = storage.local_path(output)
     is_local = not storage.is_remote(root)
     # From before the run: what changes while it lasts has changed since.

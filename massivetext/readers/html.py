@@ -80,6 +80,7 @@ def _record(page: bytes, source: str) -> Record:
 
 READER = Reader(
     name="html",
+    gives_pages=True,
     read=read,
     record="the file: a page",
     offset="0",

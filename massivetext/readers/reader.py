@@ -77,6 +77,7 @@ class Reader:
     fields: keys and default names of the fields of a row; None for a format whose records have no named fields.
     options: other things that a recipe can say, written `@name` among the fields, and what they are for.
     split: ranges of a file that can be read apart, given its path, size and target size; None: by `splits`.
+    gives_pages: whether its records are web pages, from which the text has to be extracted.
     members: how large compressed files are split at their members; None: not at all.
     find, size, stamp: for formats whose paths are not files; None: as of files.
     """
@@ -91,6 +92,7 @@ class Reader:
     fields: Mapping[str, str] | None = None
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     split: Callable[[str, int, int], Ranges] | None = None
+    gives_pages: bool = False
     members: Members | None = None
     find: Callable[[str], list[str]] | None = None
     size: Callable[[str], int] | None = None

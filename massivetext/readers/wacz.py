@@ -66,6 +66,7 @@ def read(
 
 READER = Reader(
     name="wacz",
+    gives_pages=True,
     read=read,
     record="as of warc",
     offset="byte of its archive, after the sizes of the archives before it",

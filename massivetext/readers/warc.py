@@ -266,6 +266,7 @@ def _begins_arc_record(before: bytes, data: bytes) -> bool:
 
 READER = Reader(
     name="warc",
+    gives_pages=True,
     read=read,
     record="a response, resource, conversion or revisit",
     offset="byte of the file where it, or its compressed member, starts",

@@ -17,7 +17,7 @@ import sys
 _JOBS = {
     "filters.rules": "filters.warm_up:rules_of_texts",
     "filters.language": "filters.warm_up:language_of_texts",
-    "massivetext.dedup.digests": "massivetext.warm_up:evidence_of_texts",
+    "massivetext.dedup.digests": "massivetext.warm_up:duplicates_of_texts",
 }
 """What loads the kernels of a module that has them on disk."""
 

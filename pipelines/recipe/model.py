@@ -202,9 +202,14 @@ class RecipeBase(Block):
         """Return a stage bound for each subset with sources that goes through it."""
         return {subset: self.stage(subset, name, folder) for subset in self.filled if self.goes_through(subset, name)}
 
-    def kernels(self) -> list[tuple[str, ...]]:
-        """Return for each stage that some subset goes through its `kernels`, if it has any."""
-        return [stage.kernels for name, stage in STAGES.items() if stage.kernels and self.stages_of(name)]
+    def kernels(self) -> dict[str, list[tuple[str, ...]]]:
+        """Return what compiles the kernels of a run, and for each the modules that have them (`Stage.kernels`)."""
+        needed: dict[str, list[tuple[str, ...]]] = {}
+        for name, stage in STAGES.items():
+            subsets = self.stages_of(name)
+            if stage.needs_kernels(source.format for subset in subsets for source in self.subsets[subset].sources):
+                needed.setdefault(stage.compiled_by, []).extend([stage.kernels] if subsets else [])
+        return {job: modules for job, modules in needed.items() if modules}
 
     # Verdicts, and how they are told.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import pyarrow as pa
 from pydantic import field_validator
 
-from massivetext import extraction, isolation
+from massivetext import extraction, isolation, readers
 from massivetext.batches import with_columns
 from massivetext.errors import LimitError, RecordError, TimeLimitError
 from massivetext.extraction import ENGINES
@@ -51,11 +51,16 @@ class Extraction(Stage):
     name = "extraction"
     version = extraction.VERSION
     block, default = ExtractionBlock, ExtractionBlock()
+    kernels, compiled_by = ("massivetext.extraction.html",), "massivetext.warm_up:compile_extraction"
     needs_texts = "pages would have to be extracted again"
 
     @property
     def runs_user_code(self) -> bool:
         return is_function(self.settings.engine)
+
+    @classmethod
+    def needs_kernels(cls, formats: Iterable[str]) -> bool:
+        return any(readers.get(name).gives_pages for name in formats)
 
     def load(self) -> None:
         if self.settings.engine in ENGINES:

@@ -47,7 +47,7 @@ class Quality(RuleFamily):
 
     name, limits, always_in_ledger, is_required = "quality", quality.Limits, True, True
     block = QualityBlock
-    kernels = ("filters.rules", "filters.quality")
+    kernels, compiled_by = ("filters.rules", "filters.quality"), "filters.warm_up:rules_of_texts"
 
     @property
     def words(self) -> Words:
@@ -91,7 +91,7 @@ class Repetition(RuleFamily):
 
     name, limits, always_in_ledger, is_required = "repetition", repetition.Limits, True, True
     block = RepetitionBlock
-    kernels = ("filters.rules", "filters.repetition")
+    kernels, compiled_by = ("filters.rules", "filters.repetition"), "filters.warm_up:rules_of_texts"
 
     @property
     def words(self) -> Words:

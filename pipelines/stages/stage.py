@@ -6,7 +6,7 @@ import functools
 import hashlib
 import math
 from abc import ABC
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -141,8 +141,8 @@ class Stage(ABC):
         judges: whether it judges a document by itself, from columns of the ledger.
         rewrites_text: whether it changes the text, and so comes before all that measures.
         in_every_ledger: whether a ledger has its columns where no subset goes through it too.
-        kernels: modules by their names: once the stage has run here, one of them at least has compiled kernels. Empty
-            if it has none, or only for some documents.
+        kernels: modules by their names: once the stage has run here, one of them at least has compiled kernels.
+        compiled_by: what compiles these kernels ahead of a run: `package.module:function`; empty if it has none.
         needs_texts: why another setting of its block, but for limits, is beyond what a ledger can answer.
     """
 
@@ -158,6 +158,7 @@ class Stage(ABC):
     judges: ClassVar[bool] = False
     in_every_ledger: ClassVar[bool] = True
     kernels: ClassVar[tuple[str, ...]] = ()
+    compiled_by: ClassVar[str] = ""
     needs_texts: ClassVar[str] = "it would have to be measured again"
 
     def __init__(self, settings: Any = None, context: Context = Context()) -> None:
@@ -170,6 +171,11 @@ class Stage(ABC):
         return False
 
     # What it does.
+
+    @classmethod
+    def needs_kernels(cls, formats: Iterable[str]) -> bool:
+        """Return whether a run over sources of these formats calls its kernels."""
+        return bool(cls.compiled_by)
 
     def load(self) -> None:  # noqa: B027  most stages have nothing to load
         """Load models and compile kernels: once a process, and in no document's time."""
