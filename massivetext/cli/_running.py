@@ -122,7 +122,6 @@ def _run(
     """
     from massivetext import storage
     from massivetext.finished_run import note_finished, state_of
-    from massivetext.warm_up import is_compiled, run_jobs
     from pipelines import recipe as recipes
     from pipelines.engines import Execution
     from pipelines.engines.local import LOCAL, start_workers_from_here
@@ -131,11 +130,7 @@ def _run(
     if execution["runner"] in LOCAL and click.get_current_context().find_root().obj == WHOLE_PROCESS:
         start_workers_from_here()
     resolved = recipes.read(recipe, settings)
-    missing = [job for job, modules in resolved.kernels().items() if not is_compiled(modules)]
-    if missing:
-        progress.say("compiling kernels: once on this machine, about a minute; `massivetext warm-up` does it ahead")
-        if execution["runner"] in LOCAL:
-            run_jobs({job: job for job in missing})
+    _compile(resolved, progress, here=execution["runner"] in LOCAL)
     root = storage.local_path(output)
     is_local = not storage.is_remote(root)
     # From before the run: what changes while it lasts has changed since.
@@ -155,6 +150,28 @@ def _run(
     if state is not None and not outcome.failures:
         note_finished(root, state, answer)
     return answer
+
+
+def _compile(recipe: Any, progress: Progress, *, here: bool) -> None:
+    """Say which kernels the recipe's stages lack, and compile them where the tasks run on this machine."""
+    from massivetext.warm_up import is_compiled, run_jobs
+
+    missing = {
+        ", ".join(stage.name for stage in stages): job
+        for job, stages in recipe.kernels().items()
+        if not is_compiled(stage.kernels for stage in stages)
+    }
+    if not missing:
+        return
+    progress.say("compiling kernels: once on this machine, about a minute; `massivetext warm-up` does it ahead")
+    done: list[str] = []
+
+    def report(name: str, seconds: float) -> None:
+        done.append(name)
+        progress.say(f"compiled: {name} ({len(done)} of {len(missing)}, {seconds:.0f} s)")
+
+    if here:
+        run_jobs(missing, report=report)
 
 
 def _funnel(counts: dict[str, dict[str, list[int]]], *, estimated: bool) -> None:

@@ -202,14 +202,14 @@ class RecipeBase(Block):
         """Return a stage bound for each subset with sources that goes through it."""
         return {subset: self.stage(subset, name, folder) for subset in self.filled if self.goes_through(subset, name)}
 
-    def kernels(self) -> dict[str, list[tuple[str, ...]]]:
-        """Return what compiles the kernels of a run, and for each the modules that have them (`Stage.kernels`)."""
-        needed: dict[str, list[tuple[str, ...]]] = {}
-        for name, stage in STAGES.items():
-            subsets = self.stages_of(name)
-            if stage.needs_kernels(source.format for subset in subsets for source in self.subsets[subset].sources):
-                needed.setdefault(stage.compiled_by, []).extend([stage.kernels] if subsets else [])
-        return {job: modules for job, modules in needed.items() if modules}
+    def kernels(self) -> dict[str, list[type[Stage]]]:
+        """Return what compiles the kernels of a run (`Stage.compiled_by`), and the stages whose kernels those are."""
+        needed: dict[str, list[type[Stage]]] = {}
+        for stage in STAGES.values():
+            subsets = [name for name in self.filled if self.goes_through(name, stage.name)]
+            if subsets and stage.needs_kernels(one.format for name in subsets for one in self.subsets[name].sources):
+                needed.setdefault(stage.compiled_by, []).append(stage)
+        return needed
 
     # Verdicts, and how they are told.
 
