@@ -104,8 +104,8 @@ class Kernel(_Dispatcher):
 
     def _kept(self, kinds: Sequence[Any]) -> list[Any] | None:
         """The types of a form on disk that these arguments can be given to. It saves reading the kernel's source."""
-        found = self.kept and self.kept.signature_for([types.unliteral(kind) for kind in kinds], self.targetctx)
-        return list(found) if found else None
+        signature = self.kept and self.kept.signature_for([types.unliteral(kind) for kind in kinds], self.targetctx)
+        return list(signature) if signature else None
 
     def _plain(self, kinds: Sequence[Any]) -> list[Any]:
         """The types without what means nothing: constants as their type, arrays that are only read as read-only."""

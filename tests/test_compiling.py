@@ -23,24 +23,24 @@ def state() -> tuple[Any, ...]:
     return functions.BaseFunction.get_call_type, overload._get_jit_decorator, gc.get_threshold()
 
 
-def sums() -> Callable[..., Any]:
-    def sums(values: Any, words: Any) -> Any:
-        found = np.empty(len(values), np.float64)
+def adding() -> Callable[..., Any]:
+    def add(values: Any, words: Any) -> Any:
+        sums = np.empty(len(values), np.float64)
         order = np.argsort(values)
         for i in range(len(values)):
-            found[i] = values[order[i]] / 2 + values[i] * 2 + words[i] % 3
-        return np.sort(found)
+            sums[i] = values[order[i]] / 2 + values[i] * 2 + words[i] % 3
+        return np.sort(sums)
 
-    return sums
+    return add
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint64, np.float64])
 def test_a_kernel_gives_what_numba_by_itself_gives(kind: type) -> None:
     values, words = np.array([3, 1, 2, 9], kind), np.array([7, 8, 9, 1], np.uint8)
 
-    ours = njit(cache=False)(sums())(values, words)
+    ours = njit(cache=False)(adding())(values, words)
 
-    assert plain_njit(sums())(values, words).tolist() == ours.tolist()
+    assert plain_njit(adding())(values, words).tolist() == ours.tolist()
 
 
 def test_numba_is_as_before_after_a_compilation_and_after_one_that_failed() -> None:

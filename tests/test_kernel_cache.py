@@ -32,10 +32,10 @@ from massivetext.kernels import njit
 @njit()
 def total(values):
     """The sum of values that are made larger."""
-    found = 0
+    result = 0
     for value in np.sort(values):
-        found += more(value)
-    return found
+        result += more(value)
+    return result
 '''
 PROGRAM = """
 import sys, numpy as np
@@ -48,8 +48,8 @@ class Compiled(event.Listener):
         pass
 with event.install_listener("numba:compile", Compiled()):
     from kernel import total
-    found = total(np.arange(3))
-print(found, "compiled" if "total" in Compiled.names else "loaded")
+    answer = total(np.arange(3))
+print(answer, "compiled" if "total" in Compiled.names else "loaded")
 """
 
 

@@ -14,13 +14,6 @@ import importlib
 import signal
 import sys
 
-_JOBS = {
-    "filters.rules": "filters.warm_up:rules_of_texts",
-    "filters.language": "filters.warm_up:language_of_texts",
-    "massivetext.dedup.digests": "massivetext.warm_up:duplicates_of_texts",
-}
-"""What loads the kernels of a module that has them on disk."""
-
 
 def _load() -> None:
     is_new = "pipelines.main" not in sys.modules
@@ -29,8 +22,10 @@ def _load() -> None:
     for module in ("pipelines.engines.local", "pipelines.main", "pipelines.stages"):
         importlib.import_module(module)
     warm_up = importlib.import_module("massivetext.warm_up")
-    for module, job in _JOBS.items() if is_new else ():
-        if warm_up.is_compiled([[module]]):
+    stages = importlib.import_module("pipelines.stages")
+    # No formats: the kernels of pages are loaded where there are pages.
+    for job, own in stages.kernel_jobs(dict.fromkeys(stages.STAGES, ())).items() if is_new else ():
+        if warm_up.is_compiled(stage.kernels for stage in own):
             warm_up.run_job(job)
     # The collector would write to each object, and so copy in every worker what all of them share.
     gc.collect()

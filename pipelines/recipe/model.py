@@ -21,7 +21,7 @@ from massivetext.suggestions import did_you_mean
 from massivetext.tokenizers import tokens_mark
 from pipelines.recipe.blocks import Isolation, Mixture, Source, TestSet
 from pipelines.recipe.ledger import taken_names
-from pipelines.stages import STAGES, Context, RuleFamily, Stage, named_signals, rule_families
+from pipelines.stages import STAGES, Context, RuleFamily, Stage, kernel_jobs, named_signals, rule_families
 from pipelines.stages.functions import is_function
 from pipelines.stages.language import unknown_languages
 from pipelines.stages.stage import Block, Path, Share, canonical, content_digest
@@ -203,13 +203,15 @@ class RecipeBase(Block):
         return {subset: self.stage(subset, name, folder) for subset in self.filled if self.goes_through(subset, name)}
 
     def kernels(self) -> dict[str, list[type[Stage]]]:
-        """Return what compiles the kernels of a run (`Stage.compiled_by`), and the stages whose kernels those are."""
-        needed: dict[str, list[type[Stage]]] = {}
-        for stage in STAGES.values():
-            subsets = [name for name in self.filled if self.goes_through(name, stage.name)]
-            if subsets and stage.needs_kernels(one.format for name in subsets for one in self.subsets[name].sources):
-                needed.setdefault(stage.compiled_by, []).append(stage)
-        return needed
+        """Return what compiles the kernels of a run (`pipelines.stages.kernel_jobs`)."""
+        subsets = {name: self.stages_of(name) for name in STAGES}
+        return kernel_jobs(
+            {
+                name: [source.format for subset in own for source in self.subsets[subset].sources]
+                for name, own in subsets.items()
+                if own
+            }
+        )
 
     # Verdicts, and how they are told.
 

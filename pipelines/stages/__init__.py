@@ -6,6 +6,7 @@ value is a subclass of `Stage`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
 
 from pipelines.stages.common_lines import CommonLines
@@ -17,9 +18,10 @@ from pipelines.stages.families import C4, FineWeb, Quality, Repetition
 from pipelines.stages.language import Language
 from pipelines.stages.licence import Licence
 from pipelines.stages.pii import Pii
+from pipelines.stages.rule_family import RuleFamily
 from pipelines.stages.safe_search import SafeSearch
 from pipelines.stages.scores import Scores
-from pipelines.stages.stage import Context, NamedSignals, RuleFamily, Stage
+from pipelines.stages.stage import Context, NamedSignals, Stage
 from pipelines.stages.user_rules import UserRules
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "NamedSignals",
     "RuleFamily",
     "Stage",
+    "kernel_jobs",
     "named_signals",
     "rule_families",
     "testset_index",
@@ -55,6 +58,18 @@ def _registry() -> dict[str, type[Stage]]:
 
 
 STAGES = _registry()
+
+
+def kernel_jobs(formats: Mapping[str, Iterable[str]]) -> dict[str, list[type[Stage]]]:
+    """Return what compiles the kernels of stages (`Stage.compiled_by`), and the stages whose kernels those are.
+
+    formats: the stages, by name, with the formats of the sources that go through them.
+    """
+    jobs: dict[str, list[type[Stage]]] = {}
+    for name, own in formats.items():
+        if STAGES[name].needs_kernels(own):
+            jobs.setdefault(STAGES[name].compiled_by, []).append(STAGES[name])
+    return jobs
 
 
 def rule_families() -> dict[str, type[RuleFamily]]:

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from filters import c4, fineweb, quality, repetition, stop_words
 from massivetext.batches import with_columns, with_measures
-from pipelines.stages.stage import Block, RuleFamily, columns_of, family_block
+from pipelines.stages.rule_family import RuleFamily, family_block
+from pipelines.stages.stage import Block, columns_of
 
 __all__ = ["C4", "FineWeb", "Quality", "Repetition"]
 

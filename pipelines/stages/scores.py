@@ -18,12 +18,12 @@ from massivetext.errors import RecipeError
 from massivetext.looking.data_card import inline_code
 from pipelines.stages.families import C4, FineWeb, Quality, Repetition
 from pipelines.stages.functions import function_fingerprint, importable, load_function
+from pipelines.stages.rule_family import RuleFamily
 from pipelines.stages.stage import (
     Block,
     Function,
     NamedSignals,
     Path,
-    RuleFamily,
     SignalName,
     canonical,
     columns_of,

@@ -228,20 +228,20 @@ def test_a_subset_of_which_less_than_half_a_document_is_wanted_gives_its_nearest
 
 
 def test_a_document_of_one_token_is_the_nearest_to_less_than_half_a_token() -> None:
-    held = {"a": documents([0, 1, 3]), "b": documents([1] * 1000, name="b")}
-    made = planned(held, {"a": 0.0004, "b": 0.9996}, tokens=1000)
+    by_subset = {"a": documents([0, 1, 3]), "b": documents([1] * 1000, name="b")}
+    plan = planned(by_subset, {"a": 0.0004, "b": 0.9996}, tokens=1000)
 
     with pytest.raises(LimitError, match=r"leave 0\.4 for a, .*, and its nearest document has 1; take at least 1,250 "):
-        allot(made, held, seed=0, n_shards=1)
+        allot(plan, by_subset, seed=0, n_shards=1)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_document_without_tokens_does_not_stand_for_its_subset(seed: int) -> None:
-    held = {"a": documents([0, 1000]), "b": documents([1] * 8000, name="b")}
-    made = planned(held, {"a": 0.1, "b": 0.9}, tokens=4000)
+    by_subset = {"a": documents([0, 1000]), "b": documents([1] * 8000, name="b")}
+    plan = planned(by_subset, {"a": 0.1, "b": 0.9}, tokens=4000)
 
     with pytest.raises(LimitError, match="its nearest document has 1,000"):
-        allot(made, held, seed=seed, n_shards=1)
+        allot(plan, by_subset, seed=seed, n_shards=1)
 
 
 def test_an_edge_before_the_first_document_has_no_tokens_before_it() -> None:

@@ -62,11 +62,11 @@ def test_every_shard_is_that_of_a_list_of_all_documents(
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_document_without_tokens_does_not_stand_for_its_subset(seed: int) -> None:
-    held = {"a": documents([0, 1000]), "b": documents([1] * 8000, name="b")}
-    made = planned(held, {"a": 0.1, "b": 0.9}, tokens=4000)
+    by_subset = {"a": documents([0, 1000]), "b": documents([1] * 8000, name="b")}
+    plan = planned(by_subset, {"a": 0.1, "b": 0.9}, tokens=4000)
 
     with pytest.raises(LimitError, match="its nearest document has 1,000"):
-        deal(made, {name: units_in_memory(own) for name, own in held.items()}, seed=seed, n_shards=1)
+        deal(plan, {name: units_in_memory(own) for name, own in by_subset.items()}, seed=seed, n_shards=1)
 
 
 def test_real_sizes_in_many_row_groups() -> None:
@@ -91,15 +91,15 @@ def test_real_sizes_in_many_row_groups() -> None:
 )
 def test_no_document_is_moved_from_one_epoch_into_another(sizes: list[int], tokens: int, n_shards: int) -> None:
     """Two and a half epochs of three documents, in shards so small that edges are far from where they should be."""
-    held = {"a": documents(sizes)}
-    made = planned(held, {"a": 1.0}, tokens=tokens)
-    dealt = deal(made, {"a": units_in_memory(held["a"])}, seed=0, n_shards=n_shards)
+    by_subset = {"a": documents(sizes)}
+    plan = planned(by_subset, {"a": 1.0}, tokens=tokens)
+    dealt = deal(plan, {"a": units_in_memory(by_subset["a"])}, seed=0, n_shards=n_shards)
     shards = [dealt.rows(shard)[0] for shard in range(n_shards)]
-    given = [pair for rows in shards for pair in zip(rows.epoch, rows.row)]  # type: ignore[arg-type]
+    rows_of_all = [pair for rows in shards for pair in zip(rows.epoch, rows.row)]  # type: ignore[arg-type]
 
     for epoch in (0, 1):
-        assert [0, 1, 2] == sorted(row for number, row in given if number == epoch)
-    check_equal(made, held, 0, n_shards)
+        assert [0, 1, 2] == sorted(row for number, row in rows_of_all if number == epoch)
+    check_equal(plan, by_subset, 0, n_shards)
 
 
 def test_one_shard_reads_its_own_row_groups_alone() -> None:
