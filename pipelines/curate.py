@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import apache_beam as beam
-
+from pipelines.beam import beam
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import PartTask

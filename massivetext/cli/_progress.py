@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import threading
@@ -11,10 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from massivetext.cli._output import echo_json
 from massivetext.terminal_text import counted, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["EVERY", "Meter", "Progress", "duration_in_words", "logging_to"]
 
@@ -133,14 +137,18 @@ class Progress:
     """
 
     def __init__(self, *, quiet: bool, as_json: bool, verbose: bool = False) -> None:
-        from rich.console import Console
-
-        self.console = Console(stderr=True)
         self.quiet, self.as_json, self.verbose = quiet, as_json, verbose
         self._bar: Any = None
         self._meter: Meter | None = None
         self._lock = threading.Lock()
         self._ended: threading.Event | None = None
+
+    @functools.cached_property
+    def console(self) -> Console:
+        """Where lines and the bar are shown; imported on use, which takes 40 ms."""
+        from rich.console import Console
+
+        return Console(stderr=True)
 
     def close(self) -> None:
         """End the stage that is shown."""

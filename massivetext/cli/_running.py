@@ -13,7 +13,7 @@ from massivetext.cli._process import WHOLE_PROCESS
 from massivetext.cli._progress import Progress, logging_to
 from massivetext.terminal_text import size_in_words, visible_name
 
-__all__ = ["execute", "stage_options"]
+__all__ = ["execute", "leave_out_beam", "stage_options"]
 
 _RUNNER = "FnApiRunner"
 
@@ -95,6 +95,17 @@ def execute(
         raise SystemExit(1)
 
 
+def leave_out_beam() -> bool:
+    """Leave Beam out of this process, for commands that work on this machine. Returns whether that may be: not in a
+    program that calls the command, which may have pipelines of its own."""
+    from pipelines.beam import leave_out
+
+    is_alone: bool = click.get_current_context().find_root().obj == WHOLE_PROCESS
+    if is_alone:
+        leave_out()
+    return is_alone
+
+
 def _asked(through: str, recipe: str, settings: tuple[str, ...]) -> dict[str, Any]:
     """Return what decides, of all that a command is given, what is done."""
     path = os.path.abspath(recipe) if os.path.exists(recipe) else recipe
@@ -122,15 +133,19 @@ def _run(
     """
     from massivetext import storage
     from massivetext.finished_run import note_finished, state_of
+    from pipelines.beam import LOCAL
+
+    is_here = execution["runner"] in LOCAL
+    is_alone = is_here and leave_out_beam()
     from pipelines import recipe as recipes
     from pipelines.engines import Execution
-    from pipelines.engines.local import LOCAL, start_workers_from_here
+    from pipelines.engines.local import start_workers_from_here
     from pipelines.main import run
 
-    if execution["runner"] in LOCAL and click.get_current_context().find_root().obj == WHOLE_PROCESS:
+    if is_alone:
         start_workers_from_here()
     resolved = recipes.read(recipe, settings)
-    _compile(resolved, progress, here=execution["runner"] in LOCAL)
+    _compile(resolved, progress, here=is_here)
     root = storage.local_path(output)
     is_local = not storage.is_remote(root)
     # From before the run: what changes while it lasts has changed since.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from massivetext.cli._output import echo, echo_json
+from massivetext.cli._running import leave_out_beam
 
 __all__ = ["index"]
 
@@ -23,6 +24,8 @@ def index(folder: str, as_json: bool) -> None:
     """
     from massivetext.dedup.index import write_index
     from massivetext.errors import OutputError
+
+    leave_out_beam()
     from pipelines.deduplicate import find_documents
     from pipelines.run_folder.folder import Folder
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from massivetext.cli._output import echo, echo_json
+from massivetext.cli._running import leave_out_beam
 from massivetext.terminal_text import counted, visible_values
 
 __all__ = ["remove"]
@@ -43,7 +44,10 @@ def remove(
     from massivetext.errors import OutputError
     from massivetext.removal import Removal
     from massivetext.removal import remove as take_out
+
+    is_alone = leave_out_beam()
     from pipelines.engines import Execution, open_engine
+    from pipelines.engines.local import start_workers_from_here
     from pipelines.removal import FinishedRun
 
     def lines(path: str | None) -> list[str]:
@@ -59,6 +63,8 @@ def remove(
         raise click.UsageError("nothing is named: give --ids FILE or --urls FILE")
     if not any(storage.exists(storage.join(folder, name)) for name in ("ledger", "manifest.json")):
         raise OutputError(f"{folder}: holds neither a ledger nor the manifest of a mixture")
+    if is_alone:
+        start_workers_from_here()
     progress = Progress(quiet=quiet or as_json, as_json=log_json)
     try:
         with open_engine(Execution(workers=workers)) as engine:

@@ -6,21 +6,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-import apache_beam as beam
 import pyarrow as pa
-from apache_beam.coders import Coder, registry
-from apache_beam.metrics import Metrics
 
 from massivetext import isolation
 from massivetext.batches import map_documents, place_of
 from massivetext.guarded import Guarded
+from pipelines.beam import beam
 from pipelines.stages import Stage
 from pipelines.transforms.guard import Limits, apply_guarded, limits_of
 
 __all__ = ["BatchCoder", "Counters", "StageTransform", "spent"]
 
 
-class BatchCoder(Coder):  # type: ignore[misc]
+class BatchCoder(beam.coders.Coder):  # type: ignore[misc]
     """A RecordBatch as an Arrow IPC stream, with the metadata of its schema."""
 
     def encode(self, value: pa.RecordBatch) -> bytes:
@@ -41,7 +39,7 @@ class BatchCoder(Coder):  # type: ignore[misc]
         return True
 
 
-registry.register_coder(pa.RecordBatch, BatchCoder)
+beam.coders.registry.register_coder(pa.RecordBatch, BatchCoder)
 
 
 class _Spent:
@@ -67,7 +65,7 @@ class Counters:
         for name, amount in amounts.items():
             if amount:
                 if name not in self._counters:
-                    self._counters[name] = Metrics.counter(self._name, name)
+                    self._counters[name] = beam.metrics.Metrics.counter(self._name, name)
                 self._counters[name].inc(amount)
 
     def time(self, started: float) -> None:

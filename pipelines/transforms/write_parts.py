@@ -19,17 +19,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import apache_beam as beam
 import pyarrow as pa
-from apache_beam.transforms.window import GlobalWindow
-from apache_beam.utils.timestamp import MIN_TIMESTAMP
-from apache_beam.utils.windowed_value import WindowedValue
 
 from massivetext import storage
 from massivetext.batches import Place, place_of
 from massivetext.dedup.scope import look_at_evidence
 from massivetext.errors import OutputError
 from massivetext.parquet import ParquetOutput, open_parquet
+from pipelines.beam import beam
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import Marker, task_ends
@@ -172,9 +169,9 @@ class _WritePieces(beam.DoFn):  # type: ignore[misc]
                 yield key, writer.as_piece(place)
         self.counters.time(started)
 
-    def finish_bundle(self) -> Iterator[WindowedValue]:
+    def finish_bundle(self) -> Iterator[Any]:
         for key, writer in self.open.items():
-            yield WindowedValue((key, writer.as_piece()), MIN_TIMESTAMP, (GlobalWindow(),))
+            yield beam.transforms.window.GlobalWindows.windowed_value((key, writer.as_piece()))
         self.open.clear()
 
     def teardown(self) -> None:
