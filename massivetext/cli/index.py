@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from massivetext.cli._output import echo, echo_json
-from massivetext.cli._running import leave_out_beam
+from massivetext.cli._running import imports_of_a_run
 
 __all__ = ["index"]
 
@@ -25,9 +25,9 @@ def index(folder: str, as_json: bool) -> None:
     from massivetext.dedup.index import write_index
     from massivetext.errors import OutputError
 
-    leave_out_beam()
-    from pipelines.deduplicate import find_documents
-    from pipelines.run_folder.folder import Folder
+    with imports_of_a_run():
+        from pipelines.deduplicate import find_documents
+        from pipelines.run_folder.folder import Folder
 
     recipe = Folder(folder).recipe()
     subsets = [name for name in recipe.filled if recipe.goes_through(name, "deduplication")]

@@ -9,7 +9,7 @@ import click
 
 from massivetext.cli._output import echo, echo_json, show_rich
 from massivetext.cli._progress import Progress
-from massivetext.cli._running import leave_out_beam
+from massivetext.cli._running import imports_of_a_run
 from massivetext.cli._trust import looks_at_recipe
 from massivetext.terminal_text import counted, size_in_words, visible_values
 
@@ -35,11 +35,11 @@ def plan(recipe: str, sample: int, workers: int, memory: int, settings: tuple[st
     massivetext plan mine.yaml --workers 8
     massivetext plan mine.yaml --sample 50 --set mixture.tokens=10_000_000_000
     """
-    is_alone = leave_out_beam()
-    from pipelines import recipe as recipes
-    from pipelines.engines import Execution
-    from pipelines.engines.local import start_workers_from_here
-    from pipelines.sampling import forecast_run
+    with imports_of_a_run() as is_alone:
+        from pipelines import recipe as recipes
+        from pipelines.engines import Execution
+        from pipelines.engines.local import start_workers_from_here
+        from pipelines.sampling import forecast_run
 
     if is_alone:
         start_workers_from_here()

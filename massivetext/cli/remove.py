@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from massivetext.cli._output import echo, echo_json
-from massivetext.cli._running import leave_out_beam
+from massivetext.cli._running import imports_of_a_run
 from massivetext.terminal_text import counted, visible_values
 
 __all__ = ["remove"]
@@ -45,10 +45,10 @@ def remove(
     from massivetext.removal import Removal
     from massivetext.removal import remove as take_out
 
-    is_alone = leave_out_beam()
-    from pipelines.engines import Execution, open_engine
-    from pipelines.engines.local import start_workers_from_here
-    from pipelines.removal import FinishedRun
+    with imports_of_a_run() as is_alone:
+        from pipelines.engines import Execution, open_engine
+        from pipelines.engines.local import start_workers_from_here
+        from pipelines.removal import FinishedRun
 
     def lines(path: str | None) -> list[str]:
         if path is None:

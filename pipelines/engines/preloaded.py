@@ -28,8 +28,10 @@ def _load() -> None:
     for job, own in stages.kernel_jobs(dict.fromkeys(stages.STAGES, ())).items() if is_new else ():
         if warm_up.is_compiled(stage.kernels for stage in own):
             warm_up.run_job(job)
-    # The collector would write to each object, and so copy in every worker what all of them share.
-    gc.collect()
+    if is_new:
+        gc.collect()
+    # The collector would write to each object, and so copy in every worker what all of them share. The command line has
+    # frozen what it imported.
     gc.freeze()
 
 
