@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from massivetext.yaml_text import safe_load
+
 __all__ = ["canonical_digest", "read_recipe_file", "recipe_file"]
 
 _MARK = b"# blake2b "
@@ -35,7 +37,7 @@ def read_recipe_file(content: bytes) -> dict[str, Any]:
     if is_sealed and (not mark or seal != _blake2b(text, 32).encode() + b"\n"):
         raise ValueError("it is not as it was written: the digest in its last line does not agree")
     try:
-        data = yaml.safe_load(content)
+        data = safe_load(content)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"it is no YAML: {error}") from error
     if not isinstance(data, dict) or "digest" not in data:

@@ -12,6 +12,7 @@ import yaml
 
 from massivetext import storage
 from massivetext.errors import OutputError
+from massivetext.yaml_text import safe_load
 
 __all__ = ["course", "mixtures", "read_json", "recipe_of"]
 
@@ -36,7 +37,7 @@ def recipe_of(folder: str) -> dict[str, Any]:
     if not storage.exists(path):
         raise OutputError(f"{folder}: holds no recipe.yaml; is it the --output of a run?")
     try:
-        data = yaml.safe_load(storage.read_bytes(path))
+        data = safe_load(storage.read_bytes(path))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise OutputError(f"{path}: not YAML: {error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("recipe"), dict) or "subsets" not in data["recipe"]:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from massivetext import storage
 from massivetext.errors import RecipeError
+from massivetext.yaml_text import FastLoader
 from pipelines.recipe.faults import describe, model_of
 from pipelines.recipe.model import Recipe, Subset
 from pipelines.stages.stage import FunctionMark, path_mark
@@ -69,7 +70,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _MAX_VALUES, _MAX_LEVELS = 1_000_000, 50
 
 
-class _Loader(yaml.SafeLoader):
+class _Strict(yaml.constructor.SafeConstructor):
     """YAML without code, without repeated keys, and with 1e9 and 1_000_000 as the numbers that they look like."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -82,23 +83,32 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-# As YAML 1.2 has it: `no` is a language.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d[\d_]*)(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
+class _Loader(_Strict, yaml.SafeLoader):
+    pass
 
 
-def _parse(text: str, place: str) -> Any:
+class _FastLoader(_Strict, FastLoader):  # type: ignore[misc]
+    pass
+
+
+for _loader in (_Loader, _FastLoader):
+    _loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    # As YAML 1.2 has it: `no` is a language.
+    _loader.add_implicit_resolver(
+        "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+    )
+    _loader.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d[\d_]*)(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+    )
+
+
+def _parse(text: str, place: str, loader: Any = _Loader) -> Any:
     """The value of a text of YAML. A SafeLoader: no object of ours or Python's is ever built."""
     try:
-        return yaml.load(text, _Loader)
+        return yaml.load(text, loader)
     except RecursionError as error:
         raise RecipeError(f"{place}: nested too deeply for a recipe") from error
     # Its constructors pass on what a date of month 99, a number of 5,000 digits or a mapping as a key raise.
@@ -121,7 +131,7 @@ def _load(path: str, seen: tuple[str, ...], texts: list[tuple[str, str]]) -> dic
         except UnicodeDecodeError as error:
             raise RecipeError(f"{path}: a recipe is UTF-8 text: {error}") from error
         folder = path.rpartition("/")[0] if storage.is_remote(path) else os.path.dirname(os.path.abspath(path))
-    data = _parse(text, path)
+    data = _parse(text, path, _FastLoader if folder is None else _Loader)
     texts.append((path, text))
     if not isinstance(data, dict):
         raise RecipeError(f"{path}: expected a mapping with keys such as `subsets`, found {type(data).__name__}")
