@@ -56,8 +56,8 @@ def test_the_base_package_loads_neither_beam_nor_a_compiler() -> None:
 
 
 def test_processes_of_a_run_import_neither_beam_nor_libraries_of_the_report():
-    """Beam takes a second to import, charts and queries half a second, in every worker."""
-    heavy = {"apache_beam", "matplotlib", "duckdb", "trafilatura"}
+    """Beam takes a second to import, pages and queries a tenth of one, in every worker."""
+    heavy = {"apache_beam", "jinja2", "duckdb", "trafilatura"}
     program = (
         "import sys; from pipelines.beam import leave_out; leave_out(); import pipelines.main, pipelines.engines.local"
     )

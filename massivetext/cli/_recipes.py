@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from massivetext.cli._running import imports_of_a_run
+
 __all__ = ["changed_recipe", "packaged_recipes", "packaged_text", "run_recipe"]
 
 
@@ -33,7 +35,9 @@ def run_recipe(folder: str) -> Any:
     from massivetext.errors import OutputError
     from massivetext.foreign_code import code_of_folder
     from massivetext.report.course import recipe_of
-    from pipelines.recipe import Recipe
+
+    with imports_of_a_run():
+        from pipelines.recipe import Recipe
 
     try:
         with code_of_folder():
@@ -55,7 +59,9 @@ def changed_recipe(folder: str, path: str | None, settings: Sequence[str]) -> An
         OutputError: If the folder is not that of a run.
     """
     from massivetext.errors import RecipeError
-    from pipelines.recipe import read, with_settings
+
+    with imports_of_a_run():
+        from pipelines.recipe import read, with_settings
 
     recipe = run_recipe(folder)
     if path is None:

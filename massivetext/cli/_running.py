@@ -113,8 +113,8 @@ def imports_of_a_run(*, is_here: bool = True) -> Iterator[bool]:
     """
     from pipelines.beam import leave_out
 
-    is_alone: bool = is_here and click.get_current_context().find_root().obj == WHOLE_PROCESS
-    if not is_alone:
+    context = click.get_current_context(silent=True)
+    if not (is_here and context is not None and context.find_root().obj == WHOLE_PROCESS):
         yield False
         return
     leave_out()

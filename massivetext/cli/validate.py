@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from massivetext.cli._output import echo, echo_json
+from massivetext.cli._running import imports_of_a_run
 from massivetext.cli._trust import looks_at_recipe
 from massivetext.terminal_text import counted, size_in_words
 
@@ -27,10 +28,11 @@ def validate(recipe: str, settings: tuple[str, ...], quiet: bool, as_json: bool)
     massivetext validate gopher
     massivetext validate mine.yaml --set quality.word_count.min=30
     """
-    from massivetext.looking.recipe_warnings import check_testsets, recipe_warnings, testset_warnings
-    from pipelines import recipe as recipes
-    from pipelines.input_splits import find_parts, source_warnings
-    from pipelines.weights import check_weights
+    with imports_of_a_run():
+        from massivetext.looking.recipe_warnings import check_testsets, recipe_warnings, testset_warnings
+        from pipelines import recipe as recipes
+        from pipelines.input_splits import find_parts, source_warnings
+        from pipelines.weights import check_weights
 
     whole = recipes.read(recipe, settings)
     check_testsets(whole)

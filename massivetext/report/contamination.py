@@ -28,13 +28,13 @@ def account(folder: str, recipe: Mapping[str, Any], removed: Sequence[Mapping[st
     An item is hit if a document that the per-document rules keep holds the recipe's limit of its shingles. What is
     counted from work/ is None where work/ was deleted.
     """
-    from massivetext.contamination import TestSets
-
     block = recipe.get("contamination") or {}
     limit = block.get("containment", 0.8)
     index = storage.join(folder, "work", "testsets.index")
     testsets = None
     if storage.exists(index):
+        from massivetext.contamination import TestSets  # compiled code, which takes half a second to import
+
         try:
             testsets = TestSets.open(index)
         except MassiveTextError:  # of an older version; its items are not counted
@@ -80,8 +80,6 @@ def _is_hit(folder: str, testsets: Any, limit: float) -> np.ndarray | None:
 
 def _frequent(folder: str, recipe: Mapping[str, Any], testsets: Any) -> list[dict[str, Any]]:
     """By max_documents of the recipe: how many shingles stand in more documents, and the most frequent with text."""
-    from massivetext.contamination.rare import described
-
     blocks = [recipe.get("contamination") or {}]
     blocks += [own.get("contamination") or {} for own in recipe["subsets"].values()]
     found = []
@@ -93,6 +91,8 @@ def _frequent(folder: str, recipe: Mapping[str, Any], testsets: Any) -> list[dic
             table = read_parquet(stream)
         shown: list[dict[str, Any]] = []
         if testsets is not None and table.num_rows:
+            from massivetext.contamination.rare import described
+
             try:
                 shown = described(testsets, _entries(recipe), table, most=FREQUENT)
             except MassiveTextError:  # the test sets' files are elsewhere by now
