@@ -165,7 +165,7 @@ def see(
     return Seen(seen, owners[numbers], sizes[numbers], len(offsets) - 1)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _points(data, start, end):
     """How many code points there are in data[start:end]."""
     n = np.int64(0)
@@ -202,7 +202,7 @@ def _places(data, offsets, piece, pieces):
     return places, owners
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _skip(data, at, count):
     """Return where the code point begins that is `count` ones after the one at `at`."""
     while count > 0:
@@ -212,7 +212,7 @@ def _skip(data, at, count):
     return at
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _hash(points, start, end):
     h = OFFSET
     for i in range(start, end):
@@ -220,13 +220,13 @@ def _hash(points, start, end):
     return fmix(h)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _joined(term, word):
     """The hash of a term that goes on with a word."""
     return (term ^ word) * PRIME + np.uint64(1)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _find(hashes, h):
     """Where a hash stands in ascending ones; -1 where it does not."""
     low, high = np.int64(0), np.int64(len(hashes))
@@ -239,7 +239,7 @@ def _find(hashes, h):
     return low if low < len(hashes) and hashes[low] == h else np.int64(-1)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _lower(data, start, end, lower, kinds, points):
     """Write the lower-case code points of a piece; return how many there are, -1 for a piece that is left."""
     n, i = np.int64(0), start
@@ -253,19 +253,19 @@ def _lower(data, start, end, lower, kinds, points):
     return n
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _kind(kinds, point):
     # What is lower-cased from a code point of the tables may lie beyond them in no version of Unicode so far.
     return kinds[point] if point < LIMIT else np.uint8(0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _follows(points, i, n, a, b, c, d):
     """Whether four code points stand at i."""
     return i + 4 <= n and points[i] == a and points[i + 1] == b and points[i + 2] == c and points[i + 3] == d
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _noise_end(points, i, n, kinds):
     """Where the address, name, entity or `rt` ends that begins at i; i if none does."""
     c = points[i]
@@ -296,7 +296,7 @@ def _noise_end(points, i, n, kinds):
     return i
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _without_noise(points, n, kinds, plain):
     """Write the code points with a space for each address, name, entity and `rt`; return how many there are."""
     i, m = np.int64(0), np.int64(0)
@@ -315,12 +315,12 @@ def _without_noise(points, n, kinds, plain):
     return m
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _is_letter(kinds, point):
     return point != 95 and _kind(kinds, point) & _WORD != 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _word_end(plain, i, n, kinds):
     """Where the word ends that begins at i: letters and digits, groups of which ' * @ or $ may join."""
     while True:
@@ -333,7 +333,7 @@ def _word_end(plain, i, n, kinds):
         i += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _mark_of(hashes, i, n, terms):
     """The mark of the term that begins with word i; -1 where none does. The shorter of two longer ones counts."""
     h = hashes[i]

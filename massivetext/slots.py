@@ -9,7 +9,7 @@ from massivetext.kernels import njit
 __all__ = ["count_slots", "find_slot"]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def count_slots(n):
     """Return the least power of two that is not below n, 16 at least: how many slots a table has."""
     size = np.int64(16)
@@ -18,7 +18,7 @@ def count_slots(n):
     return size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def find_slot(keys, key):
     """Return the slot of a key, or the empty one that it would take. keys: uint64[a power of two], 0 where empty."""
     mask = np.int64(len(keys) - 1)

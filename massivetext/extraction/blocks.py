@@ -47,7 +47,7 @@ _KIND[0x80:0xC0] = _INNER
 _KIND[0xC0:] = _WIDE
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def begin_block(blocks, state, start, node):
     """Begin a block at byte `start`; returns whether there is room for it."""
     row = state[N_BLOCKS]
@@ -62,14 +62,14 @@ def begin_block(blocks, state, start, node):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def end_block(state):
     """End the block that is being read, if one is."""
     state[N_BLOCKS] += state[READING]
     state[READING] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _entity(page, i):
     """(bytes of the entity at i, what it is): a space, nothing, or one character."""
     n = len(page)
@@ -96,7 +96,7 @@ def _entity(page, i):
     return size, _KEEP
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _wide(page, i):
     """(bytes, what it is) of the character at i, which is not ASCII: a space, nothing, a sentence's end, a comma, a
     dash or quote that changes nothing, or another character."""
@@ -126,12 +126,12 @@ def _wide(page, i):
     return 1, _OTHER
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _ends_word(page, i):
     return i >= len(page) or page[i] <= 32 or page[i] == 60 or page[i] == 34
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _after_letters(page, i):
     """The position after the small letters from i on, 32 at most."""
     if i + WIDTH <= len(page):
@@ -141,7 +141,7 @@ def _after_letters(page, i):
     return i
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _after_spaces(page, i):
     """The position after the white space from i on, 32 bytes at most."""
     if i + WIDTH <= len(page):
@@ -153,7 +153,7 @@ def _after_spaces(page, i):
     return i
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def read_text(page, i, blocks, state, node):
     """Count the text from i to the next tag; returns the tag's position."""
     n = len(page)

@@ -60,7 +60,7 @@ def _write_shared(p, words, keys, mean, out):
             out[b, 1 + k] = (total[key] - own * p[b] + 3.0 * mean) / (weight[key] - own + 3.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _write_along(p, words, heading, out):
     """Columns that run along the page: what stands to the next heading and since the last, and how far the nearest
     likely text is."""

@@ -121,7 +121,7 @@ _TYPE_WORDS = search_words(b'"@type"', b"schema.org/")
 _HEAD_WORDS = search_words(b"</head", b"og:type", b"og:url", b"generator", b"canonical")
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _is_word(page, at, letters, begin, end):
     """Whether the letters from begin to end stand at `at`."""
     if at + end - begin > len(page):
@@ -132,7 +132,7 @@ def _is_word(page, at, letters, begin, end):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _add_places(page, low, high, words, places, counts, ends_at_first):
     """Append the places of words that begin at `low` or after it, before `high`."""
     for at in range(low, high):
@@ -147,7 +147,7 @@ def _add_places(page, low, high, words, places, counts, ends_at_first):
                 return
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _may_begin(page, at, beginnings):
     """Whether one of WIDTH positions from `at` on has the first letters of a word."""
     one, two = np.uint64(1), np.uint64(2)
@@ -239,7 +239,7 @@ def page_evidence(page: bytes, url: str | None = None) -> np.ndarray:
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _count_elements(tag, hints, groups, out):
     """Fill the counts of tags and hints and the evidence of the heaviest repeated element."""
     for node in range(1, len(tag)):
@@ -268,7 +268,7 @@ def _count_elements(tag, hints, groups, out):
                 break
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def write_page(tag, hints, blocks, groups, wording, out):
     """Fill the columns of the page's make-up in out (float32[N_EVIDENCE])."""
     n = len(blocks)

@@ -114,7 +114,7 @@ FIRST_PAGE_COLUMN = _O_PAGE
 """From here on stand the columns of page evidence, the same for all blocks of a page."""
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _in_title(page, start, end, title_start, title_end):
     """Whether the page's title begins with, or holds, the first bytes of the block."""
     n = min(end - start, 40)
@@ -130,7 +130,7 @@ def _in_title(page, start, end, title_start, title_end):
     return 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _write_own(row, block, kind, density, weight, depth):
     n = max(1, block[CHARS])  # a block of stray bytes has none
     length = n + block[WORDS] - 1 + 1.5 * block[CJK]
@@ -160,7 +160,7 @@ def _write_own(row, block, kind, density, weight, depth):
     row[23] = depth
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _write_group(row, node, g, c, groups, on_path, under_best, hops):
     sums, twins = groups.sums, groups.twins
     row[0] = min(1.5, sums.score[g] / groups.best_score)
@@ -181,7 +181,7 @@ def _write_group(row, node, g, c, groups, on_path, under_best, hops):
     row[15] = twins.size[twins.slot[c]]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _write_unit(row, b, unit, near, first, last, groups, template, group_template):
     twins, total = groups.twins, groups.sums.total
     if unit:
@@ -207,7 +207,7 @@ def _write_unit(row, b, unit, near, first, last, groups, template, group_templat
         row[17 + k] = group_template[k]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _write_neighbours(row, b, tag, blocks, groups):
     """From column `next_length` on."""
     sums = groups.sums
@@ -233,7 +233,7 @@ def _write_neighbours(row, b, tag, blocks, groups):
     row[13] = heading_level(tag[blocks[prv, NODE]])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _write_places(x, page, tag, blocks, title, groups, relation, late_sign, words):
     """Columns of _PLACE and of section hints: they run along the page. words: int32[blocks], hints of headings."""
     n = len(blocks)

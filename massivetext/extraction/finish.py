@@ -60,7 +60,7 @@ def resolve(text: str) -> str:
 _TAIL = LONG_LINE // 2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _trim(data, start, end):
     """The end of a line without the spaces behind it, those of Unicode too."""
     while end > start:

@@ -70,7 +70,7 @@ class Groups(NamedTuple):
     page_weight: float
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def block_weight(block):
     """The block's length without links, in characters of an alphabet; damped if it does not look like prose."""
     chars = block[CHARS]
@@ -90,7 +90,7 @@ def block_weight(block):
     return weight
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def group_of(node, tag, parent):
     """The node that holds a block's siblings."""
     kind = tag[node]

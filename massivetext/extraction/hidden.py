@@ -165,7 +165,7 @@ _FAR = 900
 """An offset of this many pixels or more, to any side, is off the screen."""
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _word(page, i, end):
     """(hash of the lower-cased run of letters and dashes at i, position after it)."""
     h = FNV
@@ -180,7 +180,7 @@ def _word(page, i, end):
     return h, i
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _number(page, i, end):
     """(the number at i, without its fraction, whether there is one, whether it is over 0, position after it)."""
     negative = i < end and page[i] == 45
@@ -203,7 +203,7 @@ def _number(page, i, end):
     return (-value if negative else value), is_number, positive, i
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _is_far(page, start, end, name):
     """Whether a length puts an element, or its text, off the screen."""
     value, is_number, _, i = _number(page, start, end)
@@ -217,7 +217,7 @@ def _is_far(page, start, end, name):
     return value <= -50 or value >= 500  # em, rem, vw
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _clips_all(page, start, end, name):
     """Whether `clip: rect(...)` or `clip-path: inset(...)` leaves at most a pixel."""
     i = start
@@ -244,7 +244,7 @@ def _clips_all(page, start, end, name):
     return (first == 99 or first == 112) and largest == 0  # circle, polygon
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def style_hides(page, start, end):
     """Whether a style attribute hides its element; the later of two declarations of a property counts."""
     display = visibility = away = small = False
@@ -290,13 +290,13 @@ def style_hides(page, start, end):
     return display or visibility or away or small or (overflow and low) or (narrow and low)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _is_a_pixel(page, start, end):
     value, is_number, _, i = _number(page, start, end)
     return is_number and value >= 0 and (value == 0 or (value == 1 and i < end and page[i] | 32 == 112))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _shows_at_width(page, start, end):
     """Whether a class name, after its last `:` or `-`, shows an element at some width of the screen."""
     h = FNV
@@ -305,7 +305,7 @@ def _shows_at_width(page, start, end):
     return look_up(_SHOWING_KEYS, _SHOWING_VALUES, h) != 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _class_signs(page, start, end):
     """(signs of the whole names in a class or id, whether the words in them may be those of a cookie banner)."""
     signs = 0
@@ -336,7 +336,7 @@ def _class_signs(page, start, end):
     return signs, cookie
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def word_signs(page, start, end):
     """Signs of the words in a class, id or role, which are parted by other characters and by capitals."""
     signs = 0
@@ -361,7 +361,7 @@ def word_signs(page, start, end):
     return signs
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def attribute_signs(page, name, start, end):
     """Return the signs of one attribute."""
     if name == _CLASS or name == _ID:
@@ -390,7 +390,7 @@ def attribute_signs(page, name, start, end):
     return 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def hides(signs, tag):
     """Whether an element with these signs is hidden."""
     if signs & BANNER:
@@ -402,7 +402,7 @@ def hides(signs, tag):
     return bool(signs & OVERLAY) or not signs & COLLAPSED
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def read_inline(page, i, tag):
     """Read the attributes of an inline element. Returns (position after the tag, whether it is hidden, its signs)."""
     signs = 0
@@ -420,7 +420,7 @@ def read_inline(page, i, tag):
 _MAX_GUTTER_DEPTH, _MAX_GUTTER_TAGS = 64, 256
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def is_gutter(page, i, name):
     """Whether the element whose content starts at i, and whose name has this hash, has only numbers as text, and at
     least one: the line numbers beside code.

@@ -206,7 +206,7 @@ class Tree(NamedTuple):
     rows: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _hide(state, name):
     """Leave out the text from here to the end of the inline element with this name."""
     state[HIDING] = np.int64(name)
@@ -214,7 +214,7 @@ def _hide(state, name):
     state[HIDING_DEPTH] = state[DEPTH]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _inline_in_hidden(i, tag, name, closing, empty, state):
     """An inline tag within a hidden inline element."""
     if np.int64(name) == state[HIDING]:
@@ -277,7 +277,7 @@ def _inline_tag(page, i, tag, name, closing, blocks, state):
     return after
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def is_math_image(page, i):
     """Whether the img whose attributes start at i shows a formula, by its class."""
     start, end = find_attribute(page, i, NAME_CLASS)
@@ -288,14 +288,14 @@ def is_math_image(page, i):
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _is_math_script(page, i):
     """Whether the script's type is math/tex."""
     start, end = find_attribute(page, i, TYPE)
     return end - start >= 8 and page[start] | 32 == 109 and page[start + 1] | 32 == 97 and page[start + 5] | 32 == 116
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _raw_tag(page, i, tag, closing, state):
     """A tag whose content is no markup, or holds no text; returns the position of its end tag, or after the tag."""
     begin = i
@@ -328,7 +328,7 @@ def _raw_tag(page, i, tag, closing, state):
     return end
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _read_tag(page, at, nodes, template, blocks, state):
     """The tag, comment or declaration that starts with the `<` at `at`; returns the position after it."""
     following = page[at + 1]
@@ -345,7 +345,7 @@ def _read_tag(page, at, nodes, template, blocks, state):
     return block_tag(page, at, i, tag, name, closing, nodes, template, state)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _skip_hidden_text(page, i, state):
     """Count the text from i to the next tag as hidden; returns the position of the tag."""
     n = len(page)
@@ -382,7 +382,7 @@ def _parse(page, capacity, empty_tags, hide):
     return nodes[: state[N_NODES]], template[: state[N_NODES]], blocks[: state[N_BLOCKS]], state
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _count_down(nodes):
     """Number the items of `<ol reversed>` from the last."""
     for node in range(1, len(nodes)):

@@ -41,7 +41,7 @@ VERBATIM, MARKDOWN, SHOW_HIDDEN, XHTML = 1, 2, 4, 8
 _SPACE, _NEWLINE, _DOLLAR, _BACKTICK = 32, 10, 36, 96
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _skip_raw(page, i, tag, endless):
     """The position after the content of the raw element that starts at i."""
     if endless[tag - FIRST_RAW]:
@@ -56,7 +56,7 @@ def _skip_raw(page, i, tag, endless):
     return i
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _skip_inline(page, i, end, tag, name, endless):
     """The position after the inline element whose content starts at i and is left out."""
     ruby = tag == RT or tag == RP or tag == RTC
@@ -89,7 +89,7 @@ def _skip_inline(page, i, end, tag, name, endless):
     return end
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _inline_tag(page, i, end, style, out, o, indent, endless):
     """The tag at i. Returns (position after it, or after its element if that is left out, end of the output)."""
     closing = page[i + 1] == 47
@@ -124,7 +124,7 @@ def _inline_tag(page, i, end, style, out, o, indent, endless):
     return after, o
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def write_inline(page, start, end, style, out, o, indent, endless):
     """Write the text of page[start:end] from out[o] on; returns the position after it. endless: bool[raw tags], which
     have no end tag from here on, so that a page of unclosed ones is not searched to its end for each."""

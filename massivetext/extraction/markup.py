@@ -61,17 +61,17 @@ _HTML_INSIDE = tuple(np.uint64(hash_word(name)) for name in ("foreignobject", "d
 _CDATA = np.frombuffer(b"[CDATA[", np.uint8).copy()
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def is_letter(c):
     return (c >= 65 and c <= 90) or (c >= 97 and c <= 122)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def is_space(c):
     return c == 32 or (c >= 9 and c <= 13)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def find_byte(page, i, c):
     """Return the position of the next byte c at or after i, the page's end if there is none."""
     n = len(page)
@@ -88,7 +88,7 @@ def find_byte(page, i, c):
     return i
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def count_byte(page, c):
     """Return how many bytes of the page are c."""
     at, step = np.uint64(0), np.uint64(WIDTH)  # signed ones are checked
@@ -102,7 +102,7 @@ def count_byte(page, c):
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _find_either(page, i, c, d):
     """Return the position of the next byte c or d at or after i, the page's end if there is none."""
     n = len(page)
@@ -119,7 +119,7 @@ def _find_either(page, i, c, d):
     return i
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def starts_markup(page, i):
     """Whether the `<` at i begins a tag, a comment, a declaration or an instruction."""
     if i + 1 >= len(page):
@@ -130,7 +130,7 @@ def starts_markup(page, i):
     return following == SLASH and i + 2 < len(page)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def read_name(page, i):
     """Return (number of the tag whose name starts at i, hash of the name, position after it)."""
     n = len(page)
@@ -146,7 +146,7 @@ def read_name(page, i):
     return look_up(TAG_KEYS, TAG_VALUES, h), h, i
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def next_attribute(page, i):
     """Read the attribute at i, or the end of the tag.
 
@@ -191,7 +191,7 @@ def next_attribute(page, i):
     return h, start, i, i
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def find_attribute(page, i, name):
     """Return the value of the attribute whose name has this hash, in the tag whose attributes start at i, as (start,
     end); (-1, -1) if the tag has none."""
@@ -203,7 +203,7 @@ def find_attribute(page, i, name):
             return start, end
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def skip_tag(page, i):
     """Return (position after the `>` of the tag whose attributes start at i or the page's end, whether a `/` stood
     before the `>`)."""
@@ -221,7 +221,7 @@ def skip_tag(page, i):
     return n, False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def skip_declaration(page, i):
     """Return the position after the comment, declaration or instruction that starts with the `<` at i."""
     n = len(page)
@@ -243,14 +243,14 @@ def skip_declaration(page, i):
     return min(n, find_byte(page, i + 2, GT) + 1)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _is_script_tag(page, i):
     """Whether the name at i is `script`, ended as a name of script data is."""
     tag, _, end = read_name(page, i)
     return tag == SCRIPT and end < len(page)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _find_script_end(page, i):
     """The position of the script end tag that ends the script whose content starts at i; -1 if none does.
 
@@ -287,13 +287,13 @@ def _find_script_end(page, i):
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _closes_comment(page, i):
     """Whether the two dashes at i, and any that follow, come before a `>`."""
     return i + 2 < len(page) and page[i + 2] == GT
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def find_end(page, i, tag):
     """Return the position of the end tag of a raw text element whose content starts at i; -1 if it has none."""
     if tag == SCRIPT:
@@ -311,7 +311,7 @@ def find_end(page, i, tag):
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _is_cdata(page, i):
     """Whether `<![CDATA[` stands at i."""
     if i + 9 > len(page):
@@ -322,7 +322,7 @@ def _is_cdata(page, i):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _skip_cdata(page, i):
     n = len(page)
     i += 9
@@ -333,7 +333,7 @@ def _skip_cdata(page, i):
     return n
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _breaks_out(tag, name):
     if tag and _BREAKOUT[tag]:
         return True
@@ -343,7 +343,7 @@ def _breaks_out(tag, name):
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _is_html_inside(name):
     for h in _HTML_INSIDE:
         if name == h:
@@ -351,7 +351,7 @@ def _is_html_inside(name):
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def skip_container(page, i, tag):
     """Return the position of what ends an element whose content is markup that holds no text of the page (svg, math,
     template, select, video), and starts at i: its end tag, or, of svg and math, a tag that belongs to HTML; -1 if

@@ -59,7 +59,7 @@ def apply_options(page: bytes, tree: Tree, keep: np.ndarray, options: Options) -
     return keep
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _keep_summaries(tag, parent, first, last, keep):
     """Keep the summary of a details element of which something is kept."""
     for node in range(1, len(tag)):

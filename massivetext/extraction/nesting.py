@@ -86,7 +86,7 @@ def cell_columns(tag, ordinal, rows, inside):
     return column
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def is_data_cell(cell, first, last):
     """Whether a table cell is one of a table of data, by its number of blocks."""
     return last[cell] - first[cell] <= CELL_BLOCKS

@@ -133,7 +133,7 @@ _START, _VALUE, _REVERSED, _COLSPAN, _ROWSPAN, TYPE, SHADOW, OLD_SHADOW = map(
 )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _value_hints(page, start, end):
     """The hints in an attribute's value."""
     hints = np.int64(0)
@@ -163,7 +163,7 @@ def _value_hints(page, start, end):
     return hints
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _integer(page, start, end, smallest, largest):
     """The whole number in an attribute's value, kept within limits; the smallest if it has none."""
     while start < end and is_space(page[start]):
@@ -178,7 +178,7 @@ def _integer(page, start, end, smallest, largest):
     return min(largest, max(smallest, -value if negative else value))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _read_block_tag(page, i, tag):
     """Read the attributes of a block-level element.
 
@@ -225,7 +225,7 @@ def _read_block_tag(page, i, tag):
             signs |= attribute_signs(page, h, start, end)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _in_reach(nodes, depth, tag):
     """The stack position of the element that an end tag closes, or -1: not beyond a table's cell or the table itself,
     unless the tag is a table's own."""
@@ -241,7 +241,7 @@ def _in_reach(nodes, depth, tag):
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _implied_end(nodes, depth, tag):
     """How deep the stack stays open when `tag` opens."""
     stop = max(0, depth - MAX_SEARCH)
@@ -272,7 +272,7 @@ def _implied_end(nodes, depth, tag):
     return depth
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def close(nodes, state, keep, at):
     """Close the open elements above the stack position `keep`; the page is at `at`."""
     depth = state[DEPTH]
@@ -294,7 +294,7 @@ def close(nodes, state, keep, at):
         state[HIDING] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _number_node(nodes, node, above, tag, number, more):
     """Set a node's ordinal and what its children count from."""
     if tag == LI:
@@ -315,7 +315,7 @@ def _number_node(nodes, node, above, tag, number, more):
             nodes[node, CHILDREN] = number - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _open_block(page, at, i, tag, name, nodes, template, state):
     """Open the block-level element whose tag starts at `at` and whose attributes start at i; returns the position
     after the tag."""
@@ -354,7 +354,7 @@ def _open_block(page, at, i, tag, name, nodes, template, state):
     return i
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def block_tag(page, at, i, tag, name, closing, nodes, template, state):
     """A block-level tag, which ends the block that is being read; returns the position after it."""
     end_block(state)

@@ -30,7 +30,7 @@ MAX_LEVELS = 12
 _SPACE, _NEWLINE, _BAR, _DASH, _DOT = 32, 10, 124, 45, 46
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _size(blocks, keep, levels, inside):
     """How many bytes the output may take."""
     size = 64
@@ -43,7 +43,7 @@ def _size(blocks, keep, levels, inside):
     return size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _leading_bars(here, first, last, column):
     """How many empty cells stand before the first text of a table's row, if it has more than that."""
     cell, row = here[IN_CELL], here[IN_ROW]
@@ -52,7 +52,7 @@ def _leading_bars(here, first, last, column):
     return 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _gap(b, before, tag, first, last, blocks, inside, column):
     """(how many line breaks come between two kept blocks, how many cells' bars after them)."""
     node, last_node = blocks[b, NODE], blocks[before, NODE]
@@ -85,7 +85,7 @@ def _gap(b, before, tag, first, last, blocks, inside, column):
     return min(gap, 64), min(bars, MAX_COLUMNS // 3)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _write_number(number, out, o):
     """Write a whole number in decimal digits."""
     if number < 0:
@@ -102,7 +102,7 @@ def _write_number(number, out, o):
     return o
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _write_item(li, is_first, level, tag, parent, ordinal, out, o):
     """Write a list item's indentation and, before its first block, its bullet or number."""
     for _ in range(2 * (level - 1)):

@@ -173,7 +173,7 @@ def type_shares(types, values):
     return likely / likely.sum()
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _sigmoid(sums, p):
     for b in range(len(p)):
         p[b] = 1.0 / (1.0 + np.exp(-np.float64(sums[b, 0])))
@@ -200,7 +200,7 @@ def _two_stages(values, keys, words, tag, blocks, first, second, p):
     _sigmoid(sums, p)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _count_kept(keep, blocks):
     chars = 0
     for b in range(len(keep)):

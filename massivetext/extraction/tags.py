@@ -86,13 +86,13 @@ U32 = np.uint64(32)
 NOTHING = np.uint64(0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def heading_level(tag):
     """Return the level of a heading, 1 to 6; 0 for another tag."""
     return tag - H1 + 1 if tag >= H1 and tag <= H6 else 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def look_up(keys, values, key):
     """Return the value of a hash, 0 if it is not in the table."""
     slot = np.int64((key ^ (key >> U32)) & np.uint64(SLOTS - 1))

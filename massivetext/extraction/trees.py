@@ -139,7 +139,7 @@ def _measure_ranges(x, lowest, highest):
             highest[0, k] = np.fmax(highest[0, k], highest[part, k])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _settle_splits(
     columns, feature, limit, mask, lowest, highest, splits, begins, shared, open_splits, open_begins, open_shared
 ):
@@ -181,7 +181,7 @@ def _gather(columns, needed, x, values):
                 values[np.uint64(chosen[k]), lane] = x[lane, columns[chosen[k]]]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _strike_leaves(feature, limit, mask, splits, low, high, values, lanes, possible):
     """Strike out leaves of one tree, whose open splits are low to high of splits: possible is uint32[_LANES]."""
     for k in range(low, high):
@@ -192,7 +192,7 @@ def _strike_leaves(feature, limit, mask, splits, low, high, values, lanes, possi
             possible[lane] = still & stay if values[column, lane] > bound else still
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _add_leaves(tree, value, lanes, possible, total):
     """Add the values of one tree's leaves to total, float32[_LANES]."""
     for lane in range(lanes):

@@ -32,7 +32,7 @@ QUOTES, DATES, STARTS_LOWER, STARTS_DIGIT, TRAILS_OFF, INLINE_TAGS, IMAGES, COPI
 _SHORT_WORD = 3
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _after_markup(page, i, endless):
     """(position after the markup that starts with the `<` at i, its tag's number).
 
@@ -56,7 +56,7 @@ def _after_markup(page, i, endless):
     return i, tag
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _count_word(row, letters, lower, upper, digits, first_upper):
     """Count a word by what it consists of."""
     if letters and lower == letters and letters <= _SHORT_WORD and digits == 0:
@@ -69,7 +69,7 @@ def _count_word(row, letters, lower, upper, digits, first_upper):
         row[NUMBER] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _count_sign(row, c, page, i):
     """Count a byte that is neither letter, digit nor space."""
     c1 = page[i + 1] if i + 1 < len(page) else np.uint8(0)
@@ -90,7 +90,7 @@ def _count_sign(row, c, page, i):
         row[QUOTES] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _read_block(page, start, end, row, endless):
     """Fill one block's row with counts; return (hash of its letters and digits, how many there are, words)."""
     h = FNV
@@ -207,7 +207,7 @@ def write_copies(hashes, out):
             out[b, COPY_AFTER] = seen[slot] < counts[slot]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def heading_hints(page, tag, blocks, out):
     """Fill out (int32[blocks]) with the hints of words in short headings, 0 for other blocks."""
     for b in range(len(blocks)):

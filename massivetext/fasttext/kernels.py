@@ -87,14 +87,14 @@ def _bit_count(typing_context, value):
     return types.uint64(types.uint64), generate
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _step(h, byte):
     """The hash h and one more byte, which is signed."""
     signed = np.uint64(byte) | (np.uint64(0xFFFFFF00) if byte >= 128 else np.uint64(0))
     return ((h ^ signed) * _PRIME) & _LOW
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _hash(data, start, end):
     h = _BASIS
     for i in range(start, end):
@@ -102,7 +102,7 @@ def _hash(data, start, end):
     return h
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def fill_slots(vocabulary, offsets, slots):
     """Enter each word and label into the hash table."""
     mask = len(slots) - 1
@@ -113,7 +113,7 @@ def fill_slots(vocabulary, offsets, slots):
         slots[slot] = entry
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _find(data, start, end, h, vocabulary, offsets, slots):
     """The entry that data[start:end] with hash h is, or -1."""
     mask = len(slots) - 1
@@ -133,7 +133,7 @@ def _find(data, start, end, h, vocabulary, offsets, slots):
         slot = (slot + 1) & mask
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _remainder(h, divider):
     """h modulo the number of buckets, see `divider` of the model."""
     size, factor, shift_one, shift_two = divider
@@ -141,7 +141,7 @@ def _remainder(h, divider):
     return np.int32(h - ((high + ((h - high) >> shift_one)) >> shift_two) * size)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _hash_ngrams(data, i, end, minn, maxn, divider, rolling, grams):
     """Buckets of the n-grams of data[i:end], which begins with a character, for up to SLICE characters.
 
@@ -193,7 +193,7 @@ def _hash_ngrams(data, i, end, minn, maxn, divider, rolling, grams):
     return i, t
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _drop_ngrams(grams, t, first, last, minn, maxn, none):
     """Mark with `none` the n-grams of t characters that fastText does not have.
 
@@ -211,7 +211,7 @@ def _drop_ngrams(grams, t, first, last, minn, maxn, none):
                 grams[(maxn + t - rest) * span + n - minn] = none
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _keep_buckets(grams, low, high, buckets, size, rows, n):
     """Append to rows[:n], as ~bucket, those of grams[low:high] that have a row; return how many there are then.
 
@@ -229,7 +229,7 @@ def _keep_buckets(grams, low, high, buckets, size, rows, n):
     return n
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _resolve(rows, n, base, buckets, ranks):
     """Turn each ~bucket among rows[:n] into its row; `base` is the row of the first bucket."""
     if len(buckets) == 0:
@@ -244,7 +244,7 @@ def _resolve(rows, n, base, buckets, ranks):
         rows[k] = row if row >= 0 else rank
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _add_codes(codes, centroids, norms, rows, n, total):
     """Add rows[:n] of a quantised matrix to `total`."""
     width = centroids.shape[2]
@@ -255,7 +255,7 @@ def _add_codes(codes, centroids, norms, rows, n, total):
             total[k] += norms[row] * centroids[part, codes[row, part], k - part * width]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _add_rows(matrix, rows, n, total):
     """Add rows[:n] of the matrix to `total`, in their order."""
     i = np.int64(0)
@@ -271,7 +271,7 @@ def _add_rows(matrix, rows, n, total):
         i += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _flush(rows, n, base, buckets, ranks, matrix, codes, centroids, norms, mean):
     """Add the n rows gathered to the sum."""
     _resolve(rows, n, base, buckets, ranks)
@@ -281,18 +281,18 @@ def _flush(rows, n, base, buckets, ranks, matrix, codes, centroids, norms, mean)
         _add_rows(matrix, rows, n, mean)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _separates(byte):
     return byte == 32 or 9 <= byte <= 13 or byte == 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _is_end(data, first, end):
     """Whether data[first:end] is `</s>`."""
     return end - first == 4 and data[first] == 60 and data[first + 1] == 47 and data[first + 2] == 115
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _is_label(data, start, end):
     if end - start < len(_LABEL):
         return False
@@ -302,7 +302,7 @@ def _is_label(data, start, end):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _gather_ngrams(data, i, first, end, minn, maxn, divider, buckets, rolling, grams, rows, n):
     """Gather the rows of the n-grams of data[first:end], a word with its brackets, from a slice that begins at byte i.
 
@@ -321,7 +321,7 @@ def _gather_ngrams(data, i, first, end, minn, maxn, divider, buckets, rolling, g
     return stop, _keep_buckets(grams, maxn * span, (maxn + t) * span, buckets, size, rows, n)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _gather_word_ngrams(hashes, i, end, size, buckets, rows, n):
     """Gather the rows of the runs of two and more words that begin with word i and end before `end`."""
     h = np.uint64(np.int64(hashes[i]))
@@ -333,7 +333,7 @@ def _gather_word_ngrams(hashes, i, end, size, buckets, rows, n):
     return n
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _next_word(data, i, end):
     """(first byte, end, hash) of the first word of data[i:end]; first is `end` if there is none."""
     while i < end and _separates(data[i]):
@@ -345,7 +345,7 @@ def _next_word(data, i, end):
     return first, i, h
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def mean_row(data, start, end, network, scratch, hashes):
     """Write the mean of the rows of the text data[start:end] to scratch.mean; return how many rows there are.
 
@@ -420,7 +420,7 @@ def mean_row(data, start, end, network, scratch, hashes):
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _word_rows(network, scratch, text, offsets, out):
     """Fill `offsets` and, as far as it reaches, `out`; return how many rows there are."""
     vocabulary, starts, buckets, ranks = network.vocabulary, network.vocabulary_offsets, network.buckets, network.ranks

@@ -16,12 +16,12 @@ _LEAST = np.float32(math.log(_TINY))
 """fastText leaves out labels below it: what it takes for the logarithm of 0."""
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _log(x):
     return np.float32(math.log(np.float64(x) + _TINY))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _dot(matrix, row, vector):
     total = np.float32(0)
     for k in range(len(vector)):
@@ -29,7 +29,7 @@ def _dot(matrix, row, vector):
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _sift_up(scores, ids, hole, top, score, label):
     """Put an entry where it belongs above `hole`: `std::push_heap`, the least score on top."""
     while hole > top:
@@ -41,7 +41,7 @@ def _sift_up(scores, ids, hole, top, score, label):
     scores[hole], ids[hole] = score, label
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _pop(scores, ids, size):
     """Move the least entry of the heap to its end, as `std::pop_heap` does, so that ties come as in the library."""
     last = size - 1
@@ -61,7 +61,7 @@ def _pop(scores, ids, size):
     _sift_up(scores, ids, hole, np.int64(0), score, label)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _offer(scores, ids, size, k, score, label):
     """Enter a label into the heap of the best k; return its size."""
     _sift_up(scores, ids, size, np.int64(0), score, label)
@@ -71,7 +71,7 @@ def _offer(scores, ids, size, k, score, label):
     return size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _descend(network, mean, k, scores, ids, nodes, sums):
     """The best k leaves of the Huffman tree, left before right, without branches that cannot be among them."""
     output, left, right = network.output, network.left, network.right
@@ -94,7 +94,7 @@ def _descend(network, mean, k, scores, ids, nodes, sums):
     return size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _probabilities(network, mean, result):
     """Softmax, or the sigmoid of each label from fastText's table."""
     output = network.output
@@ -122,7 +122,7 @@ def _probabilities(network, mean, result):
             ]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def top_labels(network, scratch, k):
     """Write the best k labels for the row scratch.mean and their scores, best first, to scratch.ids and scratch.scores.
 
