@@ -110,14 +110,6 @@ def perform(work: Any, elements: Sequence[Any]) -> list[Any]:
 def _through(functions: Sequence[DoFn], elements: Iterable[Any]) -> list[Any]:
     """Put elements through functions, each as far as it goes before the next one."""
     results: list[Any] = []
-
-    def put(element: Any, number: int) -> None:
-        if number == len(functions):
-            results.append(element)
-        else:
-            for value in functions[number].process(element) or ():
-                put(value, number + 1)
-
     begun: list[DoFn] = []
     try:
         for function in functions:
@@ -125,11 +117,20 @@ def _through(functions: Sequence[DoFn], elements: Iterable[Any]) -> list[Any]:
             function.setup()
             function.start_bundle()
         for element in elements:
-            put(element, 0)
+            _put(element, functions, 0, results)
         for number, function in enumerate(functions, 1):
             for value in function.finish_bundle() or ():
-                put(value, number)
+                _put(value, functions, number, results)
     finally:
         for function in begun:
             function.teardown()
     return results
+
+
+def _put(element: Any, functions: Sequence[DoFn], number: int, results: list[Any]) -> None:
+    """Put an element through the functions from `number` on, and what comes out at the end to the results."""
+    if number == len(functions):
+        results.append(element)
+        return
+    for value in functions[number].process(element) or ():
+        _put(value, functions, number + 1, results)

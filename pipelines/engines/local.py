@@ -227,9 +227,10 @@ def _serve(
             work, tasks = connection.recv()
             try:
                 run_here(work, tasks)
-            except Exception as error:
+            except BaseException as error:  # also a rule of the user's own that calls sys.exit
                 logging.getLogger(__name__).debug("%s", error)
                 connection.send(("failed", "", said_by_engine(error)))
+            del work, tasks  # with the models and indices that its functions have loaded
             isolation.end()
             now = time.process_time()
             connection.send(("idle", "", Spent(now - since, starts, spent_in_transforms.seconds)))

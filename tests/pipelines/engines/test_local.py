@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +26,8 @@ class Count(NamedTask):
         attempt = len(attempts_of(Path(self.folder), self.name))
         if self.name.startswith("raises") or (self.name.startswith("once") and attempt == 1):
             raise ValueError("told to")
+        if self.name.startswith("leaves"):
+            raise SystemExit(3)
         if self.name.startswith("dies") or (self.name.startswith("killed") and attempt == 1):
             os._exit(9)
         Marker("f", counts={"attempt": attempt}).write(self.marker)
@@ -77,11 +80,12 @@ def test_a_task_that_fails_takes_no_other_with_it(tmp_path: Path) -> None:
 
 def test_a_part_is_given_up_for_its_own_error_and_not_for_the_end_of_its_process(tmp_path: Path) -> None:
     with pytest.raises(TaskError) as raised, LocalEngine(Execution()) as engine:
-        engine.run(RunSteps(), [CountOfPart(str(tmp_path), name) for name in ("raises", "dies")])
+        engine.run(RunSteps(), [CountOfPart(str(tmp_path), name) for name in ("raises", "leaves", "dies")])
 
-    assert {"raises": 3, "dies": 3, "given-up-raises": 1} == attempts(tmp_path)
+    given_up = {"given-up-raises": 1, "given-up-leaves": 1}
+    assert {"raises": 3, "leaves": 3, "dies": 3, **given_up} == attempts(tmp_path)
     assert "dies.json: the worker process died (exit code 9)" in str(raised.value)
-    assert "raises" not in str(raised.value)
+    assert not re.search("raises|leaves", str(raised.value))
 
 
 def test_a_pipeline_that_fails_names_the_error(tmp_path: Path) -> None:
