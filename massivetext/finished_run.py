@@ -17,13 +17,15 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from massivetext import __version__, storage
 from massivetext.errors import MassiveTextError
 from massivetext.sealed import read_sealed, write_sealed
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["finished_run", "note_finished", "nothing_done", "state_of"]
 
@@ -46,6 +48,7 @@ def state_of(
         resolved: The recipe, whole.
     """
     from massivetext import readers
+    from massivetext.plug_ins import plug_ins
 
     words = list(_words(resolved))
     files = list(recipe_files)
@@ -58,8 +61,7 @@ def state_of(
         return None  # it has rules of its own for which files it reads
     if any(_values(resolved, "against")):
         return None  # what is removed from another run is not all below its index
-    points = metadata.entry_points()
-    if any(_is_foreign(point) for group in _PLUG_INS for point in points.select(group=group)):
+    if any(_is_foreign(point) for group in _PLUG_INS for point in plug_ins(group)):
         return None
     code = (word.rpartition(":")[0] for word in words if ":" in word)
     paths = sorted({*map(os.path.abspath, files), *filter(os.path.lexists, code), *filter(_is_path, words)})
@@ -132,7 +134,7 @@ def _is_path(word: str) -> bool:
     return os.path.isabs(word) or os.path.lexists(word)
 
 
-def _is_foreign(point: metadata.EntryPoint) -> bool:
+def _is_foreign(point: EntryPoint) -> bool:
     return point.dist is None or point.dist.name != "massivetext"
 
 

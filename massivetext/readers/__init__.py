@@ -16,7 +16,6 @@ import difflib
 import functools
 import hashlib
 import importlib
-import importlib.metadata
 import importlib.util
 import inspect
 import itertools
@@ -30,6 +29,7 @@ from massivetext import storage
 from massivetext.documents import Record
 from massivetext.errors import RecipeError, SourceError
 from massivetext.foreign_code import check_code
+from massivetext.plug_ins import plug_ins
 from massivetext.readers.reader import MemberRange, Members, Reader
 
 __all__ = [
@@ -74,7 +74,7 @@ TARGET_BYTES = 64 << 20
 
 def formats() -> tuple[str, ...]:
     """Names of all formats: those of this folder, then those that installed packages offer."""
-    return (*FORMATS, *sorted({point.name for point in _entry_points()} - set(FORMATS)))
+    return (*FORMATS, *sorted({point.name for point in plug_ins(ENTRY_POINTS)} - set(FORMATS)))
 
 
 def get(format: str) -> Reader:
@@ -92,7 +92,7 @@ def _get(format: str) -> Reader:
     place, colon, name = format.rpartition(":")
     if colon:
         return _as_reader(_own(place, name, format), format)
-    for point in _entry_points():
+    for point in plug_ins(ENTRY_POINTS):
         if point.name == format:
             return _as_reader(point.load(), format)
     close = difflib.get_close_matches(format, formats(), 1)
@@ -101,10 +101,6 @@ def _get(format: str) -> Reader:
         f"unknown format {format!r}; expected one of {', '.join(formats())}, or package.module:function, or "
         f"./file.py:function{hint}"
     )
-
-
-def _entry_points() -> list[importlib.metadata.EntryPoint]:
-    return list(importlib.metadata.entry_points(group=ENTRY_POINTS))
 
 
 def _own(place: str, name: str, format: str) -> Any:

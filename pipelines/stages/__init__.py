@@ -7,8 +7,8 @@ value is a subclass of `Stage`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from importlib.metadata import entry_points
 
+from massivetext.plug_ins import plug_ins
 from pipelines.stages.common_lines import CommonLines
 from pipelines.stages.compared import HostLines, Spans
 from pipelines.stages.contamination import Contamination, testset_index
@@ -53,7 +53,7 @@ def _registry() -> dict[str, type[Stage]]:
         UserRules,
         Scores,
     ]
-    others = [point.load() for point in sorted(entry_points(group="massivetext.stages"), key=lambda point: point.name)]
+    others = [point.load() for point in sorted(plug_ins("massivetext.stages"), key=lambda point: point.name)]
     return {stage.name: stage for stage in [*own, *others, Deduplication, HostLines, Spans, Contamination]}
 
 
