@@ -19,6 +19,7 @@ _HEADER = 1 << 20
 _LINE = 1 << 16
 MAX_BODY = MAX_PAGE + _HEADER
 _BLANK = b"\r\n \t\0"
+_BLANKS = re.compile(rb"[\r\n \t\0]*")
 WARC_START = re.compile(rb"WARC/\d", re.IGNORECASE)
 _NEXT = re.compile(rb"\n\r?\n(?=WARC/\d{1,3}\.\d{1,3}\r?\n)")
 _ARC = re.compile(rb"[a-z][a-z0-9+.-]{0,20}:[^\n]{1,4000} \d{12,17} [^\n]{1,200} \d{1,18}[ \t]*\r?\n", re.IGNORECASE)
@@ -127,8 +128,7 @@ class Archive:
             rest = self.peek(1)
             if not rest:
                 return True
-            block = self.data[self.at :]
-            self.at += len(block) - len(block.lstrip(_BLANK))
+            self.at = _BLANKS.match(self.data, self.at).end()  # type: ignore[union-attr]
             if self.at < len(self.data):
                 return False
 

@@ -8,12 +8,11 @@ fault is kept.
 from __future__ import annotations
 
 import re
-import zlib
 from typing import Any, NamedTuple
 
 from massivetext.errors import LimitError
 from massivetext.leading_comments import COMMENTS
-from massivetext.readers.compression import decode
+from massivetext.readers.compression import decode, inflater
 
 __all__ = ["Response", "is_html", "main_type", "parse"]
 
@@ -158,7 +157,7 @@ def _inflated(data: bytes, window: int, limit: int) -> bytes:
     held = b""
     rest = data
     while rest and (window == 31 or not held):  # gzip bodies may have several members
-        decoder = zlib.decompressobj(window)
+        decoder = inflater(window)
         piece = _collected(decoder, rest, limit - len(held), whole=False)
         held += piece
         if not decoder.eof or not decoder.unused_data.startswith(b"\x1f\x8b"):
