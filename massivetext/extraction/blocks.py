@@ -57,6 +57,8 @@ def begin_block(blocks, state, start, node):
     state[READING] = 1
     state[BREAKS_SEEN] = 0
     state[LAST_SIGN] = 0
+    for column in range(N_COLUMNS):
+        blocks[row, column] = 0
     blocks[row, START] = start
     blocks[row, NODE] = node
     return True

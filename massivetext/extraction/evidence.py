@@ -15,7 +15,7 @@ from massivetext.extraction.tags import DD, DT, LI, PRE, TD, heading_level, tag_
 from massivetext.extraction.vocabulary import HINT_NAMES
 from massivetext.extraction.wording import COPIES, CURRENCY, DATES, IMAGES, INLINE_TAGS, SHORT, TRAILS_OFF
 from massivetext.kernels import njit
-from massivetext.masks import WIDTH, equal_mask
+from massivetext.masks import WIDTH, equal_mask, lowest_bit
 
 __all__ = ["EVIDENCE", "N_EVIDENCE", "Words", "find_words", "page_evidence", "search_words", "write_page"]
 
@@ -133,29 +133,23 @@ def _is_word(page, at, letters, begin, end):
 
 
 @njit(cache=True, nogil=True, counts=False)
-def _add_places(page, low, high, words, places, counts, ends_at_first):
-    """Append the places of words that begin at `low` or after it, before `high`."""
-    for at in range(low, high):
-        for w in range(len(counts)):
-            if counts[w] == places.shape[1] or not _is_word(
-                page, at, words.letters, words.starts[w], words.starts[w + 1]
-            ):
-                continue
+def _add_place(page, at, words, places, counts):
+    """Append `at` to the places of each word that stands there."""
+    for w in range(len(counts)):
+        if counts[w] < places.shape[1] and _is_word(page, at, words.letters, words.starts[w], words.starts[w + 1]):
             places[w, counts[w]] = at
             counts[w] += 1
-            if ends_at_first and w == 0:
-                return
 
 
 @njit(cache=True, nogil=True, counts=False)
-def _may_begin(page, at, beginnings):
-    """Whether one of WIDTH positions from `at` on has the first letters of a word."""
+def _beginnings(page, at, beginnings):
+    """The mask of those of WIDTH positions from `at` on that have the first letters of a word."""
     one, two = np.uint64(1), np.uint64(2)
     likely = np.uint32(0)
     for w in range(len(beginnings)):
         first = equal_mask(page, at, beginnings[w, 0]) & equal_mask(page, at + one, beginnings[w, 1])
         likely |= first & equal_mask(page, at + two, beginnings[w, 2])
-    return likely != 0
+    return likely
 
 
 @njit(cache=True, nogil=True)
@@ -168,12 +162,17 @@ def find_words(page, words, most, ends_at_first):
     at, step = np.uint64(0), np.uint64(WIDTH)  # signed ones are checked
     end = np.uint64(max(0, len(page) - WIDTH - 1))
     while at < end:
-        if _may_begin(page, at, beginnings):
-            _add_places(page, np.int64(at), np.int64(at + step), words, places, counts, ends_at_first)
+        likely = _beginnings(page, at, beginnings)
+        while likely:
+            _add_place(page, np.int64(at + lowest_bit(likely)), words, places, counts)
             if ends_at_first and counts[0]:
                 return places, counts
+            likely = np.uint32(likely & (likely - np.uint32(1)))
         at += step
-    _add_places(page, np.int64(at), len(page), words, places, counts, ends_at_first)
+    for place in range(np.int64(at), len(page)):
+        _add_place(page, place, words, places, counts)
+        if ends_at_first and counts[0]:
+            break
     return places, counts
 
 

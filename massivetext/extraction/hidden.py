@@ -26,9 +26,12 @@ __all__ = [
     "HIDDEN",
     "NAMES",
     "attribute_signs",
+    "begins_cookie",
     "hides",
     "is_gutter",
+    "name_signs",
     "read_inline",
+    "whole_signs",
     "word_signs",
 ]
 
@@ -306,6 +309,23 @@ def _shows_at_width(page, start, end):
 
 
 @njit(cache=True, nogil=True, counts=False)
+def whole_signs(page, begin, end, h, mark):
+    """Return the signs of one whole name in a class or id. h: its hash; mark: after its last `:` or `-`, 0 if it has
+    none."""
+    signs = look_up(_CLASS_KEYS, _CLASS_VALUES, h)
+    by_width = mark and (page[mark - 1] == 58 or (page[begin] == 100 and page[begin + 1] == 45))
+    if by_width and _shows_at_width(page, mark, end):
+        signs |= SHOWN
+    return signs
+
+
+@njit(cache=True, nogil=True, counts=False)
+def begins_cookie(before, c):
+    """Whether two small letters are those by which words of a cookie banner are told: coo(ok)ie, g(dp)r, ds(gv)o."""
+    return (c == 107 and before == 111) or (c == 112 and before == 100) or (c == 118 and before == 103)
+
+
+@njit(cache=True, nogil=True, counts=False)
 def _class_signs(page, start, end):
     """(signs of the whole names in a class or id, whether the words in them may be those of a cookie banner)."""
     signs = 0
@@ -325,14 +345,11 @@ def _class_signs(page, start, end):
             h = (h ^ np.uint64(c)) * FNV_PRIME
             if c == 58 or c == 45:
                 mark = i + 1
-            elif (c == 107 and before == 111) or (c == 112 and before == 100) or (c == 118 and before == 103):
-                cookie = True  # coo(ok)ie, g(dp)r, ds(gv)o
+            else:
+                cookie = cookie or begins_cookie(before, c)
             before = c
             i += 1
-        signs |= look_up(_CLASS_KEYS, _CLASS_VALUES, h)
-        by_width = mark and (page[mark - 1] == 58 or (page[begin] == 100 and page[begin + 1] == 45))
-        if by_width and _shows_at_width(page, mark, i):
-            signs |= SHOWN
+        signs |= whole_signs(page, begin, i, h, mark)
     return signs, cookie
 
 
@@ -362,15 +379,21 @@ def word_signs(page, start, end):
 
 
 @njit(cache=True, nogil=True, counts=False)
+def name_signs(page, name, start, end, signs, cookie):
+    """Return the signs of a class or id from what `_class_signs` gives of it."""
+    if name == _ID:
+        signs &= BANNER
+    elif signs & HIDDEN:
+        signs |= BY_CLASS
+    return signs | word_signs(page, start, end) if cookie else signs
+
+
+@njit(cache=True, nogil=True, counts=False)
 def attribute_signs(page, name, start, end):
     """Return the signs of one attribute."""
     if name == _CLASS or name == _ID:
         signs, cookie = _class_signs(page, start, end)
-        if name == _ID:
-            signs &= BANNER
-        elif signs & HIDDEN:
-            signs |= BY_CLASS
-        return signs | word_signs(page, start, end) if cookie else signs
+        return name_signs(page, name, start, end, signs, cookie)
     if name == _STYLE:
         return HIDDEN if style_hides(page, start, end) else 0
     if name == _HIDDEN:

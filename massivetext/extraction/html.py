@@ -360,9 +360,11 @@ def _skip_hidden_text(page, i, state):
 @njit(cache=True, nogil=True)
 def _parse(page, capacity, empty_tags, hide):
     n = len(page)
-    nodes = np.zeros((capacity, N_NODE_COLUMNS), np.int32)
-    template = np.zeros(capacity, np.uint64)
-    blocks = np.zeros((capacity, N_COLUMNS), np.int32)
+    # Rows are cleared as they are begun: few of them are.
+    nodes = np.empty((capacity, N_NODE_COLUMNS), np.int32)
+    template = np.empty(capacity, np.uint64)
+    blocks = np.empty((capacity, N_COLUMNS), np.int32)
+    nodes[0] = template[0] = 0
     state = np.zeros(N_STATE, np.int64)
     state[N_NODES] = 1
     state[EMPTY_TAGS] = empty_tags

@@ -11,8 +11,11 @@ from massivetext.extraction.hidden import (
     GUTTER,
     HIDDEN,
     attribute_signs,
+    begins_cookie,
     hides,
     is_gutter,
+    name_signs,
+    whole_signs,
     word_signs,
 )
 from massivetext.extraction.markup import (
@@ -134,6 +137,17 @@ _START, _VALUE, _REVERSED, _COLSPAN, _ROWSPAN, TYPE, SHADOW, OLD_SHADOW = map(
 
 
 @njit(cache=True, nogil=True, counts=False)
+def _fitting_hint(page, i, end, sign, lower_before):
+    """What a word that ends with the byte i hints at: nothing if it hints only as a whole, and goes on."""
+    if sign & WHOLE:
+        following = page[i + 1] if i + 1 < end else np.uint8(32)
+        if (following >= 97 and following <= 122) or (not lower_before and is_letter(following)):
+            return np.int64(0)
+        sign ^= WHOLE
+    return sign
+
+
+@njit(cache=True, nogil=True, counts=False)
 def _value_hints(page, start, end):
     """The hints in an attribute's value."""
     hints = np.int64(0)
@@ -154,13 +168,54 @@ def _value_hints(page, start, end):
         h = (h ^ np.uint64(c)) * FNV_PRIME
         sign = look_up(HINT_KEYS, HINT_VALUES, h)
         if sign:
-            if sign & WHOLE:
-                following = page[i + 1] if i + 1 < end else np.uint8(32)
-                if (following >= 97 and following <= 122) or (not lower_before and is_letter(following)):
-                    continue
-                sign ^= WHOLE
-            hints |= sign
+            hints |= _fitting_hint(page, i, end, sign, lower_before)
     return hints
+
+
+@njit(cache=True, nogil=True, counts=False)
+def _read_names(page, start, end, template):
+    """Read a class or id once for what `_value_hints`, the signs of whole names, and the template need of it.
+
+    The three hashes do not wait for each other, so that all take about the time of one. Returns (hints, signs of whole
+    names, whether words may be those of a cookie banner, the template's hash with every byte but digits).
+    """
+    hints, signs = np.int64(0), np.int64(0)
+    cookie = lower_before = False
+    word = whole = FNV
+    begin, mark = start, 0
+    before = np.uint8(0)
+    for i in range(start, end):
+        c = page[i]
+        if c < 48 or c > 57:
+            template = (template ^ np.uint64(c)) * FNV_PRIME
+        if is_space(c):
+            signs |= whole_signs(page, begin, i, whole, mark)
+            word = whole = FNV
+            begin, mark = i + 1, 0
+            before = np.uint8(0)
+            lower_before = False
+            continue
+        upper = c >= 65 and c <= 90
+        if upper:
+            c += np.uint8(32)
+        whole = (whole ^ np.uint64(c)) * FNV_PRIME
+        if c == 58 or c == 45:
+            mark = i + 1
+        else:
+            cookie = cookie or begins_cookie(before, c)
+        before = c
+        if not ((c >= 97 and c <= 122) or c >= 128):
+            word = FNV
+            lower_before = False
+            continue
+        if upper and lower_before:
+            word = FNV
+        lower_before = not upper
+        word = (word ^ np.uint64(c)) * FNV_PRIME
+        sign = look_up(HINT_KEYS, HINT_VALUES, word)
+        if sign:
+            hints |= _fitting_hint(page, i, end, sign, lower_before)
+    return hints, signs | whole_signs(page, begin, end, whole, mark), cookie, template
 
 
 @njit(cache=True, nogil=True, counts=False)
@@ -197,16 +252,18 @@ def _read_block_tag(page, i, tag):
             if signs & HIDDEN:
                 signs |= word_signs(page, class_start, class_end) | word_signs(page, id_start, id_end)
             return i, hints, signs, template, number, more, start == 1
-        if h == NAME_CLASS or h == NAME_ID or h == NAME_ROLE or h == NAME_ITEMPROP:
-            hints |= _value_hints(page, start, end)
-            signs |= attribute_signs(page, h, start, end)
+        if h == NAME_CLASS or h == NAME_ID:
+            bits, whole, cookie, with_names = _read_names(page, start, end, template)
+            hints |= bits
+            signs |= name_signs(page, h, start, end, whole, cookie)
             if h == NAME_ID:
                 id_start, id_end = start, end
-            elif h == NAME_CLASS:
+            else:
                 class_start, class_end = start, end
-                for j in range(start, end):
-                    if page[j] < 48 or page[j] > 57:
-                        template = (template ^ np.uint64(page[j])) * FNV_PRIME
+                template = with_names
+        elif h == NAME_ROLE or h == NAME_ITEMPROP:
+            hints |= _value_hints(page, start, end)
+            signs |= attribute_signs(page, h, start, end)
         elif h == NAME_STYLE or h == NAME_HIDDEN or h == NAME_ARIA_HIDDEN:
             sign = attribute_signs(page, h, start, end)
             signs |= sign
@@ -331,6 +388,8 @@ def _open_block(page, at, i, tag, name, nodes, template, state):
         return i
     state[N_NODES] += 1
     above = nodes[state[DEPTH], STACK]
+    for column in range(N_NODE_COLUMNS):  # its place of the stack is not in use: fewer elements are open
+        nodes[node, column] = 0
     nodes[node, TAG] = tag
     nodes[node, PARENT] = above
     nodes[node, FIRST] = state[N_BLOCKS]
