@@ -35,6 +35,8 @@ def clean(text: str) -> str:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in text:
         text = text.replace("\0", "")
+    if text.isascii():
+        return text
     # Text that encodes has none; the pattern is for the rare one that does not.
     try:
         text.encode()

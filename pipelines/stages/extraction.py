@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -70,14 +71,17 @@ class Extraction(Stage):
         """Return whether the batch has a page that is not text yet."""
         return "page" in batch.schema.names and batch.column("page").null_count < batch.num_rows
 
+    @cached_property
+    def _options(self) -> Options:
+        return Options(**self.settings.model_dump(exclude={"engine", "fast"}))
+
     def _extract(self, page: bytes, url: str | None, content_type: str | None) -> extraction.Extracted:
         engine = self.settings.engine
         own = load_function(engine) if is_function(engine) else None
         if own is not None:
             return extraction.Extracted(str(own(page, url=url, content_type=content_type)), "")
-        options = Options(**self.settings.model_dump(exclude={"engine", "fast"}))
         return extraction.extract_page(
-            page, engine=engine, url=url, content_type=content_type, fast=self.settings.fast, options=options
+            page, engine=engine, url=url, content_type=content_type, fast=self.settings.fast, options=self._options
         )
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -94,9 +98,10 @@ class Extraction(Stage):
             kinds: list[str | None] = [None] * batch.num_rows
             sources = batch.column("source").to_pylist() if "source" in batch.schema.names else [""] * batch.num_rows
             for i in range(batch.num_rows):
-                if outcomes[i] is None and pages[i].is_valid:
+                page = pages[i].as_py() if outcomes[i] is None else None
+                if page is not None:
                     isolation.of_file(sources[i])
-                    texts[i], kinds[i], reasons[i] = self._one(pages[i].as_py(), offsets[i], urls[i], types[i])
+                    texts[i], kinds[i], reasons[i] = self._one(page, offsets[i], urls[i], types[i])
                     if reasons[i] is not None:
                         outcomes[i] = reasons[i].partition(".")[0]
             batch = with_columns(
