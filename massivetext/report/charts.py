@@ -1,15 +1,22 @@
-"""The charts of a report, as SVG to stand in the page itself: no script, sharp in print.
+"""The charts of a report, drawn by matplotlib as SVG to stand in the page itself: no script, sharp in print.
 
-A chart's words are ours or names that a recipe's grammar allows; they are escaped all the same. The SVG's bytes are a
-function of the data.
+A chart's words are ours or names that a recipe's grammar allows; matplotlib escapes them, and reads none as a formula.
+The SVG's bytes are a function of the data: no date, and names of its parts from a counter.
 """
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from massivetext.report.axes import LINEAR, LOG, SYMLOG, Axis, Panel, Scale, drawing, legend_room, rows_axis
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+
 from massivetext.report.tables import Histogram
 
 __all__ = ["OUTCOME_COLOURS", "Charts"]
@@ -25,12 +32,21 @@ OUTCOME_COLOURS = {
 }
 """In the order of drawing. Told apart without colour by their order and by the table beside each chart."""
 
-_BEFORE, _AFTER, _LIMIT, _PAIRS = "#b8c4d4", "#1b6ca8", "#c0392b", "#d98a00"
-_INCH = 72.0
-_WIDE, _SLIM = 8.8 * _INCH, 4.0 * _INCH
-"""Widths of a chart that stands alone, on a wide page and on a phone. It grows to the width of the page."""
-_MIDDLE = 4.4 * _INCH
-_SMALL = (3.4 * _INCH, 1.75 * _INCH)
+_STYLE: Any = {  # matplotlib's stubs name every key
+    "svg.fonttype": "none",
+    "svg.hashsalt": "massivetext",
+    "text.parse_math": False,
+    "font.size": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#6b7480",
+    "xtick.color": "#3c434b",
+    "ytick.color": "#3c434b",
+    "path.simplify": True,
+}
+_BEFORE, _AFTER, _LIMIT = "#b8c4d4", "#1b6ca8", "#c0392b"
+_WIDE, _SLIM = 8.8, 4.0
+"""Inches of a chart that stands alone, on a wide page and on a phone. It grows to the width of the page."""
 
 _GROWTH = 1.45
 """How many times its own size a chart may become on a wide page."""
@@ -40,34 +56,52 @@ _SUBSETS = ("#1b6ca8", "#d98a00", "#1b7a4b", "#8a4fbf", "#c0392b", "#222222")
 
 
 class Charts:
-    """Makes SVG texts."""
+    """Makes SVG texts. One object a page: the names inside its charts differ."""
+
+    def __init__(self) -> None:
+        self._n = 0
 
     def outcomes(self, shares: Mapping[str, Mapping[str, float]], unit: str) -> str:
         """One bar a subset, from 0 to 1, of what became of it. shares: by subset, then outcome."""
-        size = (_MIDDLE, (0.6 + 0.32 * len(shares)) * _INCH)
-        panel = Panel(Axis(0, 1, label=f"share of {unit}", words=_percent), rows_axis(list(shares)), *size)
-        for row, own in enumerate(shares.values()):
-            start = 0.0
+        with mpl.rc_context(_STYLE):
+            figure, axes = _figure(4.4, 0.6 + 0.32 * len(shares))
+            left = dict.fromkeys(shares, 0.0)
             for outcome, colour in OUTCOME_COLOURS.items():
-                end = start + own.get(outcome, 0.0)
-                panel.bar(row, start, end, colour, 0.7)
-                start = end
-        return _chart(size, f"What became of each subset, in shares of {unit}", panel)
+                widths = [shares[name].get(outcome, 0.0) for name in shares]
+                axes.barh(list(shares), widths, left=list(left.values()), color=colour, label=outcome, height=0.7)
+                left = {name: left[name] + width for name, width in zip(shares, widths)}
+            axes.invert_yaxis()
+            axes.set_xlim(0, 1)
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+            axes.set_xlabel(f"share of {unit}")
+            axes.spines["left"].set_visible(False)
+            axes.tick_params(axis="y", length=0)
+            return self._svg(figure, f"What became of each subset, in shares of {unit}")
 
     def histogram(self, found: Histogram) -> str:
         """Documents by a signal's value before and after, on a logarithmic scale of documents, with the limits."""
-        limited, edges = found.limited, found.edges
-        panel = _documents(edges, found.before, log=found.log)
-        panel.steps(found.before, edges, _BEFORE)
-        panel.steps(found.after, edges, _AFTER)
-        for limit, beyond in ((limited.min, edges[0]), (limited.max, edges[-1]), (limited.below, edges[-1])):
-            if limit is not None:
-                # A count's bin begins at its value: what is kept at the limit stands on its own side of the line.
-                if limited.signal.endswith("_count") and not found.log and limit == limited.max:
-                    limit += 1
-                panel.limit(limit, _LIMIT)
-                panel.shade(limit, beyond, _LIMIT)
-        return _chart(_SMALL, f"{limited.signal}: documents by value, before and after; {limited.words}", panel)
+        limited = found.limited
+        with mpl.rc_context(_STYLE):
+            figure, axes = _figure(3.4, 1.75)
+            axes.stairs(found.before, found.edges, fill=True, color=_BEFORE)
+            axes.stairs(found.after, found.edges, fill=True, color=_AFTER)
+            axes.set_yscale("symlog", linthresh=1)
+            axes.set_ylim(0, max(1, *found.before) * 1.6)
+            axes.yaxis.set_major_formatter(FuncFormatter(_short))
+            if found.log:
+                axes.set_xscale("log")
+                axes.xaxis.set_major_formatter(FuncFormatter(_short))
+                axes.minorticks_off()
+            first, last = found.edges[0], found.edges[-1]
+            axes.set_xlim(first, last)
+            for limit, beyond in ((limited.min, first), (limited.max, last), (limited.below, last)):
+                if limit is not None:
+                    # A count's bin begins at its value: what is kept at the limit stands on its own side of the line.
+                    if limited.signal.endswith("_count") and not found.log and limit == limited.max:
+                        limit += 1
+                    axes.axvline(limit, color=_LIMIT, linewidth=1.2)
+                    axes.axvspan(*sorted((limit, beyond)), color=_LIMIT, alpha=0.07, linewidth=0)
+            return self._svg(figure, f"{limited.signal}: documents by value, before and after; {limited.words}")
 
     def overlay(
         self, rule: str, histograms: Sequence[Histogram], limits: Sequence[Sequence[float]], names: Sequence[str]
@@ -80,171 +114,216 @@ class Charts:
             limits: The limits that hold in each run.
             names: What the runs are called.
         """
-        first, second = histograms
-        panel = _documents(first.edges, [*first.after, *second.after], log=first.log)
-        panel.steps(first.after, first.edges, _BEFORE)
-        panel.steps(second.after, first.edges, _AFTER, line=1.3)
-        for ends, dashes in zip(limits, ("1.5 2", "")):
-            for end in ends:
-                panel.limit(end, _LIMIT, dashes)
-        return _chart(_SMALL, f"{rule}: kept documents by value in {names[0]} and in {names[1]}", panel)
+        with mpl.rc_context(_STYLE):
+            figure, axes = _figure(3.4, 1.75)
+            edges = histograms[0].edges
+            axes.stairs(histograms[0].after, edges, fill=True, color=_BEFORE)
+            axes.stairs(histograms[1].after, edges, color=_AFTER, linewidth=1.3)
+            axes.set_yscale("symlog", linthresh=1)
+            axes.set_ylim(0, max(1, *histograms[0].after, *histograms[1].after) * 1.6)
+            axes.yaxis.set_major_formatter(FuncFormatter(_short))
+            if histograms[0].log:
+                axes.set_xscale("log")
+                axes.xaxis.set_major_formatter(FuncFormatter(_short))
+                axes.minorticks_off()
+            axes.set_xlim(edges[0], edges[-1])
+            for ends, style in zip(limits, (":", "-")):
+                for end in ends:
+                    axes.axvline(end, color=_LIMIT, linewidth=1.2, linestyle=style)
+            return self._svg(figure, f"{rule}: kept documents by value in {names[0]} and in {names[1]}")
 
     def pairs(self, rows: Sequence[Mapping[str, Any]], names: Sequence[str], unit: str, title: str) -> str:
         """Two bars a row, one for each of two runs. rows: `stage`, `first` and `second`."""
-        most = max((row[side] for row in rows for side in ("first", "second")), default=0)
 
-        def draw(size: tuple[float, float]) -> Panel:
-            stages = rows_axis([row["stage"] for row in rows])
-            panel = Panel(Axis(0, max(1, most) * 1.05, label=unit), stages, *size)
-            for at, row in enumerate(rows):
-                panel.bar(at - 0.19, 0, row["first"], _BEFORE, 0.36)
-                panel.bar(at + 0.19, 0, row["second"], _AFTER, 0.36)
-            return panel
+        def draw(axes: Axes) -> None:
+            for shift, side, colour, name in ((-0.19, "first", _BEFORE, names[0]), (0.19, "second", _AFTER, names[1])):
+                at = [y + shift for y in range(len(rows))]
+                axes.barh(at, [row[side] for row in rows], height=0.36, color=colour, label=name)
+            _label_rows(axes, [row["stage"] for row in rows])
+            axes.xaxis.set_major_formatter(FuncFormatter(_short))
+            axes.set_xlabel(unit)
 
-        return _twice(0.7 + 0.4 * len(rows), title, draw)
+        return self._twice(0.7 + 0.4 * len(rows), title, draw)
 
     def lengths(self, subsets: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> str:
         """One line a subset: its share of documents in each bin of lengths. subsets: counts and edges."""
-        title = "Kept documents by their number of tokens, one line a subset"
-        return _twice(2.6, title, lambda size: _length_lines(subsets, size))
+        return self._twice(2.6, "Kept documents by their number of tokens, one line a subset", _length_lines(subsets))
 
     def run_lengths(self, subset: str, runs: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> str:
         """One line a run: its share of a subset's documents in each bin of lengths. runs: counts and edges."""
-        size = (_MIDDLE, 2.2 * _INCH)
-        title = f"{subset}: kept documents by their number of tokens, one line a run"
-        return _chart(size, title, _length_lines(runs, size))
+        with mpl.rc_context(_STYLE):
+            figure, axes = _figure(4.4, 2.2)
+            _length_lines(runs)(axes)
+            return self._svg(figure, f"{subset}: kept documents by their number of tokens, one line a run")
 
     def subset_lengths(self, name: str, before: Sequence[int], after: Sequence[int], edges: Sequence[float]) -> str:
         """Documents of one subset by their number of tokens, before and after."""
-        panel = _documents(edges, before, log=True, scale=LINEAR)
-        panel.steps(before, edges, _BEFORE)
-        panel.steps(after, edges, _AFTER)
-        return _chart(_SMALL, f"{name}: documents by their number of tokens, before and after", panel)
+        with mpl.rc_context(_STYLE):
+            figure, axes = _figure(3.4, 1.75)
+            axes.stairs(before, edges, fill=True, color=_BEFORE)
+            axes.stairs(after, edges, fill=True, color=_AFTER)
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(FuncFormatter(_short))
+            axes.minorticks_off()
+            axes.set_ylim(0, max(1, *before) * 1.05)
+            axes.yaxis.set_major_formatter(FuncFormatter(_short))
+            return self._svg(figure, f"{name}: documents by their number of tokens, before and after")
 
     def waterfall(self, steps: Sequence[Mapping[str, Any]]) -> str:
         """Tokens of all, those lost at each stage below one another, and those kept. steps: `stage` and `tokens`."""
 
-        def draw(size: tuple[float, float]) -> Panel:
+        def draw(axes: Axes) -> None:
             remaining = steps[0]["tokens"]
-            tokens = Axis(0, max(1, remaining), label="tokens")
-            panel = Panel(tokens, rows_axis([step["stage"] for step in steps]), *size)
             for at, step in enumerate(steps):
+                tokens = step["tokens"]
                 is_end = at in (0, len(steps) - 1)
-                start = 0 if is_end else remaining - step["tokens"]
+                start = 0 if is_end else remaining - tokens
                 colour = OUTCOME_COLOURS["kept"] if at == len(steps) - 1 else _BEFORE if at == 0 else _LIMIT
-                panel.bar(at, start, start + step["tokens"], colour, 0.7)
-                remaining = remaining if is_end else start
-            return panel
+                axes.barh(at, tokens, left=start, color=colour, height=0.7)
+                remaining = remaining if is_end else remaining - tokens
+            _label_rows(axes, [step["stage"] for step in steps])
+            axes.set_xlim(0, max(1, steps[0]["tokens"]))
+            axes.xaxis.set_major_formatter(FuncFormatter(_short))
+            axes.set_xlabel("tokens")
 
-        return _twice(0.7 + 0.28 * len(steps), "Tokens that each stage removes", draw)
+        return self._twice(0.7 + 0.28 * len(steps), "Tokens that each stage removes", draw)
 
     def curve(self, curves: Mapping[str, Sequence[Sequence[float]]], threshold: float, pairs: Sequence[int]) -> str:
         """The chance that a pair is found by its similarity, above the pairs that were removed, in equal steps of J."""
-        width, height = size = (_MIDDLE, 3.1 * _INCH)
-        share = 0.6
-        chances = Axis(0, 1.04, label="chance to be found")
-        counts = Axis(0, max(1, *pairs) * 1.6, SYMLOG, label="pairs")
-        similarities = Axis(0, 1, label="Jaccard similarity")
-        panels = [
-            (Axis(0, 1), chances, width, share * height, 0.0),
-            (similarities, counts, width, (1 - share) * height, share * height),
-        ]
-        left = max(Panel(*own).room_left() for own in panels)
-        top, bottom = (Panel(*own, left=left) for own in panels)
-        for points in curves.values():
-            top.line([(at, chance) for at, chance in points], _AFTER)
-        n = len(pairs)
-        bottom.steps(pairs, [i / n for i in range(n + 1)], _PAIRS)
-        for panel in (top, bottom):
-            panel.limit(threshold, _LIMIT)
-        return _chart(
-            size, "Chance that a pair is found by its similarity, and the pairs that were removed", top, bottom
-        )
+        with mpl.rc_context(_STYLE):
+            figure = Figure(figsize=(4.4, 3.1), layout="constrained")
+            top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+            for name, points in curves.items():
+                top.plot([at for at, _ in points], [chance for _, chance in points], label=name, color=_AFTER)
+            top.set_ylabel("chance to be found")
+            top.set_ylim(0, 1.04)
+            n = len(pairs)
+            bottom.stairs(pairs, [i / n for i in range(n + 1)], fill=True, color="#d98a00")
+            bottom.set_yscale("symlog", linthresh=1)
+            bottom.set_ylim(0, max(1, *pairs) * 1.6)
+            bottom.yaxis.set_major_formatter(FuncFormatter(_short))
+            bottom.set_ylabel("pairs")
+            bottom.set_xlabel("Jaccard similarity")
+            bottom.set_xlim(0, 1)
+            for axes in (top, bottom):
+                axes.axvline(threshold, color=_LIMIT, linewidth=1.2)
+            return self._svg(figure, "Chance that a pair is found by its similarity, and the pairs that were removed")
 
     def sizes(self, sizes: Sequence[tuple[int, int]]) -> str:
         """Groups of duplicates by how many documents they hold, both on logarithmic scales."""
-        documents = Axis(1.7, max(10, sizes[-1][0] * 1.5), LOG, label="documents in a group")
-        groups = Axis(0.7, max(10, *(2 * n for _, n in sizes)), LOG, label="groups")
-        panel = Panel(documents, groups, *_SMALL)
-        panel.dots(sizes, _PAIRS)
-        return _chart(_SMALL, "Groups of duplicates by size", panel)
+        with mpl.rc_context(_STYLE):
+            figure, axes = _figure(3.4, 1.75)
+            axes.plot([size for size, _ in sizes], [n for _, n in sizes], ".", color="#d98a00", markersize=6)
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            axes.set_xlim(1.7, max(10, sizes[-1][0] * 1.5))
+            axes.set_ylim(0.7, max(10, *(2 * n for _, n in sizes)))
+            for axis, most in ((axes.xaxis, sizes[-1][0]), (axes.yaxis, max(n for _, n in sizes))):
+                axis.set_major_locator(LogLocator(subs=(1, 2, 5) if most < 500 else (1,)))
+                axis.set_major_formatter(FuncFormatter(_short))
+            axes.minorticks_off()
+            axes.set_xlabel("documents in a group")
+            axes.set_ylabel("groups")
+            return self._svg(figure, "Groups of duplicates by size")
 
     def mixture(self, available: Mapping[str, float], written: Mapping[str, float]) -> str:
         """Two bars a subset: its share of the kept tokens, and of the mixture's. The same subsets in both."""
-        most = max(*available.values(), *written.values())
 
-        def draw(size: tuple[float, float]) -> Panel:
-            shares = Axis(0, max(0.01, most) * 1.05, label="share of tokens", words=_percent)
-            panel = Panel(shares, rows_axis(list(available)), *size, above=legend_room(2))
-            for at, name in enumerate(available):
-                panel.bar(at - 0.19, 0, available[name], _BEFORE, 0.36)
-                panel.bar(at + 0.19, 0, written[name], _AFTER, 0.36)
-            panel.legend([("kept tokens", _BEFORE, False), ("mixture", _AFTER, False)])
-            return panel
+        def draw(axes: Axes) -> None:
+            at = range(len(available))
+            axes.barh([y - 0.19 for y in at], list(available.values()), height=0.36, color=_BEFORE, label="kept tokens")
+            axes.barh([y + 0.19 for y in at], list(written.values()), height=0.36, color=_AFTER, label="mixture")
+            _label_rows(axes, list(available))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+            axes.set_xlabel("share of tokens")
 
         title = "Share of each subset in the kept tokens and in the mixture"
-        return _twice(0.7 + 0.4 * len(available), title, draw)
+        return self._twice(0.7 + 0.4 * len(available), title, draw)
 
     def seconds(self, stages: Sequence[Mapping[str, Any]]) -> str:
         """One bar a stage of a run."""
-        most = max((stage["seconds"] for stage in stages), default=0)
 
-        def draw(size: tuple[float, float]) -> Panel:
-            names = rows_axis([stage["stage"] for stage in stages])
-            panel = Panel(Axis(0, max(0.01, most) * 1.05, label="seconds"), names, *size)
-            for at, stage in enumerate(stages):
-                panel.bar(at, 0, stage["seconds"], _AFTER)
-            return panel
+        def draw(axes: Axes) -> None:
+            axes.barh(range(len(stages)), [stage["seconds"] for stage in stages], color=_AFTER)
+            _label_rows(axes, [stage["stage"] for stage in stages])
+            axes.xaxis.set_major_locator(MaxNLocator(6))
+            axes.set_xlabel("seconds")
 
-        return _twice(0.7 + 0.3 * len(stages), "Seconds of each stage", draw)
+        return self._twice(0.7 + 0.3 * len(stages), "Seconds of each stage", draw)
 
+    def _twice(self, height: float, title: str, draw: Callable[[Axes], None]) -> str:
+        """Draw a chart that stands alone for a wide page and for a phone; the style sheet shows one of the two."""
+        svgs = []
+        for name, width in (("broad", _WIDE), ("slim", _SLIM)):
+            with mpl.rc_context(_STYLE):
+                figure, axes = _figure(width, height)
+                draw(axes)
+                if name == "slim":
+                    axes.xaxis.set_tick_params(labelrotation=30)
+                svgs.append(f'<div class="{name}">{self._svg(figure, title)}</div>')
+        return "".join(svgs)
 
-def _documents(edges: Sequence[float], counts: Sequence[int], *, log: bool, scale: Scale = SYMLOG) -> Panel:
-    """Return the panel of a small chart of documents by a value.
-
-    Args:
-        edges: The ends of the bins.
-        counts: Those of all histograms in the chart.
-        log: Whether the scale of values is logarithmic.
-        scale: That of documents.
-    """
-    most = max(1, *counts) * (1.6 if scale is SYMLOG else 1.05)
-    return Panel(Axis(edges[0], edges[-1], LOG if log else LINEAR), Axis(0, most, scale), *_SMALL)
-
-
-def _length_lines(lines: Mapping[str, tuple[Sequence[int], Sequence[float]]], size: tuple[float, float]) -> Panel:
-    """Return shares of documents by their number of tokens. lines: counts and edges by name."""
-    ends = [end for _, edges in lines.values() for end in (edges[0], edges[-1])]
-    shares = {name: [n / (sum(counts) or 1) for n in counts] for name, (counts, _) in lines.items()}
-    highest = max(max(own) for own in shares.values())
-    panel = Panel(
-        Axis(min(ends), max(ends), LOG, label="tokens of a document"),
-        Axis(0, highest * 1.05 or 1, label="share of documents", words=_percent),
-        *size,
-        above=legend_room(len(lines)),
-    )
-    styles = [(name, _SUBSETS[number % len(_SUBSETS)], number >= len(_SUBSETS)) for number, name in enumerate(lines)]
-    for name, colour, is_dashed in styles:
-        panel.steps(shares[name], lines[name][1], colour, line=1.6, is_dashed=is_dashed)
-    panel.legend(styles)
-    return panel
+    def _svg(self, figure: Figure, title: str) -> str:
+        self._n += 1
+        stream = io.StringIO()
+        # Not through pyplot: no window system, no list of figures that are kept.
+        FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None, "Creator": None, "Title": title})
+        return _inlined(stream.getvalue(), f"c{self._n}-", title)
 
 
-def _twice(inches: float, title: str, draw: Callable[[tuple[float, float]], Panel]) -> str:
-    """Draw a chart that stands alone for a wide page and for a phone; the style sheet shows one of the two.
-
-    Args:
-        inches: Its height.
-        title: What it shows.
-        draw: Makes its panel, of a width and a height.
-    """
-    sizes = {name: (width, inches * _INCH) for name, width in (("broad", _WIDE), ("slim", _SLIM))}
-    return "".join(f'<div class="{name}">{_chart(size, title, draw(size))}</div>' for name, size in sizes.items())
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
 
 
-def _chart(size: tuple[float, float], title: str, *panels: Panel) -> str:
-    return drawing(*size, title, panels, most=_GROWTH)
+def _label_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Name the rows of a chart of bars, the first at the top."""
+    axes.set_yticks(range(len(names)), [str(name).replace("_", " ") for name in names])
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.4g}%"
+def _length_lines(lines: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> Callable[[Axes], None]:
+    """Return what draws shares of documents by their number of tokens. lines: counts and edges by name."""
+
+    def draw(axes: Axes) -> None:
+        for number, (name, (counts, edges)) in enumerate(lines.items()):
+            total = sum(counts) or 1
+            colour = _SUBSETS[number % len(_SUBSETS)]
+            style = "-" if number < len(_SUBSETS) else "--"
+            axes.stairs([n / total for n in counts], edges, label=name, color=colour, linestyle=style, linewidth=1.6)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(_short))
+        axes.minorticks_off()
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+        axes.set_xlabel("tokens of a document")
+        axes.set_ylabel("share of documents")
+        axes.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)
+
+    return draw
+
+
+def _short(value: float, _: object = None) -> str:
+    """10,000 as 10k."""
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
+def _inlined(svg: str, prefix: str, title: str) -> str:
+    """An SVG file's text as an element of a page: no prologue, no metadata, ids that no other chart has, and a role."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<style[^>]*>.*?</style>\s*", "", svg, flags=re.DOTALL)  # would hold for the whole page
+    svg = re.sub(r' id="([^"]*)"', rf' id="{prefix}\1"', svg)
+    svg = re.sub(r'href="#', f'href="#{prefix}', svg)
+    svg = re.sub(r"url\(#", f"url(#{prefix}", svg)
+    width = re.search(r' width="([0-9.]+)pt"', svg)
+    assert width is not None
+    head, _, rest = svg.partition(">")
+    head = re.sub(r' (?:width|height)="[^"]*"', "", head)
+    escaped = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    pixels = float(width[1]) * 4 / 3
+    style = f"max-width:{pixels * _GROWTH:.0f}px"
+    return f'{head} role="img" aria-label="{escaped}" style="{style}">{rest}'.strip()
