@@ -1,6 +1,6 @@
 """Worker processes: forked from one that has imported everything, and ending as soon as their parent does.
 
-To import Arrow, numba and the stages takes a process a second. So one process, the fork server, has imported them, and
+To import Beam, Arrow and numba takes a process two seconds. So one process, the fork server, has imported them, and
 each worker is a copy of it. It starts no threads and opens no files, so that its copies begin as clean as new ones.
 
 The command line forks the server from itself, once it has imported everything and before it begins a thread

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pipelines.beam import beam
+import apache_beam as beam
+
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
 from pipelines.transforms.compare import compare

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import apache_beam as beam
 import numpy as np
 
 from massivetext import storage
@@ -35,7 +36,6 @@ from massivetext.dedup.runs import write_run
 from massivetext.dedup.scope import Options, Part, Scope, make_scope, read_scope
 from massivetext.errors import RecipeError
 from massivetext.own_files import own_parts
-from pipelines.beam import beam
 from pipelines.engines.engine import Engine, OnDone
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder

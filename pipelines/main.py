@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import apache_beam as beam
+
 from massivetext import storage
 from massivetext.contamination import TestSets
 from massivetext.contamination.testsets import INDEX_VERSIONS
@@ -27,7 +29,6 @@ from massivetext.parquet import file_digest
 from massivetext.removed import refuse_unfinished
 from massivetext.scratch import sweep_scratch
 from massivetext.tokenizers import read_tokenizer
-from pipelines.beam import beam
 from pipelines.curate import Curate
 from pipelines.decontaminate import Decontaminate
 from pipelines.deduplicate import deduplicate

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import apache_beam as beam
 import numpy as np
 
 from massivetext import storage
@@ -29,7 +30,6 @@ from massivetext.mixture.allotment import deviation, remedy
 from massivetext.own_files import is_shard
 from massivetext.parquet import sparing_memory
 from massivetext.sealed import read_sealed, write_sealed
-from pipelines.beam import beam
 from pipelines.engines.engine import Engine
 from pipelines.kept_units import PARTS, ROWS, KeptTask, Perform, kept_units, perform_here
 from pipelines.recipe import Recipe

@@ -98,26 +98,20 @@ def execute(
 
 
 @contextmanager
-def imports_of_a_run(*, is_here: bool = True) -> Iterator[bool]:
-    """Import in this block what works on documents; in a process that is a command's alone, without Beam and at once.
+def imports_of_a_run() -> Iterator[bool]:
+    """Import in this block what works on documents: at once, in a process that is a command's alone.
 
     The collector of garbage looks at all that was imported again and again, which takes a tenth of the time, and there
     is no garbage. Afterwards it leaves those objects alone, here and in worker processes.
 
-    Args:
-        is_here: Whether the work is done on this machine, which needs no Beam.
-
     Yields:
-        Whether Beam was left out, so that worker processes can be copies of this one. That is not so in a program that
-        calls the command, which may have pipelines of its own.
+        Whether the process is the command's alone, so that worker processes can be copies of it. That is not so in a
+        program that calls the command.
     """
-    from pipelines.beam import leave_out
-
     context = click.get_current_context(silent=True)
-    if not (is_here and context is not None and context.find_root().obj == WHOLE_PROCESS):
+    if context is None or context.find_root().obj != WHOLE_PROCESS:
         yield False
         return
-    leave_out()
     gc.disable()
     try:
         yield True
@@ -153,16 +147,15 @@ def _run(
     """
     from massivetext import storage
     from massivetext.finished_run import note_finished, state_of
-    from pipelines.beam import LOCAL
 
-    is_here = execution["runner"] in LOCAL
-    with imports_of_a_run(is_here=is_here) as is_alone:
+    with imports_of_a_run() as is_alone:
         from pipelines import recipe as recipes
         from pipelines.engines import Execution
-        from pipelines.engines.local import start_workers_from_here
+        from pipelines.engines.local import LOCAL, start_workers_from_here
         from pipelines.main import run
 
-    if is_alone:
+    is_here = execution["runner"] in LOCAL
+    if is_alone and is_here:
         start_workers_from_here()
     resolved = recipes.read(recipe, settings)
     _compile(resolved, progress, here=is_here)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from massivetext.cli._output import echo
-from massivetext.cli._process import WHOLE_PROCESS
 from massivetext.terminal_text import visible_name
 
 
@@ -24,14 +23,10 @@ def demo(output: str, workers: int, quiet: bool) -> None:
 
     from massivetext.cli._running import execute
     from massivetext.demo import build, rejected_page
-    from pipelines.beam import leave_out
 
     recipe = build(os.path.join(output, "corpus"))
-    root = click.get_current_context().find_root()
-    if root.obj == WHOLE_PROCESS:
-        leave_out()
     # It has imported every module of the library: no worker should begin with those.
-    root.obj = None
+    click.get_current_context().find_root().obj = None
     if not quiet:
         echo(f"corpus and recipe: {os.path.dirname(recipe)}")
     target = os.path.join(output, "out")

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import apache_beam as beam
+
 from massivetext import storage
 from massivetext.dedup.phases import Step, exchange_of, open_steps, phases
 from massivetext.dedup.scope import Scope
 from massivetext.errors import OutputError, RecipeError
-from pipelines.beam import LOCAL, beam
 from pipelines.tasks import Task
 from pipelines.transforms.run_steps import RunSteps
 
@@ -40,6 +41,9 @@ ATTEMPTS = 3
 
 MOST_TASKS = 64
 """Tasks that one pipeline is handed at most: a pipeline costs some .1 s, and holds its tasks in memory."""
+
+LOCAL = ("FnApiRunner", "DirectRunner", "local")
+"""Names of the engine of this machine."""
 
 OnDone = Callable[[Any], None]
 

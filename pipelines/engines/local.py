@@ -1,10 +1,9 @@
-"""The engine of this machine: supervised worker processes, each running transforms over a few tasks at a time.
+"""The engine of this machine: supervised worker processes, each running pipelines over a few tasks at a time.
 
-Beam's local runner does not replace a worker process that dies, and splits its input statically. It also takes a second
-to import. So each worker process calls the functions of the transforms (pipelines/plain.py) over the tasks that it is
-handed, and the parent hands out the next ones, starts a new process for one that died, and gives a task up after three
-attempts. It also ends a process that a document holds up, or blows up (massivetext/isolation.py), and hands the task
-out again without that document.
+Beam's local runner does not replace a worker process that dies, and splits its input statically. So each worker process
+runs its own pipelines on FnApiRunner over the tasks that it is handed, and the parent hands out the next ones, starts a
+new process for one that died, and gives a task up after three attempts. It also ends a process that a document holds
+up, or blows up (massivetext/isolation.py), and hands the task out again without that document.
 """
 
 from __future__ import annotations
@@ -23,13 +22,15 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
 from massivetext import isolation
 from massivetext.scratch import make_scratch, remove_scratch
 from massivetext.worker_processes import fork_server, fork_server_from_here, watch_parent
-from pipelines import plain
-from pipelines.beam import LOCAL, beam, is_left_out
 from pipelines.engines.engine import (
     ATTEMPTS,
+    LOCAL,
     MOST_TASKS,
     Cost,
     Engine,
@@ -178,7 +179,7 @@ class _News:
 
 
 def run_here(work: beam.PTransform, tasks: Sequence[Any]) -> None:
-    """Run a transform over tasks in this process: as a chain of functions where Beam is left out, else on FnApiRunner.
+    """Run a transform over tasks in this process, on FnApiRunner.
 
     Steps have no collection between them, so they are called one after the other: a pipeline takes .1 s to build, which
     is more than most steps of a small run.
@@ -189,10 +190,7 @@ def run_here(work: beam.PTransform, tasks: Sequence[Any]) -> None:
             perform_step(task)
         spent_in_transforms.seconds += time.process_time() - started
         return
-    if is_left_out():
-        plain.perform(work, tasks)
-        return
-    pipeline = beam.Pipeline(options=beam.options.pipeline_options.PipelineOptions(["--runner=FnApiRunner"]))
+    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"]))
     _ = pipeline | "Tasks" >> beam.Create(tasks, reshuffle=False) | work
     pipeline.run().wait_until_finish()
 
@@ -200,7 +198,7 @@ def run_here(work: beam.PTransform, tasks: Sequence[Any]) -> None:
 def _serve(
     connection: Connection, parent: int, note: isolation.Note, temporary: tuple[str, str], environment: dict[str, str]
 ) -> None:
-    """A worker process: runs a transform over each list of tasks that it is handed, until the parent is gone.
+    """A worker process: runs a pipeline over each list of tasks that it is handed, until the parent is gone.
 
     Args:
         connection: to the parent.
@@ -214,7 +212,7 @@ def _serve(
         os.environ.update(environment)
     isolation.attach(note)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # For temporary files; whichever of the two processes is killed, the other one removes the folder.
+    # Beam makes a folder for each pipeline; whichever of the two processes is killed, the other one removes it.
     tempfile.tempdir = temporary[0]
     watch_parent(parent, *temporary)
     # What fails is told to the parent, which says it once and knows of which task.

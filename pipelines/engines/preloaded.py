@@ -19,7 +19,6 @@ def _load() -> None:
     is_new = "pipelines.main" not in sys.modules
     # Before the imports, which take seconds: Ctrl-C is for the process that was asked to run.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    importlib.import_module("pipelines.beam").leave_out()
     for module in ("pipelines.engines.local", "pipelines.main", "pipelines.stages"):
         importlib.import_module(module)
     warm_up = importlib.import_module("massivetext.warm_up")

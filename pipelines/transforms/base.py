@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+import apache_beam as beam
 import pyarrow as pa
 
 from massivetext import isolation
 from massivetext.batches import map_documents, place_of
 from massivetext.guarded import Guarded
-from pipelines.beam import beam
 from pipelines.stages import Stage
 from pipelines.transforms.guard import Limits, apply_guarded, limits_of
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import apache_beam as beam
 import pyarrow as pa
 
 from massivetext.batches import with_columns
 from massivetext.url_credentials import without_credentials_column
-from pipelines.beam import beam
 from pipelines.transforms.base import Counters
 
 __all__ = ["CleanUrls", "clean_urls"]

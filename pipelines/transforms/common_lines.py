@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
@@ -23,7 +24,6 @@ from filters.common_lines import MAX_PAGES, PageLines, common_lines, page_lines
 from massivetext import storage
 from massivetext.batches import Place
 from massivetext.parquet import ParquetOutput, read_parquet
-from pipelines.beam import beam
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import Marker, PartTask

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +20,6 @@ from massivetext.batches import Place, at_place, empty_batch, filled, place_of, 
 from massivetext.contamination import verdict, with_decider
 from massivetext.documents import DOCUMENT_SCHEMA
 from massivetext.parquet import open_parquet
-from pipelines.beam import beam
 from pipelines.recipe import Recipe, ledger_schema
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import task_begins

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import apache_beam as beam
 import pyarrow as pa
 
 from massivetext import isolation, readers
@@ -16,7 +17,6 @@ from massivetext.documents import Record, document_id
 from massivetext.errors import DependencyError, OutputError, RecipeError, SourceError
 from massivetext.guarded import Guarded
 from massivetext.removed import held_removed
-from pipelines.beam import beam
 from pipelines.input_splits import File, Part, ranges_of, split_files
 from pipelines.member_index import may_split, split_here
 from pipelines.run_folder.part_files import look_at_files, write_files

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
@@ -16,7 +17,6 @@ from massivetext.errors import OutputError
 from massivetext.parquet import file_digest
 from massivetext.removed import COPY
 from massivetext.removed_texts import FILE, RemovedTexts, read_removed_texts
-from pipelines.beam import beam
 from pipelines.transforms.base import Counters
 
 __all__ = ["RefuseRemoved", "refuse_removed", "removal_mark", "removal_roots"]

@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import apache_beam as beam
+
 from massivetext.dedup.phases import Step
-from pipelines.beam import beam
 from pipelines.tasks import task_begins, task_ends
 from pipelines.transforms.base import Counters
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import apache_beam as beam
 import pyarrow as pa
 
 from massivetext import storage
@@ -26,7 +27,6 @@ from massivetext.batches import Place, place_of
 from massivetext.dedup.scope import look_at_evidence
 from massivetext.errors import OutputError
 from massivetext.parquet import ParquetOutput, open_parquet
-from pipelines.beam import beam
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import Marker, task_ends
