@@ -4,20 +4,23 @@
   function and types.
 - numba's own functions (`np.empty`, sorting) are compiled as parts of the kernel, as its other functions are
   (`massivetext.linked_kernels`).
+- Whoever times numba is told of each call of LLVM, and messages are coloured that nobody reads.
+- After each step numba finds which variables live where. The code of kernels needs that once, at the end.
 - Python's garbage collector looks through all objects of a compilation every few thousand new ones, of which hardly any
   is garbage.
 
-Together that is a tenth of the CPU seconds of a first run, a fifth of those of short kernels (docs/performance.md).
+docs/performance.md has what it saves.
 """
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from numba.core import compiler_lock, targetconfig
+from numba.core import compiler_lock, errors, event, postproc, targetconfig, transforms
+from numba.core.runtime import context
 from numba.core.types import functions
 from numba.core.typing import templates
 
@@ -30,6 +33,11 @@ _lock: Any = compiler_lock.global_compiler_lock
 _Function: Any = functions.BaseFunction
 _Overload: Any = templates._OverloadFunctionTemplate  # type: ignore[attr-defined]
 _flags: Any = targetconfig.ConfigStack
+_errors: Any = errors
+_event: Any = event
+_Runtime: Any = context.NRTContext
+_postproc: Any = postproc
+_transforms: Any = transforms
 
 _call_type: Callable[..., Any] = _Function.get_call_type
 _jit_decorator: Callable[..., Any] = _Overload._get_jit_decorator
@@ -47,13 +55,82 @@ def spared() -> Iterator[None]:
             return
         thresholds = gc.get_threshold()
         gc.set_threshold(*_GARBAGE)
+        replaced = [(place, name, getattr(place, name)) for place, name, _ in _CHEAPER]
+        for place, name, value in _CHEAPER:
+            setattr(place, name, value)
         _Function.get_call_type, _Overload._get_jit_decorator = _remembering(), _decorator
         try:
             yield
         finally:
             _Function.get_call_type, _Overload._get_jit_decorator = _call_type, _jit_decorator
+            for place, name, value in replaced:
+                setattr(place, name, value)
             gc.set_threshold(*thresholds)
 
+
+def _uncoloured(scheme: Any, message: str, *of_colour: Any) -> str:
+    """numba colours messages, most of which are of attempts that nobody hears of."""
+    return message
+
+
+_LOCKS = ("numba:llvm_lock", "numba:compiler_lock")
+_finish_numbas_step: Callable[..., None] = _postproc.PostProcessor.run
+_start_event: Callable[..., None] = _event.start_event
+_end_event: Callable[..., None] = _event.end_event
+
+
+def _start(kind: str, *of_event: Any, **details: Any) -> None:
+    """numba would tell whoever times it of each call of LLVM."""
+    if kind not in _LOCKS:
+        _start_event(kind, *of_event, **details)
+
+
+def _end(kind: str, *of_event: Any, **details: Any) -> None:
+    if kind not in _LOCKS:
+        _end_event(kind, *of_event, **details)
+
+
+def _finish_step(of_function: Any, emit_dels: bool = False, extend_lifetimes: bool = False) -> None:
+    """What is done after each step of the compiler. numba also finds the variables that live in each block.
+
+    Those it needs for generators, and for code that runs in Python.
+    """
+    function = of_function.func_ir
+    if function.is_generator:
+        _finish_numbas_step(of_function, emit_dels, extend_lifetimes)
+        return
+    function.blocks = _transforms.canonicalize_cfg(function.blocks)
+    function.variable_lifetime = _postproc.VariableLifetime(function.blocks)
+    function.generator_info = None
+    if emit_dels:
+        of_function._insert_var_dels(extend_lifetimes=extend_lifetimes)
+
+
+_HOLDS_MEMORY: dict[Any, bool] = {}
+
+
+def _memory_of(of_runtime: Any, builder: Any, kind: Any, value: Any) -> list[tuple[Any, Any]]:
+    """The parts of a value for which references are counted. numba takes out all others as well."""
+    models = of_runtime._context.data_model_manager
+    model = models[kind]
+    memory = [(kind, model.get_nrt_meminfo(builder, value))] if model.has_nrt_meminfo() else []
+    for part, take in model.traverse(builder):
+        if part not in _HOLDS_MEMORY:
+            _HOLDS_MEMORY[part] = models[part].contains_nrt_meminfo()
+        if _HOLDS_MEMORY[part]:
+            memory += of_runtime.get_meminfos(builder, part, take(value))
+    return memory
+
+
+_CHEAPER: tuple[tuple[Any, str, Any], ...] = (
+    *((_errors.HighlightColorScheme, "_markup", _uncoloured) for _ in range(hasattr(_errors, "HighlightColorScheme"))),
+    (_postproc.PostProcessor, "run", _finish_step),
+    (_Runtime, "get_meminfos", _memory_of),
+    (_event, "start_event", _start),
+    (_event, "end_event", _end),
+    (_event, "install_timer", lambda *of_timer: nullcontext()),
+)
+"""Of which module what is replaced by what while a kernel is compiled."""
 
 _ANSWERS: dict[Any, dict[Any, tuple[Any, Any]]] = {}
 """By the options of a compilation, and by the function and types: the signature, and what implements it."""

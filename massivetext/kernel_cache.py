@@ -18,6 +18,8 @@ from numba import types
 from numba.core import caching, environment
 from numba.core.runtime import rtsys
 
+from massivetext.plain_code import VERSION
+
 __all__ = ["KernelCache", "code_digest"]
 
 # numba's types say less than it has.
@@ -125,7 +127,7 @@ def code_digest(function: Callable[..., Any], options: dict[str, Any]) -> str:
 
     Comments, docstrings and names of files do not count.
     """
-    digest = hashlib.sha256(repr(sorted(options.items())).encode())
+    digest = hashlib.sha256(repr((VERSION, sorted(options.items()))).encode())
     seen: set[int] = set()
 
     def visit(function: Any) -> None:

@@ -25,6 +25,7 @@ from numba.core.registry import CPUDispatcher
 from massivetext.compiling import spared
 from massivetext.kernel_cache import KernelCache
 from massivetext.linked_kernels import Part, as_part, set_environments
+from massivetext.plain_compiler import PlainCompiler
 
 __all__ = ["Kernel", "njit"]
 
@@ -218,7 +219,7 @@ def njit(*, cache: bool = True, nogil: bool = True, counts: bool = True) -> Call
 
     def decorate(function: Callable[..., Any]) -> Any:
         options = {"nogil": nogil, "no_cfunc_wrapper": True, "_nrt": counts}
-        kernel = _numba.njit(**options)(function)
+        kernel = _numba.njit(pipeline_class=PlainCompiler, **options)(function)
         if not isinstance(kernel, CPUDispatcher):  # NUMBA_DISABLE_JIT
             return kernel
         kernel.__class__ = Kernel

@@ -16,15 +16,14 @@ from typing import Any
 
 import numba
 from numba.core import dispatcher
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
+
+from massivetext.plain_compiler import PlainCompiler, PlainLibrary
 
 __all__ = ["Part", "as_part", "set_environments"]
 
 # numba's types say less than it has.
 _Dispatcher: Any = CPUDispatcher
-_Library: Any = JITCodeLibrary
 _dispatcher: Any = dispatcher
 _numba: Any = numba
 
@@ -32,7 +31,7 @@ _numba: Any = numba
 _OF_PART = attrgetter("entry_point", "fndesc", "library")
 
 
-class _PartLibrary(_Library):
+class _PartLibrary(PlainLibrary):
     """A module that is linked into others: they are optimised as a whole, and machine code is made of them alone."""
 
     def _optimize_final_module(self) -> None:
@@ -43,10 +42,9 @@ class _PartLibrary(_Library):
         self._finalized = True
 
 
-class _PartCompiler(Compiler):  # type: ignore[misc]
-    def __init__(self, typing_context: Any, target_context: Any, library: Any, *rest: Any) -> None:
-        library = library or _PartLibrary(target_context.codegen(), "part")
-        super().__init__(typing_context, target_context, library, *rest)
+class _PartCompiler(PlainCompiler):
+    def make_library(self, codegen: Any) -> Any:
+        return _PartLibrary(codegen, "part")
 
 
 class _PartFunctionCompiler(_dispatcher._FunctionCompiler):  # type: ignore[misc]

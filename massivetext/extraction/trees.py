@@ -119,15 +119,17 @@ def compile_trees(trees: list[dict[str, Any]], n_outputs: int = 1, columns: np.n
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _measure_ranges(x, lowest, highest):
     """Fill lowest and highest, float32[1 + parts, features], with the least and the greatest value of each column: row
     0 with those of all rows of x, the others with those of _LANES rows each."""
     n, rows = np.uint64(x.shape[1]), np.uint64(len(x))  # signed ones are checked
-    lowest[0], highest[0] = x[0], x[0]
+    for k in range(n):
+        lowest[0, k] = highest[0, k] = x[0, k]
     for part in range(np.uint64(1), np.uint64(len(lowest))):
         begin = (part - np.uint64(1)) * np.uint64(_LANES)
-        lowest[part], highest[part] = x[begin], x[begin]
+        for k in range(n):
+            lowest[part, k] = highest[part, k] = x[begin, k]
         for row in range(begin + np.uint64(1), min(begin + np.uint64(_LANES), rows)):
             for k in range(n):
                 lowest[part, k] = np.fmin(lowest[part, k], x[row, k])  # comparisons are not done eight at a time

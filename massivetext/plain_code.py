@@ -1,0 +1,365 @@
+"""What LLVM is given to compile: for kernels half of what numba writes, which takes time for each instruction.
+
+numba writes code for all that Python allows. Most of it LLVM removes again. Here it is not written:
+
+- For an element of an array numba copies the array's whole description to memory and reads its parts back.
+- It counts references for every variable. An argument, and an array of a tuple that is one, outlive the call.
+- It reads a plain number before it overwrites it, and sets it to zero when it is not used any more.
+- A loop over a range may go by any step, even by none. In kernels it goes by one.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import ir as llvm
+from numba.core import ir, lowering, types
+
+from massivetext.kernel_calls import OWN, KernelContext, address_of, is_passed_by_address, slot
+
+__all__ = ["VERSION", "PlainLower"]
+
+VERSION = 5
+"""Goes up with each change of what is written, or of how kernels call each other: those on disk are of one version."""
+
+# numba's types say less than it has.
+_types: Any = types
+_ir: Any = ir
+_llvm: Any = llvm
+_Lower: Any = lowering.Lower
+
+_DATA, _SHAPE, _STRIDES = 4, 5, 6
+"""Where an array's description has its address, its shape and its strides in bytes (`models.ArrayModel`)."""
+
+
+_COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
+_OPERATIONS = {
+    operator.add: "add",
+    operator.iadd: "add",
+    operator.sub: "sub",
+    operator.isub: "sub",
+    operator.mul: "mul",
+    operator.imul: "mul",
+    operator.and_: "and_",
+    operator.iand: "and_",
+    operator.or_: "or_",
+    operator.ior: "or_",
+    operator.eq: "==",
+    operator.ne: "!=",
+    operator.lt: "<",
+    operator.le: "<=",
+    operator.gt: ">",
+    operator.ge: ">=",
+}
+"""What LLVM calls an operation on two integers of one type."""
+
+
+def _flags(operation: str, kind: Any) -> list[str]:
+    """As in numba, the sum of two signed numbers is taken not to overflow."""
+    return ["nsw"] if kind.signed and operation in ("add", "sub", "mul") else []
+
+
+def _is_plain(kind: Any) -> bool:
+    return isinstance(kind, (_types.Number, _types.Boolean))
+
+
+class PlainLower(_Lower):  # type: ignore[misc]
+    """Writes the LLVM code of one function."""
+
+    def init(self) -> None:
+        super().init()
+        if self.generator_info is None and self.func_ir.func_id.modname.partition(".")[0] in OWN:
+            self.context.__class__ = KernelContext  # it is a copy for this function
+        self._counts: dict[Any, bool] = {}
+        self._arguments: dict[str, int] = {}
+        self._borrowed: set[str] = set()
+        if self.generator_info is None:
+            self._find_borrowed()
+
+    def _find_borrowed(self) -> None:
+        """Find the variables that need not be counted: arguments, and parts of tuples that are arguments."""
+        assigned: dict[str, int] = {}
+        statements = [line for _, block in sorted(self.blocks.items()) for line in block.find_insts(_ir.Assign)]
+        for line in statements:
+            assigned[line.target.name] = assigned.get(line.target.name, 0) + 1
+        for line in statements:
+            name, value = line.target.name, line.value
+            if assigned[name] > 1:
+                continue
+            if isinstance(value, _ir.Arg):
+                if self.typeof(name) == self.typeof("arg." + value.name):
+                    self._borrowed.add(name)
+                    self._arguments[name] = value.index
+            elif isinstance(value, _ir.Var):
+                if value.name in self._borrowed and self.typeof(name) == self.typeof(value.name):
+                    self._borrowed.add(name)
+            elif self._part(value) is not None and value.value.name in self._borrowed:
+                self._borrowed.add(name)
+
+    def _part(self, value: Any) -> int | None:
+        """The number of the part that an expression takes of a tuple; None where it does anything else."""
+        if not isinstance(value, _ir.Expr) or value.op not in ("getattr", "static_getitem"):
+            return None
+        kind = self.typeof(value.value.name)
+        if not isinstance(kind, _types.BaseTuple):
+            return None
+        if value.op == "static_getitem":
+            index = value.index
+            return index if isinstance(index, int) and 0 <= index < len(kind) else None
+        fields = kind.fields if isinstance(kind, _types.BaseNamedTuple) else ()
+        return fields.index(value.attr) if value.attr in fields else None
+
+    def _is_counted(self, kind: Any) -> bool:
+        """Whether values of a type hold memory."""
+        if kind not in self._counts:
+            model = self.context.data_model_manager[kind]
+            self._counts[kind] = self.context.enable_nrt and model.contains_nrt_meminfo()
+        return self._counts[kind]
+
+    def incref(self, kind: Any, value: Any) -> None:
+        if self._is_counted(kind):
+            super().incref(kind, value)
+
+    def decref(self, kind: Any, value: Any) -> None:
+        if self._is_counted(kind):
+            super().decref(kind, value)
+
+    def extract_function_arguments(self) -> Any:
+        arguments = super().extract_function_arguments()
+        for name, index in self._arguments.items():
+            address = getattr(arguments[index], "address", None)
+            if address is not None:
+                self.varmap[name] = address
+                self._singly_assigned_vars.discard(name)
+        return arguments
+
+    def lower_inst(self, inst: Any) -> Any:
+        if not isinstance(inst, _ir.Assign) or inst.target.name not in self._arguments:
+            return super().lower_inst(inst)
+        argument = self.fnargs[inst.value.index]
+        if getattr(argument, "address", None) is None:  # else the variable is where the argument is
+            self.storevar(argument, inst.target.name)
+        return None
+
+    def lower_assign(self, kind: Any, inst: Any) -> Any:
+        if inst.target.name in self._borrowed:
+            part = self._part(inst.value)
+            return self.loadvar(inst.value.name) if part is None else self._load_part(inst.value.value.name, part)
+        part = self._part(inst.value)
+        if part is not None:
+            tuple_kind = self.typeof(inst.value.value.name)
+            value = self._load_part(inst.value.value.name, part)
+            self.incref(tuple_kind.types[part], value)
+            return self.context.cast(self.builder, value, tuple_kind.types[part], kind)
+        return super().lower_assign(kind, inst)
+
+    def _address(self, name: str) -> Any:
+        """Where a variable is in memory; None for one that is a value alone."""
+        value = self._blk_local_varmap.get(name)
+        return self.getvar(name) if value is None else getattr(value, "address", None)
+
+    def _load_part(self, name: str, *path: int) -> Any:
+        """Read one part of a variable."""
+        address = self._address(name)
+        if address is None:
+            return self.builder.extract_value(self._blk_local_varmap[name], path)
+        zero = _llvm.IntType(32)(0)
+        place = self.builder.gep(address, [zero, *(_llvm.IntType(32)(number) for number in path)], inbounds=True)
+        value = self.builder.load(place)
+        if name in self._borrowed:
+            value.address = place  # it stays what it is
+        return value
+
+    def loadvar(self, name: str) -> Any:
+        value = self._blk_local_varmap.get(name)
+        return self.builder.load(self.getvar(name)) if value is None else value
+
+    def storevar(self, value: Any, name: str, argidx: int | None = None) -> None:
+        kind = self.typeof(name)
+        if name not in self._borrowed and self._is_counted(kind):
+            super().storevar(value, name, argidx)
+            return
+        self._alloca_var(name, kind)
+        if name in self._singly_assigned_vars:
+            self._blk_local_varmap[name] = value
+        else:
+            self.builder.store(value, self.getvar(name))
+
+    def delvar(self, name: str) -> None:
+        kind = self.typeof(name)
+        if name not in self._borrowed and self._is_counted(kind):
+            super().delvar(name)
+            return
+        if name not in self._blk_local_varmap:
+            self._singly_assigned_vars.discard(name)
+        self._alloca_var(name, kind)
+
+    def _cast_var(self, variable: Any, kind: Any) -> Any:
+        """An argument of a call."""
+        value = super()._cast_var(variable, kind)
+        if is_passed_by_address(kind) and isinstance(variable, _ir.Var) and self.typeof(variable.name) == kind:
+            if variable.name in self._blk_local_varmap:
+                value.address = address_of(self.builder, value)
+            else:
+                value.address = self.getvar(variable.name)
+        return value
+
+    def lower_expr(self, kind: Any, expr: Any) -> Any:
+        short = _SHORT.get(expr.op)
+        value = None if short is None else short(self, kind, expr)
+        return super().lower_expr(kind, expr) if value is None else value
+
+    def _range(self, kind: Any, expr: Any) -> Any:
+        """The start of a loop over a range: where it is, how far it goes, and how often."""
+        numbers = self.loadvar(expr.value.name)
+        if not getattr(numbers, "is_by_one", False):
+            return None
+        first, last, step = (self.builder.extract_value(numbers, i) for i in range(3))
+        place, count = slot(self.builder, first.type), slot(self.builder, first.type)
+        self.builder.store(first, place)
+        is_empty = self.builder.icmp_signed("<=", last, first)
+        self.builder.store(self.builder.select(is_empty, first.type(0), self.builder.sub(last, first)), count)
+        return self._struct(kind, place, last, step, count)
+
+    def _next(self, kind: Any, expr: Any) -> Any:
+        """The next number of a loop over a range, and whether there is one."""
+        if not isinstance(self.typeof(expr.value.name), _types.RangeIteratorType):
+            return None
+        loop = self.loadvar(expr.value.name)
+        place, step, left = (self.builder.extract_value(loop, i) for i in (0, 2, 3))
+        number, count = self.builder.load(place), self.builder.load(left)
+        self.builder.store(self.builder.add(number, step), place)
+        self.builder.store(self.builder.sub(count, count.type(1)), left)
+        return self._struct(kind, number, self.builder.icmp_signed(">", count, count.type(0)))
+
+    def _struct(self, kind: Any, *parts: Any) -> Any:
+        value = self.context.get_value_type(kind)(_llvm.Undefined)
+        for i, part in enumerate(parts):
+            value = self.builder.insert_value(value, part, i)
+        return value
+
+    def _pair_first(self, kind: Any, expr: Any) -> Any:
+        return None if self._is_counted(kind) else self.builder.extract_value(self.loadvar(expr.value.name), 0)
+
+    def _pair_second(self, kind: Any, expr: Any) -> Any:
+        return self.builder.extract_value(self.loadvar(expr.value.name), 1)
+
+    def _static_item(self, kind: Any, expr: Any) -> Any:
+        if not isinstance(self.typeof(expr.value.name), _types.Array) or expr.index_var is None:
+            return None
+        return self.lower_getitem(kind, expr, expr.value, expr.index_var, self.fndesc.calltypes[expr])
+
+    def _call(self, kind: Any, expr: Any) -> Any:
+        """Calls of `range`, of `len` of an array, of `min` and `max` of two integers."""
+        function, signature = self.typeof(expr.func.name), self.fndesc.calltypes[expr]
+        if not isinstance(function, _types.Function) or expr.vararg or expr.kws:
+            return None
+        key, kinds = function.typing_key, [self.typeof(argument.name) for argument in expr.args]
+        if key is len and isinstance(kinds[0], _types.Array):
+            return self.context.cast(self.builder, self._load_part(expr.args[0].name, _SHAPE, 0), _types.intp, kind)
+        if key is range and isinstance(kind, _types.RangeType) and kind.dtype.signed and len(kinds) < 3:
+            numbers = [self._cast_var(argument, kind.dtype) for argument in expr.args]
+            first = [numbers[0].type(0)] if len(numbers) == 1 else []
+            value = self._struct(kind, *first, *numbers, numbers[0].type(1))
+            value.is_by_one = True
+            return value
+        if (
+            key in (min, max)
+            and len(kinds) == 2
+            and isinstance(kind, _types.Integer)
+            and list(signature.args) == [kind] * 2
+        ):
+            one, other = (self._cast_var(argument, kind) for argument in expr.args)
+            compare = self.builder.icmp_signed if kind.signed else self.builder.icmp_unsigned
+            return self.builder.select(compare("<" if key is min else ">", other, one), other, one)
+        return None
+
+    def lower_binop(self, kind: Any, expr: Any, op: Any) -> Any:
+        signature = self.fndesc.calltypes[expr]
+        number = signature.args[0]
+        operation = _OPERATIONS.get(op)
+        if operation is None or not isinstance(number, _types.Integer) or signature.args[1] != number:
+            return super().lower_binop(kind, expr, op)
+        one, other = self._cast_var(expr.lhs, number), self._cast_var(expr.rhs, number)
+        result = signature.return_type
+        if operation in _COMPARISONS:
+            compare = self.builder.icmp_signed if number.signed else self.builder.icmp_unsigned
+            value = compare(operation, one, other)
+        else:
+            one, other = (self.context.cast(self.builder, part, number, result) for part in (one, other))
+            value = getattr(self.builder, operation)(one, other, flags=_flags(operation, result))
+        return self.context.cast(self.builder, value, result, kind)
+
+    def lower_getitem(self, resty: Any, expr: Any, value: Any, index: Any, signature: Any) -> Any:
+        array = self.typeof(value.name)
+        if signature.args[0] != array or not self._is_element(array, index, signature.args[1]):
+            return super().lower_getitem(resty, expr, value, index, signature)
+        place = self._place(value.name, array, index, signature.args[1])
+        item = self.context.unpack_value(self.builder, array.dtype, place)
+        return self.context.cast(self.builder, item, array.dtype, resty)
+
+    def lower_setitem(self, target_var: Any, index_var: Any, value_var: Any, signature: Any) -> Any:
+        array = self.typeof(target_var.name)
+        plain = _is_plain(self.typeof(value_var.name)) and _is_plain(signature.args[2])
+        if not plain or signature.args[0] != array or not self._is_element(array, index_var, signature.args[1]):
+            return super().lower_setitem(target_var, index_var, value_var, signature)
+        value = self._cast_var(value_var, signature.args[2])
+        value = self.context.cast(self.builder, value, signature.args[2], array.dtype)
+        place = self._place(target_var.name, array, index_var, signature.args[1])
+        self.context.pack_value(self.builder, array.dtype, value, place)
+        return None
+
+    def _is_element(self, array: Any, index: Any, kind: Any) -> bool:
+        """Whether an index of this type means one number of an array: a line, or one that lies without gaps."""
+        if self.context.enable_boundscheck or not isinstance(array, _types.Array):
+            return False
+        if not (array.layout == "C" or array.ndim == 1) or not array.aligned or not _is_plain(array.dtype):
+            return False
+        kinds = kind.types if isinstance(kind, _types.BaseTuple) else (kind,)
+        given = self.typeof(index.name)
+        given = given.types if isinstance(given, _types.BaseTuple) else (given,)
+        return (
+            len(kinds) == len(given) == array.ndim
+            and all(isinstance(part, _types.Integer) for part in kinds)
+            and all(isinstance(part, _types.Integer) for part in given)
+        )
+
+    def _place(self, name: str, array: Any, index: Any, kind: Any) -> Any:
+        """The address of an element. Negative indices count from the end."""
+        value = self._cast_var(index, kind)
+        kinds: Sequence[Any] = kind.types if isinstance(kind, _types.BaseTuple) else (kind,)
+        offset = None
+        for i, part in enumerate(kinds):
+            number = self.builder.extract_value(value, i) if isinstance(kind, _types.BaseTuple) else value
+            size = None
+            if part.signed:
+                number = self.context.cast(self.builder, number, part, _types.intp)
+                if not (isinstance(number, _llvm.Constant) and number.constant >= 0):
+                    size = self._load_part(name, _SHAPE, i)
+                    is_negative = self.builder.icmp_signed("<", number, number.type(0))
+                    number = self.builder.select(is_negative, self.builder.add(number, size), number)
+            else:
+                number = self.context.cast(self.builder, number, part, _types.uintp)
+            if offset is not None:
+                offset = self.builder.mul(offset, self._load_part(name, _SHAPE, i) if size is None else size)
+                number = self.builder.add(offset, number)
+            offset = number
+        first = self._load_part(name, _DATA)
+        if array.layout == "C":
+            return self.builder.gep(first, [offset])
+        steps = self.builder.mul(offset, self._load_part(name, _STRIDES, 0))
+        address = self.builder.gep(self.builder.bitcast(first, _llvm.IntType(8).as_pointer()), [steps])
+        return self.builder.bitcast(address, first.type)
+
+
+_SHORT = {
+    "getiter": PlainLower._range,
+    "iternext": PlainLower._next,
+    "pair_first": PlainLower._pair_first,
+    "pair_second": PlainLower._pair_second,
+    "static_getitem": PlainLower._static_item,
+    "call": PlainLower._call,
+}
+"""What writes an expression in fewer words, by its kind. Each returns None for what it leaves to numba."""

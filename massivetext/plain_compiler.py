@@ -1,0 +1,99 @@
+"""numba's compiler for kernels: the steps that kernels need, and code that is written in fewer words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import binding
+from numba.core import compiler, compiler_machinery, errors, typed_passes
+from numba.core.codegen import JITCodeLibrary
+
+from massivetext.kernel_calls import OWN
+from massivetext.plain_code import PlainLower
+
+__all__ = ["PlainCompiler", "PlainLibrary"]
+
+# numba's types say less than it has.
+_Compiler: Any = compiler.Compiler
+_NativeLowering: Any = typed_passes.NativeLowering
+_machinery: Any = compiler_machinery
+_errors: Any = errors
+_binding: Any = binding
+_Library: Any = JITCodeLibrary
+
+
+@_machinery.register_pass(mutates_CFG=True, analysis_only=False)
+class _PlainLowering(_NativeLowering):  # type: ignore[misc]
+    _name = "massivetext_lowering"
+
+    @property
+    def lowering_class(self) -> Any:
+        return PlainLower
+
+
+_UNUSED = frozenset(
+    {
+        "WithLifting",
+        "InlineClosureLikes",
+        "RewriteSemanticConstants",
+        "MakeFunctionToJitFunction",
+        "InlineInlinables",
+        "FindLiterallyCalls",
+        "LiteralUnroll",
+        "LiteralPropagationSubPipelinePass",
+        "InlineOverloads",
+        "NopythonRewrites",
+        "NoPythonSupportedFeatureValidation",
+        "DumpParforDiagnostics",
+        "AnnotateTypes",
+    }
+)
+"""Steps of numba's compiler that do nothing for kernels, which have no closures, lists or tuples to unroll."""
+
+
+class _PassManager(_machinery.PassManager):  # type: ignore[misc]
+    """Runs the steps of the compiler without telling each of them to those who time it."""
+
+    def _runPass(self, index: int, step: Any, state: Any) -> None:  # noqa: N802 (numba's name)
+        step.analysis = self._analysis
+        with _errors.new_error_context("Pass {name}", name=step.name()):
+            step.run_initialization(state)
+            step.run_pass(state)
+            step.run_finalizer(state)
+
+
+class PlainLibrary(_Library):  # type: ignore[misc]
+    """The LLVM code of a kernel, and what it is linked with."""
+
+    def add_ir_module(self, module: Any) -> None:
+        self._raise_if_finalized()
+        parsed = _binding.parse_assembly(str(module))
+        parsed.name = module.name
+        self.add_llvm_module(parsed)
+
+
+class PlainCompiler(_Compiler):  # type: ignore[misc]
+    """numba's compiler, but for what it gives to LLVM."""
+
+    def __init__(self, typing_context: Any, target_context: Any, library: Any, *rest: Any) -> None:
+        if library is None:
+            library = self.make_library(target_context.codegen())
+        super().__init__(typing_context, target_context, library, *rest)
+
+    def make_library(self, codegen: Any) -> Any:
+        """Return where the code of the function goes."""
+        library = PlainLibrary(codegen, "kernel")
+        library.enable_object_caching()
+        return library
+
+    def define_pipelines(self) -> Any:
+        is_own = self.state.func_id is not None and self.state.func_id.modname.partition(".")[0] in OWN
+        managers = []
+        for numbas in super().define_pipelines():
+            manager = _PassManager(numbas.pipeline_name)
+            for step, words in numbas.passes:
+                if not is_own or step.__name__ not in _UNUSED:
+                    manager.add_pass(_PlainLowering if step is _NativeLowering else step, words)
+            manager.finalize()
+            managers.append(manager)
+        return managers

@@ -1,0 +1,151 @@
+"""How kernels call each other: tuples of arrays by their address, errors at once; no array is freed too early."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import pytest
+from numba.core.registry import cpu_target
+
+from massivetext.kernel_calls import is_passed_by_address
+from tests.test_plain_code import kernel
+
+
+class Arrays(NamedTuple):
+    """As a kernel has them."""
+
+    first: Any
+    second: Any
+
+
+class Deep(NamedTuple):
+    """One in another, and a number."""
+
+    arrays: Any
+    number: int
+    flags: Any
+
+
+class Elsewhere(NamedTuple):
+    first: Any
+    second: Any
+
+
+Arrays.__module__ = Deep.__module__ = "filters.for_tests"
+
+
+@kernel
+def total(arrays: Any, start: int) -> Any:
+    result = 0
+    for i in range(start, len(arrays.first)):
+        result += arrays.first[i] * 10 + arrays.second[i]
+    return result
+
+
+@kernel
+def deep_total(deep: Any) -> Any:
+    deep.arrays.second[0] += deep.number
+    first, _second = deep.arrays
+    if deep.flags[deep.number]:
+        return total(deep.arrays, 0) + first[0]
+    return total(Arrays(deep.arrays.second, deep.arrays.first), deep.number)
+
+
+@kernel
+def by_turns(one: Any, other: Any, turns: int) -> Any:
+    """Tuples that are variables, of which one takes the other's place."""
+    current, last = one, other
+    result = 0
+    for i in range(turns):
+        result = result * 3 + total(current, 0) - total(last, i % 2)
+        if i == 2:
+            current = Arrays(last.first[1:], last.second[1:])
+        else:
+            current, last = last, current
+    return result
+
+
+def arrays(*numbers: int) -> Arrays:
+    return Arrays(np.array(numbers), np.array(numbers[::-1]))
+
+
+def test_tuples_of_the_program_with_arrays_are_passed_by_their_address() -> None:
+    array = numba.typeof(np.arange(3))
+    assert is_passed_by_address(numba.typeof(arrays(1, 2)))
+    assert is_passed_by_address(numba.typeof(Deep(arrays(1), 2, np.ones(2))))
+    assert not is_passed_by_address(numba.typeof(Arrays(1, 2)))
+    assert not is_passed_by_address(numba.typeof(Elsewhere(np.arange(3), np.arange(3))))
+    assert not is_passed_by_address(array)
+
+    models = cpu_target.target_context.data_model_manager
+    assert models[numba.typeof(arrays(1, 2))].get_argument_type().is_pointer
+    assert not hasattr(models[numba.typeof(Elsewhere(np.arange(3), np.arange(3)))].get_argument_type(), "is_pointer")
+
+
+def test_what_is_passed_is_what_python_passes() -> None:
+    assert total.py_func(arrays(1, 2, 3), 1) == total(arrays(1, 2, 3), 1)
+    assert 10 * 2 + 1 == total(Elsewhere(np.array([1, 2]), np.array([7, 1])), 1)
+    for flags in ([True, True], [False, False]):
+        ours, pythons = (Deep(arrays(4, 5, 6), 1, np.array(flags)) for _ in range(2))
+        assert deep_total.py_func(pythons) == deep_total(ours)
+        assert pythons.arrays.second.tolist() == ours.arrays.second.tolist()
+    for turns in range(7):
+        assert by_turns.py_func(arrays(1, 2, 3), arrays(5, 4, 9), turns) == by_turns(
+            arrays(1, 2, 3), arrays(5, 4, 9), turns
+        )
+
+
+def test_numba_by_itself_calls_a_kernel_with_the_programs_tuples() -> None:
+    @numba.njit
+    def outside(values: Any) -> Any:
+        return total(values, 0) + total(Arrays(values.second, values.first), 0)
+
+    values = arrays(1, 2, 3)
+    assert 2 * (10 * 6 + 6) == outside(values)
+
+
+@kernel
+def parts(values: Any, which: int) -> Any:
+    """A part of an argument, a part of a part, and an array that is made here."""
+    made = Arrays(np.full(3, which), values.second[1:])
+    chosen = values.first if which else made.second
+    return chosen, made.first, values.second, made
+
+
+def test_arrays_live_as_long_as_someone_has_them() -> None:
+    values = arrays(*range(1000, 1006))
+    before = [sys.getrefcount(array) for array in values]
+    for which in (0, 1):
+        returned = [parts(values, which) for _ in range(50)]
+        gc.collect()
+        junk = [np.full(6, -1) for _ in range(100)]
+        for chosen, made, second, both in returned:
+            expected = parts.py_func(values, which)
+            assert (expected[0].tolist(), expected[1].tolist()) == (chosen.tolist(), made.tolist())
+            assert (expected[2].tolist(), expected[3].first.tolist()) == (second.tolist(), both.first.tolist())
+            assert expected[3].second.tolist() == both.second.tolist()
+        del returned, junk, chosen, made, second, both, expected
+    assert before == [sys.getrefcount(array) for array in values]
+
+
+@kernel
+def divide(values: Any, divisor: int) -> Any:
+    return values.first[0] // divisor
+
+
+@kernel
+def divide_twice(values: Any, divisor: int) -> Any:
+    result = divide(values, divisor + 1)
+    return result + divide(values, divisor)
+
+
+def test_an_error_of_a_kernel_that_is_called_is_raised() -> None:
+    assert 100 // 3 + 100 // 2 == divide_twice(arrays(100), 2)
+    for divisor in (0, -1):
+        with pytest.raises(ZeroDivisionError):
+            divide_twice(arrays(100), divisor)
+    assert 100 // 3 + 100 // 2 == divide_twice(arrays(100), 2)
