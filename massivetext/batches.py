@@ -118,25 +118,13 @@ def from_records(records: Sequence[Record], place: Place, sources: Sequence[str]
         pa.array([record.url for record in records], pa.string()),
         pa.array([record.timestamp for record in records], pa.string()),
         pa.array([record.content_type for record in records], pa.string()),
-        _as_binary([record.page if record.outcome is None else None for record in records]),
+        pa.array([record.page if record.outcome is None else None for record in records], pa.large_binary()),
         pa.array([record.text if record.outcome is None else None for record in records], pa.large_string()),
         pa.array([record.outcome for record in records], pa.string()),
         pa.array([record.reason for record in records], pa.string()),
         pa.array([sorted(record.metadata.items()) for record in records], DOCUMENT_SCHEMA.field("metadata").type),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=_placed(BATCH_SCHEMA, place))
-
-
-def _as_binary(values: Sequence[bytes | None]) -> pa.Array:
-    """The same as `pa.array(values, pa.large_binary())`, whose buffer grows, and so copies what it has."""
-    present = [value for value in values if value is not None]
-    ends = np.cumsum([0, *(0 if value is None else len(value) for value in values)], dtype=np.int64)
-    valid = None
-    if len(present) < len(values):
-        bits = np.packbits([value is not None for value in values], bitorder="little")
-        valid = pa.py_buffer(bits)
-    buffers = [valid, pa.py_buffer(ends), pa.py_buffer(b"".join(present))]
-    return pa.Array.from_buffers(pa.large_binary(), len(values), buffers)
 
 
 def empty_batch(place: Place) -> pa.RecordBatch:

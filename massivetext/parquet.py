@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from massivetext import storage
@@ -206,35 +207,26 @@ _ITEM_BYTES = 16
 def content_sizes(table: pa.Table) -> np.ndarray:
     """Return int64[n]: about how many bytes of content each row has; a function of the row's values alone."""
     sizes = np.zeros(table.num_rows, np.int64)
-    fixed = 0
     for field, column in zip(table.schema, table.columns):
         kind = field.type
-        if any(is_kind(kind) for is_kind in _VARIABLE):
-            sizes += _lengths(column)
+        if (
+            pa.types.is_string(kind)
+            or pa.types.is_large_string(kind)
+            or pa.types.is_binary(kind)
+            or pa.types.is_large_binary(kind)
+        ):
+            sizes += _zero_for_null(pc.binary_length(column))
         elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-            sizes += _ITEM_BYTES * _lengths(column)
+            sizes += _ITEM_BYTES * _zero_for_null(pc.list_value_length(column))
         elif pa.types.is_fixed_size_list(kind):
-            fixed += kind.list_size * 8
+            sizes += kind.list_size * 8
         else:
-            fixed += 8
-    return sizes + fixed
+            sizes += 8
+    return sizes
 
 
-def _lengths(column: pa.ChunkedArray) -> np.ndarray:
-    """int64[n]: bytes of each value, or items of each list; 0 for a null."""
-    pieces = [_chunk_lengths(chunk) for chunk in column.chunks]
-    return pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.int64), *pieces])
-
-
-def _chunk_lengths(chunk: pa.Array) -> np.ndarray:
-    kind = chunk.type
-    is_large = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind) or pa.types.is_large_list(kind)
-    offsets = chunk.buffers()[1]
-    if len(chunk) == 0 or offsets is None:
-        return np.zeros(len(chunk), np.int64)
-    ends = np.frombuffer(offsets, np.int64 if is_large else np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-    lengths = np.diff(ends).astype(np.int64)
-    return lengths * chunk.is_valid().to_numpy(zero_copy_only=False) if chunk.null_count else lengths
+def _zero_for_null(column: pa.ChunkedArray) -> np.ndarray:
+    return pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
 
 
 def _repeating(schema: pa.Schema) -> list[str]:

@@ -25,8 +25,8 @@ __all__ = [
     "GUTTER",
     "HIDDEN",
     "NAMES",
+    "add_to_name",
     "attribute_signs",
-    "begins_cookie",
     "hides",
     "is_gutter",
     "name_signs",
@@ -320,9 +320,22 @@ def whole_signs(page, begin, end, h, mark):
 
 
 @njit(cache=True, nogil=True, counts=False)
-def begins_cookie(before, c):
-    """Whether two small letters are those by which words of a cookie banner are told: coo(ok)ie, g(dp)r, ds(gv)o."""
-    return (c == 107 and before == 111) or (c == 112 and before == 100) or (c == 118 and before == 103)
+def add_to_name(c, at, before, h, mark, cookie):
+    """Read one more byte of a name in a class or id, in small letters.
+
+    Args:
+        c, at, before: the byte, where it stands, and the one before it.
+        h, mark: as of `whole_signs`, for the name up to here.
+        cookie: whether words may be those of a cookie banner. Two letters tell: coo(ok)ie, g(dp)r, ds(gv)o.
+
+    Returns:
+        h, mark and cookie with this byte.
+    """
+    h = (h ^ np.uint64(c)) * FNV_PRIME
+    if c == 58 or c == 45:
+        return h, at + 1, cookie
+    tells = (c == 107 and before == 111) or (c == 112 and before == 100) or (c == 118 and before == 103)
+    return h, mark, cookie or tells
 
 
 @njit(cache=True, nogil=True, counts=False)
@@ -342,11 +355,7 @@ def _class_signs(page, start, end):
             c = page[i]
             if c >= 65 and c <= 90:
                 c += np.uint8(32)
-            h = (h ^ np.uint64(c)) * FNV_PRIME
-            if c == 58 or c == 45:
-                mark = i + 1
-            else:
-                cookie = cookie or begins_cookie(before, c)
+            h, mark, cookie = add_to_name(c, i, before, h, mark, cookie)
             before = c
             i += 1
         signs |= whole_signs(page, begin, i, h, mark)

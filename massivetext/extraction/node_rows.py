@@ -10,8 +10,8 @@ from massivetext.extraction.blocks import (
 from massivetext.extraction.hidden import (
     GUTTER,
     HIDDEN,
+    add_to_name,
     attribute_signs,
-    begins_cookie,
     hides,
     is_gutter,
     name_signs,
@@ -148,33 +148,8 @@ def _fitting_hint(page, i, end, sign, lower_before):
 
 
 @njit(cache=True, nogil=True, counts=False)
-def _value_hints(page, start, end):
-    """The hints in an attribute's value."""
-    hints = np.int64(0)
-    h = FNV
-    lower_before = False
-    for i in range(start, end):
-        c = page[i]
-        upper = c >= 65 and c <= 90
-        if not (upper or (c >= 97 and c <= 122) or c >= 128):
-            h = FNV
-            lower_before = False
-            continue
-        if upper:
-            if lower_before:
-                h = FNV
-            c += np.uint8(32)
-        lower_before = not upper
-        h = (h ^ np.uint64(c)) * FNV_PRIME
-        sign = look_up(HINT_KEYS, HINT_VALUES, h)
-        if sign:
-            hints |= _fitting_hint(page, i, end, sign, lower_before)
-    return hints
-
-
-@njit(cache=True, nogil=True, counts=False)
 def _read_names(page, start, end, template):
-    """Read a class or id once for what `_value_hints`, the signs of whole names, and the template need of it.
+    """Read a class or id once for its hints, the signs of its whole names, and the template.
 
     The three hashes do not wait for each other, so that all take about the time of one. Returns (hints, signs of whole
     names, whether words may be those of a cookie banner, the template's hash with every byte but digits).
@@ -198,11 +173,7 @@ def _read_names(page, start, end, template):
         upper = c >= 65 and c <= 90
         if upper:
             c += np.uint8(32)
-        whole = (whole ^ np.uint64(c)) * FNV_PRIME
-        if c == 58 or c == 45:
-            mark = i + 1
-        else:
-            cookie = cookie or begins_cookie(before, c)
+        whole, mark, cookie = add_to_name(c, i, before, whole, mark, cookie)
         before = c
         if not ((c >= 97 and c <= 122) or c >= 128):
             word = FNV
@@ -262,7 +233,7 @@ def _read_block_tag(page, i, tag):
                 class_start, class_end = start, end
                 template = with_names
         elif h == NAME_ROLE or h == NAME_ITEMPROP:
-            hints |= _value_hints(page, start, end)
+            hints |= _read_names(page, start, end, template)[0]
             signs |= attribute_signs(page, h, start, end)
         elif h == NAME_STYLE or h == NAME_HIDDEN or h == NAME_ARIA_HIDDEN:
             sign = attribute_signs(page, h, start, end)

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 import apache_beam as beam
 import pyarrow as pa
+from apache_beam.coders import Coder, registry
+from apache_beam.metrics import Metrics
 
 from massivetext import isolation
 from massivetext.batches import map_documents, place_of
@@ -18,7 +20,7 @@ from pipelines.transforms.guard import Limits, apply_guarded, limits_of
 __all__ = ["BatchCoder", "Counters", "StageTransform", "spent"]
 
 
-class BatchCoder(beam.coders.Coder):  # type: ignore[misc]
+class BatchCoder(Coder):  # type: ignore[misc]
     """A RecordBatch as an Arrow IPC stream, with the metadata of its schema."""
 
     def encode(self, value: pa.RecordBatch) -> bytes:
@@ -39,7 +41,7 @@ class BatchCoder(beam.coders.Coder):  # type: ignore[misc]
         return True
 
 
-beam.coders.registry.register_coder(pa.RecordBatch, BatchCoder)
+registry.register_coder(pa.RecordBatch, BatchCoder)
 
 
 class _Spent:
@@ -65,7 +67,7 @@ class Counters:
         for name, amount in amounts.items():
             if amount:
                 if name not in self._counters:
-                    self._counters[name] = beam.metrics.Metrics.counter(self._name, name)
+                    self._counters[name] = Metrics.counter(self._name, name)
                 self._counters[name].inc(amount)
 
     def time(self, started: float) -> None:

@@ -21,6 +21,9 @@ from typing import Any, Protocol
 
 import apache_beam as beam
 import pyarrow as pa
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.timestamp import MIN_TIMESTAMP
+from apache_beam.utils.windowed_value import WindowedValue
 
 from massivetext import storage
 from massivetext.batches import Place, place_of
@@ -169,9 +172,9 @@ class _WritePieces(beam.DoFn):  # type: ignore[misc]
                 yield key, writer.as_piece(place)
         self.counters.time(started)
 
-    def finish_bundle(self) -> Iterator[Any]:
+    def finish_bundle(self) -> Iterator[WindowedValue]:
         for key, writer in self.open.items():
-            yield beam.transforms.window.GlobalWindows.windowed_value((key, writer.as_piece()))
+            yield WindowedValue((key, writer.as_piece()), MIN_TIMESTAMP, (GlobalWindow(),))
         self.open.clear()
 
     def teardown(self) -> None:
