@@ -30,6 +30,8 @@ END = b"</s>"
 CENTROIDS = 256
 EXPANDED = 256 * 2**20
 """Bytes up to which a quantised input matrix is expanded when it is read."""
+CACHE_LINE = 64
+"""Bytes that a processor reads from memory at once."""
 _ARGUMENTS = (
     "dim",
     "ws",
@@ -328,8 +330,17 @@ def _expand(codes: np.ndarray, centroids: np.ndarray, norms: np.ndarray, dim: in
     result = np.empty((len(codes), n_parts * width), np.float32)
     for part in range(n_parts):
         result[:, part * width : (part + 1) * width] = centroids[part][codes[:, part]]
-    result *= norms[:, None]
-    return np.ascontiguousarray(result[:, :dim])
+    aligned = _aligned(len(codes), dim)
+    np.multiply(result[:, :dim], norms[:, None], out=aligned)
+    return aligned
+
+
+def _aligned(n_rows: int, dim: int) -> np.ndarray:
+    """An array for float32[n_rows, dim] that begins at a cache line: a row of 16 values lies in one, not in two."""
+    size = n_rows * dim * 4
+    memory = np.empty(size + CACHE_LINE, np.uint8)
+    first = -memory.ctypes.data % CACHE_LINE
+    return memory[first : first + size].view(np.float32).reshape(n_rows, dim)
 
 
 def _bucket_bits(kept: np.ndarray, bucket: int) -> tuple[np.ndarray, np.ndarray]:

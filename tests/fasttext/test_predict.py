@@ -14,6 +14,8 @@ import pytest
 
 from filters import classifier, language
 from massivetext import fasttext
+from massivetext.fasttext import kernels
+from massivetext.fasttext.model import CACHE_LINE
 
 KINDS = {
     "softmax": {"loss": "softmax"},
@@ -236,3 +238,30 @@ def test_word_vectors_are_refused_and_a_changed_file_is_read_again(training_file
     os.utime(path, ns=(1, 1))
     assert {"a", "b", "c", "d"} == set(fasttext.load(path).labels)
     assert fasttext.load(path) is fasttext.load(path)
+
+
+@pytest.mark.parametrize("dim", [1, kernels.LANES - 1, kernels.LANES, kernels.LANES + 1])
+@pytest.mark.parametrize("shift", [0, 4])
+def test_rows_are_added_in_their_order_to_the_last_bit(dim, shift):
+    random_numbers = np.random.default_rng(dim)
+    memory = np.zeros(50 * dim * 4 + 2 * CACHE_LINE, np.uint8)
+    matrix = memory[shift : shift + 50 * dim * 4].view(np.float32).reshape(50, dim)
+    matrix[:] = random_numbers.standard_normal((50, dim)) * 10.0 ** random_numbers.integers(-6, 6, (50, dim))
+    rows = random_numbers.integers(0, 50, 200).astype(np.int32)
+    for count in (0, 1, 2, 5, 200):
+        total = random_numbers.standard_normal(dim).astype(np.float32)
+        expected = total.copy()
+        for row in rows[:count]:
+            expected += matrix[row]
+
+        kernels._add_rows(matrix, rows, count, total)
+
+        np.testing.assert_array_equal(expected, total)
+
+
+@pytest.mark.parametrize("path", [classifier.MODEL, language.MODEL])
+def test_no_row_of_a_packaged_model_lies_in_two_cache_lines(path):
+    matrix = fasttext.load(path).network.matrix
+
+    assert matrix.shape[1] * matrix.itemsize == CACHE_LINE
+    assert matrix.ctypes.data % CACHE_LINE == 0
