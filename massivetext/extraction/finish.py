@@ -53,7 +53,10 @@ def resolve(text: str) -> str:
         text = shown
         is_untidy = True
     if is_untidy:
-        text = _BLANK.sub("\n\n", "\n".join([line.rstrip(" \t") for line in text.split("\n")]))
+        if " \n" in text or "\t\n" in text or text.endswith((" ", "\t")):
+            text = "\n".join([line.rstrip(" \t") for line in text.split("\n")])
+        if "\n\n\n" in text:
+            text = _BLANK.sub("\n\n", text)
     return text
 
 
