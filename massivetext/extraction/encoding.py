@@ -129,9 +129,22 @@ def _header(content_type: str | None) -> str | None:
     return python_name(match[1]) if match else None
 
 
+def _meta_tags(head: bytes) -> Iterator[re.Match[bytes]]:
+    """The matches of _META; the pattern by itself would be tried at each byte, to find its beginning in either case."""
+    lower = head.lower()
+    at = lower.find(b"<meta")
+    while at >= 0:
+        tag = _META.match(head, at)
+        if tag:
+            yield tag
+        at = lower.find(b"<meta", tag.end() if tag else at + 1)
+
+
 def _meta_label(head: bytes) -> str | None:
     """The first known label of a `<meta charset>`, or of a `<meta http-equiv=content-type>`."""
-    for tag in _META.finditer(head):
+    for tag in _meta_tags(head):
+        if b"charset" not in tag[1].lower():
+            continue  # neither form is without this word, and most tags are
         attributes: dict[bytes, bytes] = {}
         for name, double, single, bare in _ATTRIBUTE.findall(tag[1]):
             attributes.setdefault(name.lower(), double or single or bare)
