@@ -109,6 +109,26 @@ def _count_words(data, offsets):
     return counts
 
 
+def _count_terms(column: pa.Array, terms: tuple[tuple[float, str], ...]) -> tuple[np.ndarray, np.ndarray]:
+    """(float64[n], the weighted hits of each text; int64[n], its hits). Few texts have any term, so that one search for
+    all patterns together finds the texts to count in."""
+    weighted, hits = np.zeros(len(column)), np.zeros(len(column), np.int64)
+    if not terms:
+        return weighted, hits
+    try:
+        has_term = pc.match_substring_regex(column, "|".join(pattern for _, pattern in terms))
+        rows = np.flatnonzero(has_term.to_numpy(zero_copy_only=False))
+    except pa.ArrowInvalid:  # together they are too large for RE2, or one of them is not for RE2: counting says which
+        rows = np.arange(len(column))
+    if len(rows):
+        texts = column.take(pa.array(rows))
+        for weight, pattern in terms:
+            count = pc.count_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+            hits[rows] += count
+            weighted[rows] += weight * count
+    return weighted, hits
+
+
 def measure(
     texts: Texts,
     urls: Any = None,
@@ -122,12 +142,7 @@ def measure(
     path, True for the packaged two, False for none. The evidence shows the first one's categories."""
     column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     column = pc.fill_null(column.cast(pa.large_string()), "")
-    weighted = np.zeros(len(column))
-    hits = np.zeros(len(column), np.int64)
-    for weight, pattern in read_terms() if terms is None else terms:
-        count = pc.count_substring_regex(column, pattern).to_numpy(zero_copy_only=False)
-        hits += count
-        weighted += weight * count
+    weighted, hits = _count_terms(column, read_terms() if terms is None else terms)
     words = np.maximum(1, _count_words(*buffers(column)))
     density = np.where(hits >= LEAST_HITS, weighted / words, 0.0)
     score = density / (density + HALF_DENSITY)

@@ -2,6 +2,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -53,6 +54,35 @@ def labelled(folder: Path) -> str:
     rows += [{"text": f"a quiet walk by the river {i % 5}", "label": "ok"} for i in range(40)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return str(path)
+
+
+TERMS = ((1.0, r"(?i)\b(?:fuck\w*|arse)\b"), (0.3, r"(?i)\b(?:tit|tits)\b"), (0.7, r"(?i)\b(?:a{2,3}|x*)\b"))
+
+
+@pytest.mark.parametrize("terms", [(), TERMS[:1], TERMS[:2], TERMS[1:2]])
+def test_terms_are_counted_as_pythons_patterns_find_them(terms):
+    texts = ["", "no term", "Fucking tits, fuck", "titan arsenal", "no", "TIT tit\nARSE", "\u0444 tit"] * 3
+    counts = np.array([[len(re.findall(pattern, text, re.ASCII)) for text in texts] for _, pattern in terms])
+    expected = sum((weight * row for (weight, _), row in zip(terms, counts)), np.zeros(len(texts)))
+
+    weighted, hits = safe_search._count_terms(pa.array(texts, pa.large_string()), terms)
+
+    np.testing.assert_array_equal(expected, weighted)
+    np.testing.assert_array_equal(counts.sum(axis=0) if terms else np.zeros(len(texts)), hits)
+
+
+def test_terms_that_are_too_many_for_one_search_are_counted_all_the_same(monkeypatch):
+    texts = pa.array(["an arse", "none", "tits, a tit"], pa.large_string())
+    together = safe_search._count_terms(texts, TERMS)
+
+    def refuse(*_):
+        raise pa.ArrowInvalid("pattern too large")
+
+    monkeypatch.setattr(safe_search.pc, "match_substring_regex", refuse)
+    one_by_one = safe_search._count_terms(texts, TERMS)
+
+    assert one_by_one[1].any()
+    np.testing.assert_array_equal(together, one_by_one)
 
 
 def test_a_model_of_ones_own_is_trained_to_the_same_bytes_and_judges(tmp_path):
