@@ -335,10 +335,40 @@ def _is_label(data, start, end):
 
 
 @njit(cache=True, nogil=True, counts=False)
+def _is_ascii(data, start, end):
+    high = np.uint8(0)
+    for k in range(start, end):
+        high |= data[k]
+    return high < 128
+
+
+@njit(cache=True, nogil=True, counts=False)
+def _gather_ascii(data, first, end, minn, maxn, divider, buckets, rows, n):
+    """Gather the rows of the n-grams of data[first:end], a word of ASCII with its brackets; minn is 2 or more.
+
+    A character is a byte, so that the n-grams that begin at one are hashed in the order in which they are added.
+    """
+    for i in range(first, end):
+        h = _BASIS
+        for j in range(i, min(i + maxn, end)):
+            h = ((h ^ np.uint64(data[j])) * _PRIME) & _LOW
+            if j - i + 1 >= minn:
+                bucket = np.int64(_remainder(h, divider))
+                rows[n] = ~bucket
+                if len(buckets):
+                    n += np.int64((buckets[bucket >> 6] >> np.uint64(bucket & 63)) & np.uint64(1))
+                else:
+                    n += 1
+    return n
+
+
+@njit(cache=True, nogil=True, counts=False)
 def _gather_ngrams(data, i, first, end, minn, maxn, divider, buckets, rolling, grams, rows, n):
     """Gather the rows of the n-grams of data[first:end], a word with its brackets, from a slice that begins at byte i.
 
     Returns (byte at which the next slice begins, `end` after the last one; rows gathered)."""
+    if i == first and minn > 1 and end - first <= SLICE and _is_ascii(data, first, end):
+        return end, _gather_ascii(data, first, end, minn, maxn, divider, buckets, rows, n)
     size = np.int64(divider[0])
     span = maxn - minn + 1
     stop, t = _hash_ngrams(data, i, end, minn, maxn, divider, rolling, grams)

@@ -26,6 +26,7 @@ KINDS = {
     "words only, runs of words": {"loss": "softmax", "maxn": 0, "minn": 0, "wordNgrams": 3},
     "runs of words": {"loss": "ova", "wordNgrams": 2},
     "one character": {"loss": "hs", "minn": 1, "maxn": 3},
+    "two characters": {"loss": "softmax", "minn": 2, "maxn": 2},
     "long n-grams": {"loss": "softmax", "minn": 5, "maxn": 9},
     "odd buckets": {"loss": "softmax", "bucket": 9973},
 }
@@ -50,6 +51,8 @@ HOSTILE = [
     "<",
     ">",
     "x" * 5000,
+    "y" * (kernels.SLICE - 2) + " " + "z" * (kernels.SLICE - 1),
+    "qé eq éq q e qzqzqzé",
     "é" * 5000 + " alpha",
     "字" * 1023 + " " + "字" * 1025,
     "\U0001f600" * 300,
