@@ -43,7 +43,7 @@ from pipelines.run_folder.mixtures import (
     stands,
 )
 from pipelines.tasks import Marker, read_markers, task_begins, task_ends
-from pipelines.transforms.base import Counters
+from pipelines.transforms.base import Counters, PlainDoFn
 from pipelines.transforms.run_steps import RunSteps
 from pipelines.transforms.shares import share_limits
 from pipelines.weights import weights_of
@@ -75,7 +75,7 @@ class WriteShards(beam.PTransform):  # type: ignore[misc]
         return tasks | "Write" >> beam.ParDo(_WriteShard()).with_output_types(str)
 
 
-class _WriteShard(beam.DoFn):  # type: ignore[misc]
+class _WriteShard(PlainDoFn):
     def setup(self) -> None:
         self.counters = Counters("WriteShards")
 

@@ -41,6 +41,7 @@ from pipelines.engines.engine import (
     said_by_engine,
 )
 from pipelines.tasks import Isolating, Task, TaskError, observe
+from pipelines.transforms.base import PlainDoFn
 from pipelines.transforms.base import spent as spent_in_transforms
 from pipelines.transforms.run_steps import RunSteps, perform_step
 
@@ -178,6 +179,33 @@ class _News:
     cost: tuple[float, float, float, int, int] | None = None
 
 
+class _Options(PipelineOptions):  # type: ignore[misc]
+    """Options that have one view of each class.
+
+    Views of the same options share all values. Beam makes a new view, with a parser of command lines, for each
+    transform and each check of a type.
+    """
+
+    def view_as(self, cls: Any) -> Any:
+        views = self.__dict__.setdefault("_views", {})
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        return views[cls]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_views"}
+
+
+class _Give(PlainDoFn):
+    """Yields the tasks of a pipeline."""
+
+    def __init__(self, tasks: Sequence[Any]) -> None:
+        self.tasks = tasks
+
+    def process(self, _: bytes) -> Iterator[Any]:
+        yield from self.tasks
+
+
 def run_here(work: beam.PTransform, tasks: Sequence[Any]) -> None:
     """Run a transform over tasks in this process, on FnApiRunner.
 
@@ -190,8 +218,8 @@ def run_here(work: beam.PTransform, tasks: Sequence[Any]) -> None:
             perform_step(task)
         spent_in_transforms.seconds += time.process_time() - started
         return
-    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"]))
-    _ = pipeline | "Tasks" >> beam.Create(tasks, reshuffle=False) | work
+    pipeline = beam.Pipeline(options=_Options(["--runner=FnApiRunner"]))
+    _ = pipeline | beam.Impulse() | "Tasks" >> beam.ParDo(_Give(tasks)).with_output_types(Any) | work
     pipeline.run().wait_until_finish()
 
 

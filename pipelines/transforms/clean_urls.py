@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from massivetext.batches import with_columns
 from massivetext.url_credentials import without_credentials_column
-from pipelines.transforms.base import Counters
+from pipelines.transforms.base import Counters, PlainDoFn
 
 __all__ = ["CleanUrls", "clean_urls"]
 
@@ -40,7 +40,7 @@ class CleanUrls(beam.PTransform):  # type: ignore[misc]
         return batches | "Clean" >> beam.ParDo(_Clean()).with_output_types(pa.RecordBatch)
 
 
-class _Clean(beam.DoFn):  # type: ignore[misc]
+class _Clean(PlainDoFn):
     def setup(self) -> None:
         self.counters = Counters("CleanUrls")
 

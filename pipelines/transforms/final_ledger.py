@@ -23,7 +23,7 @@ from massivetext.parquet import open_parquet
 from pipelines.recipe import Recipe, ledger_schema
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import task_begins
-from pipelines.transforms.base import Counters
+from pipelines.transforms.base import Counters, PlainDoFn
 from pipelines.transforms.compare import add_compared
 from pipelines.transforms.part_tests import RARE, PartTests, duplicates_of
 from pipelines.transforms.shares import judge_shares
@@ -73,7 +73,7 @@ class WriteLedger(beam.PTransform):  # type: ignore[misc]
         )
 
 
-class _ReadMeasures(beam.DoFn):  # type: ignore[misc]
+class _ReadMeasures(PlainDoFn):
     def setup(self) -> None:
         self.counters = Counters("ReadMeasures")
 
@@ -88,7 +88,7 @@ class _ReadMeasures(beam.DoFn):  # type: ignore[misc]
         yield empty_batch(replace(place, is_last=True))
 
 
-class _Join(beam.DoFn):  # type: ignore[misc]
+class _Join(PlainDoFn):
     """Applies a function of a batch, its place, the run's folder and its recipe."""
 
     def __init__(self, name: str, function: Any, folder: Folder, recipe: Recipe) -> None:

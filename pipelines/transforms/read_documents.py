@@ -21,7 +21,7 @@ from pipelines.input_splits import File, Part, ranges_of, split_files
 from pipelines.member_index import may_split, split_here
 from pipelines.run_folder.part_files import look_at_files, write_files
 from pipelines.tasks import PartTask, task_begins
-from pipelines.transforms.base import Counters
+from pipelines.transforms.base import Counters, PlainDoFn
 from pipelines.transforms.guard import read_guarded
 
 __all__ = ["BATCH_BYTES", "BATCH_RECORDS", "ReadDocuments", "read_documents"]
@@ -77,7 +77,7 @@ def _split_tasks(part: Part) -> list[PartTask]:
     return [_task(piece) for piece in split_here(part)]
 
 
-class _ReadPart(beam.DoFn):  # type: ignore[misc]
+class _ReadPart(PlainDoFn):
     def setup(self) -> None:
         self.counters, self.guarded = Counters("ReadDocuments"), Guarded()
 

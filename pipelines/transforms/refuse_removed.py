@@ -17,7 +17,7 @@ from massivetext.errors import OutputError
 from massivetext.parquet import file_digest
 from massivetext.removed import COPY
 from massivetext.removed_texts import FILE, RemovedTexts, read_removed_texts
-from pipelines.transforms.base import Counters
+from pipelines.transforms.base import Counters, PlainDoFn
 
 __all__ = ["RefuseRemoved", "refuse_removed", "removal_mark", "removal_roots"]
 
@@ -74,7 +74,7 @@ class RefuseRemoved(beam.PTransform):  # type: ignore[misc]
         return batches | "Refuse" >> beam.ParDo(_Refuse(self.roots)).with_output_types(pa.RecordBatch)
 
 
-class _Refuse(beam.DoFn):  # type: ignore[misc]
+class _Refuse(PlainDoFn):
     def __init__(self, roots: Sequence[str]) -> None:
         self.roots = list(roots)
 

@@ -10,7 +10,7 @@ import apache_beam as beam
 
 from massivetext.dedup.phases import Step
 from pipelines.tasks import task_begins, task_ends
-from pipelines.transforms.base import Counters
+from pipelines.transforms.base import Counters, PlainDoFn
 
 __all__ = ["RunSteps", "perform_step", "run_step"]
 
@@ -22,7 +22,7 @@ class RunSteps(beam.PTransform):  # type: ignore[misc]
         return steps | "Run" >> beam.ParDo(_RunStep()).with_output_types(str)
 
 
-class _RunStep(beam.DoFn):  # type: ignore[misc]
+class _RunStep(PlainDoFn):
     def setup(self) -> None:
         self.counters = Counters("RunSteps")
 

@@ -33,7 +33,7 @@ from massivetext.parquet import ParquetOutput, open_parquet
 from pipelines.recipe import Recipe
 from pipelines.run_folder.folder import Folder
 from pipelines.tasks import Marker, task_ends
-from pipelines.transforms.base import Counters
+from pipelines.transforms.base import Counters, PlainDoFn
 from pipelines.transforms.layouts import CurateLayout
 
 __all__ = ["Layout", "Piece", "WriteParts"]
@@ -133,7 +133,7 @@ class _Writer:
         return Piece(self.place.part, self.first, self.next - 1, suffix=self.suffix, counts=self.counts, end=end)
 
 
-class _WritePieces(beam.DoFn):  # type: ignore[misc]
+class _WritePieces(PlainDoFn):
     def __init__(self, folder: Folder, layout: Layout) -> None:
         self.folder, self.layout = folder, layout
 
@@ -186,7 +186,7 @@ class _WritePieces(beam.DoFn):  # type: ignore[misc]
         self.open.clear()
 
 
-class _MergePieces(beam.DoFn):  # type: ignore[misc]
+class _MergePieces(PlainDoFn):
     """Merges the pieces of a part, in the order of batches; a part that was written whole needs nothing."""
 
     def __init__(self, folder: Folder, layout: Layout) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from apache_beam.options.pipeline_options import StandardOptions, TypeOptions
 
 from massivetext import storage
 from massivetext.isolation import Blame
+from pipelines.engines import local
 from pipelines.engines.engine import ATTEMPTS, Execution
 from pipelines.engines.local import LocalEngine
 from pipelines.tasks import Marker, TaskError
@@ -99,3 +102,15 @@ def test_a_marker_that_cannot_be_read_is_none(tmp_path: Path) -> None:
 
     assert Marker.read(path) is None
     assert Marker.read(str(tmp_path / "none.json")) is None
+
+
+def test_views_of_options_are_made_once_and_share_values_and_a_copy_has_its_own() -> None:
+    options = local._Options(["--runner=FnApiRunner"])
+    view = options.view_as(TypeOptions)
+    assert view is options.view_as(TypeOptions)
+    copied = copy.deepcopy(options)
+    view.runtime_type_check = True
+
+    assert options.get_all_options()["runtime_type_check"]
+    assert not copied.view_as(TypeOptions).runtime_type_check
+    assert "FnApiRunner" == copied.view_as(StandardOptions).runner
