@@ -6,6 +6,7 @@ another file changed that has a function or a constant of it, and compile it ane
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +15,10 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import binding
 from numba import types
 from numba.core import caching, environment
-from numba.core.runtime import rtsys
+from numba.core.runtime import _nrt_python  # type: ignore[attr-defined]
 
 from massivetext.plain_code import VERSION
 
@@ -28,7 +30,8 @@ _FunctionCache: Any = caching.FunctionCache
 _Results: Any = caching.CompileResultCacheImpl
 _IndexDataCacheFile: Any = caching.IndexDataCacheFile
 _rebuild_environment: Any = environment._rebuild_env
-_runtime: Any = rtsys
+_runtime: Any = _nrt_python
+_llvm: Any = binding
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 _FOREIGN = ("numba", "numpy", "llvmlite")
@@ -64,12 +67,38 @@ class _KernelResults(_Results):
         return f"{name}.py{sys.version_info[0]}{sys.version_info[1]}{abiflags}"
 
     def reduce(self, data: Any) -> Any:
-        *rest, environments = super().reduce(data)
-        return (self.digest, *rest, tuple(map(_PlainEnvironment, environments)))
+        (name, kind, code), *rest, environments = super().reduce(data)
+        if kind == "object":
+            machine_code, for_callers = code
+            code = machine_code, _names_alone(for_callers)
+        return (self.digest, (name, kind, code), *rest, tuple(map(_PlainEnvironment, environments)))
 
     def rebuild(self, target_context: Any, reduced_data: Any) -> Any:
         digest, *rest = reduced_data
         return super().rebuild(target_context, tuple(rest)) if digest == self.digest else None
+
+
+def _names_alone(bitcode: bytes) -> bytes:
+    """Return an LLVM module that defines what this one does, without code.
+
+    numba keeps a kernel's code beside its machine code, for kernels that are compiled later and call it, and reads it
+    when it loads the kernel. Here those have a part of their own (`massivetext.linked_kernels`), and only the names are
+    read.
+    """
+    module = _llvm.parse_bitcode(bitcode)
+    functions = [f'define void @"{one.name}"() {{ unreachable }}' for one in module.functions if not one.is_declaration]
+    values = [f'@"{one.name}" = global i8 0' for one in module.global_variables if not one.is_declaration]
+    return bytes(_llvm.parse_assembly("\n".join([*values, *functions])).as_bitcode())
+
+
+@functools.cache
+def _name_helpers() -> None:
+    """Tell LLVM where numba's functions in C are, by which kernels get and free memory.
+
+    numba also compiles functions that count references. A kernel from the cache has its own copies of those.
+    """
+    for name, address in _runtime.c_helpers.items():
+        _llvm.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
 
 
 class KernelCache(_FunctionCache):
@@ -93,7 +122,7 @@ class KernelCache(_FunctionCache):
         numba would first read all functions that a kernel may call, which takes .6 s. One that is loaded calls nothing
         any more, and where a kernel is compiled, numba reads them then.
         """
-        _runtime.initialize(target_context)
+        _name_helpers()
         with self._guard_against_spurious_io_errors():
             return self._load_overload(sig, target_context)
         return None  # the file could not be read

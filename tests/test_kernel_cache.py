@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from llvmlite import binding
 
 from massivetext import kernel_cache
 from massivetext.kernel_cache import code_digest
@@ -90,6 +91,37 @@ def test_a_kernel_that_is_loaded_needs_nothing_that_compiles(folder: Path) -> No
     run(folder)
 
     run(folder, PROGRAM + "assert 'numba.np.arraymath' not in sys.modules")
+    run(folder, PROGRAM + "from numba.core.runtime import rtsys; assert not rtsys._init")
+
+
+def test_a_kernel_is_compiled_that_calls_one_that_is_loaded(folder: Path) -> None:
+    run(folder)
+    caller = """
+from massivetext.kernels import njit
+@njit(cache=False)
+def twice(values):
+    return np.full(2, total(values)).sum()
+print(twice(np.arange(3)))
+"""
+
+    assert "12 loaded\n24" == run(folder, PROGRAM + caller)
+
+
+def test_of_code_for_callers_the_names_alone_are_kept() -> None:
+    code = """
+@"a.value$" = constant i64 7
+@"elsewhere" = external global i64
+declare i64 @"other"(i64)
+define i64 @"_ZN4more$1"(i64 %".1") { %".2" = call i64 @"other"(i64 %".1")
+ret i64 %".2" }
+"""
+    names = binding.parse_bitcode(kernel_cache._names_alone(binding.parse_assembly(code).as_bitcode()))
+
+    assert ["a.value$"] == [value.name for value in names.global_variables]
+    (function,) = names.functions
+    assert "_ZN4more$1" == function.name
+    assert not function.is_declaration
+    assert ["unreachable"] == [one.opcode for block in function.blocks for one in block.instructions]
 
 
 def test_one_form_serves_arrays_that_may_be_written_to_and_others(tmp_path: Path) -> None:
