@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
 from typing import Any
 
 import click
@@ -18,6 +22,8 @@ from massivetext.terminal_text import size_in_words, visible_name
 __all__ = ["execute", "imports_of_a_run", "stage_options"]
 
 _RUNNER = "FnApiRunner"
+_UNUSED = ("boto3", "httplib2")
+"""Modules that Beam imports, if they are installed, for services that it would read and write itself."""
 
 
 def stage_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -112,12 +118,25 @@ def imports_of_a_run() -> Iterator[bool]:
     if context is None or context.find_root().obj != WHOLE_PROCESS:
         yield False
         return
+    later = _Later()
+    sys.meta_path.insert(0, later)
     gc.disable()
     try:
         yield True
     finally:
         gc.freeze()
         gc.enable()
+        sys.meta_path.remove(later)
+
+
+class _Later(MetaPathFinder):
+    """Has the modules of _UNUSED imported when something in them is first used, by Python's own `LazyLoader`."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        found = PathFinder.find_spec(name, path, target) if name in _UNUSED else None
+        if found is not None and found.loader is not None:
+            found.loader = LazyLoader(found.loader)
+        return found
 
 
 def _asked(through: str, recipe: str, settings: tuple[str, ...]) -> dict[str, Any]:
