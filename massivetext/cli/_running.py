@@ -22,7 +22,7 @@ from massivetext.terminal_text import size_in_words, visible_name
 __all__ = ["execute", "imports_of_a_run", "stage_options"]
 
 _RUNNER = "FnApiRunner"
-_UNUSED = ("boto3", "httplib2")
+_UNUSED = ("boto3", "httplib2", "regex", "requests")
 """Modules that Beam imports, if they are installed, for services that it would read and write itself."""
 
 
