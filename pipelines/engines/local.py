@@ -9,6 +9,7 @@ up, or blows up (massivetext/isolation.py), and hands the task out again without
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import resource
@@ -180,10 +181,11 @@ class _News:
 
 
 class _Options(PipelineOptions):  # type: ignore[misc]
-    """Options that have one view of each class.
+    """The options of all pipelines of this process, with one view of each class.
 
     Views of the same options share all values. Beam makes a new view, with a parser of command lines, for each
-    transform and each check of a type.
+    transform and each check of a type. It copies options for each pipeline, lest one changes those of another, but
+    here all are the same.
     """
 
     def view_as(self, cls: Any) -> Any:
@@ -192,8 +194,13 @@ class _Options(PipelineOptions):  # type: ignore[misc]
             views[cls] = super().view_as(cls)
         return views[cls]
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name != "_views"}
+    def __deepcopy__(self, _: Any) -> _Options:
+        return self
+
+
+@functools.cache
+def _options() -> _Options:
+    return _Options(["--runner=FnApiRunner"])
 
 
 class _Give(PlainDoFn):
@@ -218,7 +225,7 @@ def run_here(work: beam.PTransform, tasks: Sequence[Any]) -> None:
             perform_step(task)
         spent_in_transforms.seconds += time.process_time() - started
         return
-    pipeline = beam.Pipeline(options=_Options(["--runner=FnApiRunner"]))
+    pipeline = beam.Pipeline(options=_options())
     _ = pipeline | beam.Impulse() | "Tasks" >> beam.ParDo(_Give(tasks)).with_output_types(Any) | work
     pipeline.run().wait_until_finish()
 

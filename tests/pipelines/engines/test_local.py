@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
-from apache_beam.options.pipeline_options import StandardOptions, TypeOptions
+from apache_beam.options.pipeline_options import TypeOptions
 
 from massivetext import storage
 from massivetext.isolation import Blame
@@ -104,13 +104,22 @@ def test_a_marker_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     assert Marker.read(str(tmp_path / "none.json")) is None
 
 
-def test_views_of_options_are_made_once_and_share_values_and_a_copy_has_its_own() -> None:
+def test_views_of_options_are_made_once_and_share_values() -> None:
     options = local._Options(["--runner=FnApiRunner"])
     view = options.view_as(TypeOptions)
     assert view is options.view_as(TypeOptions)
-    copied = copy.deepcopy(options)
     view.runtime_type_check = True
 
     assert options.get_all_options()["runtime_type_check"]
-    assert not copied.view_as(TypeOptions).runtime_type_check
-    assert "FnApiRunner" == copied.view_as(StandardOptions).runner
+    assert options.view_as(TypeOptions).runtime_type_check
+
+
+def test_a_pipeline_leaves_the_options_as_the_next_one_needs_them() -> None:
+    values = []
+    for _ in range(3):
+        local.run_here(beam.Map(str), [1])
+        values.append(local._options().get_all_options())
+
+    assert values[0] == values[1] == values[2]
+    assert "FnApiRunner" == values[0]["runner"]
+    assert ["beam_fn_api"] == values[0]["experiments"]
