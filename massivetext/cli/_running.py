@@ -104,11 +104,15 @@ def execute(
 
 
 @contextmanager
-def imports_of_a_run() -> Iterator[bool]:
+def imports_of_a_run(*, is_here: bool = True) -> Iterator[bool]:
     """Import in this block what works on documents: at once, in a process that is a command's alone.
 
     The collector of garbage looks at all that was imported again and again, which takes a tenth of the time, and there
     is no garbage. Afterwards it leaves those objects alone, here and in worker processes.
+
+    Args:
+        is_here: Whether the local engine runs the stages. Other engines may use clients of services, from several
+            threads, so these are imported at once.
 
     Yields:
         Whether the process is the command's alone, so that worker processes can be copies of it. That is not so in a
@@ -118,15 +122,16 @@ def imports_of_a_run() -> Iterator[bool]:
     if context is None or context.find_root().obj != WHOLE_PROCESS:
         yield False
         return
-    later = _Later()
-    sys.meta_path.insert(0, later)
+    later = [_Later()] if is_here else []
+    sys.meta_path[:0] = later
     gc.disable()
     try:
         yield True
     finally:
         gc.freeze()
         gc.enable()
-        sys.meta_path.remove(later)
+        for finder in later:
+            sys.meta_path.remove(finder)
 
 
 class _Later(MetaPathFinder):
@@ -167,7 +172,7 @@ def _run(
     from massivetext import storage
     from massivetext.finished_run import note_finished, state_of
 
-    with imports_of_a_run() as is_alone:
+    with imports_of_a_run(is_here=execution["runner"] == _RUNNER) as is_alone:
         from pipelines import recipe as recipes
         from pipelines.engines import Execution
         from pipelines.engines.local import LOCAL, start_workers_from_here
