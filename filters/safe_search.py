@@ -116,7 +116,7 @@ def _count_terms(column: pa.Array, terms: tuple[tuple[float, str], ...]) -> tupl
     if not terms:
         return weighted, hits
     try:
-        has_term = pc.match_substring_regex(column, "|".join(pattern for _, pattern in terms))
+        has_term = pc.match_substring_regex(column, "|".join(f"(?:{pattern})" for _, pattern in terms))
         rows = np.flatnonzero(has_term.to_numpy(zero_copy_only=False))
     except pa.ArrowInvalid:  # together they are too large for RE2, or one of them is not for RE2: counting says which
         rows = np.arange(len(column))
