@@ -118,25 +118,13 @@ def from_records(records: Sequence[Record], place: Place, sources: Sequence[str]
         pa.array([record.url for record in records], pa.string()),
         pa.array([record.timestamp for record in records], pa.string()),
         pa.array([record.content_type for record in records], pa.string()),
-        _binary([record.page if record.outcome is None else None for record in records]),
+        pa.array([record.page if record.outcome is None else None for record in records], pa.large_binary()),
         pa.array([record.text if record.outcome is None else None for record in records], pa.large_string()),
         pa.array([record.outcome for record in records], pa.string()),
         pa.array([record.reason for record in records], pa.string()),
         pa.array([sorted(record.metadata.items()) for record in records], DOCUMENT_SCHEMA.field("metadata").type),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=_placed(BATCH_SCHEMA, place))
-
-
-def _binary(values: Sequence[bytes | None]) -> pa.Array:
-    """Return large_binary[n] of values, copied once: Arrow's own builder copies what it has each time that it grows."""
-    ends = np.zeros(len(values) + 1, np.int64)
-    np.cumsum([len(value or b"") for value in values], out=ends[1:])
-    is_value = pa.array([value is not None for value in values], pa.bool_())
-    n_null = is_value.false_count
-    parts = [pa.py_buffer(ends), pa.py_buffer(b"".join([value for value in values if value]))]
-    return pa.Array.from_buffers(
-        pa.large_binary(), len(values), [is_value.buffers()[1] if n_null else None, *parts], n_null
-    )
 
 
 def empty_batch(place: Place) -> pa.RecordBatch:

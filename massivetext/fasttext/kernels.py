@@ -25,7 +25,7 @@ __all__ = ["Scratch", "fill_slots", "make_scratch", "mean_row", "word_rows"]
 ROWS = 2048
 """Rows that are gathered before they are added."""
 SLICE = 256
-"""Characters of a word whose n-grams are hashed at once."""
+"""Characters of a word of which n-grams are gathered before the rows are looked at."""
 LANES = 16
 """Columns of the matrices of most small models, lid.176 and the packaged ones among them: their sums are one vector."""
 _BASIS, _PRIME = np.uint64(2166136261), np.uint64(16777619)
@@ -36,15 +36,12 @@ class Scratch(NamedTuple):
     """Arrays that a prediction writes to, used again for the next text.
 
     rows: int32[ROWS + step], rows gathered; step: rows that a slice of n-grams or a word of the dictionary can have;
-    grams: int32, buckets of the n-grams of SLICE characters; rolling: uint64[maxn], hashes of long n-grams;
     mean: float32[dim]; scores: float32[k + 1] and ids: int64[k + 1], the best labels; nodes: int64[labels + 1] and
     sums: float32[labels + 1], nodes of the tree that wait, or the labels' probabilities.
     """
 
     rows: np.ndarray
     step: int
-    grams: np.ndarray
-    rolling: np.ndarray
     mean: np.ndarray
     scores: np.ndarray
     ids: np.ndarray
@@ -55,14 +52,12 @@ class Scratch(NamedTuple):
 def make_scratch(network: Network, k: int, rows: int = 0) -> Scratch:
     """Scratch for predictions of at most k labels; `rows`: rows that one step needs, if that may be more than usual."""
     n_labels, dim = network.output.shape
-    grams = (SLICE + network.maxn) * (network.maxn - network.minn + 1)
+    grams = SLICE * (network.maxn - network.minn + 1)
     longest = int(np.diff(network.word_row_offsets).max(initial=0))
     step = max(grams, rows, longest, network.word_ngrams) + 2
     return Scratch(
         rows=np.empty(ROWS + step, np.int32),
         step=step,
-        grams=np.zeros(grams, np.int32),
-        rolling=np.zeros(network.maxn + 1, np.uint64),
         mean=np.empty(dim, np.float32),
         scores=np.empty(k + 1, np.float32),
         ids=np.empty(k + 1, np.int64),
@@ -141,94 +136,6 @@ def _remainder(h, divider):
     size, factor, shift_one, shift_two = divider
     high = (h * factor) >> np.uint64(32)
     return np.int32(h - ((high + ((h - high) >> shift_one)) >> shift_two) * size)
-
-
-@njit(cache=True, nogil=True, counts=False)
-def _hash_ngrams(data, i, end, minn, maxn, divider, rolling, grams):
-    """Buckets of the n-grams of data[i:end], which begins with a character, for up to SLICE characters.
-
-    grams[(maxn + t) * (maxn - minn + 1) + n - minn] becomes that of the n-gram of n characters from character t on.
-    Each hash of n characters is the last one of n - 1 and this character, so that no byte is looked at again:
-
-        character      a    b    c
-        1 character    a    b    c       hashed from the start
-        2 characters        ab   bc      from those of 1, one to the left
-        3 characters             abc     from those of 2, one to the left
-
-    Values of n-grams that begin before `i` go to the room before t = 0. Returns (where it stopped, characters).
-    """
-    span = maxn - minn + 1
-    h1 = h2 = h3 = h4 = h5 = h6 = _BASIS
-    t = np.int64(0)
-    while i < end and t < SLICE:
-        byte = data[i]
-        for n in range(maxn - 1, 5, -1):
-            rolling[n] = _step(rolling[n - 1] if n > 6 else h6, byte)
-        if maxn > 4:
-            h6, h5 = _step(h5, byte), _step(h4, byte)
-        h4, h3, h2, h1 = _step(h3, byte), _step(h2, byte), _step(h1, byte), _step(_BASIS, byte)
-        i += 1
-        while i < end and data[i] & 0xC0 == 0x80:
-            byte = data[i]
-            for n in range(6, maxn):
-                rolling[n] = _step(rolling[n], byte)
-            if maxn > 4:
-                h6, h5 = _step(h6, byte), _step(h5, byte)
-            h4, h3, h2, h1 = _step(h4, byte), _step(h3, byte), _step(h2, byte), _step(h1, byte)
-            i += 1
-        at = (maxn + t) * span - minn + 1
-        if minn <= 1:
-            grams[at] = _remainder(h1, divider)
-        if minn <= 2 <= maxn:
-            grams[at + 1 - span] = _remainder(h2, divider)
-        if minn <= 3 <= maxn:
-            grams[at + 2 * (1 - span)] = _remainder(h3, divider)
-        if minn <= 4 <= maxn:
-            grams[at + 3 * (1 - span)] = _remainder(h4, divider)
-        if minn <= 5 <= maxn:
-            grams[at + 4 * (1 - span)] = _remainder(h5, divider)
-        if minn <= 6 <= maxn:
-            grams[at + 5 * (1 - span)] = _remainder(h6, divider)
-        for n in range(max(6, minn - 1), maxn):
-            grams[at + n * (1 - span)] = _remainder(rolling[n], divider)
-        t += 1
-    return i, t
-
-
-@njit(cache=True, nogil=True, counts=False)
-def _drop_ngrams(grams, t, first, last, minn, maxn, none):
-    """Mark with `none` the n-grams of t characters that fastText does not have.
-
-    Those are of 1 character at an end of the word, if `first` and `last` say that an end is here, and those that would
-    reach over the end.
-    """
-    span = maxn - minn + 1
-    if minn <= 1 and first:
-        grams[maxn * span] = none
-    if last:
-        if minn <= 1:
-            grams[(maxn + t - 1) * span] = none
-        for rest in range(1, maxn):
-            for n in range(max(rest + 1, minn), maxn + 1):
-                grams[(maxn + t - rest) * span + n - minn] = none
-
-
-@njit(cache=True, nogil=True, counts=False)
-def _keep_buckets(grams, low, high, buckets, size, rows, n):
-    """Append to rows[:n], as ~bucket, those of grams[low:high] that have a row; return how many there are then.
-
-    Without a branch: most n-grams of most languages have no row, and which ones have cannot be foreseen.
-    """
-    if len(buckets) == 0:
-        for k in range(low, high):
-            rows[n] = ~grams[k]
-            n += np.int64(grams[k] < size)
-        return n
-    for k in range(low, high):
-        bucket = np.int64(grams[k])
-        rows[n] = ~bucket
-        n += np.int64((buckets[bucket >> 6] >> np.uint64(bucket & 63)) & np.uint64(1))
-    return n
 
 
 @njit(cache=True, nogil=True, counts=False)
@@ -335,52 +242,39 @@ def _is_label(data, start, end):
 
 
 @njit(cache=True, nogil=True, counts=False)
-def _is_ascii(data, start, end):
-    high = np.uint8(0)
-    for k in range(start, end):
-        high |= data[k]
-    return high < 128
+def _is_kept(bucket, buckets):
+    """1 for a bucket that has a row, 0 for one that has none: a number, as which ones have cannot be foreseen."""
+    return np.int64(len(buckets) == 0 or (buckets[bucket >> 6] >> np.uint64(bucket & 63)) & np.uint64(1) != 0)
 
 
 @njit(cache=True, nogil=True, counts=False)
-def _gather_ascii(data, first, end, minn, maxn, divider, buckets, rows, n):
-    """Gather the rows of the n-grams of data[first:end], a word of ASCII with its brackets; minn is 2 or more.
+def _gather_ngrams(data, i, first, end, minn, maxn, divider, buckets, rows, n):
+    """Append to rows[:n], as ~bucket, the n-grams of data[first:end] that begin at the SLICE characters from byte i on.
 
-    A character is a byte, so that the n-grams that begin at one are hashed in the order in which they are added.
+    data[first:end] is a word with its brackets, and a bracket alone is no n-gram. Returns (where it stopped, new n).
     """
-    for i in range(first, end):
+    characters = np.int64(0)
+    while i < end and characters < SLICE:
         h = _BASIS
-        for j in range(i, min(i + maxn, end)):
-            h = ((h ^ np.uint64(data[j])) * _PRIME) & _LOW
-            if j - i + 1 >= minn:
+        j, length, after = i, np.int64(0), i + 1
+        while j < end and length < maxn:
+            h = _step(h, data[j])
+            j += 1
+            while j < end and data[j] & 0xC0 == 0x80:
+                h = _step(h, data[j])
+                j += 1
+            length += 1
+            if length == 1:
+                after = j
+                if i == first or j == end:
+                    continue
+            if length >= minn:
                 bucket = np.int64(_remainder(h, divider))
                 rows[n] = ~bucket
-                if len(buckets):
-                    n += np.int64((buckets[bucket >> 6] >> np.uint64(bucket & 63)) & np.uint64(1))
-                else:
-                    n += 1
-    return n
-
-
-@njit(cache=True, nogil=True, counts=False)
-def _gather_ngrams(data, i, first, end, minn, maxn, divider, buckets, rolling, grams, rows, n):
-    """Gather the rows of the n-grams of data[first:end], a word with its brackets, from a slice that begins at byte i.
-
-    Returns (byte at which the next slice begins, `end` after the last one; rows gathered)."""
-    if i == first and minn > 1 and end - first <= SLICE and _is_ascii(data, first, end):
-        return end, _gather_ascii(data, first, end, minn, maxn, divider, buckets, rows, n)
-    size = np.int64(divider[0])
-    span = maxn - minn + 1
-    stop, t = _hash_ngrams(data, i, end, minn, maxn, divider, rolling, grams)
-    _drop_ngrams(grams, t, i == first, stop == end, minn, maxn, size)
-    if stop < end:
-        # The last characters of a slice begin the next one: their n-grams reach into it.
-        t -= maxn - 1
-        for _ in range(maxn - 1):
-            stop -= 1
-            while data[stop] & 0xC0 == 0x80:
-                stop -= 1
-    return stop, _keep_buckets(grams, maxn * span, (maxn + t) * span, buckets, size, rows, n)
+                n += _is_kept(bucket, buckets)
+        i = after
+        characters += 1
+    return i, n
 
 
 @njit(cache=True, nogil=True, counts=False)
@@ -391,7 +285,7 @@ def _gather_word_ngrams(hashes, i, end, size, buckets, rows, n):
         h = h * np.uint64(116049371) + np.uint64(np.int64(hashes[j]))
         bucket = np.int64(h % np.uint64(size))
         rows[n] = ~bucket
-        n += np.int64(len(buckets) == 0 or (buckets[bucket >> 6] >> np.uint64(bucket & 63)) & np.uint64(1) != 0)
+        n += _is_kept(bucket, buckets)
     return n
 
 
@@ -421,7 +315,7 @@ def mean_row(data, start, end, network, scratch, hashes):
     centroids, norms = network.centroids, network.norms
     minn, maxn, size = network.minn, network.maxn, network.bucket
     divider = np.uint64(size), np.uint64(network.factor), np.uint64(network.shift_one), np.uint64(network.shift_two)
-    rows, grams, rolling, mean = scratch.rows, scratch.grams, scratch.rolling, scratch.mean
+    rows, mean = scratch.rows, scratch.mean
     has_ngrams = maxn > 0 and network.has_buckets != 0
     word_ngrams = network.word_ngrams if network.has_buckets else 1
     full = len(rows) - scratch.step
@@ -437,10 +331,8 @@ def mean_row(data, start, end, network, scratch, hashes):
             count += n
             n = np.int64(0)
         if part < i:
-            part, n = _gather_ngrams(
-                data, part, first - 1, i + 1, minn, maxn, divider, buckets, rolling, grams, rows, n
-            )
-            if part > i:
+            part, n = _gather_ngrams(data, part, first - 1, i + 1, minn, maxn, divider, buckets, rows, n)
+            if part >= i:  # from the closing bracket on there is no n-gram
                 data[first - 1], data[i] = before, behind
             continue
         first, i, h = _next_word(data, i, end)
@@ -488,7 +380,7 @@ def _word_rows(network, scratch, text, offsets, out):
     vocabulary, starts, buckets, ranks = network.vocabulary, network.vocabulary_offsets, network.buckets, network.ranks
     minn, maxn, size = network.minn, network.maxn, network.bucket
     divider = np.uint64(size), np.uint64(network.factor), np.uint64(network.shift_one), np.uint64(network.shift_two)
-    rows, grams, rolling = scratch.rows, scratch.grams, scratch.rolling
+    rows = scratch.rows
     has_ngrams = maxn > 0 and network.has_buckets != 0
     total = np.int64(0)
     for word in range(network.n_words):
@@ -499,9 +391,7 @@ def _word_rows(network, scratch, text, offsets, out):
         for k in range(starts[word], starts[word + 1]):
             text[k - starts[word] + 1] = vocabulary[k]
         while has_ngrams and word != network.end_word and part < end:
-            part, n = _gather_ngrams(
-                text, part, np.int64(0), end, minn, maxn, divider, buckets, rolling, grams, rows, n
-            )
+            part, n = _gather_ngrams(text, part, np.int64(0), end, minn, maxn, divider, buckets, rows, n)
         _resolve(rows, n, network.n_words, buckets, ranks)
         if total + n <= len(out):
             for k in range(n):
