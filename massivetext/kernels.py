@@ -20,20 +20,17 @@ from typing import Any
 
 import numba
 from numba import types
-from numba.core import entrypoints
 from numba.core.registry import CPUDispatcher
 
 from massivetext.compiling import spared
 from massivetext.kernel_cache import KernelCache
 from massivetext.linked_kernels import Part, as_part, set_environments
 from massivetext.plain_compiler import PlainCompiler
-from massivetext.plug_ins import plug_ins
 
 __all__ = ["Kernel", "njit"]
 
 # numba's types say less than it has: private attributes, options that it reads from the environment.
 _numba: Any = numba
-_entrypoints: Any = entrypoints
 _LOG = logging.getLogger("massivetext")
 _WARNED = "MASSIVETEXT_KERNELS_WARNED"
 _PURE = frozenset({"len", "min", "max", "range", "equal_mask", "range_mask"})
@@ -97,7 +94,6 @@ class Kernel(_Dispatcher):
 
     def _compile_for_args(self, *args: Any, **kws: Any) -> Any:
         """What numba asks when Python calls this one with types that it has not seen."""
-        _extend_numba()
         kinds: list[Any] = [self.typeof_pyval(value) for value in args]
         plain = self._kept(kinds) or self._plain(kinds)
         if kws or plain == kinds:
@@ -121,13 +117,6 @@ class Kernel(_Dispatcher):
                 if isinstance(kind, types.Array) and kind.mutable and dimensions[i] in (0, kind.ndim):
                     plain[i] = kind.copy(readonly=True)
         return plain
-
-
-@functools.cache
-def _extend_numba() -> None:
-    """Spare numba the search for its extensions, which reads a file of every package, where there are none."""
-    if not plug_ins("numba_extensions"):
-        _entrypoints._already_initialized = True
 
 
 @functools.cache

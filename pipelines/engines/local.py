@@ -42,7 +42,6 @@ from pipelines.engines.engine import (
     said_by_engine,
 )
 from pipelines.tasks import Isolating, Task, TaskError, observe
-from pipelines.transforms.base import PlainDoFn
 from pipelines.transforms.base import spent as spent_in_transforms
 from pipelines.transforms.run_steps import RunSteps, perform_step
 
@@ -203,16 +202,6 @@ def _options() -> _Options:
     return _Options(["--runner=FnApiRunner"])
 
 
-class _Give(PlainDoFn):
-    """Yields the tasks of a pipeline."""
-
-    def __init__(self, tasks: Sequence[Any]) -> None:
-        self.tasks = tasks
-
-    def process(self, _: bytes) -> Iterator[Any]:
-        yield from self.tasks
-
-
 def run_here(work: beam.PTransform, tasks: Sequence[Any]) -> None:
     """Run a transform over tasks in this process, on FnApiRunner.
 
@@ -226,7 +215,7 @@ def run_here(work: beam.PTransform, tasks: Sequence[Any]) -> None:
         spent_in_transforms.seconds += time.process_time() - started
         return
     pipeline = beam.Pipeline(options=_options())
-    _ = pipeline | beam.Impulse() | "Tasks" >> beam.ParDo(_Give(tasks)).with_output_types(Any) | work
+    _ = pipeline | "Tasks" >> beam.Create(tasks, reshuffle=False) | work
     pipeline.run().wait_until_finish()
 
 
