@@ -6,8 +6,8 @@ COPY massivetext massivetext
 COPY filters filters
 COPY pipelines pipelines
 RUN pip install --no-cache-dir --no-compile '.[pipeline]' && rm -rf build *.egg-info && useradd --create-home curator
-# Kernels are compiled once and cached here; mount a volume to keep them between containers.
-ENV NUMBA_CACHE_DIR=/home/curator/kernels
+# Kernels are compiled once here, for all x86-64 machines with AVX2; on another machine, for its own processor.
+RUN massivetext warm-up --portable || massivetext warm-up
 USER curator
 WORKDIR /data
 ENTRYPOINT ["massivetext"]

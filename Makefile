@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 FUZZ_SECONDS ?= 10
 MUTANT_SECONDS ?= 600
-.PHONY: help setup run test test-dataflow test-engines test-faults test-long fuzz mutants test-loaders lint bench docs requirements clean
+.PHONY: help setup run test test-dataflow test-engines test-faults test-long fuzz mutants test-loaders lint bench docs requirements wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -95,6 +95,11 @@ docs: setup ## the site of the documentation, into site/
 requirements: setup ## requirements-workers.txt: what an engine's workers install, in the versions found here
 	$(BIN)/python -c "import shutil; from pipelines.engines.worker_package import requirements; shutil.copy(requirements(), 'requirements-workers.txt')"
 
+wheel: $(VENV)/.installed-to-run ## dist/*.whl with the kernels compiled: for this version of Python and numba, on x86-64 with AVX2
+	$(BIN)/massivetext warm-up --portable
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	rm -rf build
+
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) .venv-engines .venv-loaders build dist *.egg-info
+	rm -rf $(VENV) .venv-engines .venv-loaders build dist massivetext/compiled *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,6 +20,7 @@ from numba import types
 from numba.core import caching, environment
 from numba.core.runtime import _nrt_python  # type: ignore[attr-defined]
 
+from massivetext import portable_kernels
 from massivetext.plain_code import VERSION
 
 __all__ = ["KernelCache", "code_digest"]
@@ -102,19 +103,24 @@ def _name_helpers() -> None:
 
 
 class KernelCache(_FunctionCache):
-    """The compiled forms of one kernel on disk."""
+    """The compiled forms of one kernel on disk: those that this machine compiled, and those that came with the package
+    (`massivetext.portable_kernels`)."""
 
     _impl_class = _KernelResults
+
+    is_for_others = False
+    """Whether this process compiles kernels that go with the package."""
 
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
         """Raises RuntimeError where numba has no place to write to."""
         super().__init__(function)
         self._impl.digest = code_digest(function, options)
-        self._cache_file = _IndexDataCacheFile(
-            cache_path=self._cache_path,
-            filename_base=self._impl.filename_base,
-            source_stamp=self._impl.digest,
-        )
+        name = self._impl.filename_base
+        self._shipped = self._file(str(portable_kernels.FOLDER), f"{function.__module__}.{name.partition('.')[2]}")
+        self._cache_file = self._shipped if self.is_for_others else self._file(self._cache_path, name)
+
+    def _file(self, folder: str, name: str) -> Any:
+        return _IndexDataCacheFile(cache_path=folder, filename_base=name, source_stamp=self._impl.digest)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Load a compiled form, if there is one.
@@ -124,15 +130,32 @@ class KernelCache(_FunctionCache):
         """
         _name_helpers()
         with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)
-        return None  # the file could not be read
+            for file, key in self._forms(target_context):
+                kept = file.load(key) if key[0] == sig else None
+                result = kept and self._impl.rebuild(target_context, kept)
+                if result is not None:
+                    return result
+        return None
 
-    def signatures(self, target_context: Any) -> Iterator[tuple[Any, ...]]:
-        """Yield the types for which there is a compiled form for this machine."""
+    def _forms(self, target_context: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+        """Yield the files and keys of the forms that run here, first those compiled for this very machine."""
         target = target_context.codegen()
         for key in self._cache_file._load_index():
             if key == self._index_key(key[0], target):
-                yield key[0]
+                yield self._cache_file, key
+        for key in self._shipped._load_index():
+            if _runs_here(key[1], target.magic_tuple()):
+                yield self._shipped, key
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether there is a form for other machines."""
+        return bool(self._shipped._load_index())
+
+    def signatures(self, target_context: Any) -> Iterator[tuple[Any, ...]]:
+        """Yield the types for which there is a compiled form for this machine."""
+        for _, key in self._forms(target_context):
+            yield key[0]
 
     def signature_for(self, kinds: Sequence[Any], target_context: Any) -> tuple[Any, ...] | None:
         """Return the types of a compiled form that takes arguments of these types; None if there is none.
@@ -143,6 +166,11 @@ class KernelCache(_FunctionCache):
             if len(signature) == len(kinds) and all(map(_takes, signature, kinds)):
                 return signature
         return None
+
+
+def _runs_here(target: tuple[str, str, str], here: tuple[str, str, str]) -> bool:
+    """Whether code for a target runs here. Both are numba's: LLVM's system, processor and list of features."""
+    return target[0] == here[0] and portable_kernels.features_in(target[2]) <= portable_kernels.features_in(here[2])
 
 
 def _takes(kept: Any, kind: Any) -> bool:

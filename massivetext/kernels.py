@@ -61,6 +61,11 @@ class Kernel(_Dispatcher):
         """Whether it has a compiled form on disk, for this machine and for its code as it is now."""
         return self.kept is not None and any(self.kept.signatures(self.targetctx))
 
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it has a compiled form for other machines, for its code as it is now."""
+        return self.kept is not None and self.kept.is_shipped
+
     def compile(self, sig: Any) -> Any:
         """What Python asks for types that this one is not compiled for, or not yet loaded from disk for."""
         if self.kept is not None:

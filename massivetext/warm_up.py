@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
 
+from massivetext import portable_kernels
+from massivetext.errors import OutputError
 from massivetext.scratch import scratch_folder
 from massivetext.worker_processes import spawn_pool
 
@@ -36,23 +38,26 @@ PAGE = (
 )
 
 
-def is_compiled(groups: Iterable[Sequence[str]]) -> bool:
+def is_compiled(groups: Iterable[Sequence[str]], *, portable: bool = False) -> bool:
     """Return whether kernels are on disk, compiled from the code that they have now.
 
     Args:
         groups: modules by their names, such as `filters.rules`. Of each group one module at least must have a kernel
             on disk.
+        portable: whether they must be for other machines, instead of for this one.
     """
-    return all(any(_has_kernels(module) for module in group) for group in groups)
+    return all(any(_has_kernels(module, portable) for module in group) for group in groups)
 
 
-def _has_kernels(module: str) -> bool:
+def _has_kernels(module: str, portable: bool) -> bool:
     from massivetext.kernels import Kernel
 
     values = vars(importlib.import_module(module)).values()
     kernels = [value for value in values if isinstance(value, Kernel) and value.__module__ == module]
     # There are none where numba is switched off. Where they cannot be kept, they are not compiled ahead.
-    return not kernels or any(kernel.kept is None or kernel.is_on_disk for kernel in kernels)
+    return not kernels or any(
+        kernel.kept is None or (kernel.is_shipped if portable else kernel.is_on_disk) for kernel in kernels
+    )
 
 
 def warm_up(
@@ -60,6 +65,7 @@ def warm_up(
     *,
     processes: int | None = None,
     report: Callable[[str, float], None] | None = None,
+    portable: bool = False,
 ) -> float:
     """Compile the kernels of the named jobs in parallel processes.
 
@@ -67,24 +73,35 @@ def warm_up(
         names: keys of JOBS; all of them for None.
         processes: how many at once; as many as this process may use cores for None.
         report: called with the name of each job that is done and the seconds since the start.
+        portable: whether to compile for other machines (`massivetext.portable_kernels`), instead of for this one.
 
     Returns:
         CPU seconds taken in all; near 0 where everything was compiled before.
 
     Raises:
         KeyError: a name that JOBS does not have.
+        OutputError: this machine cannot compile for others, or the package's folder cannot be written.
     """
-    return run_jobs({name: JOBS[name] for name in (JOBS if names is None else names)}, processes, report)
+    jobs = {name: JOBS[name] for name in (JOBS if names is None else names)}
+    return run_jobs(jobs, processes, report, portable=portable)
 
 
 def run_jobs(
-    paths: Mapping[str, str], processes: int | None = None, report: Callable[[str, float], None] | None = None
+    paths: Mapping[str, str],
+    processes: int | None = None,
+    report: Callable[[str, float], None] | None = None,
+    *,
+    portable: bool = False,
 ) -> float:
     """Run functions that compile kernels, by what they are called and by import path, as `warm_up` does."""
+    obstacle = portable_kernels.obstacle() if portable else None
+    if obstacle:
+        raise OutputError(obstacle)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     start, spent = time.monotonic(), 0.0
     with spawn_pool(processes or cores) as pool:
-        tasks = {pool.submit(run_job, path): name for name, path in paths.items()}
+        job = _run_job_for_others if portable else run_job
+        tasks = {pool.submit(job, path): name for name, path in paths.items()}
         for task in as_completed(tasks):
             spent += task.result()
             if report is not None:
@@ -98,6 +115,11 @@ def run_job(path: str) -> float:
     module, _, name = path.partition(":")
     getattr(importlib.import_module(module), name)()
     return time.process_time() - start
+
+
+def _run_job_for_others(path: str) -> float:
+    portable_kernels.compile_for_others()
+    return run_job(path)
 
 
 def texts() -> Iterator[str]:

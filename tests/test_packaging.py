@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import configparser
 import re
+import shutil
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -127,6 +129,40 @@ def test_the_command_line_says_that_it_needs_the_extra() -> None:
         done.stderr
     )
     assert 1 == done.returncode
+
+
+def test_workers_get_the_kernels_that_lie_with_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those in `__pycache__` are for this machine alone."""
+    for name in ("__init__.py", "compiled/a.nbi", "__pycache__/b.nbi", "__pycache__/__init__.cpython-311.pyc"):
+        path = tmp_path / "sent_to_workers" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(worker_package, "PACKAGES", ("sent_to_workers",))
+
+    names = [name for name, _ in worker_package._files()]
+
+    assert ["sent_to_workers/__init__.py", "sent_to_workers/compiled/a.nbi"] == names
+
+
+@pytest.mark.heavy
+def test_a_wheel_has_the_kernels_that_lie_with_the_package(tmp_path: Path) -> None:
+    """pip fetches setuptools."""
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    for package in ("massivetext", "filters", "pipelines"):
+        ignore = shutil.ignore_patterns("__pycache__", "compiled")
+        shutil.copytree(REPOSITORY / package, tmp_path / package, ignore=ignore)
+    (tmp_path / "massivetext" / "compiled").mkdir()
+    (tmp_path / "massivetext" / "compiled" / "one.nbi").write_text("")
+
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", "dist", "."]
+    subprocess.run(command, check=True, cwd=tmp_path)
+
+    (wheel,) = (tmp_path / "dist").iterdir()
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert {"massivetext/compiled/one.nbi", "massivetext/data/NOTICE", "filters/rules.py"} <= names
 
 
 @pytest.mark.heavy

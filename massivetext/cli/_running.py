@@ -182,14 +182,15 @@ def _run(
     if is_alone and is_here:
         start_workers_from_here()
     resolved = recipes.read(recipe, settings)
-    _compile(resolved, progress, here=is_here)
+    where = Execution(**execution)
+    _compile(resolved, progress, where)
     root = storage.local_path(output)
     is_local = not storage.is_remote(root)
     # From before the run: what changes while it lasts has changed since.
     state = state_of(asked, *recipes.origins(recipe), resolved.resolved()) if is_local else None
     try:
         with logging_to(progress):
-            outcome = run(resolved, output, Execution(**execution), progress, **options)
+            outcome = run(resolved, output, where, progress, **options)
     finally:
         progress.close()
     answer = {
@@ -204,26 +205,36 @@ def _run(
     return answer
 
 
-def _compile(recipe: Any, progress: Progress, *, here: bool) -> None:
-    """Say which kernels the recipe's stages lack, and compile them where the tasks run on this machine."""
+def _compile(recipe: Any, progress: Progress, where: Any) -> None:
+    """Compile the kernels that the recipe's stages lack on this machine, or on those that get this package from it.
+
+    Args:
+        recipe, progress: As of `_run`.
+        where: The `Execution`.
+    """
+    from massivetext.portable_kernels import obstacle
     from massivetext.warm_up import is_compiled, run_jobs
 
+    portable = where.sends_package and obstacle() is None
     missing = {
         ", ".join(stage.name for stage in stages): job
         for job, stages in recipe.kernels().items()
-        if not is_compiled(stage.kernels for stage in stages)
+        if not is_compiled((stage.kernels for stage in stages), portable=portable)
     }
     if not missing:
         return
-    progress.say("compiling kernels: once on this machine, about a minute; `massivetext warm-up` does it ahead")
+    if not where.is_local and not portable:
+        progress.say("workers without kernels compile them first, about a minute; `massivetext warm-up` does it ahead")
+        return
+    place, option = ("for the workers", " --portable") if portable else ("on this machine", "")
+    progress.say(f"compiling kernels: once {place}, about a minute; `massivetext warm-up{option}` does it ahead")
     done: list[str] = []
 
     def report(name: str, seconds: float) -> None:
         done.append(name)
         progress.say(f"compiled: {name} ({len(done)} of {len(missing)}, {seconds:.0f} s)")
 
-    if here:
-        run_jobs(missing, report=report)
+    run_jobs(missing, report=report, portable=portable)
 
 
 def _funnel(counts: dict[str, dict[str, list[int]]], *, estimated: bool) -> None:

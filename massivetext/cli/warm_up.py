@@ -12,17 +12,22 @@ __all__ = ["warm_up"]
 
 @click.command()
 @click.option("--processes", type=click.IntRange(min=1), help="How many compile at once; as many as there are cores.")
+@click.option("--portable", is_flag=True, help="For other machines too: for wheels, images and workers.")
 @click.argument("names", nargs=-1)
-def warm_up(names: tuple[str, ...], processes: int | None) -> None:
+def warm_up(names: tuple[str, ...], processes: int | None, portable: bool) -> None:
     """Compile the kernels that a first run would compile, in parallel, and keep them on disk.
 
     NAMES: some of extraction, "test sets", near-duplicates, language, rules; all of them by default. For images and
     new machines; takes no time where it is done already. NUMBA_CACHE_DIR names the folder to keep them in, if it is
     not to be the package's own.
 
+    With --portable the kernels are for every x86-64 machine with AVX2, and lie with the package: a wheel or an image
+    that is made of it has them, and no machine that gets it compiles.
+
     \b
     massivetext warm-up
     massivetext warm-up extraction near-duplicates
+    massivetext warm-up --portable
     """
     from massivetext import warm_up as compiling
 
@@ -37,5 +42,5 @@ def warm_up(names: tuple[str, ...], processes: int | None) -> None:
         done.append(name)
         echo(f"compiled {name} ({len(done)} of {total}, {seconds:.0f} s)")
 
-    spent = compiling.warm_up(names or None, processes=processes, report=report)
+    spent = compiling.warm_up(names or None, processes=processes, report=report, portable=portable)
     echo(f"all kernels are compiled: {spent:.0f} CPU s")

@@ -65,6 +65,11 @@ class Execution:
         return self.runner in LOCAL
 
     @property
+    def sends_package(self) -> bool:
+        """Whether workers get this package as it is here, with the kernels that lie with it."""
+        return self.runner == "DataflowRunner" and not any("sdk_container_image" in one for one in self.beam_options)
+
+    @property
     def memory_of_task(self) -> int:
         """Bytes that a task of deduplication may hold: a worker's share, less what a process takes for itself."""
         return max(64 << 20, self.memory // (4 * max(1, self.workers)))

@@ -22,9 +22,6 @@ __all__ = ["requirements", "wheel"]
 
 PACKAGES = ("massivetext", "filters", "pipelines")
 
-_LEFT_OUT = (".pyc", ".nbi", ".nbc")
-"""Compiled for this machine."""
-
 
 def _folder() -> Path:
     return Path(process_scratch())
@@ -65,7 +62,8 @@ def _files() -> Iterator[tuple[str, Path]]:
     for package in PACKAGES:
         folder = Path(import_module(package).__path__[0])
         for file in sorted(folder.rglob("*")):
-            if file.is_file() and file.suffix not in _LEFT_OUT:
+            # What is compiled for this machine lies in `__pycache__`.
+            if file.is_file() and "__pycache__" not in file.parts:
                 yield f"{package}/{file.relative_to(folder).as_posix()}", file
 
 

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from massivetext import portable_kernels, warm_up
+from massivetext.cli import _running
 from pipelines import recipe as recipes
+from pipelines.engines import Execution
 
 RECIPE = """
 extends: gopher
@@ -65,3 +68,44 @@ def test_what_is_compiled_depends_on_stages_and_formats(
 
     assert expected == {stage.name for group in kernels.values() for stage in group}
     assert all(stage.compiled_by == job for job, group in kernels.items() for stage in group)
+
+
+class Lines:
+    """Collects what a run says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.mark.parametrize(
+    ("where", "obstacle", "compiled", "said"),
+    [
+        (Execution("DataflowRunner"), None, [True], "compiling kernels: once for the workers"),
+        (Execution("DataflowRunner"), "no AVX2", [], "workers without kernels compile them first"),
+        (Execution("DataflowRunner", beam_options=("--sdk_container_image=own",)), None, [], "workers without kernels"),
+        (Execution("PortableRunner"), None, [], "workers without kernels compile them first"),
+        (Execution("FnApiRunner"), None, [False], "compiling kernels: once on this machine"),
+    ],
+)
+def test_kernels_are_compiled_here_for_workers_that_get_this_package(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: Execution,
+    obstacle: str | None,
+    compiled: list[bool],
+    said: str,
+) -> None:
+    recipe = recipes.read(str(write_recipe(tmp_path, format="jsonl", stages=["language"])))
+    asked: list[bool] = []
+    monkeypatch.setattr(portable_kernels, "obstacle", lambda: obstacle)
+    monkeypatch.setattr(warm_up, "is_compiled", lambda groups, *, portable: False)
+    monkeypatch.setattr(warm_up, "run_jobs", lambda missing, *, report, portable: asked.append(portable))
+    lines = Lines()
+
+    _running._compile(recipe, lines, where)
+
+    assert compiled == asked
+    assert [said] == [line[: len(said)] for line in lines.lines]
