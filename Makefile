@@ -97,7 +97,8 @@ requirements: setup ## requirements-workers.txt: what an engine's workers instal
 
 wheel: $(VENV)/.installed-to-run ## dist/*.whl with the kernels compiled: for this version of Python and numba, on x86-64 with AVX2
 	$(BIN)/massivetext warm-up --portable
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist \
+		--config-settings=--build-option=--python-tag=$$($(BIN)/python -c 'import sys; print("cp%d%d" % sys.version_info[:2])') .
 	rm -rf build
 
 clean: ## remove the virtual environment and caches
