@@ -51,3 +51,41 @@ def test_a_stage_that_has_run_has_left_kernels(name: str) -> None:
     else:
         language_of_texts()
     assert warm_up.is_compiled([stage.kernels])
+
+
+PARTS = """
+import gc
+from massivetext import warm_up
+from massivetext.kernels import Kernel
+
+def forms():
+    kernels = [value for value in gc.get_objects() if isinstance(value, Kernel)]
+    return {(kernel.__module__, kernel.__name__, str(kinds)) for kernel in kernels for kinds in kernel.overloads}
+
+of_parts = []
+for path in warm_up.SIDE_BY_SIDE["massivetext.warm_up:compile_extraction"]:
+    before = forms()
+    warm_up.run_job(path)
+    of_parts.append(forms() - before)
+from massivetext.extraction import extract
+before = forms()
+text = extract(warm_up.PAGE.encode())
+print(len(text) > 50, [len(part) > 2 for part in of_parts], forms() - before)
+"""
+
+
+def test_the_parts_of_extraction_leave_all_that_a_page_needs() -> None:
+    result = subprocess.run([sys.executable, "-c", PARTS], capture_output=True, text=True, check=True)
+
+    assert "True [True, True] set()\n" == result.stdout
+
+
+def test_a_job_in_parts_is_reported_once_when_all_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = ("filters.warm_up:rules_of_texts", "filters.warm_up:language_of_texts")
+    monkeypatch.setitem(warm_up.SIDE_BY_SIDE, "whole:of_parts", parts)
+    reported: list[str] = []
+
+    spent = warm_up.run_jobs({"whole": "whole:of_parts"}, 2, lambda name, seconds: reported.append(name))
+
+    assert ["whole"] == reported
+    assert 0 < spent
