@@ -167,7 +167,7 @@ def read_text(page, i, blocks, state, node):
     chars = words = sentences = commas = digits = upper = bars = cjk = 0
     end = -1
     while i < n:
-        c = page[i]
+        c = page[np.uint64(i)]  # signed positions are checked
         kind = _KIND[c]
         size = 1
         wide = kind == _WIDE

@@ -9,7 +9,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from massivetext.extraction.markup import is_space, next_attribute, read_name, skip_declaration, skip_tag, starts_markup
+from massivetext.extraction.markup import (
+    BLANK,
+    NAME_BYTES,
+    RARE,
+    is_space,
+    next_attribute,
+    read_name,
+    skip_declaration,
+    skip_tag,
+    starts_markup,
+)
 from massivetext.extraction.tags import (
     DIALOG,
     FNV,
@@ -320,46 +330,41 @@ def whole_signs(page, begin, end, h, mark):
 
 
 @njit(cache=True, nogil=True, counts=False)
-def add_to_name(c, at, before, h, mark, cookie):
-    """Read one more byte of a name in a class or id, in small letters.
+def add_to_name(page, at, kind, h, mark, cookie):
+    """Read one more byte of a name in a class or id.
 
     Args:
-        c, at, before: the byte, where it stands, and the one before it.
+        at, kind: where the byte stands, and what it is, of NAME_BYTES.
         h, mark: as of `whole_signs`, for the name up to here.
         cookie: whether words may be those of a cookie banner. Two letters tell: coo(ok)ie, g(dp)r, ds(gv)o.
 
     Returns:
         h, mark and cookie with this byte.
     """
-    h = (h ^ np.uint64(c)) * FNV_PRIME
-    if c == 58 or c == 45:
-        return h, at + 1, cookie
-    tells = (c == 107 and before == 111) or (c == 112 and before == 100) or (c == 118 and before == 103)
-    return h, mark, cookie or tells
+    h = (h ^ np.uint64(kind & 255)) * FNV_PRIME
+    if kind & RARE:
+        c, before = kind & 255, page[at - 1] | 32  # before a name stands no letter
+        if c == 58 or c == 45:
+            mark = at + 1
+        elif (c == 107 and before == 111) or (c == 112 and before == 100) or (c == 118 and before == 103):
+            cookie = True
+    return h, mark, cookie
 
 
 @njit(cache=True, nogil=True, counts=False)
 def _class_signs(page, start, end):
     """(signs of the whole names in a class or id, whether the words in them may be those of a cookie banner)."""
-    signs = 0
+    signs = np.int64(0)
     cookie = False
-    i = start
-    while i < end:
-        while i < end and is_space(page[i]):
-            i += 1
-        begin = i
-        h = FNV
-        mark = 0
-        before = np.uint8(0)
-        while i < end and not is_space(page[i]):
-            c = page[i]
-            if c >= 65 and c <= 90:
-                c += np.uint8(32)
-            h, mark, cookie = add_to_name(c, i, before, h, mark, cookie)
-            before = c
-            i += 1
-        signs |= whole_signs(page, begin, i, h, mark)
-    return signs, cookie
+    begin, mark, h = start, 0, FNV
+    for i in range(start, end):
+        kind = NAME_BYTES[page[np.uint64(i)]]  # signed positions are checked
+        if kind & BLANK:
+            signs |= whole_signs(page, begin, i, h, mark)
+            begin, mark, h = i + 1, 0, FNV
+        else:
+            h, mark, cookie = add_to_name(page, i, kind, h, mark, cookie)
+    return signs | whole_signs(page, begin, end, h, mark), cookie
 
 
 @njit(cache=True, nogil=True, counts=False)

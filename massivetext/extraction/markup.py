@@ -29,6 +29,13 @@ from massivetext.kernels import njit
 from massivetext.masks import WIDTH, count_bits, equal_mask, lowest_bit
 
 __all__ = [
+    "BLANK",
+    "CAPITAL",
+    "CLOSES",
+    "DIGIT",
+    "LETTER",
+    "NAME_BYTES",
+    "RARE",
     "count_byte",
     "find_attribute",
     "find_byte",
@@ -45,6 +52,17 @@ __all__ = [
 
 LT, GT, SLASH, BANG, QUESTION, EQUALS, DASH = 60, 62, 47, 33, 63, 61, 45
 QUOTE, APOSTROPHE = 34, 39
+
+BLANK, DIGIT, CAPITAL, LETTER, CLOSES, RARE = (256 << k for k in range(6))
+NAME_BYTES = np.arange(256, dtype=np.uint16)
+"""What a byte of a name is, of a tag or an attribute, or in a class: itself as a small letter, and bits. LETTER: a
+letter, or not ASCII. CLOSES: what ends a tag. RARE: what parts names of classes, or may tell of a cookie banner."""
+NAME_BYTES[65:91] += 32 + CAPITAL
+NAME_BYTES[[*range(9, 14), 32]] += BLANK
+NAME_BYTES[48:58] += DIGIT
+NAME_BYTES[[*range(65, 91), *range(97, 123), *range(128, 256)]] += LETTER
+NAME_BYTES[list(b"/>")] += CLOSES
+NAME_BYTES[list(b":-kKpPvV")] += RARE
 
 # Tags that end an svg or math element in which they begin (HTML, "the rules for parsing tokens in foreign content").
 _BREAKOUT = np.zeros(256, np.bool_)
@@ -136,12 +154,10 @@ def read_name(page, i):
     n = len(page)
     h = FNV
     while i < n:
-        c = page[i]
-        if is_space(c) or c == GT or c == SLASH:
+        kind = NAME_BYTES[page[np.uint64(i)]]  # signed positions are checked
+        if kind & (BLANK | CLOSES):
             break
-        if c >= 65 and c <= 90:
-            c += np.uint8(32)
-        h = (h ^ np.uint64(c)) * FNV_PRIME
+        h = (h ^ np.uint64(kind & 255)) * FNV_PRIME
         i += 1
     return look_up(TAG_KEYS, TAG_VALUES, h), h, i
 
@@ -165,13 +181,11 @@ def next_attribute(page, i):
     h = FNV
     first = True
     while i < n:
-        c = page[i]
-        if is_space(c) or c == SLASH or c == GT or (c == EQUALS and not first):
+        kind = NAME_BYTES[page[np.uint64(i)]]  # signed positions are checked
+        if kind & (BLANK | CLOSES) or (kind == EQUALS and not first):
             break
         first = False
-        if c >= 65 and c <= 90:
-            c += np.uint8(32)
-        h = (h ^ np.uint64(c)) * FNV_PRIME
+        h = (h ^ np.uint64(kind & 255)) * FNV_PRIME
         i += 1
     start = i
     while i < n and is_space(page[i]):

@@ -19,6 +19,11 @@ from massivetext.extraction.hidden import (
     word_signs,
 )
 from massivetext.extraction.markup import (
+    BLANK,
+    CAPITAL,
+    DIGIT,
+    LETTER,
+    NAME_BYTES,
     is_letter,
     is_space,
     next_attribute,
@@ -81,6 +86,7 @@ from massivetext.extraction.vocabulary import (
     NAME_ROLE,
     NAME_STYLE,
     WHOLE,
+    may_be_hint,
 )
 from massivetext.kernels import njit
 
@@ -158,34 +164,30 @@ def _read_names(page, start, end, template):
     cookie = lower_before = False
     word = whole = FNV
     begin, mark = start, 0
-    before = np.uint8(0)
     for i in range(start, end):
-        c = page[i]
-        if c < 48 or c > 57:
+        c = page[np.uint64(i)]  # signed positions are checked
+        kind = NAME_BYTES[c]
+        if not kind & DIGIT:
             template = (template ^ np.uint64(c)) * FNV_PRIME
-        if is_space(c):
+        if kind & BLANK:
             signs |= whole_signs(page, begin, i, whole, mark)
             word = whole = FNV
             begin, mark = i + 1, 0
-            before = np.uint8(0)
             lower_before = False
             continue
-        upper = c >= 65 and c <= 90
-        if upper:
-            c += np.uint8(32)
-        whole, mark, cookie = add_to_name(c, i, before, whole, mark, cookie)
-        before = c
-        if not ((c >= 97 and c <= 122) or c >= 128):
+        whole, mark, cookie = add_to_name(page, i, kind, whole, mark, cookie)
+        if not kind & LETTER:
             word = FNV
             lower_before = False
             continue
-        if upper and lower_before:
+        if kind & CAPITAL and lower_before:
             word = FNV
-        lower_before = not upper
-        word = (word ^ np.uint64(c)) * FNV_PRIME
-        sign = look_up(HINT_KEYS, HINT_VALUES, word)
-        if sign:
-            hints |= _fitting_hint(page, i, end, sign, lower_before)
+        lower_before = not kind & CAPITAL
+        word = (word ^ np.uint64(kind & 255)) * FNV_PRIME
+        if may_be_hint(word):
+            sign = look_up(HINT_KEYS, HINT_VALUES, word)
+            if sign:
+                hints |= _fitting_hint(page, i, end, sign, lower_before)
     return hints, signs | whole_signs(page, begin, end, whole, mark), cookie, template
 
 
