@@ -170,17 +170,15 @@ def _settle_splits(
         open_begins[tree + 1] = count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counts=False)
 def _gather(columns, needed, x, values):
     """Copy the columns of x (at most _LANES rows) that are needed to the rows of values, float32[columns, _LANES]."""
-    chosen = np.flatnonzero(needed)
-    n, rows = np.uint64(len(chosen)), np.uint64(len(x))  # signed ones are checked
-    some = np.uint64(16)  # what is read of a row and written of columns stays in the nearest cache
-    for begin in range(np.uint64(0), n, some):
-        end = min(n, begin + some)
-        for lane in range(rows):
-            for k in range(begin, end):
-                values[np.uint64(chosen[k]), lane] = x[lane, columns[chosen[k]]]
+    rows = np.uint64(len(x))  # signed ones are checked
+    for k in range(len(needed)):
+        if needed[k]:
+            column = columns[k]
+            for lane in range(rows):
+                values[k, lane] = x[lane, column]
 
 
 @njit(cache=True, nogil=True, counts=False)
@@ -196,10 +194,12 @@ def _strike_leaves(feature, limit, mask, splits, low, high, values, lanes, possi
 
 @njit(cache=True, nogil=True, counts=False)
 def _add_leaves(tree, value, lanes, possible, total):
-    """Add the values of one tree's leaves to total, float32[_LANES]."""
+    """Add the values of one tree's leaves to total, float32[_LANES]; possible becomes the leaves' places in value."""
     for lane in range(lanes):
         lowest = possible[lane] & (~possible[lane] + np.uint32(1))
-        total[lane] += value[tree, np.uint32(lowest * _DE_BRUIJN) >> np.uint32(27)]
+        possible[lane] = np.uint32(lowest * _DE_BRUIJN) >> np.uint32(27)
+    for lane in range(lanes):
+        total[lane] += value[tree, possible[lane]]
 
 
 @njit(cache=True, nogil=True)

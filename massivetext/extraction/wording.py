@@ -103,7 +103,7 @@ def _read_block(page, start, end, row, endless):
     before = before2 = np.uint8(32)
     i = start
     while i < end:
-        c = page[i]
+        c = page[np.uint64(i)]  # signed positions are checked
         if c == 60 and starts_markup(page, i):
             i, tag = _after_markup(page, i, endless)
             row[INLINE_TAGS] += 1
