@@ -19,6 +19,7 @@ from massivetext.contamination.index import (
 )
 from massivetext.dedup.shingles import distinct
 from massivetext.kernels import njit
+from massivetext.sorting import first_at_least
 from massivetext.text.hashing import fmix
 
 __all__ = ["aligned_words", "best_alignments", "make_common", "most_seeds", "shared_seeds"]
@@ -160,7 +161,7 @@ def _share(words, m, diagonal, common, turn):
 @njit(cache=True, nogil=True)
 def _place_passage(index, passage, common, turn):
     """Write where in a passage each of its words stands; return its item."""
-    item = np.searchsorted(index.passages, passage, side="right") - 1
+    item = first_at_least(index.passages, passage + 1) - 1
     first = index.stream_starts[item] + _passage_start(index, item, passage)
     _place(index.stream[first : first + PASSAGE_WORDS], common, turn)
     return item

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from massivetext.contamination.words import Located, Words
+from massivetext.contamination.words import Located, Words, lengthened
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.hashing import OFFSET, PRIME, fmix
@@ -233,7 +233,7 @@ def _words(data, offsets, t):
             if len(text) > len(places):
                 places, tells = np.empty(len(text), np.int64), np.empty(len(text), np.bool_)
             if size + len(text) // 2 + 2 > len(out):
-                out = np.concatenate((out, np.empty(len(text), np.uint64)))
+                out = lengthened(out, len(out) + len(text))
             n, _ = _bare(text, t, out[size:], places, places, tells)
         size += n
         bounds[i + 1] = size

@@ -8,14 +8,17 @@ from massivetext.contamination.align import best_alignments, make_common, most_s
 from massivetext.contamination.index import (
     LEAST_WORDS,
     SHORT_SEED_WORDS,
+    Arrays,
     bucket_shift,
     candidates,
     filter_has,
     postings,
     sequence_hash,
 )
+from massivetext.contamination.words import lengthened
 from massivetext.dedup.shingles import SHINGLE_WORDS, distinct, hash_shingles
 from massivetext.kernels import njit
+from massivetext.sorting import first_at_least, sort
 from massivetext.text.hashing import BASE, fmix
 
 __all__ = ["covered_words", "hits_of", "match"]
@@ -66,7 +69,7 @@ def match(words, bounds, index, aligns):
     whole = np.empty(0, np.uint64)
     parts = np.empty(0, np.uint64)
     counts = np.zeros(len(index.n_words), np.int32)
-    touched = np.empty(1024, np.int64)
+    touched = np.empty(len(index.n_words), np.uint64)  # memory that is not written is not taken
     slots = make_common()
     shift, seed_shift = bucket_shift(index.buckets), bucket_shift(index.seed_buckets)
     turn = 0
@@ -113,17 +116,13 @@ def match(words, bounds, index, aligns):
             for at in range(first, end):
                 item = np.int64(index.items[at])
                 if counts[item] == 0:
-                    if n_touched == len(touched):
-                        grown = np.empty(2 * n_touched, np.int64)
-                        grown[:n_touched] = touched
-                        touched = grown
                     touched[n_touched] = item
                     n_touched += 1
                 counts[item] += 1
         n_own = distinct(own[: hash_shingles(text, n, own)])
-        touched[:n_touched].sort()
+        sort(touched, n_touched)
         for k in range(n_touched):
-            item = touched[k]
+            item = np.int64(touched[k])
             common = counts[item]
             counts[item] = 0
             share = common / index.n_shingles[item]
@@ -141,29 +140,33 @@ def match(words, bounds, index, aligns):
 
 
 @njit(cache=True, nogil=True)
-def hits_of(words, bounds, index):
-    """(text: int64[h], shingle: uint64[h]): which shingles of items stand in which text, by text, each once."""
+def _hits_of(words, bounds, index):
     most = 1
     for i in range(len(bounds) - 1):
         most = max(most, bounds[i + 1] - bounds[i])
     places = np.empty(most, np.int64)
     found = np.empty(most * (SHINGLE_WORDS - LEAST_WORDS + 1), np.uint64)
-    texts = np.empty(1024, np.int64)
     shift = bucket_shift(index.buckets)
     shingles = np.empty(1024, np.uint64)
+    counts = np.zeros(len(bounds) - 1, np.int64)
     size = 0
     for i in range(len(bounds) - 1):
         text = words[bounds[i] : bounds[i + 1]]
         n_places = candidates(text, len(text), index.filter, LEAST_WORDS, places)
         n = _hits(text, len(text), index, shift, places, n_places, found) if n_places else 0
-        if size + n > len(texts):
-            more = max(n, len(texts))
-            texts = np.concatenate((texts, np.empty(more, np.int64)))
-            shingles = np.concatenate((shingles, np.empty(more, np.uint64)))
-        texts[size : size + n] = i
-        shingles[size : size + n] = found[:n]
+        if size + n > len(shingles):
+            shingles = lengthened(shingles, n + len(shingles))
+        for k in range(n):
+            shingles[size + k] = found[k]
+        counts[i] = n
         size += n
-    return texts[:size], shingles[:size]
+    return shingles[:size], counts
+
+
+def hits_of(words: np.ndarray, bounds: np.ndarray, index: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    """(text: int64[h], shingle: uint64[h]): which shingles of items stand in which text, by text, each once."""
+    shingles, counts = _hits_of(words, bounds, index)
+    return np.repeat(np.arange(len(counts)), counts), shingles
 
 
 @njit(cache=True, nogil=True)
@@ -171,12 +174,12 @@ def _holds_any(items, chosen):
     """Whether two ascending arrays have a number in common; in the time of the shorter one."""
     if len(chosen) < len(items):
         for item in chosen:
-            at = np.searchsorted(items, np.uint32(item))
+            at = first_at_least(items, item)
             if at < len(items) and items[at] == item:
                 return True
     else:
         for item in items:
-            at = np.searchsorted(chosen, np.int64(item))
+            at = first_at_least(chosen, np.int64(item))
             if at < len(chosen) and chosen[at] == item:
                 return True
     return False

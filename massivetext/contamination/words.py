@@ -15,7 +15,7 @@ from massivetext.text.unicode import ALONE, ALPHA, DELETED, MARK, NFC_MAYBE, SPA
 from massivetext.text.utf8 import decode_point
 from massivetext.text.words import add_point, normal_words, unicode_tables
 
-__all__ = ["Located", "Words", "located_words", "words"]
+__all__ = ["Located", "Words", "lengthened", "located_words", "words"]
 
 _UNKNOWN = ord(UNKNOWN)
 
@@ -38,6 +38,15 @@ class Located(NamedTuple):
     starts: np.ndarray
     ends: np.ndarray
     telling: np.ndarray
+
+
+@njit()
+def lengthened(hashes, length):
+    """Return hashes with room for that many in all."""
+    longer = np.empty(length, np.uint64)
+    for i in range(len(hashes)):
+        longer[i] = hashes[i]
+    return longer
 
 
 @njit(cache=True, nogil=True)

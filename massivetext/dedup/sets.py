@@ -11,6 +11,7 @@ from massivetext.dedup.digests import digest_set
 from massivetext.dedup.shingles import hash_shingles
 from massivetext.dedup.signatures import permutations, sign
 from massivetext.kernels import njit
+from massivetext.sorting import sort
 from massivetext.text import Texts, buffers
 from massivetext.text.words import normal_words, unicode_tables, words_at_most
 
@@ -45,7 +46,7 @@ def _ascend(values, n, out, count):
         out[count[k]] = values[j]
         count[k] += 1
     if widest > 64:
-        out[:n].sort()
+        sort(out, n)
     else:
         for j in range(1, n):
             value = out[j]

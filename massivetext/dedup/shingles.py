@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from massivetext.kernels import njit
+from massivetext.sorting import sort
 from massivetext.text import Texts, buffers
 from massivetext.text.hashing import BASE, fmix
 from massivetext.text.words import normal_words, unicode_tables, words_at_most
@@ -41,7 +42,7 @@ def hash_shingles(words, n, out):
 @njit(cache=True, nogil=True)
 def distinct(values):
     """Sorted distinct values, in place; returns how many."""
-    values.sort()
+    sort(values, len(values))
     n = 0
     for i in range(len(values)):
         if n == 0 or values[i] != values[n - 1]:

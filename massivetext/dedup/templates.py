@@ -24,6 +24,7 @@ from numba.extending import intrinsic
 from massivetext.dedup.pairs import CLASS_PAIRS, CORE_OVERLAPS, VERIFICATIONS, count_overlap, least_overlap, shares_band
 from massivetext.kernels import njit
 from massivetext.slots import count_slots
+from massivetext.sorting import sort
 from massivetext.text.hashing import fmix
 
 __all__ = ["CORE", "decide_large"]
@@ -382,11 +383,6 @@ def _enter(i, sets, cores, classes, salt):
             classes.n_entries[0] = entry + 1
 
 
-@njit(cache=True, nogil=True)
-def _sort(values, n):
-    values[:n].sort()
-
-
 @njit(cache=True, nogil=True, counts=False)
 def _decide_in_order(sets, index, cores, overlaps, classes, touched, kept, fixed, joins, partner, overlap, stats, salt):
     """Decide one document after the other, best-ranked first."""
@@ -395,7 +391,7 @@ def _decide_in_order(sets, index, cores, overlaps, classes, touched, kept, fixed
         if not fixed[g]:
             best = len(kept)
             n_touched = _touch(i, sets, index, touched)
-            _sort(touched.documents, n_touched)
+            sort(touched.documents, n_touched)
             for at in range(n_touched):
                 k = np.int64(touched.documents[at])
                 need = _needed_of_cores(i, k, touched.shared[k], sets.bounds, cores.size, sets.first, sets.p, sets.q)
@@ -430,6 +426,6 @@ def decide_large(hashes, bounds, bands, fixed, joins, p, q, first, last, partner
         np.full(1, -1, np.int64),
     )
     classes = _make_classes(n, n_kinds, np.count_nonzero(cores.heavy) * bands.shape[1])
-    touched = _Touched(np.empty(n, np.int32), np.zeros(n, np.int32))
+    touched = _Touched(np.empty(n, np.uint64), np.zeros(n, np.int32))
     kept = np.zeros(n, np.bool_)
     _decide_in_order(sets, index, cores, overlaps, classes, touched, kept, fixed, joins, partner, overlap, stats, salt)

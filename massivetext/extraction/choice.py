@@ -12,6 +12,7 @@ from massivetext.extraction.html import CHARS, NODE, WORDS
 from massivetext.extraction.tags import BLOCKQUOTE, DL, LISTING, PRE, TABLE, TD, TH, heading_level
 from massivetext.kernels import njit
 from massivetext.slots import count_slots, find_slot
+from massivetext.sorting import sort
 
 __all__ = ["choose", "expected_threshold"]
 
@@ -25,6 +26,8 @@ _HEADING_REACH = 3
 _TITLE_REACH = 20
 _CELL_BLOCKS = 2.0
 _WHOLE_SHARE = 0.5
+_FINE = 2.0**32
+"""Probabilities are sorted in steps of 1 / _FINE, which are finer than float32 where a threshold can be."""
 
 
 @njit(cache=True, nogil=True)
@@ -37,14 +40,17 @@ def expected_threshold(p, words, lowest, highest, beta):
         lowest, highest: the bounds.
         beta: 1 for F1; below 1 precision counts more, above 1 recall.
     """
-    order = np.argsort(-p)
+    order = np.empty(len(p), np.uint64)
     total = 0.0
     for b in range(len(p)):
+        order[b] = (np.uint64(p[b] * _FINE) << np.uint64(31)) | np.uint64(b)
         total += p[b] * words[b]
+    sort(order, len(p))
     kept = expected = best = 0.0
     threshold = np.float32(highest)
     square = beta * beta
-    for b in order:
+    for k in range(len(p)):
+        b = np.int64(order[len(p) - 1 - k] & np.uint64(0x7FFFFFFF))
         kept += words[b]
         expected += p[b] * words[b]
         value = expected / (kept + square * total + 1e-9)

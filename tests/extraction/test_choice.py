@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 
+import numba
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from massivetext.extraction import html
 from massivetext.extraction.choice import choose, expected_threshold, join_wholes
@@ -42,6 +45,46 @@ def test_the_threshold_stays_within_its_bounds():
 
     assert expected_threshold(sure, words, 0.15, 0.6, 1.0) == np.float32(0.6)
     assert expected_threshold(unlikely, words[:2], 0.15, 0.6, 1.0) == np.float32(0.15)
+
+
+def threshold_in_numbas_order(p, words, lowest, highest, beta):
+    """The same from blocks in the order in which numba sorts them: equal probabilities in any order."""
+    total = 0.0
+    for b in range(len(p)):
+        total += p[b] * words[b]
+    kept = expected = best = 0.0
+    threshold = np.float32(highest)
+    square = beta * beta
+    for b in sort_as_numba_does(-p):
+        kept += words[b]
+        expected += p[b] * words[b]
+        value = expected / (kept + square * total + 1e-9)
+        if value > best:
+            best, threshold = value, p[b]
+    return min(max(threshold, np.float32(lowest)), np.float32(highest))
+
+
+@numba.njit
+def sort_as_numba_does(values):
+    return np.argsort(values)
+
+
+@given(
+    blocks=st.lists(
+        st.tuples(
+            st.floats(0, 1, width=32) | st.sampled_from([0.0, 0.25, 0.3, 0.5, 0.75, 1.0]).map(np.float32),
+            st.integers(1, 3000),
+        ),
+        max_size=60,
+    ),
+    lowest=st.sampled_from([0.1, 0.15, 0.2]),
+    beta=st.sampled_from([0.5, 1.0, 2.0]),
+)
+def test_the_threshold_is_that_of_any_order_of_blocks_that_are_equally_likely(blocks, lowest, beta):
+    p = np.array([one for one, _ in blocks], np.float32)
+    words = np.array([count for _, count in blocks], np.float64)
+
+    assert expected_threshold(p, words, lowest, 0.9, beta) == threshold_in_numbas_order(p, words, lowest, 0.9, beta)
 
 
 def test_recall_lowers_and_precision_raises_the_threshold():
