@@ -26,6 +26,10 @@ ROWS = 2048
 """Rows that are gathered before they are added."""
 SLICE = 256
 """Characters of a word of which n-grams are gathered before the rows are looked at."""
+WORDS = 128
+"""Words that are looked up together."""
+FIRST, LAST, HASH, ENTRY, TOUCHED = range(5)
+"""Columns of `Scratch.words`: where a word begins and ends, its hash, its entry or -1, what has been read ahead."""
 LANES = 16
 """Columns of the matrices of most small models, lid.176 and the packaged ones among them: their sums are one vector."""
 _BASIS, _PRIME = np.uint64(2166136261), np.uint64(16777619)
@@ -36,12 +40,14 @@ class Scratch(NamedTuple):
     """Arrays that a prediction writes to, used again for the next text.
 
     rows: int32[ROWS + step], rows gathered; step: rows that a slice of n-grams or a word of the dictionary can have;
+    words: int64[WORDS, 5], the next words of the text;
     mean: float32[dim]; scores: float32[k + 1] and ids: int64[k + 1], the best labels; nodes: int64[labels + 1] and
     sums: float32[labels + 1], nodes of the tree that wait, or the labels' probabilities.
     """
 
     rows: np.ndarray
     step: int
+    words: np.ndarray
     mean: np.ndarray
     scores: np.ndarray
     ids: np.ndarray
@@ -58,6 +64,7 @@ def make_scratch(network: Network, k: int, rows: int = 0) -> Scratch:
     return Scratch(
         rows=np.empty(ROWS + step, np.int32),
         step=step,
+        words=np.empty((WORDS, 5), np.int64),
         mean=np.empty(dim, np.float32),
         scores=np.empty(k + 1, np.float32),
         ids=np.empty(k + 1, np.int64),
@@ -258,10 +265,10 @@ def _gather_ngrams(data, i, first, end, minn, maxn, divider, buckets, rows, n):
         h = _BASIS
         j, length, after = i, np.int64(0), i + 1
         while j < end and length < maxn:
-            h = _step(h, data[j])
+            h = _step(h, data[np.uint64(j)])  # signed positions are checked
             j += 1
-            while j < end and data[j] & 0xC0 == 0x80:
-                h = _step(h, data[j])
+            while j < end and data[np.uint64(j)] & 0xC0 == 0x80:
+                h = _step(h, data[np.uint64(j)])
                 j += 1
             length += 1
             if length == 1:
@@ -290,15 +297,43 @@ def _gather_word_ngrams(hashes, i, end, size, buckets, rows, n):
 
 
 @njit(cache=True, nogil=True, counts=False)
-def _next_word(data, i, end):
-    """(first byte, end, hash) of the first word of data[i:end]; first is `end` if there is none."""
-    while i < end and _separates(data[i]):
-        i += 1
-    first, h = i, _BASIS
-    while i < end and not _separates(data[i]):
-        h = _step(h, data[i])
-        i += 1
-    return first, i, h
+def _read_words(data, i, end, words):
+    """Fill FIRST, LAST and HASH of `words` with the words from byte i on; return how many there are."""
+    n = np.int64(0)
+    while n < len(words):
+        while i < end and _separates(data[np.uint64(i)]):  # signed positions are checked
+            i += 1
+        if i >= end:
+            break
+        first, h = i, _BASIS
+        while i < end and not _separates(data[np.uint64(i)]):
+            h = _step(h, data[np.uint64(i)])
+            i += 1
+        words[n, FIRST], words[n, LAST], words[n, HASH] = first, i, np.int64(h)
+        n += 1
+    return n
+
+
+@njit(cache=True, nogil=True, counts=False)
+def _look_up(data, words, n, network):
+    """Fill the column ENTRY of the first n words.
+
+    The tables lie in far caches. What the search for a word reads first is read for all words before, so that the
+    processor waits for all of it at once; the same goes for the word's first row, which `mean_row` reads.
+    """
+    vocabulary, offsets, slots = network.vocabulary, network.vocabulary_offsets, network.slots
+    word_rows, row_offsets = network.word_rows, network.word_row_offsets
+    mask = len(slots) - 1
+    for word in range(n):
+        words[word, ENTRY] = slots[words[word, HASH] & mask]
+    for word in range(n):
+        words[word, TOUCHED] = vocabulary[offsets[max(words[word, ENTRY], 0)]]
+    for word in range(n):
+        entry = _find(data, words[word, FIRST], words[word, LAST], words[word, HASH], vocabulary, offsets, slots)
+        words[word, ENTRY] = entry
+        words[word, TOUCHED] = row_offsets[min(max(entry, 0), len(row_offsets) - 1)]
+    for word in range(n if len(word_rows) else 0):
+        words[word, TOUCHED] = word_rows[min(words[word, TOUCHED], len(word_rows) - 1)]
 
 
 @njit(cache=True, nogil=True, counts=False)
@@ -309,19 +344,18 @@ def mean_row(data, start, end, network, scratch, hashes):
     brackets of words are put in and taken out. hashes: int32, with room for each word if the model has word n-grams.
     """
     # Each field is read once: numba counts a reference whenever one is.
-    vocabulary, offsets, slots, n_words = network.vocabulary, network.vocabulary_offsets, network.slots, network.n_words
-    word_rows, row_offsets = network.word_rows, network.word_row_offsets
+    n_words, word_rows, row_offsets = network.n_words, network.word_rows, network.word_row_offsets
     buckets, ranks, matrix, codes = network.buckets, network.ranks, network.matrix, network.codes
     centroids, norms = network.centroids, network.norms
     minn, maxn, size = network.minn, network.maxn, network.bucket
     divider = np.uint64(size), np.uint64(network.factor), np.uint64(network.shift_one), np.uint64(network.shift_two)
-    rows, mean = scratch.rows, scratch.mean
+    rows, mean, words = scratch.rows, scratch.mean, scratch.words
     has_ngrams = maxn > 0 and network.has_buckets != 0
     word_ngrams = network.word_ngrams if network.has_buckets else 1
     full = len(rows) - scratch.step
     for k in range(len(mean)):
         mean[k] = 0
-    n = count = n_hashes = np.int64(0)
+    n = count = n_hashes = word = n_read = np.int64(0)
     # i: where the next word is looked for; part: where the next slice of a word's n-grams begins, `i` if none is left.
     i = part = first = start
     before = behind = np.uint8(0)
@@ -335,15 +369,20 @@ def mean_row(data, start, end, network, scratch, hashes):
             if part >= i:  # from the closing bracket on there is no n-gram
                 data[first - 1], data[i] = before, behind
             continue
-        first, i, h = _next_word(data, i, end)
+        if word == n_read:
+            n_read, word = _read_words(data, i, end, words), np.int64(0)
+            if n_read == 0:
+                break
+            _look_up(data, words, n_read, network)
+        first, i, h, entry = words[word, FIRST], words[word, LAST], words[word, HASH], words[word, ENTRY]
+        word += 1
         part = i
-        if first == end or (h == _END_HASH and _is_end(data, first, i)):
+        if h == _END_HASH and _is_end(data, first, i):
             break
-        entry = _find(data, first, i, h, vocabulary, offsets, slots)
         if entry >= n_words or (entry < 0 and _is_label(data, first, i)):
             continue
         if word_ngrams > 1:
-            hashes[n_hashes] = np.int32(np.int64(h))
+            hashes[n_hashes] = np.int32(h)
             n_hashes += 1
         if entry >= 0:
             for k in range(row_offsets[entry], row_offsets[entry + 1]):
@@ -359,12 +398,12 @@ def mean_row(data, start, end, network, scratch, hashes):
     if word_ngrams > 1:
         hashes[n_hashes] = np.int32(np.int64(_END_HASH))
         n_hashes += 1
-    for word in range(n_hashes):
+    for begin in range(n_hashes):
         if n > full:
             _flush(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
             count += n
             n = np.int64(0)
-        n = _gather_word_ngrams(hashes, word, min(n_hashes, word + word_ngrams), size, buckets, rows, n)
+        n = _gather_word_ngrams(hashes, begin, min(n_hashes, begin + word_ngrams), size, buckets, rows, n)
     _flush(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
     count += n
     if count:

@@ -53,8 +53,8 @@ _LIMIT = 2**31 - 1
 class Network(NamedTuple):
     """What the kernels need of a model: read-only arrays, and sizes as int64.
 
-    vocabulary: uint8, the entries' bytes; vocabulary_offsets: int64[entries + 1]; the first n_words entries are words,
-    the others labels. slots: int32[2^k], entry of each slot of a hash table, -1 if empty.
+    vocabulary: uint8, the entries' bytes and a zero; vocabulary_offsets: int64[entries + 1]; the first n_words entries
+    are words, the others labels. slots: int32[2^k], entry of each slot of a hash table, -1 if empty.
     word_rows: int32, for each word its own row and then those of its n-grams; word_row_offsets: int64[n_words + 1].
     buckets: uint64[bucket / 64 + 1], a bit for each bucket that has a row; ranks: int32, how many buckets have one
     before each 64; both empty for a model whose buckets were not pruned. has_buckets: 0 if none has a row.
@@ -177,7 +177,7 @@ def read(path: str | os.PathLike[str], *, expanded: int = EXPANDED) -> Model:
     buckets, ranks = none if pruned is None else _bucket_bits(pruned[order, 0], arguments["bucket"])
     factor, shift_one, shift_two = divider(max(1, arguments["bucket"]))
     network = Network(
-        vocabulary=np.frombuffer(b"".join(entries), np.uint8),
+        vocabulary=np.frombuffer(b"".join([*entries, b"\0"]), np.uint8),
         vocabulary_offsets=offsets,
         slots=np.full(1 << max(4, (2 * len(entries)).bit_length()), -1, np.int32),
         word_rows=np.zeros(0, np.int32),

@@ -58,6 +58,9 @@ HOSTILE = [
     "\U0001f600" * 300,
     "e" + "\u0301" * 700,
     "\u200f\u202e alpha",
+    *("alpha qé " * (kernels.WORDS // 2) + rest for rest in ("", "beta", "unknown", " </s> eta", "__label__b alpha")),
+    "alpha " * (kernels.WORDS - 1) + "unknown beta",
+    "unknown " * (2 * kernels.WORDS) + " \t",
 ]
 
 
