@@ -69,7 +69,15 @@ class PlainLibrary(_Library):  # type: ignore[misc]
         self._raise_if_finalized()
         parsed = _binding.parse_assembly(str(module))
         parsed.name = module.name
-        self.add_llvm_module(parsed)
+        if module.name != "wrapper":
+            self.add_llvm_module(parsed)
+            return
+        # What Python calls takes the arguments apart, and is not worth any pass over it.
+        for function in parsed.functions:
+            if not function.is_declaration:
+                function.add_function_attribute("noinline")
+                function.add_function_attribute("optnone")
+        self._final_module.link_in(parsed)
 
 
 class PlainCompiler(_Compiler):  # type: ignore[misc]

@@ -32,3 +32,18 @@ def test_functions_that_are_not_of_the_program_go_through_all_steps() -> None:
         return [value * value for value in range(count)]
 
     assert [0, 1, 4] == njit(cache=False)(squares)(3)
+
+
+def test_llvm_spends_no_pass_on_what_takes_the_arguments_apart() -> None:
+    @kernel
+    def add(values: Any, number: int) -> Any:
+        return values[0] + number
+
+    assert 3 == add(np.arange(2) + 1, 2)
+    (result,) = add.overloads.values()
+    attributes = {
+        function.name.startswith("_ZN7cpython"): b"optnone" in b"".join(function.attributes)
+        for function in result.library.get_defined_functions()
+        if "add" in function.name
+    }
+    assert attributes == {True: True, False: False}
