@@ -5,6 +5,8 @@
 - numba's own functions (`np.empty`, sorting) are compiled as parts of the kernel, as its other functions are
   (`massivetext.linked_kernels`).
 - Whoever times numba is told of each call of LLVM, and messages are coloured that nobody reads.
+- numba finds the types of a function in rounds, and asks in each of them for the types of all calls. Here it asks anew
+  where the types of the arguments have changed.
 - After each step numba finds which variables live where. The code of kernels needs that once, at the end.
 - Python's garbage collector looks through all objects of a compilation every few thousand new ones, of which hardly any
   is garbage.
@@ -14,12 +16,24 @@ docs/performance.md has what it saves.
 
 from __future__ import annotations
 
+import functools
 import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from numba.core import compiler_lock, errors, event, postproc, targetconfig, transforms
+from numba.core import (
+    base,
+    compiler_lock,
+    errors,
+    event,
+    lowering,
+    postproc,
+    targetconfig,
+    transforms,
+    typeinfer,
+    types,
+)
 from numba.core.runtime import context
 from numba.core.types import functions
 from numba.core.typing import templates
@@ -33,11 +47,15 @@ _lock: Any = compiler_lock.global_compiler_lock
 _Function: Any = functions.BaseFunction
 _Overload: Any = templates._OverloadFunctionTemplate  # type: ignore[attr-defined]
 _flags: Any = targetconfig.ConfigStack
+_base: Any = base
 _errors: Any = errors
 _event: Any = event
+_lowering: Any = lowering
+_typeinfer: Any = typeinfer
 _Runtime: Any = context.NRTContext
 _postproc: Any = postproc
 _transforms: Any = transforms
+_types: Any = types
 
 _call_type: Callable[..., Any] = _Function.get_call_type
 _jit_decorator: Callable[..., Any] = _Overload._get_jit_decorator
@@ -106,6 +124,38 @@ def _finish_step(of_function: Any, emit_dels: bool = False, extend_lifetimes: bo
         of_function._insert_var_dels(extend_lifetimes=extend_lifetimes)
 
 
+class _ErrorContext:
+    """What is added to an error that is raised within. numba's own is a generator, which takes longer than the work."""
+
+    def __init__(self, message: str, *args: Any, **kwargs: Any) -> None:
+        self._parts = message, args, kwargs
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, *rest: Any) -> None:
+        if isinstance(error, _errors.NumbaError):
+            message, args, kwargs = self._parts
+            error.add_context(message.format(*args, **kwargs) if args or kwargs else message)
+
+
+_Call: Any = _typeinfer.CallConstraint
+_resolve_call: Callable[..., None] = _Call.resolve
+
+
+def _resolve_once(call: Any, inferer: Any, variables: Any, fnty: Any) -> None:
+    """Find the type of a call, unless it is known for these types."""
+    names = [*call.args, *(variable for _, variable in call.kws), *([call.vararg] if call.vararg else [])]
+    question = (fnty, *(variables[name.name].type for name in names))
+    if question == getattr(call, "question", None):
+        return
+    _resolve_call(call, inferer, variables, fnty)
+    signature = call.signature
+    # What a recursive call returns may become known later.
+    if signature and signature.return_type.is_precise() and not isinstance(fnty, _types.RecursiveCall):
+        call.question = question
+
+
 _HOLDS_MEMORY: dict[Any, bool] = {}
 
 
@@ -124,6 +174,10 @@ def _memory_of(of_runtime: Any, builder: Any, kind: Any, value: Any) -> list[tup
 
 _CHEAPER: tuple[tuple[Any, str, Any], ...] = (
     *((_errors.HighlightColorScheme, "_markup", _uncoloured) for _ in range(hasattr(_errors, "HighlightColorScheme"))),
+    *((place, "new_error_context", _ErrorContext) for place in (_errors, _lowering, _typeinfer)),
+    (_errors.WarningsFixer, "catch_warnings", lambda *of_warnings, **place: nullcontext()),
+    (_base, "_has_loc", functools.cache(_base._has_loc)),
+    (_Call, "resolve", _resolve_once),
     (_postproc.PostProcessor, "run", _finish_step),
     (_Runtime, "get_meminfos", _memory_of),
     (_event, "start_event", _start),

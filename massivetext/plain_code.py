@@ -10,28 +10,36 @@ numba writes code for all that Python allows. Most of it LLVM removes again. Her
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir as llvm
-from numba.core import ir, lowering, types
+from numba.core import cgutils, ir, lowering, types
 
 from massivetext.kernel_calls import OWN, KernelContext, address_of, is_passed_by_address, slot
 
 __all__ = ["VERSION", "PlainLower"]
 
-VERSION = 5
+VERSION = 6
 """Goes up with each change of what is written, or of how kernels call each other: those on disk are of one version."""
 
 # numba's types say less than it has.
 _types: Any = types
 _ir: Any = ir
 _llvm: Any = llvm
+_cgutils: Any = cgutils
 _Lower: Any = lowering.Lower
 
 _DATA, _SHAPE, _STRIDES = 4, 5, 6
 """Where an array's description has its address, its shape and its strides in bytes (`models.ArrayModel`)."""
+
+
+@functools.cache
+def _index(number: int) -> Any:
+    """The number of a part as LLVM takes it."""
+    return _llvm.Constant(_llvm.IntType(32), number)
 
 
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
@@ -136,8 +144,11 @@ class PlainLower(_Lower):  # type: ignore[misc]
         return arguments
 
     def lower_inst(self, inst: Any) -> Any:
-        if not isinstance(inst, _ir.Assign) or inst.target.name not in self._arguments:
+        if not isinstance(inst, _ir.Assign):
             return super().lower_inst(inst)
+        if inst.target.name not in self._arguments:
+            self.storevar(self.lower_assign(self.typeof(inst.target.name), inst), inst.target.name)
+            return None
         argument = self.fnargs[inst.value.index]
         if getattr(argument, "address", None) is None:  # else the variable is where the argument is
             self.storevar(argument, inst.target.name)
@@ -165,12 +176,15 @@ class PlainLower(_Lower):  # type: ignore[misc]
         address = self._address(name)
         if address is None:
             return self.builder.extract_value(self._blk_local_varmap[name], path)
-        zero = _llvm.IntType(32)(0)
-        place = self.builder.gep(address, [zero, *(_llvm.IntType(32)(number) for number in path)], inbounds=True)
+        place = self.builder.gep(address, [_index(0), *map(_index, path)], inbounds=True)
         value = self.builder.load(place)
         if name in self._borrowed:
             value.address = place  # it stays what it is
         return value
+
+    def alloca_lltype(self, name: str, lltype: Any, datamodel: Any = None) -> Any:
+        """Memory for a variable. numba also finds out its size, for debuggers."""
+        return _cgutils.alloca_once(self.builder, lltype, name=name)
 
     def loadvar(self, name: str) -> Any:
         value = self._blk_local_varmap.get(name)

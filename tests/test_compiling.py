@@ -96,3 +96,31 @@ def test_a_function_of_numba_is_a_part_of_the_kernel() -> None:
 
     assert 4 == njit(cache=False)(first)(values)
     assert 4 == plain_njit(first)(values)
+
+
+def test_a_call_is_resolved_anew_only_where_types_have_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    resolve = compiling._resolve_call
+
+    def count(call: Any, *rest: Any) -> None:
+        calls.append(id(call))
+        resolve(call, *rest)
+
+    monkeypatch.setattr(compiling, "_resolve_call", count)
+
+    def widened(n: int) -> Any:
+        total = 0
+        for i in range(n):
+            total = total + i / 2
+        return total
+
+    assert 5.0 == njit(cache=False)(widened)(5)
+    assert len(calls) <= 2 * len(set(calls))
+
+
+def test_an_error_tells_where_it_is() -> None:
+    def wrong(value: Any) -> Any:
+        return value.nothing
+
+    with pytest.raises(errors.TypingError, match=r"During: typing of get attribute at .*test_compiling"):
+        njit(cache=False)(wrong)(1)
