@@ -425,7 +425,10 @@ def decide_large(hashes, bounds, bands, fixed, joins, p, q, first, last, partner
         np.full(len(index.frequency), -1, np.int32),
         np.full(1, -1, np.int64),
     )
-    classes = _make_classes(n, n_kinds, np.count_nonzero(cores.heavy) * bands.shape[1])
+    n_heavy = 0
+    for i in range(n):
+        n_heavy += cores.heavy[i]
+    classes = _make_classes(n, n_kinds, n_heavy * bands.shape[1])
     touched = _Touched(np.empty(n, np.uint64), np.zeros(n, np.int32))
     kept = np.zeros(n, np.bool_)
     _decide_in_order(sets, index, cores, overlaps, classes, touched, kept, fixed, joins, partner, overlap, stats, salt)

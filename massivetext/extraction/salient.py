@@ -164,13 +164,29 @@ def choose_blocks(page: bytes, tree: Tree, model: Model, *, url: str | None = No
     return Chosen(keep, p, threshold, PAGE_TYPES[page_type], is_sure)
 
 
+@njit(counts=False)
+def _place_of_highest(values):
+    highest = 0
+    for k in range(1, len(values)):
+        if values[k] > values[highest]:
+            highest = k
+    return highest
+
+
 @njit(cache=True, nogil=True)
 def type_shares(types, values):
     """Return float64[PAGE_TYPES]: how likely each type is, from the features of any of the page's blocks."""
     sums = np.zeros(len(PAGE_TYPES), np.float32)
     evaluate_row(types, values[features.FIRST_PAGE_COLUMN :], sums)
-    likely = np.exp(sums.astype(np.float64) - np.float64(sums.max()))
-    return likely / likely.sum()
+    highest = np.float64(sums[_place_of_highest(sums)])
+    shares = np.empty(len(sums))
+    total = 0.0
+    for k in range(len(sums)):
+        shares[k] = np.exp(np.float64(sums[k]) - highest)
+        total += shares[k]
+    for k in range(len(sums)):
+        shares[k] /= total
+    return shares
 
 
 @njit(cache=True, nogil=True, counts=False)
@@ -231,6 +247,6 @@ def _choose_blocks(model, values, keys, hashes, tag, parent, first, last, blocks
     keep = choose(p, threshold, tag, parent, blocks, hashes, prose >= 0.5)
     is_sure = _count_kept(keep, blocks) >= SHORT
     if not is_sure:
-        lenient = np.float32(min(threshold * LENIENT, p.max() * LENIENT))
+        lenient = np.float32(min(threshold * LENIENT, p[_place_of_highest(p)] * LENIENT))
         keep = choose(p, lenient, tag, parent, blocks, hashes, prose >= 0.5)
-    return keep, p, threshold, shares.argmax(), is_sure
+    return keep, p, threshold, _place_of_highest(shares), is_sure
