@@ -174,7 +174,7 @@ def _run(
 
     with imports_of_a_run(is_here=execution["runner"] == _RUNNER) as is_alone:
         from pipelines import recipe as recipes
-        from pipelines.engines import Execution
+        from pipelines.engines import Execution, check
         from pipelines.engines.local import LOCAL, start_workers_from_here
         from pipelines.main import run
 
@@ -183,6 +183,8 @@ def _run(
         start_workers_from_here()
     resolved = recipes.read(recipe, settings)
     where = Execution(**execution)
+    if where.sends_package:
+        check(resolved, output, where)  # what is refused is refused before anything is compiled for it
     _compile(resolved, progress, where)
     root = storage.local_path(output)
     is_local = not storage.is_remote(root)

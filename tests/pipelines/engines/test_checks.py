@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from massivetext import warm_up
 from massivetext.cli import commands
 from massivetext.errors import RecipeError
 from pipelines.engines import Execution, check, checks
@@ -99,10 +100,18 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         ("DataflowRunner", ("--projct=p",), "did you mean --project?"),
     ],
 )  # fmt: skip
-def test_a_run_that_cannot_begin_is_refused_before_anything_is_written(
-    tmp_path: Path, recipe: Recipe, waits: list[float], runner: str, options: tuple[str, ...], message: str
+def test_a_run_that_cannot_begin_is_refused_before_anything_is_written_or_compiled(
+    tmp_path: Path,
+    recipe: Recipe,
+    waits: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    runner: str,
+    options: tuple[str, ...],
+    message: str,
 ) -> None:
     output = tmp_path / "out"
+    compiled: list[object] = []
+    monkeypatch.setattr(warm_up, "run_jobs", lambda *jobs, **options: compiled.append(jobs))
     arguments = ["run", str(tmp_path / "recipe.yaml"), "--output", str(output), "--runner", runner, "--", *options]
     result = CliRunner().invoke(commands, arguments)
 
@@ -111,6 +120,7 @@ def test_a_run_that_cannot_begin_is_refused_before_anything_is_written(
     assert 2 == result.exception.exit_status
     assert message in str(result.exception)
     assert not output.exists()
+    assert [] == compiled
 
 
 @pytest.mark.parametrize("option", ["--job_endpoint={}", "--environment_type=EXTERNAL --environment_config={}"])
