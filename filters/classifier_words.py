@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from massivetext.kernels import njit
+from massivetext.sorting import first_at_least
 from massivetext.text import Texts, buffers
 from massivetext.text.hashing import OFFSET, PRIME, fmix
 from massivetext.text.utf8 import decode_valid, encode_point
@@ -229,14 +230,8 @@ def _joined(term, word):
 @njit(cache=True, nogil=True, counts=False)
 def _find(hashes, h):
     """Where a hash stands in ascending ones; -1 where it does not."""
-    low, high = np.int64(0), np.int64(len(hashes))
-    while low < high:
-        middle = (low + high) // 2
-        if hashes[middle] < h:
-            low = middle + 1
-        else:
-            high = middle
-    return low if low < len(hashes) and hashes[low] == h else np.int64(-1)
+    place = first_at_least(hashes, h)
+    return place if place < len(hashes) and hashes[place] == h else np.int64(-1)
 
 
 @njit(cache=True, nogil=True, counts=False)

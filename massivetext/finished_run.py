@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from massivetext import __version__, storage
+from massivetext import __version__, portable_kernels, storage
 from massivetext.errors import MassiveTextError
 from massivetext.sealed import read_sealed, write_sealed
 
@@ -163,7 +163,8 @@ def _program() -> str:
     root = Path(__file__).parent.parent
     for package in ("massivetext", "filters", "pipelines"):
         for folder, folders, names in os.walk(root / package):
-            folders[:] = [name for name in folders if name != "__pycache__"]
+            # What is compiled says nothing that the code does not.
+            folders[:] = [name for name in folders if name not in ("__pycache__", portable_kernels.FOLDER.name)]
             paths = [os.path.join(folder, name) for name in names]
             marks += [(path, storage.stamp(path)) for path in paths]
     for folder in sys.path:

@@ -14,11 +14,11 @@ _FEW = 16
 
 @njit(counts=False)
 def first_at_least(numbers, number):
-    """Index of the first of ascending numbers that is not below this one (int64)."""
+    """Index of the first of ascending numbers that is not below this one, which is of their type."""
     low, high = 0, len(numbers)
     while low < high:
         middle = (low + high) >> 1
-        if np.int64(numbers[middle]) < number:
+        if numbers[middle] < number:
             low = middle + 1
         else:
             high = middle

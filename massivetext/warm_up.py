@@ -20,24 +20,17 @@ from massivetext.errors import OutputError
 from massivetext.scratch import scratch_folder
 from massivetext.worker_processes import spawn_pool
 
-__all__ = ["JOBS", "is_compiled", "run_jobs", "warm_up"]
+__all__ = ["EXTRACTION", "JOBS", "is_compiled", "run_jobs", "warm_up"]
 
-JOBS = {
-    "extraction": "massivetext.warm_up:compile_extraction",
-    "test sets": "massivetext.warm_up:compile_test_sets",
-    "near-duplicates": "massivetext.warm_up:compile_near_duplicates",
-    "language": "filters.warm_up:compile_language",
-    "rules": "filters.warm_up:compile_rules",
+EXTRACTION = "massivetext.warm_up:compile_choice", "massivetext.warm_up:compile_reading"
+JOBS: dict[str, tuple[str, ...]] = {
+    "extraction": EXTRACTION,
+    "test sets": ("massivetext.warm_up:compile_test_sets",),
+    "near-duplicates": ("massivetext.warm_up:compile_near_duplicates",),
+    "language": ("filters.warm_up:compile_language",),
+    "rules": ("filters.warm_up:compile_rules",),
 }
-"""What is compiled, longest first, by import path."""
-
-SIDE_BY_SIDE = {
-    "massivetext.warm_up:compile_extraction": (
-        "massivetext.warm_up:compile_choice",
-        "massivetext.warm_up:compile_reading",
-    )
-}
-"""Jobs in parts that share no kernel, so that processes take one each."""
+"""What is compiled, longest first: functions by import path, which share no kernel, so that processes take one each."""
 
 TEXT = "The quick brown fox jumps over the lazy dog near the bank of the river, and they do that every day.\n"
 PAGE = (
@@ -96,13 +89,13 @@ def warm_up(
 
 
 def run_jobs(
-    paths: Mapping[str, str],
+    jobs: Mapping[str, Sequence[str]],
     processes: int | None = None,
     report: Callable[[str, float], None] | None = None,
     *,
     portable: bool = False,
 ) -> float:
-    """Run functions that compile kernels, by what they are called and by import path, as `warm_up` does."""
+    """Run functions that compile kernels, by what they are called and by import path as in JOBS, as `warm_up` does."""
     obstacle = portable_kernels.obstacle() if portable else None
     if obstacle:
         raise OutputError(obstacle)
@@ -110,9 +103,7 @@ def run_jobs(
     start, spent = time.monotonic(), 0.0
     with spawn_pool(processes or cores) as pool:
         job = _run_job_for_others if portable else run_job
-        tasks = {
-            pool.submit(job, part): name for name, path in paths.items() for part in SIDE_BY_SIDE.get(path, [path])
-        }
+        tasks = {pool.submit(job, path): name for name, paths in jobs.items() for path in paths}
         left = Counter(tasks.values())
         for task in as_completed(tasks):
             spent += task.result()
@@ -123,7 +114,7 @@ def run_jobs(
 
 
 def run_job(path: str) -> float:
-    """Run one job in this process; return its CPU seconds."""
+    """Run one function of a job in this process; return its CPU seconds."""
     start = time.process_time()
     module, _, name = path.partition(":")
     getattr(importlib.import_module(module), name)()
@@ -139,11 +130,6 @@ def texts() -> Iterator[str]:
     """A handful of texts, some of which are near-duplicates and one of which has combining marks."""
     for i in range(4):
         yield TEXT * 3 + f"Number {i} of the lines that differ.\n\n" + "Cafe\u0301 — a line of its own\n" * 2
-
-
-def compile_extraction() -> None:
-    compile_choice()
-    compile_reading()
 
 
 def compile_choice() -> None:

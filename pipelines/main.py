@@ -102,6 +102,7 @@ def run(
     through: str = "mix",
     update: bool = False,
     check_inputs: bool = False,
+    prepare: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run the stages up to and including `through`. What DIR holds already, for the same recipe and input, is kept.
 
@@ -113,6 +114,7 @@ def run(
         through: The last of COMMANDS that is run.
         update: Whether stages that a changed recipe touches are done again, instead of refusing it.
         check_inputs: Whether sources are compared with those of the last run by digest.
+        prepare: Called when nothing can be refused any more, before the engine is opened.
     """
     if not recipe.filled:
         raise OutputError("the recipe has no subset with sources; give at least one under subsets.<name>.sources")
@@ -137,6 +139,7 @@ def run(
             for line in redone(changed):
                 reporter.say(f"  {line}")
         parts = known_inputs(folder, parts, by_digest=check_inputs, say=reporter.say)
+        prepare()
         with (
             Timed(reporter, folder.path("work", "runs.json"), execution) as timed,
             open_engine(execution) as engine,

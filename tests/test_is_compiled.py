@@ -63,7 +63,7 @@ def forms():
     return {(kernel.__module__, kernel.__name__, str(kinds)) for kernel in kernels for kinds in kernel.overloads}
 
 of_parts = []
-for path in warm_up.SIDE_BY_SIDE["massivetext.warm_up:compile_extraction"]:
+for path in warm_up.EXTRACTION:
     before = forms()
     warm_up.run_job(path)
     of_parts.append(forms() - before)
@@ -80,12 +80,11 @@ def test_the_parts_of_extraction_leave_all_that_a_page_needs() -> None:
     assert "True [True, True] set()\n" == result.stdout
 
 
-def test_a_job_in_parts_is_reported_once_when_all_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_in_parts_is_reported_once_when_all_are_done() -> None:
     parts = ("filters.warm_up:rules_of_texts", "filters.warm_up:language_of_texts")
-    monkeypatch.setitem(warm_up.SIDE_BY_SIDE, "whole:of_parts", parts)
     reported: list[str] = []
 
-    spent = warm_up.run_jobs({"whole": "whole:of_parts"}, 2, lambda name, seconds: reported.append(name))
+    spent = warm_up.run_jobs({"whole": parts}, 2, lambda name, seconds: reported.append(name))
 
     assert ["whole"] == reported
     assert 0 < spent

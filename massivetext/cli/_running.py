@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import sys
@@ -174,7 +175,7 @@ def _run(
 
     with imports_of_a_run(is_here=execution["runner"] == _RUNNER) as is_alone:
         from pipelines import recipe as recipes
-        from pipelines.engines import Execution, check
+        from pipelines.engines import Execution
         from pipelines.engines.local import LOCAL, start_workers_from_here
         from pipelines.main import run
 
@@ -183,16 +184,14 @@ def _run(
         start_workers_from_here()
     resolved = recipes.read(recipe, settings)
     where = Execution(**execution)
-    if where.sends_package:
-        check(resolved, output, where)  # what is refused is refused before anything is compiled for it
-    _compile(resolved, progress, where)
     root = storage.local_path(output)
     is_local = not storage.is_remote(root)
     # From before the run: what changes while it lasts has changed since.
     state = state_of(asked, *recipes.origins(recipe), resolved.resolved()) if is_local else None
     try:
         with logging_to(progress):
-            outcome = run(resolved, output, where, progress, **options)
+            prepare = functools.partial(_compile, resolved, progress, where)
+            outcome = run(resolved, output, where, progress, prepare=prepare, **options)
     finally:
         progress.close()
     answer = {

@@ -174,7 +174,7 @@ def _holds_any(items, chosen):
     """Whether two ascending arrays have a number in common; in the time of the shorter one."""
     if len(chosen) < len(items):
         for item in chosen:
-            at = first_at_least(items, item)
+            at = first_at_least(items, np.uint32(item))
             if at < len(items) and items[at] == item:
                 return True
     else:

@@ -82,7 +82,7 @@ def _pair(first, second, tables):
     if _S <= first < _S + _COUNT and (first - _S) % 28 == 0 and _T < second < _T + 28:
         return np.int64(first + second - _T)
     key = np.uint64(first) << np.uint64(32) | np.uint64(second)
-    at = first_at_least(tables.pairs, np.int64(key))
+    at = first_at_least(tables.pairs, key)
     if at < len(tables.pairs) and tables.pairs[at] == key:
         return np.int64(tables.composites[at])
     return np.int64(-1)

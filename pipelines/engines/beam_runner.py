@@ -16,8 +16,8 @@ from massivetext.dedup.scope import Scope
 from massivetext.errors import MassiveTextError, OutputError
 from massivetext.terminal_text import visible
 from pipelines.deduplicate import Phases
-from pipelines.engines.dataflow import DATAFLOW, dataflow_options
-from pipelines.engines.engine import ATTEMPTS, Engine, OnDone, forget, said_by_engine
+from pipelines.engines.dataflow import dataflow_options
+from pipelines.engines.engine import ATTEMPTS, DATAFLOW, Engine, OnDone, forget, said_by_engine
 from pipelines.engines.task_files import read_tasks, write_tasks
 from pipelines.tasks import Task, TaskError
 

@@ -15,12 +15,11 @@ from massivetext import storage
 from massivetext.errors import RecipeError
 from pipelines.engines import worker_package
 from pipelines.engines.checks import parse_options, within
+from pipelines.engines.engine import DATAFLOW, names_option
 from pipelines.recipe import Recipe
 from pipelines.stages.stage import FunctionMark, path_mark
 
-__all__ = ["DATAFLOW", "check_dataflow", "dataflow_options", "unreachable"]
-
-DATAFLOW = "DataflowRunner"
+__all__ = ["check_dataflow", "dataflow_options", "unreachable"]
 
 _SECONDS = 5.0
 """Seconds that Google Cloud has to answer before a run begins; Beam's client by itself asks for two minutes."""
@@ -33,23 +32,19 @@ def dataflow_options(given: Sequence[str]) -> list[str]:
     its dependencies, each in the version found here, unless their image has them (`--sdk_container_image`).
     """
     options = []
-    if not _names("number_of_worker_harness_threads", given):
+    if not names_option("number_of_worker_harness_threads", given):
         options.append("--number_of_worker_harness_threads=1")
-    if not _names("sdk_container_image", given):
+    if not names_option("sdk_container_image", given):
         options.append(f"--extra_package={worker_package.wheel()}")
-        if not _names("requirements_file", given):
+        if not names_option("requirements_file", given):
             options.append(f"--requirements_file={worker_package.requirements()}")
     return options
-
-
-def _names(option: str, given: Sequence[str]) -> bool:
-    return any(value == f"--{option}" or value.startswith(f"--{option}=") for value in given)
 
 
 def check_dataflow(recipe: Recipe, output: str, given: Sequence[str]) -> None:
     """Raises RecipeError for what workers on Dataflow could not reach or start with."""
     for option in ("template_location", "dataflow_job_file"):
-        if _names(option, given):
+        if names_option(option, given):
             raise RecipeError(
                 f"--{option}: the main job is four jobs, each planned from what the one before has written; "
                 "the Flex Template of docs/dataflow.md launches them"
@@ -57,7 +52,7 @@ def check_dataflow(recipe: Recipe, output: str, given: Sequence[str]) -> None:
     options = parse_options(DATAFLOW, given)
     if not has_client():
         raise RecipeError(f"--runner {DATAFLOW}: needs Beam's client; pip install 'massivetext[dataflow]'")
-    fault = unreachable(recipe, output, has_image=_names("sdk_container_image", given))
+    fault = unreachable(recipe, output, has_image=names_option("sdk_container_image", given))
     if fault:
         raise RecipeError(fault)
     missing = [name for name in ("project", "temp_location") if not options[name]]

@@ -23,6 +23,7 @@ from pipelines.transforms.run_steps import RunSteps
 
 __all__ = [
     "ATTEMPTS",
+    "DATAFLOW",
     "LOCAL",
     "MOST_TASKS",
     "Cost",
@@ -31,6 +32,7 @@ __all__ = [
     "OnDone",
     "Spent",
     "forget",
+    "names_option",
     "raise_final",
     "said_by_engine",
     "shares",
@@ -44,6 +46,8 @@ MOST_TASKS = 64
 
 LOCAL = ("FnApiRunner", "DirectRunner", "local")
 """Names of the engine of this machine."""
+
+DATAFLOW = "DataflowRunner"
 
 OnDone = Callable[[Any], None]
 
@@ -67,12 +71,17 @@ class Execution:
     @property
     def sends_package(self) -> bool:
         """Whether workers get this package as it is here, with the kernels that lie with it."""
-        return self.runner == "DataflowRunner" and not any("sdk_container_image" in one for one in self.beam_options)
+        return self.runner == DATAFLOW and not names_option("sdk_container_image", self.beam_options)
 
     @property
     def memory_of_task(self) -> int:
         """Bytes that a task of deduplication may hold: a worker's share, less what a process takes for itself."""
         return max(64 << 20, self.memory // (4 * max(1, self.workers)))
+
+
+def names_option(option: str, given: Sequence[str]) -> bool:
+    """Whether the options given to Beam name one."""
+    return any(value == f"--{option}" or value.startswith(f"--{option}=") for value in given)
 
 
 @dataclass

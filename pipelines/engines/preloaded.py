@@ -24,9 +24,10 @@ def _load() -> None:
     warm_up = importlib.import_module("massivetext.warm_up")
     stages = importlib.import_module("pipelines.stages")
     # No formats: the kernels of pages are loaded where there are pages.
-    for job, own in stages.kernel_jobs(dict.fromkeys(stages.STAGES, ())).items() if is_new else ():
+    for jobs, own in stages.kernel_jobs(dict.fromkeys(stages.STAGES, ())).items() if is_new else ():
         if warm_up.is_compiled(stage.kernels for stage in own):
-            warm_up.run_job(job)
+            for job in jobs:
+                warm_up.run_job(job)
     if is_new:
         gc.collect()
     # The collector would write to each object, and so copy in every worker what all of them share. The command line has

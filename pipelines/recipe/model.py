@@ -202,7 +202,7 @@ class RecipeBase(Block):
         """Return a stage bound for each subset with sources that goes through it."""
         return {subset: self.stage(subset, name, folder) for subset in self.filled if self.goes_through(subset, name)}
 
-    def kernels(self) -> dict[str, list[type[Stage]]]:
+    def kernels(self) -> dict[tuple[str, ...], list[type[Stage]]]:
         """Return what compiles the kernels of a run (`pipelines.stages.kernel_jobs`)."""
         subsets = {name: self.stages_of(name) for name in STAGES}
         return kernel_jobs(

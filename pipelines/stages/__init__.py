@@ -60,12 +60,12 @@ def _registry() -> dict[str, type[Stage]]:
 STAGES = _registry()
 
 
-def kernel_jobs(formats: Mapping[str, Iterable[str]]) -> dict[str, list[type[Stage]]]:
+def kernel_jobs(formats: Mapping[str, Iterable[str]]) -> dict[tuple[str, ...], list[type[Stage]]]:
     """Return what compiles the kernels of stages (`Stage.compiled_by`), and the stages whose kernels those are.
 
     formats: the stages, by name, with the formats of the sources that go through them.
     """
-    jobs: dict[str, list[type[Stage]]] = {}
+    jobs: dict[tuple[str, ...], list[type[Stage]]] = {}
     for name, own in formats.items():
         if STAGES[name].needs_kernels(own):
             jobs.setdefault(STAGES[name].compiled_by, []).append(STAGES[name])

@@ -38,7 +38,7 @@ class Deduplication(Stage):
 
     name, is_later = "deduplication", True
     block, default = DeduplicationBlock, DeduplicationBlock()
-    kernels, compiled_by = ("massivetext.dedup.digests",), "massivetext.warm_up:duplicates_of_texts"
+    kernels, compiled_by = ("massivetext.dedup.digests",), ("massivetext.warm_up:duplicates_of_texts",)
     needs_texts = "duplicates are found from the texts, after the per-document rules"
 
     @classmethod

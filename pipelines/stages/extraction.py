@@ -15,6 +15,7 @@ from massivetext.errors import LimitError, RecordError, TimeLimitError
 from massivetext.extraction import ENGINES
 from massivetext.extraction.options import CHOICES, Options
 from massivetext.suggestions import did_you_mean
+from massivetext.warm_up import EXTRACTION
 from pipelines.stages.functions import function_fingerprint, importable, is_function, load_function
 from pipelines.stages.stage import Block, Function, Stage
 
@@ -52,7 +53,7 @@ class Extraction(Stage):
     name = "extraction"
     version = extraction.VERSION
     block, default = ExtractionBlock, ExtractionBlock()
-    kernels, compiled_by = ("massivetext.extraction.html",), "massivetext.warm_up:compile_extraction"
+    kernels, compiled_by = ("massivetext.extraction.html",), EXTRACTION
     needs_texts = "pages would have to be extracted again"
 
     @property

@@ -40,7 +40,7 @@ class Language(Stage):
     judges = True
     version = getattr(language, "VERSION", 1)
     block, default, is_required = LanguageBlock, LanguageBlock(keep={"en": 0.65}), True
-    kernels, compiled_by = ("filters.language",), "filters.warm_up:language_of_texts"
+    kernels, compiled_by = ("filters.language",), ("filters.warm_up:language_of_texts",)
     needs_texts = "languages would have to be told again"
 
     def load(self) -> None:

@@ -140,7 +140,8 @@ class Stage(ABC):
         rewrites_text: whether it changes the text, and so comes before all that measures.
         in_every_ledger: whether a ledger has its columns where no subset goes through it too.
         kernels: modules by their names: once the stage has run here, one of them at least has compiled kernels.
-        compiled_by: what compiles these kernels ahead of a run: `package.module:function`; empty if it has none.
+        compiled_by: what compiles these kernels ahead of a run, side by side: `package.module:function`, each with
+            kernels of its own.
         needs_texts: why another setting of its block, but for limits, is beyond what a ledger can answer.
     """
 
@@ -156,7 +157,7 @@ class Stage(ABC):
     judges: ClassVar[bool] = False
     in_every_ledger: ClassVar[bool] = True
     kernels: ClassVar[tuple[str, ...]] = ()
-    compiled_by: ClassVar[str] = ""
+    compiled_by: ClassVar[tuple[str, ...]] = ()
     needs_texts: ClassVar[str] = "it would have to be measured again"
 
     def __init__(self, settings: Any = None, context: Context = Context()) -> None:
