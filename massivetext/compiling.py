@@ -8,8 +8,9 @@
 - numba finds the types of a function in rounds, and asks in each of them for the types of all calls. Here it asks anew
   where the types of the arguments have changed.
 - After each step numba finds which variables live where. The code of kernels needs that once, at the end.
-- Python's garbage collector looks through all objects of a compilation every few thousand new ones, of which hardly any
-  is garbage.
+- LLVM unrolls loops.
+- Python's garbage collector looks through all objects of a compilation again and again, and hardly any is garbage. It
+  waits until a kernel is compiled.
 
 docs/performance.md has what it saves.
 """
@@ -22,8 +23,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from llvmlite import binding
 from numba.core import (
     base,
+    codegen,
     compiler_lock,
     errors,
     event,
@@ -38,7 +41,9 @@ from numba.core.runtime import context
 from numba.core.types import functions
 from numba.core.typing import templates
 
+from massivetext.kernel_calls import OWN
 from massivetext.linked_kernels import as_part
+from massivetext.plain_calls import signature_of
 
 __all__ = ["spared"]
 
@@ -48,6 +53,8 @@ _Function: Any = functions.BaseFunction
 _Overload: Any = templates._OverloadFunctionTemplate  # type: ignore[attr-defined]
 _flags: Any = targetconfig.ConfigStack
 _base: Any = base
+_binding: Any = binding
+_codegen: Any = codegen
 _errors: Any = errors
 _event: Any = event
 _lowering: Any = lowering
@@ -60,8 +67,6 @@ _types: Any = types
 _call_type: Callable[..., Any] = _Function.get_call_type
 _jit_decorator: Callable[..., Any] = _Overload._get_jit_decorator
 _GIVEN = ("nopython", "inline")
-_GARBAGE = (50_000, 20, 100)
-"""How many new objects before the collector looks at them, and how many such looks before it looks at older ones."""
 
 
 @contextmanager
@@ -71,8 +76,8 @@ def spared() -> Iterator[None]:
         if _Function.get_call_type is not _call_type:
             yield  # it is a compilation within another
             return
-        thresholds = gc.get_threshold()
-        gc.set_threshold(*_GARBAGE)
+        collects = gc.isenabled()
+        gc.disable()
         replaced = [(place, name, getattr(place, name)) for place, name, _ in _CHEAPER]
         for place, name, value in _CHEAPER:
             setattr(place, name, value)
@@ -83,7 +88,8 @@ def spared() -> Iterator[None]:
             _Function.get_call_type, _Overload._get_jit_decorator = _call_type, _jit_decorator
             for place, name, value in replaced:
                 setattr(place, name, value)
-            gc.set_threshold(*thresholds)
+            if collects:
+                gc.enable()
 
 
 def _uncoloured(scheme: Any, message: str, *of_colour: Any) -> str:
@@ -149,11 +155,25 @@ def _resolve_once(call: Any, inferer: Any, variables: Any, fnty: Any) -> None:
     question = (fnty, *(variables[name.name].type for name in names))
     if question == getattr(call, "question", None):
         return
+    is_own = inferer.func_id.modname.partition(".")[0] in OWN
+    signature = signature_of(fnty, question[1:]) if is_own and not call.kws and not call.vararg else None
+    if signature:
+        inferer.add_type(call.target, signature.return_type, loc=call.loc)
+        call.signature, call.question = signature, question
+        return
     _resolve_call(call, inferer, variables, fnty)
     signature = call.signature
     # What a recursive call returns may become known later.
     if signature and signature.return_type.is_precise() and not isinstance(fnty, _types.RecursiveCall):
         call.question = question
+
+
+def _passes(machine: Any, opt: int = 2, loop_vectorize: bool = False, slp_vectorize: bool = False) -> Any:
+    """What LLVM optimises with: numba's, but for unrolled loops, which make kernels a third longer and no faster."""
+    options = _binding.create_pipeline_tuning_options()
+    options.speed_level, options.loop_unrolling = opt, False
+    options.loop_vectorization, options.slp_vectorization = loop_vectorize, slp_vectorize
+    return _binding.create_pass_builder(machine, options)
 
 
 _HOLDS_MEMORY: dict[Any, bool] = {}
@@ -176,6 +196,7 @@ _CHEAPER: tuple[tuple[Any, str, Any], ...] = (
     *((_errors.HighlightColorScheme, "_markup", _uncoloured) for _ in range(hasattr(_errors, "HighlightColorScheme"))),
     *((place, "new_error_context", _ErrorContext) for place in (_errors, _lowering, _typeinfer)),
     (_errors.WarningsFixer, "catch_warnings", lambda *of_warnings, **place: nullcontext()),
+    *((_codegen, name, _passes) for name in ("create_pass_builder",) if hasattr(_codegen, name)),  # since numba 0.62
     (_base, "_has_loc", functools.cache(_base._has_loc)),
     (_Call, "resolve", _resolve_once),
     (_postproc.PostProcessor, "run", _finish_step),

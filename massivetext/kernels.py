@@ -2,7 +2,8 @@
 
 numba by itself compiles a function again for every type that it meets. Two differences of type mean nothing here: a
 constant against an integer (`f(data, 0, n)`), and an array that may be written against one that may not, where the
-function only reads it. A kernel of this package takes both as one type.
+function only reads it. A kernel of this package takes both as one type. As a part of other kernels it also takes all
+integers with a sign as one.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Kernel(_Dispatcher):
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """What numba asks when another kernel calls this one."""
-        return self.part.get_call_template(args if kws else self._plain(args), kws)
+        return self.part.get_call_template(args if kws else list(map(_widest, self._plain(args))), kws)
 
     def get_overload(self, sig: Any) -> Any:
         """What numba asks when it compiles the call of another kernel, of a signature that it has from the above."""
@@ -122,6 +123,11 @@ class Kernel(_Dispatcher):
                 if isinstance(kind, types.Array) and kind.mutable and dimensions[i] in (0, kind.ndim):
                     plain[i] = kind.copy(readonly=True)
         return plain
+
+
+def _widest(kind: Any) -> Any:
+    """The type of an argument of a part: one for all integers with a sign."""
+    return types.int64 if kind in types.signed_domain else kind
 
 
 @functools.cache

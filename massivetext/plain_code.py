@@ -18,11 +18,12 @@ from typing import Any
 from llvmlite import ir as llvm
 from numba.core import cgutils, ir, lowering, types
 
+from massivetext import plain_calls
 from massivetext.kernel_calls import OWN, KernelContext, address_of, is_passed_by_address, slot
 
 __all__ = ["VERSION", "PlainLower"]
 
-VERSION = 6
+VERSION = 7
 """Goes up with each change of what is written, or of how kernels call each other: those on disk are of one version."""
 
 # numba's types say less than it has.
@@ -266,11 +267,15 @@ class PlainLower(_Lower):  # type: ignore[misc]
         return self.lower_getitem(kind, expr, expr.value, expr.index_var, self.fndesc.calltypes[expr])
 
     def _call(self, kind: Any, expr: Any) -> Any:
-        """Calls of `range`, of `len` of an array, of `min` and `max` of two integers."""
+        """Calls of `range`, of `len` of an array, and those of `massivetext.plain_calls`."""
         function, signature = self.typeof(expr.func.name), self.fndesc.calltypes[expr]
         if not isinstance(function, _types.Function) or expr.vararg or expr.kws:
             return None
         key, kinds = function.typing_key, [self.typeof(argument.name) for argument in expr.args]
+        if plain_calls.signature_of(function, kinds) == signature:
+            values = [self._cast_var(*of_argument) for of_argument in zip(expr.args, signature.args, strict=True)]
+            value = plain_calls.write(self.context, self.builder, function, signature, values)
+            return self.context.cast(self.builder, value, signature.return_type, kind)
         if key is len and isinstance(kinds[0], _types.Array):
             return self.context.cast(self.builder, self._load_part(expr.args[0].name, _SHAPE, 0), _types.intp, kind)
         if key is range and isinstance(kind, _types.RangeType) and kind.dtype.signed and len(kinds) < 3:
@@ -279,15 +284,6 @@ class PlainLower(_Lower):  # type: ignore[misc]
             value = self._struct(kind, *first, *numbers, numbers[0].type(1))
             value.is_by_one = True
             return value
-        if (
-            key in (min, max)
-            and len(kinds) == 2
-            and isinstance(kind, _types.Integer)
-            and list(signature.args) == [kind] * 2
-        ):
-            one, other = (self._cast_var(argument, kind) for argument in expr.args)
-            compare = self.builder.icmp_signed if kind.signed else self.builder.icmp_unsigned
-            return self.builder.select(compare("<" if key is min else ">", other, one), other, one)
         return None
 
     def lower_binop(self, kind: Any, expr: Any, op: Any) -> Any:

@@ -20,7 +20,7 @@ from massivetext.kernels import njit
 
 def state() -> tuple[Any, ...]:
     overload: Any = templates._OverloadFunctionTemplate  # type: ignore[attr-defined]
-    return functions.BaseFunction.get_call_type, overload._get_jit_decorator, gc.get_threshold()
+    return functions.BaseFunction.get_call_type, overload._get_jit_decorator, gc.isenabled()
 
 
 def adding() -> Callable[..., Any]:

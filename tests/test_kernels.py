@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from numba import types
 from numba.core import caching
 
 from massivetext import kernels, warm_up
@@ -62,6 +63,19 @@ def test_constants_and_read_only_arrays_are_no_types_of_their_own():
         fill(fixed, 1)
 
 
+def test_a_part_is_compiled_once_for_integers_of_any_size():
+    @njit(cache=False)
+    def double(number):
+        return number * 2
+
+    @njit(cache=False)
+    def sums(small, large, unsigned):
+        return double(small) + double(large), double(unsigned)
+
+    assert (-6, 14) == sums(np.int8(-10), 7, np.uint64(7))
+    assert [(types.int64,), (types.uint64,)] == list(double.part.overloads)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("job", warm_up.JOBS)
 def test_no_kernel_is_compiled_for_a_constant_or_twice(job):
@@ -71,6 +85,7 @@ from massivetext import warm_up
 from massivetext.kernels import Kernel
 for path in {warm_up.JOBS[job]!r}:
     warm_up.run_job(path)
+from numba import types
 from numba import types
 from numba.core import caching
 kernels = [o for o in gc.get_objects() if isinstance(o, Kernel)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numba
@@ -19,6 +21,7 @@ from massivetext.kernels import njit
 def kernel(function: Callable[..., Any]) -> Any:
     """A function as a kernel of this program."""
     function.__module__ = "filters.for_tests"
+    sys.modules.setdefault(function.__module__, ModuleType(function.__module__))  # numba looks for it there
     return njit(cache=False)(function)
 
 
