@@ -67,16 +67,18 @@ class PlainLibrary(_Library):  # type: ignore[misc]
 
     def add_ir_module(self, module: Any) -> None:
         self._raise_if_finalized()
+        is_wrapper = module.name == "wrapper"
+        if is_wrapper:
+            # What Python calls takes the arguments apart, and is not worth any pass over it.
+            for function in module.functions:
+                if not function.is_declaration:
+                    function.attributes.add("noinline")
+                    function.attributes.add("optnone")
         parsed = _binding.parse_assembly(str(module))
         parsed.name = module.name
-        if module.name != "wrapper":
+        if not is_wrapper:
             self.add_llvm_module(parsed)
             return
-        # What Python calls takes the arguments apart, and is not worth any pass over it.
-        for function in parsed.functions:
-            if not function.is_declaration:
-                function.add_function_attribute("noinline")
-                function.add_function_attribute("optnone")
         self._final_module.link_in(parsed)
 
 
