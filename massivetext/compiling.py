@@ -8,7 +8,7 @@
 - numba finds the types of a function in rounds, and asks in each of them for the types of all calls. Here it asks anew
   where the types of the arguments have changed.
 - After each step numba finds which variables live where. The code of kernels needs that once, at the end.
-- LLVM unrolls loops.
+- LLVM unrolls loops, which makes kernels longer and no faster.
 - Python's garbage collector looks through all objects of a compilation again and again, and hardly any is garbage. It
   waits until a kernel is compiled.
 
@@ -41,7 +41,7 @@ from numba.core.runtime import context
 from numba.core.types import functions
 from numba.core.typing import templates
 
-from massivetext.kernel_calls import OWN
+from massivetext.kernel_calls import is_own
 from massivetext.linked_kernels import as_part
 from massivetext.plain_calls import signature_of
 
@@ -155,8 +155,8 @@ def _resolve_once(call: Any, inferer: Any, variables: Any, fnty: Any) -> None:
     question = (fnty, *(variables[name.name].type for name in names))
     if question == getattr(call, "question", None):
         return
-    is_own = inferer.func_id.modname.partition(".")[0] in OWN
-    signature = signature_of(fnty, question[1:]) if is_own and not call.kws and not call.vararg else None
+    is_plain = is_own(inferer.func_id.modname) and not call.kws and not call.vararg
+    signature = signature_of(fnty, question[1:]) if is_plain else None
     if signature:
         inferer.add_type(call.target, signature.return_type, loc=call.loc)
         call.signature, call.question = signature, question

@@ -11,7 +11,7 @@ from typing import Any
 from numba.core import callconv, cpu, types
 from numba.core.datamodel import default_manager, models
 
-__all__ = ["OWN", "KernelContext", "address_of", "is_passed_by_address", "slot"]
+__all__ = ["KernelContext", "address_of", "is_own", "is_passed_by_address", "slot"]
 
 # numba's types say less than it has.
 _types: Any = types
@@ -21,15 +21,20 @@ _Context: Any = cpu.CPUContext
 _CallConvention: Any = callconv.CPUCallConv
 _callconv: Any = callconv
 
-OWN = ("massivetext", "filters")
+_OWN = ("massivetext", "filters")
 """The packages that have kernels."""
+
+
+def is_own(module: str) -> bool:
+    """Whether a module, by its name, is one of this program that may have kernels."""
+    return module.partition(".")[0] in _OWN
 
 
 def is_passed_by_address(kind: Any) -> bool:
     """Whether a type is a named tuple of this program that has arrays."""
     return (
         isinstance(kind, _types.BaseNamedTuple)
-        and kind.instance_class.__module__.partition(".")[0] in OWN
+        and is_own(kind.instance_class.__module__)
         and any(isinstance(part, (_types.Array, _types.BaseTuple)) for part in kind.types)
     )
 

@@ -82,13 +82,13 @@ def _new_array(context: Any, builder: Any, kind: Any, lengths: Sequence[Any]) ->
     word = lengths[0].type
     size = word(_arrayobj.get_itemsize(context, kind))
     steps: list[Any] = []
-    n_items, is_possible = word(1), None
+    n_items, is_possible = word(1), _cgutils.true_bit
     for length in reversed(lengths):
         steps.insert(0, builder.mul(n_items, size))
         n_items = builder.mul(n_items, length)
         # A negative length is, without a sign, larger than any limit.
         is_short = builder.icmp_unsigned("<", length, word(1 << _LARGEST // kind.ndim))
-        is_possible = is_short if is_possible is None else builder.and_(is_possible, is_short)
+        is_possible = builder.and_(is_possible, is_short)
     n_bytes = builder.select(is_possible, builder.mul(n_items, size), word(_TOO_MANY))
     memory = context.nrt.meminfo_alloc_aligned(builder, n_bytes, context.get_preferred_array_alignment(kind.dtype))
     address = context.get_data_type(kind.dtype).as_pointer()

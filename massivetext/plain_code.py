@@ -19,7 +19,7 @@ from llvmlite import ir as llvm
 from numba.core import cgutils, ir, lowering, types
 
 from massivetext import plain_calls
-from massivetext.kernel_calls import OWN, KernelContext, address_of, is_passed_by_address, slot
+from massivetext.kernel_calls import KernelContext, address_of, is_own, is_passed_by_address, slot
 
 __all__ = ["VERSION", "PlainLower"]
 
@@ -79,7 +79,7 @@ class PlainLower(_Lower):  # type: ignore[misc]
 
     def init(self) -> None:
         super().init()
-        if self.generator_info is None and self.func_ir.func_id.modname.partition(".")[0] in OWN:
+        if self.generator_info is None and is_own(self.func_ir.func_id.modname):
             self.context.__class__ = KernelContext  # it is a copy for this function
         self._counts: dict[Any, bool] = {}
         self._arguments: dict[str, int] = {}

@@ -8,7 +8,7 @@ from llvmlite import binding
 from numba.core import compiler, compiler_machinery, errors, typed_passes
 from numba.core.codegen import JITCodeLibrary
 
-from massivetext.kernel_calls import OWN
+from massivetext.kernel_calls import is_own
 from massivetext.plain_code import PlainLower
 
 __all__ = ["PlainCompiler", "PlainLibrary"]
@@ -97,12 +97,12 @@ class PlainCompiler(_Compiler):  # type: ignore[misc]
         return library
 
     def define_pipelines(self) -> Any:
-        is_own = self.state.func_id is not None and self.state.func_id.modname.partition(".")[0] in OWN
+        is_kernel = self.state.func_id is not None and is_own(self.state.func_id.modname)
         managers = []
         for numbas in super().define_pipelines():
             manager = _PassManager(numbas.pipeline_name)
             for step, words in numbas.passes:
-                if not is_own or step.__name__ not in _UNUSED:
+                if not is_kernel or step.__name__ not in _UNUSED:
                     manager.add_pass(_PlainLowering if step is _NativeLowering else step, words)
             manager.finalize()
             managers.append(manager)

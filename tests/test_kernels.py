@@ -86,7 +86,6 @@ from massivetext.kernels import Kernel
 for path in {warm_up.JOBS[job]!r}:
     warm_up.run_job(path)
 from numba import types
-from numba import types
 from numba.core import caching
 kernels = [o for o in gc.get_objects() if isinstance(o, Kernel)]
 for kernel in [*kernels, *(kernel.part for kernel in kernels)]:
