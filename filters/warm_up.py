@@ -6,24 +6,29 @@ import pyarrow as pa
 
 from massivetext.warm_up import texts
 
-__all__ = ["compile_language", "compile_rules", "language_of_texts", "rules_of_texts"]
-
-
-def compile_language() -> None:
-    """Language and safe search: sampling and fastText; block lists."""
-    from filters.block_list import BlockList
-
-    language_of_texts()
-    BlockList(["example.com"]).match_all(pa.array(["http://example.com/a", None]))
+__all__ = ["compile_rules", "compile_safe_search", "language_of_texts", "rules_of_texts", "safe_search_of_texts"]
 
 
 def language_of_texts() -> None:
-    """Language and safe search as a run measures them."""
-    from filters import language, safe_search
+    """Language as a run measures it: sampling and fastText."""
+    from filters import language
 
-    column = pa.array(list(texts()), pa.large_string())
-    language.measure(column)
-    safe_search.measure(column)
+    language.measure(pa.array(list(texts()), pa.large_string()))
+
+
+def compile_safe_search() -> None:
+    """Safe search and block lists."""
+    from filters.block_list import BlockList
+
+    safe_search_of_texts()
+    BlockList(["example.com"]).match_all(pa.array(["http://example.com/a", None]))
+
+
+def safe_search_of_texts() -> None:
+    """Safe search as a run measures it: terms and fastText."""
+    from filters import safe_search
+
+    safe_search.measure(pa.array(list(texts()), pa.large_string()))
 
 
 def compile_rules() -> None:

@@ -6,31 +6,34 @@ run in processes of their own, side by side; the cache on disk is what they leav
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import ExitStack
 from pathlib import Path
 
 from massivetext import portable_kernels
 from massivetext.errors import OutputError
 from massivetext.scratch import scratch_folder
-from massivetext.worker_processes import spawn_pool
+from massivetext.worker_processes import Server, spawn_pool
 
 __all__ = ["EXTRACTION", "JOBS", "is_compiled", "run_jobs", "warm_up"]
 
 EXTRACTION = "massivetext.warm_up:compile_choice", "massivetext.warm_up:compile_reading"
 JOBS: dict[str, tuple[str, ...]] = {
     "extraction": EXTRACTION,
-    "test sets": ("massivetext.warm_up:compile_test_sets",),
-    "near-duplicates": ("massivetext.warm_up:compile_near_duplicates",),
-    "language": ("filters.warm_up:compile_language",),
+    "language": ("filters.warm_up:language_of_texts", "filters.warm_up:compile_safe_search"),
     "rules": ("filters.warm_up:compile_rules",),
+    "near-duplicates": ("massivetext.warm_up:compile_near_duplicates",),
+    "test sets": ("massivetext.warm_up:compile_test_sets",),
 }
-"""What is compiled, longest first: functions by import path, which share no kernel, so that processes take one each."""
+"""What is compiled: functions by import path, which share no kernel. Those that share parts of kernels stand together,
+the longest at the two ends."""
 
 TEXT = "The quick brown fox jumps over the lazy dog near the bank of the river, and they do that every day.\n"
 PAGE = (
@@ -68,6 +71,7 @@ def warm_up(
     processes: int | None = None,
     report: Callable[[str, float], None] | None = None,
     portable: bool = False,
+    server: Server | None = None,
 ) -> float:
     """Compile the kernels of the named jobs in parallel processes.
 
@@ -76,6 +80,7 @@ def warm_up(
         processes: how many at once; as many as this process may use cores for None.
         report: called with the name of each job that is done and the seconds since the start.
         portable: whether to compile for other machines (`massivetext.portable_kernels`), instead of for this one.
+        server: what the processes are forked from; they begin anew for None, and for other machines.
 
     Returns:
         CPU seconds taken in all; near 0 where everything was compiled before.
@@ -85,7 +90,7 @@ def warm_up(
         OutputError: this machine cannot compile for others, or the package's folder cannot be written.
     """
     jobs = {name: JOBS[name] for name in (JOBS if names is None else names)}
-    return run_jobs(jobs, processes, report, portable=portable)
+    return run_jobs(jobs, processes, report, portable=portable, server=server)
 
 
 def run_jobs(
@@ -94,6 +99,7 @@ def run_jobs(
     report: Callable[[str, float], None] | None = None,
     *,
     portable: bool = False,
+    server: Server | None = None,
 ) -> float:
     """Run functions that compile kernels, by what they are called and by import path as in JOBS, as `warm_up` does."""
     obstacle = portable_kernels.obstacle() if portable else None
@@ -101,15 +107,30 @@ def run_jobs(
         raise OutputError(obstacle)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     start, spent = time.monotonic(), 0.0
-    with spawn_pool(processes or cores) as pool:
-        job = _run_job_for_others if portable else run_job
-        tasks = {pool.submit(job, path): name for name, paths in jobs.items() for path in paths}
-        left = Counter(tasks.values())
-        for task in as_completed(tasks):
-            spent += task.result()
-            left[tasks[task]] -= 1
-            if report is not None and not left[tasks[task]]:
-                report(tasks[task], time.monotonic() - start)
+    waiting = deque((name, path) for name, paths in jobs.items() for path in paths)
+    left = Counter(name for name, _ in waiting)
+    job = _run_job_for_others if portable else _run_job_alone
+    with ExitStack() as stack:
+        count = min(processes or cores, len(waiting))
+        pools = [stack.enter_context(spawn_pool(1, None if portable else server)) for _ in range(count)]
+        tasks: dict[Future[float], tuple[int, str]] = {}
+
+        def give(number: int) -> None:
+            # From both ends: what stands beside a function often shares parts with it, which are compiled by then.
+            name, path = waiting.pop() if number % 2 else waiting.popleft()
+            tasks[pools[number].submit(job, path)] = number, name
+
+        for number in range(count):
+            give(number)
+        while tasks:
+            for task in wait(tasks, return_when=FIRST_COMPLETED).done:
+                number, name = tasks.pop(task)
+                spent += task.result()
+                if waiting:
+                    give(number)
+                left[name] -= 1
+                if report is not None and not left[name]:
+                    report(name, time.monotonic() - start)
     return spent
 
 
@@ -121,9 +142,15 @@ def run_job(path: str) -> float:
     return time.process_time() - start
 
 
+def _run_job_alone(path: str) -> float:
+    """Run it in a process that only compiles, and need not look for garbage: it ends soon."""
+    gc.disable()
+    return run_job(path)
+
+
 def _run_job_for_others(path: str) -> float:
     portable_kernels.compile_for_others()
-    return run_job(path)
+    return _run_job_alone(path)
 
 
 def texts() -> Iterator[str]:

@@ -121,9 +121,9 @@ def _fork_and_run(path: bytes, arguments: Sequence[Any], handles: Sequence[int])
         os._exit(status)
 
 
-def spawn_pool(workers: int) -> ProcessPoolExecutor:
-    """Return a pool of so many new processes, each of which ends with this one."""
-    context = multiprocessing.get_context("spawn")
+def spawn_pool(workers: int, server: Server | None = None) -> ProcessPoolExecutor:
+    """Return a pool of so many processes, each of which ends with this one: new ones, or forked from a server."""
+    context = server.context if server else multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=watch_parent, initargs=(os.getpid(),))
 
 

@@ -38,7 +38,7 @@ def test_kernels_are_compiled_if_a_module_of_each_group_has_one_on_disk(tmp_path
 
 @pytest.mark.parametrize("name", ["language", "quality", "repetition", "safe_search", "deduplication"])
 def test_a_stage_that_has_run_has_left_kernels(name: str) -> None:
-    from filters.warm_up import language_of_texts, rules_of_texts
+    from filters.warm_up import language_of_texts, rules_of_texts, safe_search_of_texts
     from pipelines.stages import STAGES
 
     stage = STAGES[name]
@@ -48,6 +48,8 @@ def test_a_stage_that_has_run_has_left_kernels(name: str) -> None:
         warm_up.duplicates_of_texts()
     elif name in ("quality", "repetition"):
         rules_of_texts()
+    elif name == "safe_search":
+        safe_search_of_texts()
     else:
         language_of_texts()
     assert warm_up.is_compiled([stage.kernels])

@@ -180,8 +180,7 @@ def _run(
         from pipelines.main import run
 
     is_here = execution["runner"] in LOCAL
-    if is_alone and is_here:
-        start_workers_from_here()
+    server = start_workers_from_here() if is_alone and is_here else None
     resolved = recipes.read(recipe, settings)
     where = Execution(**execution)
     root = storage.local_path(output)
@@ -190,7 +189,7 @@ def _run(
     state = state_of(asked, *recipes.origins(recipe), resolved.resolved()) if is_local else None
     try:
         with logging_to(progress):
-            prepare = functools.partial(_compile, resolved, progress, where)
+            prepare = functools.partial(_compile, resolved, progress, where, server)
             outcome = run(resolved, output, where, progress, prepare=prepare, **options)
     finally:
         progress.close()
@@ -206,12 +205,13 @@ def _run(
     return answer
 
 
-def _compile(recipe: Any, progress: Progress, where: Any) -> None:
+def _compile(recipe: Any, progress: Progress, where: Any, server: Any = None) -> None:
     """Compile the kernels that the recipe's stages lack on this machine, or on those that get this package from it.
 
     Args:
         recipe, progress: As of `_run`.
         where: The `Execution`.
+        server: What processes are forked from, if there is one.
     """
     from massivetext.portable_kernels import obstacle
     from massivetext.warm_up import is_compiled, run_jobs
@@ -235,7 +235,7 @@ def _compile(recipe: Any, progress: Progress, where: Any) -> None:
         done.append(name)
         progress.say(f"compiled: {name} ({len(done)} of {len(missing)}, {seconds:.0f} s)")
 
-    run_jobs(missing, report=report, portable=portable)
+    run_jobs(missing, report=report, portable=portable, server=server)
 
 
 def _funnel(counts: dict[str, dict[str, list[int]]], *, estimated: bool) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+
 import click
 
 from massivetext.cli._output import echo
+from massivetext.cli._running import imports_of_a_run
 from massivetext.suggestions import did_you_mean
 
 __all__ = ["warm_up"]
+
+_PRELOADED = "massivetext.kernels"
 
 
 @click.command()
@@ -30,6 +35,7 @@ def warm_up(names: tuple[str, ...], processes: int | None, portable: bool) -> No
     massivetext warm-up --portable
     """
     from massivetext import warm_up as compiling
+    from massivetext.worker_processes import fork_server_from_here
 
     unknown = [name for name in names if name not in compiling.JOBS]
     if unknown:
@@ -42,5 +48,9 @@ def warm_up(names: tuple[str, ...], processes: int | None, portable: bool) -> No
         done.append(name)
         echo(f"compiled {name} ({len(done)} of {total}, {seconds:.0f} s)")
 
-    spent = compiling.warm_up(names or None, processes=processes, report=report, portable=portable)
+    with imports_of_a_run() as is_alone:
+        if not portable:
+            importlib.import_module(_PRELOADED)
+    server = fork_server_from_here(_PRELOADED) if is_alone and not portable else None
+    spent = compiling.warm_up(names or None, processes=processes, report=report, portable=portable, server=server)
     echo(f"all kernels are compiled: {spent:.0f} CPU s")

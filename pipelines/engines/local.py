@@ -28,7 +28,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from massivetext import isolation
 from massivetext.scratch import make_scratch, remove_scratch
-from massivetext.worker_processes import fork_server, fork_server_from_here, watch_parent
+from massivetext.worker_processes import Server, fork_server, fork_server_from_here, watch_parent
 from pipelines.engines.engine import (
     ATTEMPTS,
     LOCAL,
@@ -50,12 +50,12 @@ __all__ = ["LOCAL", "LocalEngine", "run_here", "start_workers_from_here"]
 _PRELOADED = "pipelines.engines.preloaded"
 
 
-def start_workers_from_here() -> None:
+def start_workers_from_here() -> Server:
     """Start what worker processes are forked from as a copy of this process: nothing is imported twice.
 
     For a program that has imported what a run needs and has begun nothing yet.
     """
-    fork_server_from_here(_PRELOADED)
+    return fork_server_from_here(_PRELOADED)
 
 
 class LocalEngine(Engine):

@@ -33,7 +33,7 @@ class SafeSearch(Stage):
     judges = True
     version = getattr(safe_search, "VERSION", 1)
     block, default, is_required = SafeSearchBlock, SafeSearchBlock(), True
-    kernels, compiled_by = ("filters.safe_search",), ("filters.warm_up:language_of_texts",)
+    kernels, compiled_by = ("filters.safe_search",), ("filters.warm_up:safe_search_of_texts",)
     needs_texts = "scores would have to be measured again"
 
     def load(self) -> None:

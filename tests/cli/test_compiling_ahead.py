@@ -102,7 +102,7 @@ def test_kernels_are_compiled_here_for_workers_that_get_this_package(
     asked: list[bool] = []
     monkeypatch.setattr(portable_kernels, "obstacle", lambda: obstacle)
     monkeypatch.setattr(warm_up, "is_compiled", lambda groups, *, portable: False)
-    monkeypatch.setattr(warm_up, "run_jobs", lambda missing, *, report, portable: asked.append(portable))
+    monkeypatch.setattr(warm_up, "run_jobs", lambda missing, *, report, portable, server: asked.append(portable))
     lines = Lines()
 
     _running._compile(recipe, lines, where)
