@@ -8,19 +8,18 @@ one type.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numba.core import cgutils, types
 from numba.core.typing import npydecl, signature
-from numba.np import arrayobj
 
 __all__ = ["signature_of", "write"]
 
 # numba's types say less than it has.
 _types: Any = types
 _cgutils: Any = cgutils
-_arrayobj: Any = arrayobj
 _parse_dtype: Any = npydecl.parse_dtype  # type: ignore[attr-defined]
 _signature: Any = signature
 
@@ -79,8 +78,10 @@ def _lengths(context: Any, builder: Any, kind: Any, shape: Any) -> list[Any]:
 
 def _new_array(context: Any, builder: Any, kind: Any, lengths: Sequence[Any]) -> tuple[Any, Any]:
     """The number of elements of an array in new memory, and the array."""
+    # It imports all of strings, a tenth of a second that only compiling needs.
+    arrayobj: Any = import_module("numba.np.arrayobj")
     word = lengths[0].type
-    size = word(_arrayobj.get_itemsize(context, kind))
+    size = word(arrayobj.get_itemsize(context, kind))
     steps: list[Any] = []
     n_items, is_possible = word(1), _cgutils.true_bit
     for length in reversed(lengths):
@@ -93,6 +94,6 @@ def _new_array(context: Any, builder: Any, kind: Any, lengths: Sequence[Any]) ->
     memory = context.nrt.meminfo_alloc_aligned(builder, n_bytes, context.get_preferred_array_alignment(kind.dtype))
     address = context.get_data_type(kind.dtype).as_pointer()
     data = builder.bitcast(context.nrt.meminfo_data(builder, memory), address)
-    array = _arrayobj.make_array(kind)(context, builder)
-    _arrayobj.populate_array(array, data=data, shape=lengths, strides=steps, itemsize=size, meminfo=memory)
+    array = arrayobj.make_array(kind)(context, builder)
+    arrayobj.populate_array(array, data=data, shape=lengths, strides=steps, itemsize=size, meminfo=memory)
     return n_items, array
