@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 
 __all__ = ["count_unreadable", "parse"]
 
@@ -20,6 +21,8 @@ _ISO = re.compile(
     rf"(?:\s*{_ZONE})?(?:\s*(?:\([^)]*\)|\[[^\]]*\]))?",
     re.ASCII,
 )
+_PLAIN = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z", re.ASCII)
+"""What web archives and most collections write; those of _ISO that need nothing but numbers."""
 _COMPACT = re.compile(
     rf"(\d{{4}})(\d\d)(\d\d)(?:[Tt ]?(\d\d)(?:(\d\d)(?:(\d\d)(?:[.,]?(\d{{1,9}}))?)?)?(?:\s*{_ZONE})?)?", re.ASCII
 )
@@ -57,6 +60,7 @@ _LIMIT = 253_402_300_800 * 1_000_000
 """Microseconds from 1970 to the year 10000: what lies further off in either direction is no time."""
 
 
+@lru_cache(maxsize=1 << 14)
 def parse(stamp: str) -> int | None:
     """Microseconds since 1970 in UTC of a time, or None if it cannot be read.
 
@@ -66,6 +70,8 @@ def parse(stamp: str) -> int | None:
     >>> parse("1970-01-01T00:00:01Z"), parse("1577934245000"), parse("Thu, 02 Jan 2020 03:04:05 GMT")
     (1000000, 1577934245000000, 1577934245000000)
     """
+    if (match := _PLAIN.fullmatch(stamp)) and (plain := _plain_microseconds(match)) is not None:
+        return plain
     stamp = stamp.strip().strip("\"'")
     if len(stamp) > 100 or not stamp:
         return None
@@ -84,6 +90,15 @@ def parse(stamp: str) -> int | None:
         if match := pattern.fullmatch(stamp):
             return _in_words(match)
     return None
+
+
+def _plain_microseconds(match: re.Match[str]) -> int | None:
+    """The time of a match of _PLAIN; None for a leap second, midnight as 24:00:00 and what is no time."""
+    try:
+        since = datetime(*map(int, match.groups())) - _EPOCH  # type: ignore[arg-type]
+    except ValueError:
+        return None
+    return (since.days * 86400 + since.seconds) * 1_000_000
 
 
 def count_unreadable(stamps: Iterable[str | None]) -> int:
