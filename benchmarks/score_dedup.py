@@ -52,7 +52,7 @@ def score(name: str, texts: list[str]) -> None:
 
     from massivetext import dedup
     from massivetext.dedup.banding import band_hashes
-    from massivetext.dedup.sets import shingle_sets
+    from massivetext.dedup.shingles import shingle_sets
     from tests.dedup import brute_force
 
     column = pa.array(texts, pa.large_string())

@@ -15,7 +15,7 @@ from massivetext.text import Texts, buffers
 from massivetext.text.hashing import BASE, fmix
 from massivetext.text.words import normal_words, unicode_tables, words_at_most
 
-__all__ = ["SHINGLE_WORDS", "shingles"]
+__all__ = ["SHINGLE_WORDS", "shingle_sets", "shingles"]
 
 SHINGLE_WORDS = 13
 
@@ -52,29 +52,79 @@ def distinct(values):
 
 
 @njit(cache=True, nogil=True)
-def _shingles(data, offsets, t):
+def most_words(data, offsets):
+    """For how many words there must be room, whichever of the texts is taken."""
+    most = np.int64(1)
+    for i in range(len(offsets) - 1):
+        most = max(most, words_at_most(data, offsets[i], offsets[i + 1]))
+    return most + 1  # a word is written before it is known to be one
+
+
+@njit(cache=True, nogil=True)
+def _ascend(values, n, out, count):
+    """Distinct values of n hashes into out, ascending; returns how many. They are put in order by their leading bits,
+    which are uniform in hashes: linear then; for values made to share those bits no worse than a sort."""
+    bits = 1
+    while (1 << bits) < n and bits < 16:
+        bits += 1
+    shift = np.uint64(64 - bits)
+    count[: (1 << bits) + 1] = 0
+    for j in range(n):
+        count[np.int64(values[j] >> shift) + 1] += 1
+    widest = 0
+    for k in range(1 << bits):
+        widest = max(widest, count[k + 1])
+        count[k + 1] += count[k]
+    for j in range(n):
+        k = np.int64(values[j] >> shift)
+        out[count[k]] = values[j]
+        count[k] += 1
+    if widest > 64:
+        sort(out, n)
+    else:
+        for j in range(1, n):
+            value = out[j]
+            k = j
+            while k > 0 and out[k - 1] > value:
+                out[k] = out[k - 1]
+                k -= 1
+            out[k] = value
+    m = 0
+    for j in range(n):
+        if m == 0 or out[j] != out[m - 1]:
+            out[m] = out[j]
+            m += 1
+    return m
+
+
+@njit(cache=True, nogil=True)
+def _sets(data, offsets, t):
     n_texts = len(offsets) - 1
-    bounds = np.zeros(n_texts + 1, np.int64)
-    most = 1
     total = 0
     for i in range(n_texts):
-        n = words_at_most(data, offsets[i], offsets[i + 1])
-        most = max(most, n)
-        total += n
+        total += words_at_most(data, offsets[i], offsets[i + 1])
+    most = most_words(data, offsets)
+    words = np.empty(most, np.uint64)
+    hashes = np.empty(most, np.uint64)
+    count = np.empty((1 << 16) + 1, np.int64)
     out = np.empty(total, np.uint64)
-    words = np.empty(most + 1, np.uint64)
+    bounds = np.zeros(n_texts + 1, np.int64)
     size = 0
     for i in range(n_texts):
-        n = normal_words(data, offsets[i], offsets[i + 1], t, words)
-        m = hash_shingles(words, n, out[size:])
-        size += distinct(out[size : size + m])
+        n = hash_shingles(words, normal_words(data, offsets[i], offsets[i + 1], t, words), hashes)
+        size += _ascend(hashes, n, out[size:], count)
         bounds[i + 1] = size
     return out[:size], bounds
 
 
+def shingle_sets(texts: Texts) -> tuple[np.ndarray, np.ndarray]:
+    """(uint64[m], int64[n + 1]): text i has the distinct shingles hashes[bounds[i]:bounds[i + 1]], ascending."""
+    return _sets(*buffers(texts), unicode_tables())
+
+
 def shingles(texts: Texts) -> pa.ListArray:
     """list<uint64>[n]: the distinct shingle hashes of each text, ascending."""
-    values, bounds = _shingles(*buffers(texts), unicode_tables())
+    values, bounds = shingle_sets(texts)
     if bounds[-1] > np.iinfo(np.int32).max:
         raise ValueError(f"{bounds[-1]} shingles in one call; a list array holds 2**31 - 1: pass fewer texts at a time")
     return pa.ListArray.from_arrays(pa.array(bounds.astype(np.int32)), pa.array(values.copy()))

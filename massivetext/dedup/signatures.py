@@ -11,14 +11,15 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
-from massivetext.dedup.shingles import SHINGLE_WORDS, hash_shingles
+from massivetext.dedup.digests import digest_set
+from massivetext.dedup.shingles import SHINGLE_WORDS, hash_shingles, most_words
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.hashing import HASH_VERSION
 from massivetext.text.unicode import UNICODE_VERSION
-from massivetext.text.words import normal_words, unicode_tables, words_at_most
+from massivetext.text.words import normal_words, unicode_tables
 
-__all__ = ["permutations", "signatures", "to_arrow"]
+__all__ = ["permutations", "signatures", "signed_sets", "to_arrow"]
 
 
 @lru_cache(maxsize=8)
@@ -49,25 +50,33 @@ def sign(hashes, n, mixed, a, b, out):
 
 
 @njit(cache=True, nogil=True)
-def _signatures(data, offsets, t, a, b):
+def _signed_sets(data, offsets, t, a, b):
     n_texts = len(offsets) - 1
-    most = 1
-    for i in range(n_texts):
-        most = max(most, words_at_most(data, offsets[i], offsets[i + 1]))
-    words = np.empty(most + 1, np.uint64)
+    most = most_words(data, offsets)
+    words = np.empty(most, np.uint64)
     hashes = np.empty(most, np.uint64)
     mixed = np.empty(most, np.uint32)
-    out = np.empty((n_texts, len(a)), np.uint32)
+    signed = np.empty((n_texts, len(a)), np.uint32)
+    digests = np.empty((n_texts, 2), np.uint64)
+    sizes = np.empty(n_texts, np.int64)
     for i in range(n_texts):
-        n = normal_words(data, offsets[i], offsets[i + 1], t, words)
-        sign(hashes, hash_shingles(words, n, hashes), mixed, a, b, out[i])
-    return out
+        n = hash_shingles(words, normal_words(data, offsets[i], offsets[i + 1], t, words), hashes)
+        sign(hashes, n, mixed, a, b, signed[i])
+        digest_set(hashes, 0, n, digests[i])
+        sizes[i] = n
+    return signed, digests, sizes
+
+
+def signed_sets(texts: Texts, num_hashes: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(uint32[n, num_hashes], uint64[n, 2], int64[n]): signatures, digests of the shingles, and their numbers with
+    repeats."""
+    return _signed_sets(*buffers(texts), unicode_tables(), *permutations(num_hashes, seed))
 
 
 def signatures(texts: Texts, *, num_hashes: int = 128, seed: int = 1) -> np.ndarray:
     """uint32[n, num_hashes]: equal to `datasketch.MinHash(num_hashes, seed, scheme="affine32")` of the low 32 bits of
     each text's shingle hashes."""
-    return _signatures(*buffers(texts), unicode_tables(), *permutations(num_hashes, seed))
+    return signed_sets(texts, num_hashes, seed)[0]
 
 
 def to_arrow(signed: np.ndarray, *, seed: int) -> pa.RecordBatch:

@@ -16,7 +16,7 @@ from massivetext.dedup.packing import assignments
 from massivetext.dedup.removal import decide
 from massivetext.dedup.runs import read_key, read_run, write_blocks, write_run
 from massivetext.dedup.scope import Part, Scope
-from massivetext.dedup.sets import shingle_sets
+from massivetext.dedup.shingles import shingle_sets
 from massivetext.errors import OutputError, SourceError
 from massivetext.parquet import open_parquet
 
