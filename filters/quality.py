@@ -12,26 +12,21 @@ import numpy as np
 import pyarrow as pa
 
 from filters.limits import Limit
-from massivetext.kernels import njit
-from massivetext.text import Texts, buffers
+from filters.one_pass import pass_over
+from massivetext.text import Texts
 from massivetext.text.scan import (
     N_ALPHA_WORDS,
     N_BULLETS,
     N_CHARS,
-    N_COUNTS,
     N_ELLIPSES,
     N_ELLIPSIS_LINES,
     N_HASHES,
     N_LINES,
     N_WORDS,
     STOP_WORDS,
-    make_scratch,
-    scan,
-    unicode_tables,
-    words_at_most,
 )
 
-__all__ = ["Limits", "cuts_written", "measure"]
+__all__ = ["Limits", "from_counts", "measure"]
 
 
 @dataclass(frozen=True)
@@ -51,26 +46,6 @@ class Limits:
     ellipsis_line_fraction: Limit = Limit(max=0.3)
     alphabetic_word_fraction: Limit = Limit(min=0.8)
     stop_word_count: Limit = Limit(min=2)
-
-
-def cuts_written(words: str) -> bool:
-    """Return whether the option `words` asks for written words. Raises ValueError for an unknown value."""
-    if words not in ("spaces", "written"):
-        raise ValueError(f"words: {words!r}; expected 'spaces' or 'written'")
-    return words == "written"
-
-
-@njit(cache=True, nogil=True)
-def _counts(data, offsets, t, written):
-    n_texts = len(offsets) - 1
-    most = 1
-    for i in range(n_texts):
-        most = max(most, words_at_most(data, offsets[i], offsets[i + 1]))
-    s = make_scratch(most)
-    counts = np.zeros((n_texts, N_COUNTS), np.int64)
-    for i in range(n_texts):
-        scan(data, offsets[i], offsets[i + 1], t, s, counts[i], written)
-    return counts
 
 
 def from_counts(counts: np.ndarray) -> pa.RecordBatch:
@@ -108,4 +83,4 @@ def measure(texts: Texts, *, words: Literal["spaces", "written"] = "spaces") -> 
     Raises:
         ValueError: for another value of `words`.
     """
-    return from_counts(_counts(*buffers(texts), unicode_tables(), cuts_written(words)))
+    return from_counts(pass_over(texts, words, repetition=False).counts)

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from massivetext.warm_up import texts
 
-__all__ = ["compile_rules", "compile_safe_search", "language_of_texts", "rules_of_texts", "safe_search_of_texts"]
+__all__ = ["compile_safe_search", "language_of_texts", "rules_of_texts", "safe_search_of_texts"]
 
 
 def language_of_texts() -> None:
@@ -29,16 +29,6 @@ def safe_search_of_texts() -> None:
     from filters import safe_search
 
     safe_search.measure(pa.array(list(texts()), pa.large_string()))
-
-
-def compile_rules() -> None:
-    """Quality and repetition, each alone and both in one pass."""
-    from filters import quality, repetition
-
-    column = pa.array(list(texts()), pa.large_string())
-    quality.measure(column)
-    repetition.measure(column)
-    rules_of_texts()
 
 
 def rules_of_texts() -> None:

@@ -28,7 +28,7 @@ EXTRACTION = "massivetext.warm_up:compile_choice", "massivetext.warm_up:compile_
 JOBS: dict[str, tuple[str, ...]] = {
     "extraction": EXTRACTION,
     "language": ("filters.warm_up:language_of_texts", "filters.warm_up:compile_safe_search"),
-    "rules": ("filters.warm_up:compile_rules",),
+    "rules": ("filters.warm_up:rules_of_texts",),
     "near-duplicates": ("massivetext.warm_up:compile_near_duplicates",),
     "test sets": ("massivetext.warm_up:compile_test_sets",),
 }
@@ -47,7 +47,7 @@ def is_compiled(groups: Iterable[Sequence[str]], *, portable: bool = False) -> b
     """Return whether kernels are on disk, compiled from the code that they have now.
 
     Args:
-        groups: modules by their names, such as `filters.rules`. Of each group one module at least must have a kernel
+        groups: modules by their names, such as `filters.one_pass`. Of each group one module at least must have a kernel
             on disk.
         portable: whether they must be for other machines, instead of for this one.
     """

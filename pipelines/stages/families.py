@@ -48,7 +48,7 @@ class Quality(RuleFamily):
 
     name, limits, always_in_ledger, is_required = "quality", quality.Limits, True, True
     block = QualityBlock
-    kernels, compiled_by = ("filters.rules", "filters.quality"), ("filters.warm_up:rules_of_texts",)
+    kernels, compiled_by = ("filters.one_pass",), ("filters.warm_up:rules_of_texts",)
 
     @property
     def words(self) -> Words:
@@ -92,7 +92,7 @@ class Repetition(RuleFamily):
 
     name, limits, always_in_ledger, is_required = "repetition", repetition.Limits, True, True
     block = RepetitionBlock
-    kernels, compiled_by = ("filters.rules", "filters.repetition"), ("filters.warm_up:rules_of_texts",)
+    kernels, compiled_by = ("filters.one_pass",), ("filters.warm_up:rules_of_texts",)
 
     @property
     def words(self) -> Words:

@@ -43,6 +43,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "filters/c4.py": ("tests/filters/test_c4.py",),
     "filters/lines.py": ("tests/filters/test_c4.py", "tests/filters/test_fineweb.py"),
     "filters/limits.py": ("tests/filters/test_quality.py", "tests/filters/test_own.py"),
+    "filters/one_pass.py": ("tests/filters/test_repetition.py", "tests/filters/test_rules.py"),
     "filters/quality.py": ("tests/filters/test_quality.py",),
     "filters/repetition.py": ("tests/filters/test_repetition.py",),
     "filters/common_lines.py": ("tests/filters/test_common_lines.py",),
