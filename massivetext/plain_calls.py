@@ -2,7 +2,7 @@
 
 numba compiles functions of its own for each type that such a call has, four of them for `np.empty`. The calls here are
 those in which it has nothing to find out: an array of a given shape and kind of number, the lesser of two integers of
-one type.
+one type, or of two with a sign.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _cgutils: Any = cgutils
 _parse_dtype: Any = npydecl.parse_dtype  # type: ignore[attr-defined]
 _signature: Any = signature
 
-_PARAMETERS = {min: 2, max: 2, np.empty: 2, np.zeros: 2, np.full: 3}
+_PARAMETERS = {min: (2,), max: (2,), np.empty: (1, 2), np.zeros: (1, 2), np.full: (3,)}
+"""How many arguments of a function are given. The type of an array is the last; without it, it is float64."""
 _LARGEST = 59
 """An array has less than 2 to this many elements: else the number of its bytes would not be one of 64 bits."""
 _TOO_MANY = (1 << 63) - 1
@@ -35,16 +36,22 @@ def signature_of(function: Any, kinds: Sequence[Any]) -> Any:
 
     kinds: the types of the arguments, all of them given by position.
     """
-    if not isinstance(function, _types.Function) or _PARAMETERS.get(function.typing_key) != len(kinds):
+    if not isinstance(function, _types.Function) or len(kinds) not in _PARAMETERS.get(function.typing_key, ()):
         return None
     given = [_types.unliteral(kind) for kind in kinds]
     if function.typing_key in (min, max):
-        is_plain = isinstance(given[0], _types.Integer) and given[0] == given[1]
-        return _signature(given[0], *given) if is_plain else None
+        is_plain = all(isinstance(kind, _types.Integer) for kind in given)
+        if not is_plain or (given[0] != given[1] and not all(kind.signed for kind in given)):
+            return None
+        wider = max(given, key=lambda kind: kind.bitwidth)
+        return _signature(wider, wider, wider)
     lengths = given[0].types if isinstance(given[0], _types.BaseTuple) else (given[0],)
     if not lengths or not all(isinstance(length, _types.Integer) for length in lengths):
         return None
-    number = _parse_dtype(given[-1]) if isinstance(given[-1], _types.DTypeSpec) else None
+    if len(given) == 1:
+        number = _types.float64
+    else:
+        number = _parse_dtype(given[-1]) if isinstance(given[-1], _types.DTypeSpec) else None
     if not all(isinstance(kind, (_types.Number, _types.Boolean)) for kind in (number, *given[1:-1])):
         return None
     return _signature(_types.Array(number, len(lengths), "C"), *given)

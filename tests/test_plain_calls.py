@@ -44,16 +44,20 @@ def test_new_arrays_are_those_of_numpy(kind: type, lengths: tuple[int, int]) -> 
 
 @kernel
 def of_shapes(n: Any, k: Any) -> Any:
-    return np.zeros((n, k), np.int64), np.zeros(n, np.uint8)
+    return np.zeros((n, k), np.int64), np.zeros(n, np.uint8), np.zeros((k, n)), np.empty(k)
 
 
 def test_lengths_may_be_integers_of_any_type() -> None:
     for n, k in ((np.int8(3), np.uint32(2)), (np.uint64(3), np.int64(2)), (np.uint8(200), np.int16(1))):
-        table, line = of_shapes(n, k)
+        table, line, floats, new = of_shapes(n, k)
         assert (int(n), int(k)) == table.shape
         assert (int(n),) == line.shape
+        assert (int(k), int(n)) == floats.shape
+        assert (int(k),) == new.shape
+        assert floats.dtype == new.dtype == np.float64
         assert not table.any()
         assert not line.any()
+        assert not floats.any()
 
 
 @kernel
@@ -103,6 +107,17 @@ def test_the_lesser_and_the_larger_of_integers(a: int, b: int) -> None:
     assert (min(unsigned), max(unsigned), *unsigned) == limits(*unsigned)
 
 
+@kernel
+def mixed_limits(a: Any, b: Any) -> Any:
+    return min(a, b), max(a, b), min(b, a), max(b, a)
+
+
+@given(st.integers(-128, 127), st.integers(-(1 << 63), (1 << 63) - 1))
+def test_the_lesser_and_the_larger_of_integers_of_two_types(a: int, b: int) -> None:
+    for narrow in (np.int8(a), np.int32(a)):
+        assert (min(a, b), max(a, b), min(a, b), max(a, b)) == mixed_limits(narrow, np.int64(b))
+
+
 def test_no_function_of_numba_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = []
 
@@ -136,14 +151,17 @@ def test_what_numba_has_to_find_out_is_left_to_it() -> None:
 
     assert array == signature_of(empty, [types.int64, uint8]).return_type
     assert types.Array(types.uint8, 2, "C") == signature_of(empty, [types.UniTuple(types.int32, 2), uint8]).return_type
+    assert types.Array(types.float64, 1, "C") == signature_of(empty, [types.int64]).return_type
     assert types.int64 == signature_of(larger, [types.literal(3), types.int64]).return_type
+    assert types.int64 == signature_of(larger, [types.int32, types.int64]).return_type
+    assert types.int32 == signature_of(larger, [types.int32, types.int8]).return_type
     for function, kinds in (
-        (empty, [types.int64]),
+        (empty, []),
         (empty, [types.float64, uint8]),
         (empty, [types.UniTuple(types.int64, 0), uint8]),
         (empty, [types.int64, types.unicode_type]),
         (empty, [types.int64, context.resolve_value_type(np.datetime64)]),
-        (larger, [types.int32, types.int64]),
+        (larger, [types.uint32, types.int64]),
         (larger, [types.float64, types.float64]),
         (larger, [types.int64, types.int64, types.int64]),
         (length, [array]),
