@@ -225,10 +225,10 @@ def _compile(recipe: Any, progress: Progress, where: Any, server: Any = None) ->
     if not missing:
         return
     if not where.is_local and not portable:
-        progress.say("workers without kernels compile them first, about a minute; `massivetext warm-up` does it ahead")
+        progress.say("workers without kernels compile them first, for a minute; `massivetext warm-up` does it ahead")
         return
     place, option = ("for the workers", " --portable") if portable else ("on this machine", "")
-    progress.say(f"compiling kernels: once {place}, about a minute; `massivetext warm-up{option}` does it ahead")
+    progress.say(f"compiling kernels: once {place}, half a minute on two cores; `massivetext warm-up{option}` does it ahead")
     done: list[str] = []
 
     def report(name: str, seconds: float) -> None:
