@@ -1,7 +1,7 @@
 """Kernels compiled for other machines: they go with the package, in a wheel, in an image or to an engine's workers.
 
 numba compiles for the processor at hand and keeps what it compiled for that one alone. So every new machine would
-compile for a minute what all others have compiled before it. Here kernels are compiled for a level of processors
+compile for half a minute what all others have compiled before it. Here kernels are compiled for a level of processors
 instead, and a machine takes those whose instructions it has.
 """
 
