@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,26 @@ def test_a_job_in_parts_is_reported_once_when_all_are_done() -> None:
 
     assert ["whole"] == reported
     assert 0 < spent
+
+
+def test_an_interruption_ends_what_compiles_at_once(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import os, time\n"
+        "def job():\n"
+        "    open(f'{os.path.dirname(__file__)}/{os.getpid()}', 'w').close()\n"
+        "    time.sleep(600)\n"
+    )
+    program = (
+        "from massivetext.warm_up import run_jobs\n"
+        "from massivetext.worker_processes import fork_server_from_here\n"
+        "run_jobs({'slow': ('slow:job',) * 3}, 2, server=fork_server_from_here('massivetext.warm_up'))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL) as parent:
+        while len([path for path in tmp_path.iterdir() if path.name.isdigit()]) < 2:
+            assert parent.poll() is None
+            time.sleep(0.05)
+        os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
+        assert parent.wait(timeout=120)
+    assert 2 == len([path for path in tmp_path.iterdir() if path.name.isdigit()])

@@ -228,7 +228,8 @@ def _compile(recipe: Any, progress: Progress, where: Any, server: Any = None) ->
         progress.say("workers without kernels compile them first, for a minute; `massivetext warm-up` does it ahead")
         return
     place, option = ("for the workers", " --portable") if portable else ("on this machine", "")
-    progress.say(f"compiling kernels: once {place}, half a minute on two cores; `massivetext warm-up{option}` does it ahead")
+    ahead = f"`massivetext warm-up{option}` does it ahead"
+    progress.say(f"compiling kernels: once {place}, half a minute on two cores; {ahead}")
     done: list[str] = []
 
     def report(name: str, seconds: float) -> None:

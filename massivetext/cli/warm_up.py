@@ -48,9 +48,10 @@ def warm_up(names: tuple[str, ...], processes: int | None, portable: bool) -> No
         done.append(name)
         echo(f"compiled {name} ({len(done)} of {total}, {seconds:.0f} s)")
 
-    with imports_of_a_run() as is_alone:
-        if not portable:
+    server = None
+    if not portable:
+        with imports_of_a_run() as is_alone:
             importlib.import_module(_PRELOADED)
-    server = fork_server_from_here(_PRELOADED) if is_alone and not portable else None
+        server = fork_server_from_here(_PRELOADED) if is_alone else None
     spent = compiling.warm_up(names or None, processes=processes, report=report, portable=portable, server=server)
     echo(f"all kernels are compiled: {spent:.0f} CPU s")
