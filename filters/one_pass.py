@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from massivetext.dedup.shingles import hash_shingles
+from massivetext.dedup.shingles import hash_shingles, most_words
 from massivetext.dedup.signatures import permutations, sign
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
@@ -28,7 +28,6 @@ from massivetext.text.scan import (
     normalised_words,
     scan,
     unicode_tables,
-    words_at_most,
 )
 
 __all__ = ["Passed", "pass_over"]
@@ -177,9 +176,7 @@ class Passed(NamedTuple):
 @njit(cache=True, nogil=True)
 def _pass_over(data, offsets, t, salt, repeats, written, repetition, a, b):
     n_texts = len(offsets) - 1
-    most = 1
-    for i in range(n_texts):
-        most = max(most, words_at_most(data, offsets[i], offsets[i + 1]))
+    most = most_words(data, offsets)
     s = make_scratch(most)
     table = _make_table(most)
     grams = np.empty(most, np.uint64)

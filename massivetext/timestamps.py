@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from functools import lru_cache
 
 __all__ = ["count_unreadable", "parse"]
 
@@ -60,7 +59,6 @@ _LIMIT = 253_402_300_800 * 1_000_000
 """Microseconds from 1970 to the year 10000: what lies further off in either direction is no time."""
 
 
-@lru_cache(maxsize=1 << 14)
 def parse(stamp: str) -> int | None:
     """Microseconds since 1970 in UTC of a time, or None if it cannot be read.
 

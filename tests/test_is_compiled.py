@@ -109,9 +109,13 @@ def test_an_interruption_ends_what_compiles_at_once(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL) as parent:
-        while len([path for path in tmp_path.iterdir() if path.name.isdigit()]) < 2:
-            assert parent.poll() is None
-            time.sleep(0.05)
-        os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
-        assert parent.wait(timeout=120)
+        try:
+            while len([path for path in tmp_path.iterdir() if path.name.isdigit()]) < 2:
+                assert parent.poll() is None
+                time.sleep(0.05)
+            os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
+            assert parent.wait(timeout=120)
+        finally:
+            if parent.poll() is None:
+                os.killpg(parent.pid, signal.SIGKILL)
     assert 2 == len([path for path in tmp_path.iterdir() if path.name.isdigit()])

@@ -13,10 +13,9 @@ from tests.strategies import texts
 @given(st.lists(texts, max_size=5))
 def test_texts_of_equal_digest_have_equal_shingles(rows: list[str]) -> None:
     column = pa.array(rows, pa.string())
-    signed, digests, sizes = signed_sets(column, 7, 1)
+    _, digests, sizes = signed_sets(column, 7, 1)
     expected = shingles(column)
 
-    np.testing.assert_array_equal(signed, signatures(column, num_hashes=7, seed=1))
     for i, one in enumerate(expected.to_pylist()):
         assert (sizes[i] == 0) == (not one)
         assert sizes[i] >= len(one)
