@@ -35,6 +35,7 @@ __all__ = [
     "from_records",
     "has_text",
     "is_outcome",
+    "joined",
     "map_documents",
     "metadata_values",
     "place_of",
@@ -65,7 +66,8 @@ class Place:
     Attributes:
         subset, part: names of the subset and of the part.
         source: name of the part's source; empty for a part of several files, whose rows have each their own.
-        number: of the batch in its part, from 0.
+        number: of the batch in its part, from 0; of the first one of a batch that was joined from several.
+        n_batches: how many it was joined from.
         first_row: of its first record in its part.
         is_last: whether the part ends with it. The last batch of a part has no rows.
         counts: in the last batch, what the reader counted.
@@ -78,6 +80,7 @@ class Place:
     source: str
     part: str
     number: int = 0
+    n_batches: int = 1
     first_row: int = 0
     is_last: bool = False
     counts: dict[str, int] = field(default_factory=dict)
@@ -87,7 +90,7 @@ class Place:
 
     def next(self, n_rows: int) -> Place:
         """The place of the batch after one of `n_rows` rows."""
-        return replace(self, number=self.number + 1, first_row=self.first_row + n_rows)
+        return replace(self, number=self.number + self.n_batches, n_batches=1, first_row=self.first_row + n_rows)
 
 
 def place_of(batch: pa.RecordBatch) -> Place | None:
@@ -217,7 +220,7 @@ def map_documents(
                 return _failed(batch, f"failed.{type(error).__name__}")
     half = batch.num_rows // 2
     pieces = [map_documents(function, piece, step=step) for piece in (batch.slice(0, half), batch.slice(half))]
-    return _joined(pieces, batch.schema.metadata)
+    return _concatenated(pieces, batch.schema.metadata)
 
 
 def _failed(batch: pa.RecordBatch, reason: str) -> pa.RecordBatch:
@@ -232,7 +235,17 @@ def _failed(batch: pa.RecordBatch, reason: str) -> pa.RecordBatch:
     )
 
 
-def _joined(batches: Sequence[pa.RecordBatch], metadata: Mapping[bytes, bytes] | None) -> pa.RecordBatch:
+def joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """Return consecutive batches of a part as one, in the place of the first."""
+    first, places = batches[0], [place_of(batch) for batch in batches]
+    if len(batches) == 1:
+        return first
+    n_batches = sum(place.n_batches for place in places if place is not None)
+    whole = _concatenated(batches, first.schema.metadata)
+    return whole if places[0] is None else at_place(whole, replace(places[0], n_batches=n_batches))
+
+
+def _concatenated(batches: Sequence[pa.RecordBatch], metadata: Mapping[bytes, bytes] | None) -> pa.RecordBatch:
     """The rows of some batches in order; what one of them does not have is null in its rows."""
     tables = [pa.Table.from_batches([batch]).replace_schema_metadata(None) for batch in batches]
     table = pa.concat_tables(tables, promote_options="default").combine_chunks()

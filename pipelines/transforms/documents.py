@@ -10,6 +10,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,6 +25,7 @@ from pipelines.stages.language import Language, LanguageBlock
 from pipelines.stages.safe_search import SafeSearch, SafeSearchBlock
 from pipelines.stages.stage import columns_of
 from pipelines.transforms.base import StageTransform
+from pipelines.transforms.gather_batches import GatherBatches
 from pipelines.transforms.guard import limits_of
 
 __all__ = [
@@ -57,7 +59,8 @@ class Extract(StageTransform):
     """Turn web pages into text (paper, appendix A.1.1, "Text Extraction").
 
     Needs `page`, `text`, `outcome`, `reason`, `offset`, `url` and `content_type`; fills `text` where there is a page
-    and no outcome, and drops `page`. A page without text that can be had gets outcome `failed` and a reason.
+    and no outcome, and drops `page`. A page without text that can be had gets outcome `failed` and a reason. As text is
+    a small part of a page, consecutive batches of a part are joined (`GatherBatches`).
     """
 
     stage_names, step = ("extraction",), "extraction"
@@ -74,6 +77,9 @@ class Extract(StageTransform):
         names = recipe.filled if subsets is None else subsets
         transform.stages = {name: [recipe.stage(name, "extraction", folder)] for name in names}
         return transform
+
+    def expand(self, batches: beam.PCollection[pa.RecordBatch]) -> beam.PCollection[pa.RecordBatch]:
+        return super().expand(batches) | "Gather" >> GatherBatches()
 
 
 class RewriteText(StageTransform):
