@@ -179,17 +179,18 @@ def with_measures(
         measure: from a batch to columns of as many rows. Kernels take a null for an empty text.
         skip_empty: give `measure` only the rows with text, for a function that an empty text would harm or slow.
     """
-    valid = has_text(batch)
     if batch.num_rows == 0 or batch.column("text").null_count == 0:
         return with_columns(batch, measure(batch))
-    if not skip_empty:
-        return with_columns(
-            batch,
-            {name: pc.if_else(valid, column, pa.scalar(None, column.type)) for name, column in measure(batch).items()},
-        )
-    present = batch.filter(valid)
-    at = pc.if_else(valid, pc.subtract(pc.cumulative_sum(valid.cast(pa.int64())), 1), pa.scalar(None, pa.int64()))
-    return with_columns(batch, {name: column.take(at) for name, column in measure(present).items()})
+    valid = has_text(batch)
+    if skip_empty:
+        columns, at = measure(batch.filter(valid)), pc.subtract(pc.cumulative_sum(valid.cast(pa.int64())), 1)
+    else:
+        columns, at = measure(batch), pa.array(np.arange(batch.num_rows))
+    if not columns:
+        return batch
+    # One call for all columns: with few rows, a call for each would take longer than measuring.
+    measured = pa.table(dict(columns)).take(pc.if_else(valid, at, None))
+    return with_columns(batch, dict(zip(measured.column_names, measured.columns)))
 
 
 def map_documents(

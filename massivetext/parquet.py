@@ -207,6 +207,7 @@ _ITEM_BYTES = 16
 def content_sizes(table: pa.Table) -> np.ndarray:
     """Return int64[n]: about how many bytes of content each row has; a function of the row's values alone."""
     sizes = np.zeros(table.num_rows, np.int64)
+    fixed = 0
     for field, column in zip(table.schema, table.columns):
         kind = field.type
         if (
@@ -217,16 +218,14 @@ def content_sizes(table: pa.Table) -> np.ndarray:
         ):
             sizes += _zero_for_null(pc.binary_length(column))
         elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-            sizes += _ITEM_BYTES * _zero_for_null(pc.list_value_length(column))
-        elif pa.types.is_fixed_size_list(kind):
-            sizes += kind.list_size * 8
+            sizes += _ITEM_BYTES * _zero_for_null(pc.list_value_length(column)).astype(np.int64)
         else:
-            sizes += 8
-    return sizes
+            fixed += kind.list_size * 8 if pa.types.is_fixed_size_list(kind) else 8
+    return sizes + fixed
 
 
-def _zero_for_null(column: pa.ChunkedArray) -> np.ndarray:
-    return pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
+def _zero_for_null(lengths: pa.ChunkedArray) -> np.ndarray:
+    return (lengths.fill_null(0) if lengths.null_count else lengths).to_numpy()
 
 
 def _repeating(schema: pa.Schema) -> list[str]:
