@@ -6,7 +6,7 @@ Values are not scaled: the trees that read them only compare a value with a limi
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,7 +47,7 @@ from massivetext.extraction.vocabulary import HINT_NAMES
 from massivetext.extraction.wording import N_WORDING, WORDING, heading_hints, write_copies, write_wording
 from massivetext.kernels import njit
 
-__all__ = ["FEATURES", "FIRST_PAGE_COLUMN", "Measured", "measure"]
+__all__ = ["FEATURES", "FIRST_PAGE_COLUMN", "Measured", "measure", "measure_blocks", "measured_parts"]
 
 
 class Measured(NamedTuple):
@@ -292,7 +292,8 @@ def _write_places(x, page, tag, blocks, title, groups, relation, late_sign, word
 
 
 @njit(cache=True, nogil=True)
-def _measure(page, tag, parent, hints, first, last, template, blocks, title, evidence):
+def measure_blocks(page, tag, parent, hints, first, last, template, blocks, title, evidence):
+    """Return the arrays of Measured. Arguments: those of `measured_parts`."""
     n_blocks = len(blocks)
     x = np.zeros((n_blocks, N_FEATURES), np.float32)
     groups = find_groups(tag, parent, first, last, template, blocks)
@@ -341,6 +342,22 @@ def _measure(page, tag, parent, hints, first, last, template, blocks, title, evi
     return x, keys, hashes
 
 
+def measured_parts(page: bytes, tree: Tree, url: str | None = None) -> tuple[Any, ...]:
+    """Return the arguments of `measure_blocks` for a page; arguments are those of `measure`."""
+    return (
+        np.frombuffer(page, np.uint8),
+        tree.tag,
+        tree.parent,
+        tree.hints,
+        tree.first,
+        tree.last,
+        tree.template,
+        tree.blocks,
+        tree.title,
+        page_evidence(page, url),
+    )
+
+
 def measure(page: bytes, tree: Tree, url: str | None = None) -> Measured:
     """Measure the blocks of a page.
 
@@ -349,17 +366,4 @@ def measure(page: bytes, tree: Tree, url: str | None = None) -> Measured:
         tree: what `parse` gave for it.
         url: the page's address, for pages that do not name their own.
     """
-    return Measured(
-        *_measure(
-            np.frombuffer(page, np.uint8),
-            tree.tag,
-            tree.parent,
-            tree.hints,
-            tree.first,
-            tree.last,
-            tree.template,
-            tree.blocks,
-            tree.title,
-            page_evidence(page, url),
-        )
-    )
+    return Measured(*measure_blocks(*measured_parts(page, tree, url)))

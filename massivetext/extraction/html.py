@@ -432,9 +432,20 @@ def _drop(nodes, blocks, visible):
     return blocks[visible]
 
 
+@njit(cache=True, nogil=True, counts=False)
+def _is_mostly_hidden(blocks, state):
+    """Whether hidden inline elements have most of the page's text."""
+    if state[HIDDEN_CHARS] <= MIN_HIDDEN:
+        return False
+    chars = 0
+    for b in range(len(blocks)):
+        chars += blocks[b, CHARS]
+    return state[HIDDEN_CHARS] > chars
+
+
 @njit(cache=True, nogil=True)
 def _finish(nodes, template, blocks):
-    """The arrays of a Tree, without the hidden blocks."""
+    """The arrays of a Tree from `tag` to `blocks`, without the hidden blocks, and `rows`."""
     _count_down(nodes)
     any_hidden = False
     rows = np.zeros(len(nodes), np.int32)
@@ -460,6 +471,19 @@ def _finish(nodes, template, blocks):
     )
 
 
+@njit(cache=True, nogil=True)
+def _read(page, empty_tags):
+    """(What `_finish` gives, the state, whether hidden text is shown) of a page."""
+    capacity = min(count_byte(page, 60) + 2, MAX_NODES)
+    hide = True
+    while True:
+        nodes, template, blocks, state = _parse(page, capacity, empty_tags, hide)
+        if not hide or not _is_mostly_hidden(blocks, state):
+            break
+        hide = False
+    return _finish(nodes, template, blocks), state, not hide
+
+
 def parse(page: bytes, *, xhtml: bool = False) -> Tree:
     """Return the blocks of a page in an encoding that contains ASCII.
 
@@ -467,13 +491,7 @@ def parse(page: bytes, *, xhtml: bool = False) -> Tree:
         page: the page's bytes.
         xhtml: whether `<script/>` is an empty element, as in a page served as application/xhtml+xml or in an EPUB.
     """
-    data = np.frombuffer(page, np.uint8)
-    capacity = min(count_byte(data, 60) + 2, MAX_NODES)
-    nodes, template, blocks, state = _parse(data, capacity, xhtml, True)
-    flags = IS_XHTML if xhtml else 0
-    if state[HIDDEN_CHARS] > MIN_HIDDEN and state[HIDDEN_CHARS] > blocks[:, CHARS].sum():
-        nodes, template, blocks, state = _parse(data, capacity, xhtml, False)
-        flags |= SHOWS_HIDDEN
-    arrays = _finish(nodes, template, blocks)
+    arrays, state, shows_hidden = _read(np.frombuffer(page, np.uint8), xhtml)
+    flags = (IS_XHTML if xhtml else 0) | (SHOWS_HIDDEN if shows_hidden else 0) | int(state[FLAGS])
     title = int(state[TITLE_START]), int(state[TITLE_END])
-    return Tree._make((*arrays[:-1], title, False, bool(state[CUT]), flags | int(state[FLAGS]), arrays[-1]))
+    return Tree._make((*arrays[:-1], title, False, bool(state[CUT]), flags, arrays[-1]))

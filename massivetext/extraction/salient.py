@@ -157,9 +157,8 @@ def choose_blocks(page: bytes, tree: Tree, model: Model, *, url: str | None = No
     """
     if not len(tree.blocks):
         return Chosen(np.zeros(0, np.bool_), np.zeros(0, np.float32), HIGHEST, "", False)
-    measured = features.measure(page, tree, url)
     keep, p, threshold, page_type, is_sure = _choose_blocks(
-        model, *measured, tree.tag, tree.parent, tree.first, tree.last, tree.blocks, FAVOURS[favour]
+        model, *features.measured_parts(page, tree, url), FAVOURS[favour]
     )
     return Chosen(keep, p, threshold, PAGE_TYPES[page_type], is_sure)
 
@@ -226,9 +225,12 @@ def _count_kept(keep, blocks):
 
 
 @njit(cache=True, nogil=True)
-def _choose_blocks(model, values, keys, hashes, tag, parent, first, last, blocks, beta):
+def _choose_blocks(model, page, tag, parent, hints, first, last, template, blocks, title, evidence, beta):
     """Return (bool[blocks]: which are kept; float32[blocks]: how likely each is text; the page's threshold; the number
     of its type; whether SHORT characters were over the threshold)."""
+    values, keys, hashes = features.measure_blocks(
+        page, tag, parent, hints, first, last, template, blocks, title, evidence
+    )
     n = len(blocks)
     shares = type_shares(model.types, values[0])
     words = np.empty(n)
