@@ -74,7 +74,7 @@ for path in warm_up.EXTRACTION:
 from massivetext.extraction import extract
 before = forms()
 text = extract(warm_up.PAGE.encode())
-print(len(text) > 50, [len(part) > 2 for part in of_parts], forms() - before)
+print(len(text) > 50, [len(part) > 1 for part in of_parts], forms() - before)
 """
 
 

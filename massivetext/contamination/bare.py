@@ -214,7 +214,12 @@ def _bare(data, t, out, starts, ends, tells):
 
 
 @njit(cache=True, nogil=True)
-def _words(data, offsets, t):
+def _words(data, offsets, t, composes):
+    """The bare words of all texts, in NFC if `composes`, else of the texts as they are.
+
+    Returns (hashes, bounds) as in Words, and of the last text: starts, ends and telling as in Located, and whether NFC
+    may change it.
+    """
     n_texts = len(offsets) - 1
     bounds = np.zeros(n_texts + 1, np.int64)
     most = np.int64(1)
@@ -222,27 +227,28 @@ def _words(data, offsets, t):
         most = max(most, offsets[i + 1] - offsets[i])
     # No text of m bytes has more than (m + 1) / 2 words; memory that is not written is not taken.
     out = np.empty((len(data) + n_texts) // 2 + 2, np.uint64)
-    places = np.empty(most, np.int64)
-    tells = np.empty(most, np.bool_)
-    size = 0
+    starts, ends, tells = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.bool_)
+    size = n = np.int64(0)
+    maybe = False
     for i in range(n_texts):
         text = data[offsets[i] : offsets[i + 1]]
-        n, maybe = _bare(text, t, out[size:], places, places, tells)
-        if maybe:
+        n, maybe = _bare(text, t, out[size:], starts, ends, tells)
+        if maybe and composes:
             text = nfc(text, 0, len(text), t)
-            if len(text) > len(places):
-                places, tells = np.empty(len(text), np.int64), np.empty(len(text), np.bool_)
+            if len(text) > len(starts):
+                starts, ends = np.empty(len(text), np.int64), np.empty(len(text), np.int64)
+                tells = np.empty(len(text), np.bool_)
             if size + len(text) // 2 + 2 > len(out):
                 out = lengthened(out, len(out) + len(text))
-            n, _ = _bare(text, t, out[size:], places, places, tells)
+            n, _ = _bare(text, t, out[size:], starts, ends, tells)
         size += n
         bounds[i + 1] = size
-    return out[:size], bounds
+    return out[:size], bounds, starts[:n], ends[:n], tells[:n], maybe
 
 
 def bare_words(texts: Texts) -> Words:
     """The bare words of each text as hashes. The list of a null or empty text is empty."""
-    return Words(*_words(*buffers(texts), unicode_tables()))
+    return Words(*_words(*buffers(texts), unicode_tables(), True)[:2])
 
 
 def located_bare_words(text: str) -> Located:
@@ -265,8 +271,6 @@ def located_bare_words(text: str) -> Located:
 
 
 def _located(data: np.ndarray, tables: object) -> tuple[Located, bool]:
-    most = len(data) // 2 + 2
-    arrays = np.empty(most, np.uint64), np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.bool_)
-    n, maybe = _bare(data, tables, *arrays)
-    hashes, starts, ends, tells = (array[:n] for array in arrays)
-    return Located(hashes, np.zeros(n, np.bool_), starts, ends, tells), maybe
+    """(The bare words of a text as it is, and where they stand; whether NFC may change the text)."""
+    hashes, _, starts, ends, tells, maybe = _words(data, np.array([0, len(data)]), tables, False)
+    return Located(hashes, np.zeros(len(hashes), np.bool_), starts, ends, tells), maybe
