@@ -237,13 +237,12 @@ def _failed(batch: pa.RecordBatch, reason: str) -> pa.RecordBatch:
 
 
 def joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    """Return consecutive batches of a part as one, in the place of the first."""
-    first, places = batches[0], [place_of(batch) for batch in batches]
+    """Return consecutive batches of a part, which say so, as one in the place of the first."""
     if len(batches) == 1:
-        return first
-    n_batches = sum(place.n_batches for place in places if place is not None)
-    whole = _concatenated(batches, first.schema.metadata)
-    return whole if places[0] is None else at_place(whole, replace(places[0], n_batches=n_batches))
+        return batches[0]
+    places = [place for place in map(place_of, batches) if place is not None]
+    n_batches = sum(place.n_batches for place in places)
+    return at_place(_concatenated(batches, None), replace(places[0], n_batches=n_batches))
 
 
 def _concatenated(batches: Sequence[pa.RecordBatch], metadata: Mapping[bytes, bytes] | None) -> pa.RecordBatch:
