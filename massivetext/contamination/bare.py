@@ -222,11 +222,12 @@ def _words(data, offsets, t, composes):
     """
     n_texts = len(offsets) - 1
     bounds = np.zeros(n_texts + 1, np.int64)
-    most = np.int64(1)
+    longest = np.int64(0)
     for i in range(n_texts):
-        most = max(most, offsets[i + 1] - offsets[i])
+        longest = max(longest, offsets[i + 1] - offsets[i])
     # No text of m bytes has more than (m + 1) / 2 words; memory that is not written is not taken.
     out = np.empty((len(data) + n_texts) // 2 + 2, np.uint64)
+    most = longest // 2 + 2
     starts, ends, tells = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.bool_)
     size = n = np.int64(0)
     maybe = False
@@ -235,10 +236,10 @@ def _words(data, offsets, t, composes):
         n, maybe = _bare(text, t, out[size:], starts, ends, tells)
         if maybe and composes:
             text = nfc(text, 0, len(text), t)
-            if len(text) > len(starts):
-                starts, ends = np.empty(len(text), np.int64), np.empty(len(text), np.int64)
-                tells = np.empty(len(text), np.bool_)
-            if size + len(text) // 2 + 2 > len(out):
+            most = len(text) // 2 + 2
+            if most > len(starts):
+                starts, ends, tells = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.bool_)
+            if size + most > len(out):
                 out = lengthened(out, len(out) + len(text))
             n, _ = _bare(text, t, out[size:], starts, ends, tells)
         size += n

@@ -71,6 +71,17 @@ def test_same_as_plain_python(documents):
         assert located_bare_words(document).hashes.tolist() == hashes
 
 
+def test_texts_of_as_many_words_as_their_bytes_can_have():
+    """Also where the text in NFC is longer: U+0958 becomes a letter and a mark."""
+    documents = ["a", "a b", "a b ", " a b", "a " * 999 + "a", "", "\u0958 " * 300, "b", "e\u0301 " * 300 + "a b c"]
+    words = bare_words(pa.array(documents))
+    for i, document in enumerate(documents):
+        hashes = words.hashes[words.bounds[i] : words.bounds[i + 1]].tolist()
+
+        assert hashes == [hashed(word) for word in plain(document)]
+        assert located_bare_words(document).hashes.tolist() == hashes
+
+
 def test_a_word_that_nfc_alone_makes_stands_in_the_whole_text():
     """U+2ADC is a symbol; NFC takes it apart, into a symbol and a mark, and a mark is a word."""
     located = located_bare_words("\u2adc ")
