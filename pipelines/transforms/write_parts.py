@@ -105,7 +105,7 @@ class _Writer:
         }
 
     def write(self, batch: pa.RecordBatch, place: Place) -> None:
-        self.next = place.number + place.n_batches
+        self.next = place.next(batch.num_rows).number
         if batch.num_rows:
             for kind, table in self.layout.tables(batch, place).items():
                 self._outputs[kind].write(table)
