@@ -13,7 +13,7 @@ A batch of a run also says, in the metadata of its schema, which part it belongs
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -38,6 +38,7 @@ __all__ = [
     "joined",
     "map_documents",
     "metadata_values",
+    "pages_of",
     "place_of",
     "with_columns",
     "with_measures",
@@ -121,13 +122,33 @@ def from_records(records: Sequence[Record], place: Place, sources: Sequence[str]
         pa.array([record.url for record in records], pa.string()),
         pa.array([record.timestamp for record in records], pa.string()),
         pa.array([record.content_type for record in records], pa.string()),
-        pa.array([record.page if record.outcome is None else None for record in records], pa.large_binary()),
+        _page_column([record.page if record.outcome is None else None for record in records]),
         pa.array([record.text if record.outcome is None else None for record in records], pa.large_string()),
         pa.array([record.outcome for record in records], pa.string()),
         pa.array([record.reason for record in records], pa.string()),
         pa.array([sorted(record.metadata.items()) for record in records], DOCUMENT_SCHEMA.field("metadata").type),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=_placed(BATCH_SCHEMA, place))
+
+
+def _page_column(pages: Sequence[bytes | None]) -> pa.Array:
+    """Return large_binary[n]. `pa.array` moves what it has whenever its buffer grows: for megabytes of pages that takes
+    three times as long as joining them."""
+    valid = pa.array([page is not None for page in pages], pa.bool_())
+    present = [page or b"" for page in pages]
+    ends = np.cumsum([0, *map(len, present)], dtype=np.int64)
+    buffers = [valid.buffers()[1], pa.py_buffer(ends), pa.py_buffer(b"".join(present))]
+    return pa.Array.from_buffers(pa.large_binary(), len(pages), buffers)
+
+
+def pages_of(batch: pa.RecordBatch) -> Iterator[bytes | None]:
+    """Give the page of each row, None where there is none. Each is copied once, by `as_py` it would be twice."""
+    column = batch.column("page").cast(pa.large_binary())
+    _, ends, content = column.buffers()
+    bounds = np.frombuffer(ends or bytes(8), np.int64)[column.offset : column.offset + len(column) + 1].tolist()
+    data = memoryview(content or b"")
+    for is_valid, start, stop in zip(column.is_valid().to_pylist(), bounds, bounds[1:]):
+        yield bytes(data[start:stop]) if is_valid else None
 
 
 def empty_batch(place: Place) -> pa.RecordBatch:

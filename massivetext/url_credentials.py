@@ -111,6 +111,8 @@ def without_credentials_column(values: Any, *, all_urls: bool = True) -> Any:
         values: A string array. The same array is returned where no value has anything to lose.
         all_urls: Whether every value is an address; else those are changed that are one as a whole.
     """
+    if values.null_count == len(values):
+        return values
     suspects = pc.fill_null(pc.match_substring_regex(values, _SUSPECT), False)
     if not pc.any(suspects).as_py():
         return values

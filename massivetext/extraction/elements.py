@@ -97,7 +97,8 @@ def weigh_signs(tag, parent, hints, first, groups):
         float32[nodes], 1 where one of _LATE_HINTS begins late on the page.
     """
     n = len(tag)
-    signs = np.zeros((n, N_SIGNS), np.float32)
+    signs = np.empty((n, N_SIGNS), np.float32)
+    signs[0, :] = 0.0
     late_sign = np.zeros(n, np.float32)
     before = groups.sums.before
     for node in range(1, n):

@@ -22,15 +22,16 @@ from massivetext.sealed import read_sealed, write_sealed
 from massivetext.terminal_text import counted
 from pipelines.input_splits import File, Part
 from pipelines.run_folder.folder import Folder
-from pipelines.run_folder.part_files import content_digest, read_notes, status_of
+from pipelines.run_folder.part_files import DIGEST, content_digest, read_notes, status_of
 
 __all__ = ["known_inputs", "note_inputs"]
 
-FORMAT = "massivetext-inputs-2"
+FORMAT = "massivetext-inputs-3"
+_FORMATS = ("massivetext-inputs-2", FORMAT)
 
 Notes = dict[str, dict[str, Any]]
-"""By subset and source. `seen`, `status`: the stamp and the status of the file that was read; `blake2b`: its digest;
-`stamp`: what it goes by in fingerprints."""
+"""By subset and source. `seen`, `status`: the stamp and the status of the file that was read; DIGEST, or `blake2b` from
+an earlier version: its digest; `stamp`: what it goes by in fingerprints."""
 
 
 def known_inputs(folder: Folder, parts: Sequence[Part], *, by_digest: bool, say: Callable[[str], None]) -> list[Part]:
@@ -66,16 +67,22 @@ def _has_other_status(file: File, note: Mapping[str, Any]) -> bool:
 def _compare(files: Mapping[str, File], notes: Notes) -> int:
     """Bring the notes of some files up to date with their bytes, and return how many had others before."""
     # Reading and hashing wait for disks and stores, and leave Python's lock meanwhile.
+    algorithms = ["blake2b" if "blake2b" in notes.get(key, {}) else DIGEST for key in files]
     with ThreadPoolExecutor(storage.THREADS if any(storage.is_remote(f.path) for f in files.values()) else 4) as pool:
-        looks = list(pool.map(lambda file: (status_of(file.path), content_digest(file.path)), files.values()))
+        looks = pool.map(_look, files.values(), algorithms)
     changed = 0
-    for (key, file), (status, digest) in zip(files.items(), looks):
+    for (key, file), algorithm, (status, digest) in zip(files.items(), algorithms, looks):
         before = notes.get(key)
-        is_same = before is not None and before["blake2b"] == digest != ""
+        is_same = before is not None and before[algorithm] == digest != ""
         changed += before is not None and not is_same
         stamp = before["stamp"] if before is not None and is_same else _number(file.stamp, digest)
-        notes[key] = {"seen": file.stamp, "status": status, "stamp": stamp, "blake2b": digest}
+        notes[key] = {"seen": file.stamp, "status": status, "stamp": stamp, algorithm: digest}
     return changed
+
+
+def _look(file: File, algorithm: str) -> tuple[int, str]:
+    """The status and the digest of a file."""
+    return status_of(file.path), content_digest(file.path, algorithm)
 
 
 def note_inputs(folder: Folder, parts: Sequence[Part]) -> None:
@@ -115,7 +122,7 @@ def _read(path: str) -> Notes:
         return {}
     try:
         data = read_sealed(path)
-        return dict(data["files"]) if data["format"] == FORMAT else {}
+        return dict(data["files"]) if data["format"] in _FORMATS else {}
     except (OutputError, KeyError, TypeError):
         return {}
 

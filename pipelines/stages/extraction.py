@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import field_validator
 
 from massivetext import extraction, isolation, readers
-from massivetext.batches import with_columns
+from massivetext.batches import pages_of, with_columns
 from massivetext.errors import LimitError, RecordError, TimeLimitError
 from massivetext.extraction import ENGINES
 from massivetext.extraction.options import CHOICES, Options
@@ -93,14 +93,12 @@ class Extraction(Stage):
         if "page" not in batch.schema.names:
             return batch
         if self.has_work(batch):
-            pages = batch.column("page")
             texts, outcomes, reasons = (batch.column(name).to_pylist() for name in ("text", "outcome", "reason"))
             urls, types, offsets = (batch.column(name).to_pylist() for name in ("url", "content_type", "offset"))
             kinds: list[str | None] = [None] * batch.num_rows
             sources = batch.column("source").to_pylist() if "source" in batch.schema.names else [""] * batch.num_rows
-            for i in range(batch.num_rows):
-                page = pages[i].as_py() if outcomes[i] is None else None
-                if page is not None:
+            for i, page in enumerate(pages_of(batch)):
+                if page is not None and outcomes[i] is None:
                     isolation.of_file(sources[i])
                     texts[i], kinds[i], reasons[i] = self._one(page, offsets[i], urls[i], types[i])
                     if reasons[i] is not None:

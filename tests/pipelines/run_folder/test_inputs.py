@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from massivetext import readers, storage
+from massivetext.sealed import read_sealed, write_sealed
 from pipelines.input_splits import find_parts
 from pipelines.recipe import read
 from pipelines.run_folder import part_files
@@ -129,3 +131,21 @@ def test_a_run_that_checks_its_inputs(corpus: Path) -> None:
     assert "1 changed since the last time" in told
     assert "curate: 1 of 5 parts: 1 changed" in told
     assert "holds all of this already" in run(corpus, "out")
+
+
+def test_notes_of_an_earlier_version_are_compared_by_their_own_digest(corpus: Path) -> None:
+    run(corpus, "out")
+    path = str(corpus / "out" / "work" / "inputs.json")
+    noted = read_sealed(path)
+    for key, note in noted["files"].items():
+        content = (corpus / "in" / key.partition("/")[2]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == note.pop("sha256")
+        note["blake2b"] = hashlib.blake2b(content, digest_size=32).hexdigest()
+    write_sealed(path, {"format": "massivetext-inputs-2", "files": noted["files"]})
+    _rewrite(corpus / "in" / "1.txt")
+    for name in "0234":
+        os.utime(corpus / "in" / f"{name}.txt", ns=(5, storage.modified(str(corpus / "in" / f"{name}.txt"))))
+    told = run(corpus, "out")
+
+    assert "inputs: 5 files whose status alone has changed compared by digest; 1 changed since the last time" in told
+    assert "curate: 1 of 5 parts: 1 changed" in told
