@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from massivetext.errors import RecordError
 from massivetext.extraction.content import check_content, is_plain_text, without_format_characters
+from massivetext.extraction.encoding import decode_page, is_binary
 from massivetext.extraction.options import DEFAULT, Options
 from massivetext.text import clean
 
@@ -89,8 +90,6 @@ def extract_page(
     options: Options = DEFAULT,
 ) -> Extracted:
     """Return the main text of a web page and what type of page it is. Arguments and errors are those of `extract`."""
-    from massivetext.extraction.encoding import decode_page, is_binary
-
     options.check()
     check_content(page, url)
     if is_binary(page, content_type):

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 
-from resiliparse.parse.encoding import detect_encoding
-
 from massivetext.extraction.charsets import decode, python_name
 
 __all__ = ["detect"]
@@ -62,6 +60,8 @@ def detect(page: bytes) -> str:
         return "iso2022_jp" if _ESCAPED.search(sample) else "utf-8"
     if name := _east_asian(sample):
         return name
+    from resiliparse.parse.encoding import detect_encoding  # few pages need it
+
     answer = python_name(detect_encoding(page, max_len=DETECTION_BYTES) or "utf-8") or "utf-8"
     if answer in _CYRILLIC or answer in _NO_ANSWER:
         return _cyrillic(sample) or answer

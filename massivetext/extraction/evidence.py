@@ -188,11 +188,10 @@ def _attribute(page: bytes, end: int, place: int, attribute: re.Pattern[bytes]) 
 
 def _write_address(address: bytes, out: np.ndarray) -> None:
     """Fill the columns of the address."""
-    path = address.partition(b"://")[2].partition(b"/")[2]
+    host, _, path = address.partition(b"://")[2].partition(b"/")
     path, _, query = path.partition(b"?")
-    parts = [part for part in path.lower().split(b"#")[0].split(b"/") if part][:20]
-    host = address.partition(b"://")[2].partition(b"/")[0].lower().split(b".")
-    for part in [*parts[:-1], *host[:-2], *(re.split(rb"[.]", parts[-1])[:1] if parts else [])]:
+    parts = [part for part in path.lower().partition(b"#")[0].split(b"/") if part][:20]
+    for part in [*parts[:-1], *host.lower().split(b".")[:-2], *(part.partition(b".")[0] for part in parts[-1:])]:
         number = _ADDRESS_OF.get(part)
         if number is not None:
             out[_O_ADDRESS + number] = 1

@@ -153,7 +153,7 @@ class Archive:
 
         A compressed member that begins with a record ends the body before it, whatever its length says.
         """
-        pieces: list[bytes] | None = []
+        pieces: list[memoryview] | None = []
         missing = n
         while missing:
             if self.at == len(self.data) and not self.more():
@@ -162,7 +162,8 @@ class Archive:
             if not boundary:
                 self._count("wrong_length")
                 return None if pieces is None else b"".join(pieces).rstrip(b"\r\n"), True
-            piece = self.take(min(missing, boundary))
+            piece = memoryview(self.data)[self.at : self.at + min(missing, boundary)]
+            self.at += len(piece)
             missing -= len(piece)
             if n - missing > MAX_BODY:
                 pieces = None
