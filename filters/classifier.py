@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -21,9 +22,12 @@ from massivetext import fasttext
 from massivetext.errors import RecipeError
 from massivetext.text import Texts
 
-__all__ = ["MODEL", "PIECE", "PIECES", "SAFE", "Seen", "measure", "see", "words"]
+__all__ = ["EVERYDAY", "MODEL", "PIECE", "PIECES", "SAFE", "Seen", "measure", "measure_both", "see", "words"]
 
 MODEL = Path(__file__).parent / "data" / "safe_search.ftz"
+EVERYDAY = MODEL.with_name("safe_search_everyday.ftz")
+"""The packaged second opinion: a classifier that was also trained on harmless texts dense in words that have another
+sense, about birds, recipes, medicine, art, law, ... (data/harmless.jsonl)."""
 SAFE = "ok"
 """The label of ordinary text; every other label is a category."""
 PIECE = 512
@@ -126,8 +130,20 @@ def measure(texts: Texts | Seen, *, model: str | Path | None = None) -> list[dic
     """
     loaded = _load(str(model or MODEL))
     seen = texts if isinstance(texts, Seen) else see(texts)
-    n_labels = len(loaded.labels)
-    ids, scores = fasttext.predict(seen.texts, loaded, n_labels)
+    return _mean_answers(seen, loaded.labels, *fasttext.predict(seen.texts, loaded, len(loaded.labels)))
+
+
+def measure_both(seen: Seen) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+    """Return what `measure` gives for the packaged model and for EVERYDAY, which read the text together."""
+    pair = fasttext.load_pair(MODEL, EVERYDAY)
+    first, second = pair.labels
+    ids, scores = fasttext.predict_both(seen.texts, pair, len(first))
+    return _mean_answers(seen, first, ids[0], scores[0]), _mean_answers(seen, second, ids[1], scores[1])
+
+
+def _mean_answers(seen: Seen, labels: Sequence[str], ids: np.ndarray, scores: np.ndarray) -> list[dict[str, float]]:
+    """Return the answers of `measure` from a model's labels and scores for each piece."""
+    n_labels = len(labels)
     # A label that fastText leaves out has a probability of about 0.
     probabilities = np.zeros((len(seen.texts), n_labels))
     rows, places = np.nonzero(ids >= 0)
@@ -142,7 +158,7 @@ def measure(texts: Texts | Seen, *, model: str | Path | None = None) -> list[dic
         result.append(
             {
                 name: 1 - weight * (1 - value / count) if name == SAFE else weight * value / count
-                for name, value in zip(loaded.labels, total)
+                for name, value in zip(labels, total)
             }
             if count
             else {}

@@ -57,7 +57,7 @@ def _identify(data, words, shift, offsets, space, cased, lower, network, k, scra
         size, lowered = sample(data, words, shift, offsets[i], offsets[i + 1], space, cased, lower)
         text = space.lowered if lowered else space.sample
         if size > 1 and mean_row(text, np.int64(1), size, network, scratch, hashes):
-            for j in range(top_labels(network, scratch, k)):
+            for j in range(top_labels(network.last, scratch.mean, scratch, k)):
                 ids[i, j], scores[i, j] = scratch.ids[j], scratch.scores[j]
 
 

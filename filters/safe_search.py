@@ -38,9 +38,6 @@ LEAST_PROBABILITY = 0.1
 """Categories below it do not stand in the evidence."""
 HALF_DENSITY = 0.01
 """Weighted hits a word at which the score by terms is a half."""
-EVERYDAY = classifier.MODEL.with_name("safe_search_everyday.ftz")
-"""The packaged second opinion: a classifier that was also trained on harmless texts dense in words that have another
-sense, about birds, recipes, medicine, art, law, ... (data/harmless.jsonl)."""
 WEIGHT = 0.6
 """The weight of the first opinion in the geometric mean of both."""
 CATEGORY = 0.8
@@ -150,8 +147,11 @@ def measure(
     judged: list[dict[str, float]] = [{}] * len(column)
     if model:
         seen = classifier.see(column)
-        judged = classifier.measure(seen, model=None if model is True else model)
-        seconds = classifier.measure(seen, model=EVERYDAY) if model is True else [{}] * len(column)
+        seconds: list[dict[str, float]] = [{}] * len(column)
+        if model is True:
+            judged, seconds = classifier.measure_both(seen)
+        else:
+            judged = classifier.measure(seen, model=model)
         score = combined(np.array([doubt(*both) for both in zip(judged, seconds)], np.float64), score)
         if model is True:
             score = score**SCALE

@@ -6,6 +6,7 @@ The library itself is needed only to train.
 from __future__ import annotations
 
 from massivetext.fasttext.model import Model, load, read
-from massivetext.fasttext.predict import predict
+from massivetext.fasttext.pair import Pair, load_pair, pair_of
+from massivetext.fasttext.predict import predict, predict_both
 
-__all__ = ["Model", "load", "predict", "read"]
+__all__ = ["Model", "Pair", "load", "load_pair", "pair_of", "predict", "predict_both", "read"]

@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 from massivetext.fasttext.model import Network
 from massivetext.kernels import njit
 
-__all__ = ["Scratch", "fill_slots", "make_scratch", "mean_row", "word_rows"]
+__all__ = ["Halves", "Scratch", "fill_slots", "make_scratch", "mean_row", "sum_word_ngrams", "sum_words", "word_rows"]
 
 ROWS = 2048
 """Rows that are gathered before they are added."""
@@ -55,9 +55,31 @@ class Scratch(NamedTuple):
     sums: np.ndarray
 
 
-def make_scratch(network: Network, k: int, rows: int = 0) -> Scratch:
-    """Scratch for predictions of at most k labels; `rows`: rows that one step needs, if that may be more than usual."""
-    n_labels, dim = network.output.shape
+class Halves(NamedTuple):
+    """What is whose in the network of two models (`fasttext.pair`).
+
+    n_both, n_first: the first n_both words of the dictionary are words of both, those up to n_first of the first model
+    alone, the others of the second. width: columns of the first. first_has_runs, second_has_runs: 1 if the model has
+    rows for runs of words.
+    """
+
+    n_both: int
+    n_first: int
+    width: int
+    first_has_runs: int
+    second_has_runs: int
+
+
+def make_scratch(network: Network, k: int, rows: int = 0, n_labels: int = 0) -> Scratch:
+    """Scratch for predictions of at most k labels.
+
+    Args:
+        network: of a model, or of two.
+        k: labels wanted.
+        rows: rows that one step needs, if that may be more than usual.
+        n_labels: labels of the second of two models.
+    """
+    n_labels, dim = max(n_labels, len(network.last.output)), network.matrix.shape[1]
     grams = SLICE * (network.maxn - network.minn + 1)
     longest = int(np.diff(network.word_row_offsets).max(initial=0))
     step = max(grams, rows, longest, network.word_ngrams) + 2
@@ -171,45 +193,55 @@ def _add_codes(codes, centroids, norms, rows, n, total):
             total[k] += norms[row] * centroids[part, codes[row, part], k - part * width]
 
 
-@intrinsic
-def _add_lanes(typing_context, matrix, rows, n, total):
-    """Add rows[:n] of a matrix of LANES columns to `total`, in their order; the sum stays in registers."""
+def _make_adder(lanes):
+    """Make the function that adds rows[:n] of a matrix of so many columns to `total`, in their order; the sum stays in
+    registers."""
 
-    def generate(context, builder, signature, arguments):
-        lanes = ir.VectorType(ir.FloatType(), LANES)
-        arrays = [context.make_array(signature.args[k])(context, builder, arguments[k]) for k in (0, 1, 3)]
-        matrix, rows, total = (array.data for array in arrays)
-        place = builder.bitcast(total, lanes.as_pointer())
-        before = builder.load(place, align=4)
-        start, count = builder.block, arguments[2]
-        loop, done = builder.append_basic_block("rows"), builder.append_basic_block("added")
-        zero, one = count.type(0), count.type(1)
-        builder.cbranch(builder.icmp_signed(">", count, zero), loop, done)
-        builder.position_at_end(loop)
-        i, so_far = builder.phi(count.type), builder.phi(lanes)
-        row = builder.sext(builder.load(builder.gep(rows, [i])), count.type)
-        at = builder.gep(matrix, [builder.mul(row, count.type(LANES))])
-        after = builder.fadd(so_far, builder.load(builder.bitcast(at, lanes.as_pointer()), align=4))
-        following = builder.add(i, one)
-        for phi, first, later in ((i, zero, following), (so_far, before, after)):
-            phi.add_incoming(first, start)
-            phi.add_incoming(later, loop)
-        builder.cbranch(builder.icmp_signed("<", following, count), loop, done)
-        builder.position_at_end(done)
-        result = builder.phi(lanes)
-        result.add_incoming(before, start)
-        result.add_incoming(after, loop)
-        builder.store(result, place, align=4)
-        return context.get_dummy_value()
+    @intrinsic
+    def add(typing_context, matrix, rows, n, total):
+        def generate(context, builder, signature, arguments):
+            vector = ir.VectorType(ir.FloatType(), lanes)
+            arrays = [context.make_array(signature.args[k])(context, builder, arguments[k]) for k in (0, 1, 3)]
+            matrix, rows, total = (array.data for array in arrays)
+            place = builder.bitcast(total, vector.as_pointer())
+            before = builder.load(place, align=4)
+            start, count = builder.block, arguments[2]
+            loop, done = builder.append_basic_block("rows"), builder.append_basic_block("added")
+            zero, one = count.type(0), count.type(1)
+            builder.cbranch(builder.icmp_signed(">", count, zero), loop, done)
+            builder.position_at_end(loop)
+            i, so_far = builder.phi(count.type), builder.phi(vector)
+            row = builder.sext(builder.load(builder.gep(rows, [i])), count.type)
+            at = builder.gep(matrix, [builder.mul(row, count.type(lanes))])
+            after = builder.fadd(so_far, builder.load(builder.bitcast(at, vector.as_pointer()), align=4))
+            following = builder.add(i, one)
+            for phi, first, later in ((i, zero, following), (so_far, before, after)):
+                phi.add_incoming(first, start)
+                phi.add_incoming(later, loop)
+            builder.cbranch(builder.icmp_signed("<", following, count), loop, done)
+            builder.position_at_end(done)
+            result = builder.phi(vector)
+            result.add_incoming(before, start)
+            result.add_incoming(after, loop)
+            builder.store(result, place, align=4)
+            return context.get_dummy_value()
 
-    return types.void(matrix, rows, types.int64, total), generate
+        return types.void(matrix, rows, types.int64, total), generate
+
+    return add
+
+
+_add_lanes, _add_two_lanes = _make_adder(LANES), _make_adder(2 * LANES)
 
 
 @njit(cache=True, nogil=True, counts=False)
 def _add_rows(matrix, rows, n, total):
     """Add rows[:n] of the matrix to `total`, in their order."""
     if len(total) == LANES:
-        _add_lanes(matrix, rows, n, total)  # type: ignore[call-arg]
+        _add_lanes(matrix, rows, n, total)
+        return
+    if len(total) == 2 * LANES:
+        _add_two_lanes(matrix, rows, n, total)
         return
     for i in range(n):
         a = rows[i]
@@ -337,11 +369,21 @@ def _look_up(data, words, n, network):
 
 
 @njit(cache=True, nogil=True, counts=False)
-def mean_row(data, start, end, network, scratch, hashes):
-    """Write the mean of the rows of the text data[start:end] to scratch.mean; return how many rows there are.
+def sum_words(data, start, end, network, scratch, hashes, n_both, n_first):
+    """Write the sum of the rows of the words in data[start:end], and of the text's end, to scratch.mean.
 
     A newline counts as a space. data must be the caller's own, with a byte before `start` and one at `end`: the
-    brackets of words are put in and taken out. hashes: int32, with room for each word if the model has word n-grams.
+    brackets of words are put in and taken out.
+
+    Args:
+        data, start, end: the text.
+        network: of a model, or of two (`fasttext.pair`).
+        scratch: see Scratch.
+        hashes: int32, filled with the words' hashes if the model has word n-grams, with room for each word and one.
+        n_both, n_first: see Halves; n_words for a single model.
+
+    Returns:
+        (how many rows there are, hashes, words of the first model alone, words of the second alone).
     """
     # Each field is read once: numba counts a reference whenever one is.
     n_words, word_rows, row_offsets = network.n_words, network.word_rows, network.word_row_offsets
@@ -351,11 +393,11 @@ def mean_row(data, start, end, network, scratch, hashes):
     divider = np.uint64(size), np.uint64(network.factor), np.uint64(network.shift_one), np.uint64(network.shift_two)
     rows, mean, words = scratch.rows, scratch.mean, scratch.words
     has_ngrams = maxn > 0 and network.has_buckets != 0
-    word_ngrams = network.word_ngrams if network.has_buckets else 1
+    has_hashes = network.word_ngrams > 1 and network.has_buckets != 0
     full = len(rows) - scratch.step
     for k in range(len(mean)):
         mean[k] = 0
-    n = count = n_hashes = word = n_read = np.int64(0)
+    n = count = n_hashes = word = n_read = of_first = of_second = np.int64(0)
     # i: where the next word is looked for; part: where the next slice of a word's n-grams begins, `i` if none is left.
     i = part = first = start
     before = behind = np.uint8(0)
@@ -381,10 +423,12 @@ def mean_row(data, start, end, network, scratch, hashes):
             break
         if entry >= n_words or (entry < 0 and _is_label(data, first, i)):
             continue
-        if word_ngrams > 1:
+        if has_hashes:
             hashes[n_hashes] = np.int32(h)
             n_hashes += 1
         if entry >= 0:
+            of_first += n_both <= entry < n_first
+            of_second += entry >= n_first
             for k in range(row_offsets[entry], row_offsets[entry + 1]):
                 rows[n] = word_rows[k]
                 n += 1
@@ -395,17 +439,42 @@ def mean_row(data, start, end, network, scratch, hashes):
     if network.end_word >= 0:
         rows[n] = network.end_word
         n += 1
-    if word_ngrams > 1:
+    if has_hashes:
         hashes[n_hashes] = np.int32(np.int64(_END_HASH))
         n_hashes += 1
+    _flush(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
+    return count + n, n_hashes, of_first, of_second
+
+
+@njit(cache=True, nogil=True, counts=False)
+def sum_word_ngrams(network, scratch, hashes, n_hashes):
+    """Add the rows of the runs of words to scratch.mean, by the hashes of the words; return how many there are."""
+    n_words, size, longest = network.n_words, network.bucket, network.word_ngrams
+    buckets, ranks, matrix, codes = network.buckets, network.ranks, network.matrix, network.codes
+    centroids, norms = network.centroids, network.norms
+    rows, mean = scratch.rows, scratch.mean
+    full = len(rows) - scratch.step
+    n = count = np.int64(0)
     for begin in range(n_hashes):
         if n > full:
             _flush(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
             count += n
             n = np.int64(0)
-        n = _gather_word_ngrams(hashes, begin, min(n_hashes, begin + word_ngrams), size, buckets, rows, n)
+        n = _gather_word_ngrams(hashes, begin, min(n_hashes, begin + longest), size, buckets, rows, n)
     _flush(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
-    count += n
+    return count + n
+
+
+@njit(cache=True, nogil=True, counts=False)
+def mean_row(data, start, end, network, scratch, hashes):
+    """Write the mean of the rows of the text data[start:end] to scratch.mean; return how many rows there are.
+
+    Arguments: those of `sum_words`.
+    """
+    n_words = network.n_words
+    count, n_hashes, _, _ = sum_words(data, start, end, network, scratch, hashes, n_words, n_words)
+    count += sum_word_ngrams(network, scratch, hashes, n_hashes)
+    mean = scratch.mean
     if count:
         share = np.float32(1.0 / count)
         for k in range(len(mean)):

@@ -72,9 +72,9 @@ def _offer(scores, ids, size, k, score, label):
 
 
 @njit(cache=True, nogil=True, counts=False)
-def _descend(network, mean, k, scores, ids, nodes, sums):
+def _descend(layer, mean, k, scores, ids, nodes, sums):
     """The best k leaves of the Huffman tree, left before right, without branches that cannot be among them."""
-    output, left, right = network.output, network.left, network.right
+    output, left, right = layer.output, layer.left, layer.right
     n_labels = len(output)
     size = np.int64(0)
     nodes[0], sums[0] = 2 * n_labels - 2, np.float32(0)
@@ -95,12 +95,12 @@ def _descend(network, mean, k, scores, ids, nodes, sums):
 
 
 @njit(cache=True, nogil=True, counts=False)
-def _probabilities(network, mean, result):
+def _probabilities(layer, mean, result):
     """Softmax, or the sigmoid of each label from fastText's table."""
-    output = network.output
+    output = layer.output
     for label in range(len(output)):
         result[label] = _dot(output, label, mean)
-    if network.loss == SOFTMAX:
+    if layer.loss == SOFTMAX:
         largest, total = result[0], np.float32(0)
         for label in range(len(output)):
             largest = max(largest, result[label])
@@ -117,24 +117,24 @@ def _probabilities(network, mean, result):
         elif x > 8:
             result[label] = 1
         else:
-            result[label] = network.sigmoid[
+            result[label] = layer.sigmoid[
                 np.int64((x + np.float32(8)) * np.float32(512) / np.float32(8) / np.float32(2))
             ]
 
 
 @njit(cache=True, nogil=True, counts=False)
-def top_labels(network, scratch, k):
-    """Write the best k labels for the row scratch.mean and their scores, best first, to scratch.ids and scratch.scores.
+def top_labels(layer, mean, scratch, k):
+    """Write the best k labels for a mean of rows and their scores, best first, to scratch.ids and scratch.scores.
 
     Returns how many there are: labels that fastText leaves out are missing. k is at most the number of labels.
     """
     scores, ids, sums = scratch.scores, scratch.ids, scratch.sums
-    if network.loss == HIERARCHICAL:
-        size = _descend(network, scratch.mean, k, scores, ids, scratch.nodes, sums)
+    if layer.loss == HIERARCHICAL:
+        size = _descend(layer, mean, k, scores, ids, scratch.nodes, sums)
     else:
         size = np.int64(0)
-        _probabilities(network, scratch.mean, sums)
-        for label in range(len(network.output)):
+        _probabilities(layer, mean, sums)
+        for label in range(len(layer.output)):
             score = _log(sums[label])
             if size < k or not score < scores[0]:
                 size = _offer(scores, ids, size, k, score, label)

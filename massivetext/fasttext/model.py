@@ -14,11 +14,22 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-__all__ = ["HIERARCHICAL", "ONE_VERSUS_ALL", "SOFTMAX", "Model", "Network", "load", "read"]
+__all__ = [
+    "HIERARCHICAL",
+    "ONE_VERSUS_ALL",
+    "SOFTMAX",
+    "LastLayer",
+    "Model",
+    "Network",
+    "aligned",
+    "load",
+    "read",
+    "with_tables",
+]
 
 MAGIC = 793712314
 VERSIONS = (11, 12)
@@ -50,6 +61,20 @@ _ENTRY = struct.Struct("<qb")
 _LIMIT = 2**31 - 1
 
 
+class LastLayer(NamedTuple):
+    """From the mean of a text's rows to its labels: read-only arrays.
+
+    output: float32[labels, dim]. left, right: int32[2 * labels - 1], the children of each node of the Huffman tree, -1
+    at its leaves; empty unless the loss is hierarchical softmax. sigmoid: float32[513], fastText's table.
+    """
+
+    output: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    sigmoid: np.ndarray
+    loss: int
+
+
 class Network(NamedTuple):
     """What the kernels need of a model: read-only arrays, and sizes as int64.
 
@@ -61,8 +86,6 @@ class Network(NamedTuple):
     factor, shift_one, shift_two: what division by `bucket` is done with, see `divider`.
     matrix: float32[rows, dim], or float32[0, dim] with codes: uint8[rows, parts], centroids: float32[parts, 256, width]
     (the last part may be narrower: zeros fill it), norms: float32[rows].
-    output: float32[labels, dim]. left, right: int32[2 * labels - 1], the children of each node of the Huffman tree, -1
-    at its leaves; empty unless the loss is hierarchical softmax. sigmoid: float32[513], fastText's table.
     """
 
     vocabulary: np.ndarray
@@ -76,10 +99,7 @@ class Network(NamedTuple):
     codes: np.ndarray
     centroids: np.ndarray
     norms: np.ndarray
-    output: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    sigmoid: np.ndarray
+    last: LastLayer
     n_words: int
     bucket: int
     has_buckets: int
@@ -89,7 +109,6 @@ class Network(NamedTuple):
     minn: int
     maxn: int
     word_ngrams: int
-    loss: int
     end_word: int
 
 
@@ -188,10 +207,7 @@ def read(path: str | os.PathLike[str], *, expanded: int = EXPANDED) -> Model:
         codes=codes,
         centroids=centroids,
         norms=norms,
-        output=output,
-        left=left,
-        right=right,
-        sigmoid=_sigmoid_table(),
+        last=LastLayer(output, left, right, _sigmoid_table(), arguments["loss"]),
         n_words=n_words,
         bucket=max(1, arguments["bucket"]),
         has_buckets=int(arguments["bucket"] > 0 and (pruned is None or len(pruned) > 0)),
@@ -201,11 +217,10 @@ def read(path: str | os.PathLike[str], *, expanded: int = EXPANDED) -> Model:
         minn=arguments["minn"],
         maxn=arguments["maxn"],
         word_ngrams=arguments["word_ngrams"],
-        loss=arguments["loss"],
         end_word=entries.index(END) if END in entries[:n_words] else -1,
     )
     labels = tuple(entry.decode("utf-8", "replace").removeprefix(LABEL) for entry in entries[n_words:])
-    return Model(_with_tables(network), labels)
+    return Model(with_tables(network), labels)
 
 
 def _read_arguments(reader: _Reader) -> dict[str, int]:
@@ -330,12 +345,12 @@ def _expand(codes: np.ndarray, centroids: np.ndarray, norms: np.ndarray, dim: in
     result = np.empty((len(codes), n_parts * width), np.float32)
     for part in range(n_parts):
         result[:, part * width : (part + 1) * width] = centroids[part][codes[:, part]]
-    aligned = _aligned(len(codes), dim)
-    np.multiply(result[:, :dim], norms[:, None], out=aligned)
-    return aligned
+    scaled = aligned(len(codes), dim)
+    np.multiply(result[:, :dim], norms[:, None], out=scaled)
+    return scaled
 
 
-def _aligned(n_rows: int, dim: int) -> np.ndarray:
+def aligned(n_rows: int, dim: int) -> np.ndarray:
     """An array for float32[n_rows, dim] that begins at a cache line: a row of 16 values lies in one, not in two."""
     size = n_rows * dim * 4
     memory = np.empty(size + CACHE_LINE, np.uint8)
@@ -393,21 +408,22 @@ def _none() -> np.ndarray:
     return np.zeros(0, np.int32)
 
 
-def _read_only(network: Network) -> Network:
-    fields = {}
-    for name, value in network._asdict().items():
+def _read_only(values: Any) -> Any:
+    """The same Network or LastLayer, of arrays that cannot be written to."""
+    fields = []
+    for value in values:
         if isinstance(value, np.ndarray):
             value = np.ascontiguousarray(value).view()
             value.flags.writeable = False
-        fields[name] = value
-    return Network(**fields)
+        fields.append(_read_only(value) if isinstance(value, LastLayer) else value)
+    return type(values)(*fields)
 
 
-def _with_tables(network: Network) -> Network:
+def with_tables(network: Network) -> Network:
     """The same with the hash table of the dictionary, and the rows of each word's n-grams, hashed once."""
     from massivetext.fasttext.kernels import fill_slots, word_rows
 
     fill_slots(network.vocabulary, network.vocabulary_offsets, network.slots)
-    network = _read_only(network)
+    network = cast("Network", _read_only(network))
     rows, offsets = word_rows(network)
-    return _read_only(network._replace(word_rows=rows, word_row_offsets=offsets))
+    return cast("Network", _read_only(network._replace(word_rows=rows, word_row_offsets=offsets)))
