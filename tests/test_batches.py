@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from massivetext.batches import Place, from_records, with_measures
+from massivetext.batches import Place, from_records, pages_of, with_measures
 from massivetext.documents import Record
 
 PLACE = Place("massiveweb", "a.warc", "a")
@@ -17,6 +17,7 @@ PLACE = Place("massiveweb", "a.warc", "a")
         ([Record(0, page=b"<p>a\0\xff")], [b"<p>a\0\xff"]),
         ([Record(0, page=b""), Record(1, text="t"), Record(2, page=b"b" * 1000)], [b"", None, b"b" * 1000]),
         ([Record(0, page=b"a", outcome="skipped", reason="skipped.redirect")], [None]),
+        ([Record(0, page="<p>é"), Record(1, page=bytearray(b"b"))], ["<p>é".encode(), b"b"]),
         ([Record(i, page=b"x" if i % 3 else None) for i in range(20)], [b"x" if i % 3 else None for i in range(20)]),
     ],
 )
@@ -26,6 +27,18 @@ def test_pages(records, pages):
     batch.validate(full=True)
     assert batch.column("page").to_pylist() == pages
     assert batch.column("page").null_count == pages.count(None)
+    assert list(pages_of(batch)) == pages
+    for start in range(len(pages)):
+        assert list(pages_of(batch.slice(start, 3))) == pages[start : start + 3]
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view(), pa.null()])
+def test_pages_of_a_batch_that_somebody_else_has_made(kind):
+    for pages in ([b"a", None, b"", b"\xff" * 20], [None], []):
+        pages = [None] * len(pages) if kind == pa.null() else pages
+        batch = pa.RecordBatch.from_pydict({"page": pa.array(pages, kind)})
+
+        assert list(pages_of(batch)) == pages
 
 
 def lengths(batch):

@@ -86,6 +86,7 @@ class Network(NamedTuple):
     factor, shift_one, shift_two: what division by `bucket` is done with, see `divider`.
     matrix: float32[rows, dim], or float32[0, dim] with codes: uint8[rows, parts], centroids: float32[parts, 256, width]
     (the last part may be narrower: zeros fill it), norms: float32[rows].
+    last: from the mean of rows to labels. end_word: the row of `</s>`, which ends each text, -1 if there is none.
     """
 
     vocabulary: np.ndarray

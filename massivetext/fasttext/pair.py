@@ -42,14 +42,16 @@ def pair_of(first: Model, second: Model) -> Pair:
     one, two = first.network, second.network
     for name in _SAME:
         if getattr(one, name) != getattr(two, name):
-            raise ValueError(f"have {name} = {getattr(one, name)} and {getattr(two, name)}; expected the same")
+            raise ValueError(
+                f"two models have {name} = {getattr(one, name)} and {getattr(two, name)}; expected the same"
+            )
     for network in (one, two):
         if len(network.buckets) or len(network.codes) or network.end_word < 0:
-            raise ValueError("are pruned, large, or without a row for the end of a text; expected models that are not")
+            raise ValueError("one of two models is pruned, used by its codes, or has no row for the end of a text")
     runs = {network.word_ngrams for network in (one, two) if network.word_ngrams > 1}
     if len(runs) > 1:
         raise ValueError(
-            f"have runs of {min(runs)} and of {max(runs)} words; expected the same, or none in one of them"
+            f"two models have runs of {min(runs)} and of {max(runs)} words; expected the same, or none in one of them"
         )
     known_one, known_two = _words(one), _words(two)
     both = [word for word in known_one if word in known_two]
