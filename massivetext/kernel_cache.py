@@ -102,6 +102,20 @@ def _name_helpers() -> None:
         _llvm.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
 
 
+class _Index(_IndexDataCacheFile):
+    """The list of a kernel's compiled forms, by their types.
+
+    numba reads it before it looks for which code it was written. A list that an earlier version of the program wrote
+    may name a type that has moved since, and so cannot be read: then there is none, and it is written anew.
+    """
+
+    def _load_index(self) -> dict[Any, Any]:
+        try:
+            return dict(super()._load_index())
+        except (AttributeError, ImportError):
+            return {}
+
+
 class KernelCache(_FunctionCache):
     """The compiled forms of one kernel on disk: those that this machine compiled, and those that came with the package
     (`massivetext.portable_kernels`)."""
@@ -120,7 +134,7 @@ class KernelCache(_FunctionCache):
         self._cache_file = self._shipped if self.is_for_others else self._file(self._cache_path, name)
 
     def _file(self, folder: str, name: str) -> Any:
-        return _IndexDataCacheFile(cache_path=folder, filename_base=name, source_stamp=self._impl.digest)
+        return _Index(cache_path=folder, filename_base=name, source_stamp=self._impl.digest)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Load a compiled form, if there is one.

@@ -246,10 +246,10 @@ def _leaves(name: str, kind: pa.DataType) -> list[str]:
     return [name]
 
 
-def file_digest(path: str) -> str:
-    """BLAKE2b-256 (hex) of a file's bytes."""
-    digest = hashlib.blake2b(digest_size=32)
+def file_digest(path: str, digest: Any = None) -> str:
+    """Return the digest (hex) of a file's bytes: BLAKE2b-256, or that of `digest`, a new hash of hashlib's."""
+    digest = hashlib.blake2b(digest_size=32) if digest is None else digest
     with storage.open_input(path) as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
-    return digest.hexdigest()
+    return str(digest.hexdigest())

@@ -87,6 +87,30 @@ def test_a_kernel_is_compiled_anew_if_code_or_a_constant_of_another_file_changed
     assert "9 compiled" == run(folder)
 
 
+@pytest.mark.parametrize("change", ["moved", "renamed"])
+def test_a_kernel_on_disk_whose_types_have_moved_is_compiled_anew(change: str, folder: Path) -> None:
+    """As after an update. The kernel's own code is the same."""
+    (folder / "shapes.py").write_text("from typing import NamedTuple\nclass Shape(NamedTuple):\n    width: int\n")
+    kernel = "from massivetext.kernels import njit\n@njit()\ndef total(shape):\n    return shape.width + 1\n"
+    (folder / "kernel.py").write_text(kernel)
+    program = PROGRAM.replace("np.arange(3)", "Shape(4)").replace(
+        "from kernel", "from shapes import Shape; from kernel"
+    )
+    assert "5 compiled" == run(folder, program)
+    assert "5 loaded" == run(folder, program)
+
+    shapes = (folder / "shapes.py").read_text()
+    (folder / "forms.py").write_text(shapes.replace("Shape", "Form"))
+    (folder / "shapes.py").unlink()
+    if change == "renamed":
+        (folder / "forms.py").rename(folder / "shapes.py")
+    module = "shapes" if change == "renamed" else "forms"
+    program = program.replace("from shapes import Shape", f"from {module} import Form as Shape")
+
+    assert "5 compiled" == run(folder, program)
+    assert "5 loaded" == run(folder, program)
+
+
 def test_a_kernel_that_is_loaded_needs_nothing_that_compiles(folder: Path) -> None:
     run(folder)
 

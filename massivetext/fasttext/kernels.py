@@ -1,4 +1,4 @@
-"""fastText's inference over bytes: from a text to the rows of the input matrix, their mean, and the labels' scores.
+"""fastText's inference over bytes: from a text to the rows of the input matrix, and their mean.
 
 The order of every float32 operation is the library's, so that scores are equal to the last bit where its arithmetic is
 plain (hierarchical softmax, tables of sigmoids), and within 1e-6 where it depends on how it was compiled.
@@ -13,14 +13,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from massivetext.fasttext.model import Network
+from massivetext.fasttext.rows import add_rows, resolve
 from massivetext.kernels import njit
 
-__all__ = ["Halves", "Scratch", "fill_slots", "make_scratch", "mean_row", "sum_word_ngrams", "sum_words", "word_rows"]
+__all__ = ["Scratch", "divide", "fill_slots", "make_scratch", "mean_row", "sum_word_ngrams", "sum_words", "word_rows"]
 
 ROWS = 2048
 """Rows that are gathered before they are added."""
@@ -30,8 +28,6 @@ WORDS = 128
 """Words that are looked up together."""
 FIRST, LAST, HASH, ENTRY, TOUCHED = range(5)
 """Columns of `Scratch.words`: where a word begins and ends, its hash, its entry or -1, what has been read ahead."""
-LANES = 16
-"""Columns of the matrices of most small models, lid.176 and the packaged ones among them: their sums are one vector."""
 _BASIS, _PRIME = np.uint64(2166136261), np.uint64(16777619)
 _LOW = np.uint64(0xFFFFFFFF)
 
@@ -53,21 +49,6 @@ class Scratch(NamedTuple):
     ids: np.ndarray
     nodes: np.ndarray
     sums: np.ndarray
-
-
-class Halves(NamedTuple):
-    """What is whose in the network of two models (`fasttext.pair`).
-
-    n_both, n_first: the first n_both words of the dictionary are words of both, those up to n_first of the first model
-    alone, the others of the second. width: columns of the first. first_has_runs, second_has_runs: 1 if the model has
-    rows for runs of words.
-    """
-
-    n_both: int
-    n_first: int
-    width: int
-    first_has_runs: int
-    second_has_runs: int
 
 
 def make_scratch(network: Network, k: int, rows: int = 0, n_labels: int = 0) -> Scratch:
@@ -99,18 +80,6 @@ _OPEN, _CLOSE = 60, 62  # < and >
 _LABEL = np.frombuffer(b"__label__", np.uint8)
 _END_HASH = 3617362777
 """The hash of `</s>`."""
-
-
-@intrinsic
-def _bit_count(typing_context, value):
-    """How many bits of a uint64 are 1: one instruction."""
-
-    def generate(context, builder, signature, arguments):
-        word = ir.IntType(64)
-        count = builder.module.declare_intrinsic("llvm.ctpop", [word])
-        return builder.call(count, arguments)
-
-    return types.uint64(types.uint64), generate
 
 
 @njit(cache=True, nogil=True, counts=False)
@@ -165,98 +134,6 @@ def _remainder(h, divider):
     size, factor, shift_one, shift_two = divider
     high = (h * factor) >> np.uint64(32)
     return np.int32(h - ((high + ((h - high) >> shift_one)) >> shift_two) * size)
-
-
-@njit(cache=True, nogil=True, counts=False)
-def _resolve(rows, n, base, buckets, ranks):
-    """Turn each ~bucket among rows[:n] into its row; `base` is the row of the first bucket."""
-    if len(buckets) == 0:
-        for k in range(n):
-            rows[k] = rows[k] if rows[k] >= 0 else base + ~rows[k]
-        return
-    for k in range(n):
-        row = np.int64(rows[k])
-        bucket = max(~row, 0)
-        below = buckets[bucket >> 6] & ((np.uint64(1) << np.uint64(bucket & 63)) - np.uint64(1))
-        rank = base + np.int64(ranks[bucket >> 6]) + np.int64(_bit_count(below))  # type: ignore[call-arg]
-        rows[k] = row if row >= 0 else rank
-
-
-@njit(cache=True, nogil=True, counts=False)
-def _add_codes(codes, centroids, norms, rows, n, total):
-    """Add rows[:n] of a quantised matrix to `total`."""
-    width = centroids.shape[2]
-    for i in range(n):
-        row = rows[i]
-        for k in range(len(total)):
-            part = k // width
-            total[k] += norms[row] * centroids[part, codes[row, part], k - part * width]
-
-
-def _make_adder(lanes):
-    """Make the function that adds rows[:n] of a matrix of so many columns to `total`, in their order; the sum stays in
-    registers."""
-
-    @intrinsic
-    def add(typing_context, matrix, rows, n, total):
-        def generate(context, builder, signature, arguments):
-            vector = ir.VectorType(ir.FloatType(), lanes)
-            arrays = [context.make_array(signature.args[k])(context, builder, arguments[k]) for k in (0, 1, 3)]
-            matrix, rows, total = (array.data for array in arrays)
-            place = builder.bitcast(total, vector.as_pointer())
-            before = builder.load(place, align=4)
-            start, count = builder.block, arguments[2]
-            loop, done = builder.append_basic_block("rows"), builder.append_basic_block("added")
-            zero, one = count.type(0), count.type(1)
-            builder.cbranch(builder.icmp_signed(">", count, zero), loop, done)
-            builder.position_at_end(loop)
-            i, so_far = builder.phi(count.type), builder.phi(vector)
-            row = builder.sext(builder.load(builder.gep(rows, [i])), count.type)
-            at = builder.gep(matrix, [builder.mul(row, count.type(lanes))])
-            after = builder.fadd(so_far, builder.load(builder.bitcast(at, vector.as_pointer()), align=4))
-            following = builder.add(i, one)
-            for phi, first, later in ((i, zero, following), (so_far, before, after)):
-                phi.add_incoming(first, start)
-                phi.add_incoming(later, loop)
-            builder.cbranch(builder.icmp_signed("<", following, count), loop, done)
-            builder.position_at_end(done)
-            result = builder.phi(vector)
-            result.add_incoming(before, start)
-            result.add_incoming(after, loop)
-            builder.store(result, place, align=4)
-            return context.get_dummy_value()
-
-        return types.void(matrix, rows, types.int64, total), generate
-
-    return add
-
-
-_add_lanes, _add_two_lanes = _make_adder(LANES), _make_adder(2 * LANES)
-
-
-@njit(cache=True, nogil=True, counts=False)
-def _add_rows(matrix, rows, n, total):
-    """Add rows[:n] of the matrix to `total`, in their order."""
-    if len(total) == LANES:
-        _add_lanes(matrix, rows, n, total)
-        return
-    if len(total) == 2 * LANES:
-        _add_two_lanes(matrix, rows, n, total)
-        return
-    for i in range(n):
-        a = rows[i]
-        for k in range(len(total)):
-            total[k] += matrix[a, k]
-
-
-@njit(cache=True, nogil=True, counts=False)
-def _flush(rows, n, base, buckets, ranks, matrix, codes, centroids, norms, mean):
-    """Add the n rows gathered to the sum."""
-    _resolve(rows, n, base, buckets, ranks)
-    if len(codes):
-        _add_codes(codes, centroids, norms, rows, n, mean)
-    else:
-        _add_rows(matrix, rows, n, mean)
 
 
 @njit(cache=True, nogil=True, counts=False)
@@ -403,7 +280,7 @@ def sum_words(data, start, end, network, scratch, hashes, n_both, n_first):
     before = behind = np.uint8(0)
     while True:
         if n > full:
-            _flush(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
+            add_rows(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
             count += n
             n = np.int64(0)
         if part < i:
@@ -442,7 +319,7 @@ def sum_words(data, start, end, network, scratch, hashes, n_both, n_first):
     if has_hashes:
         hashes[n_hashes] = np.int32(np.int64(_END_HASH))
         n_hashes += 1
-    _flush(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
+    add_rows(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
     return count + n, n_hashes, of_first, of_second
 
 
@@ -457,12 +334,20 @@ def sum_word_ngrams(network, scratch, hashes, n_hashes):
     n = count = np.int64(0)
     for begin in range(n_hashes):
         if n > full:
-            _flush(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
+            add_rows(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
             count += n
             n = np.int64(0)
         n = _gather_word_ngrams(hashes, begin, min(n_hashes, begin + longest), size, buckets, rows, n)
-    _flush(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
+    add_rows(rows, n, n_words, buckets, ranks, matrix, codes, centroids, norms, mean)
     return count + n
+
+
+@njit(cache=True, nogil=True, counts=False)
+def divide(total, count):
+    """Turn the sum of so many rows into their mean."""
+    share = np.float32(1.0 / count)
+    for k in range(len(total)):
+        total[k] *= share
 
 
 @njit(cache=True, nogil=True, counts=False)
@@ -474,11 +359,8 @@ def mean_row(data, start, end, network, scratch, hashes):
     n_words = network.n_words
     count, n_hashes, _, _ = sum_words(data, start, end, network, scratch, hashes, n_words, n_words)
     count += sum_word_ngrams(network, scratch, hashes, n_hashes)
-    mean = scratch.mean
     if count:
-        share = np.float32(1.0 / count)
-        for k in range(len(mean)):
-            mean[k] *= share
+        divide(scratch.mean, count)
     return count
 
 
@@ -500,7 +382,7 @@ def _word_rows(network, scratch, text, offsets, out):
             text[k - starts[word] + 1] = vocabulary[k]
         while has_ngrams and word != network.end_word and part < end:
             part, n = _gather_ngrams(text, part, np.int64(0), end, minn, maxn, divider, buckets, rows, n)
-        _resolve(rows, n, network.n_words, buckets, ranks)
+        resolve(rows, n, network.n_words, buckets, ranks)
         if total + n <= len(out):
             for k in range(n):
                 out[total + k] = rows[k]

@@ -26,6 +26,7 @@ __all__ = [
     "Model",
     "Network",
     "aligned",
+    "dictionary_fields",
     "load",
     "read",
     "with_tables",
@@ -192,16 +193,11 @@ def read(path: str | os.PathLike[str], *, expanded: int = EXPANDED) -> Model:
     matrix, codes, centroids, norms = _read_input(reader, quantised, n_rows, dim, rows, expanded)
     output = _read_output(reader, quantised, n_labels, dim)
     left, right = build_tree(counts[n_words:]) if arguments["loss"] == HIERARCHICAL else (_none(), _none())
-    offsets = np.concatenate([[0], np.cumsum([len(entry) for entry in entries])]).astype(np.int64)
     none = np.zeros(0, np.uint64), np.zeros(0, np.int32)
     buckets, ranks = none if pruned is None else _bucket_bits(pruned[order, 0], arguments["bucket"])
     factor, shift_one, shift_two = divider(max(1, arguments["bucket"]))
     network = Network(
-        vocabulary=np.frombuffer(b"".join([*entries, b"\0"]), np.uint8),
-        vocabulary_offsets=offsets,
-        slots=np.full(1 << max(4, (2 * len(entries)).bit_length()), -1, np.int32),
-        word_rows=np.zeros(0, np.int32),
-        word_row_offsets=np.zeros(n_words + 1, np.int64),
+        **dictionary_fields(entries, n_words),
         buckets=buckets,
         ranks=ranks,
         matrix=matrix,
@@ -209,7 +205,6 @@ def read(path: str | os.PathLike[str], *, expanded: int = EXPANDED) -> Model:
         centroids=centroids,
         norms=norms,
         last=LastLayer(output, left, right, _sigmoid_table(), arguments["loss"]),
-        n_words=n_words,
         bucket=max(1, arguments["bucket"]),
         has_buckets=int(arguments["bucket"] > 0 and (pruned is None or len(pruned) > 0)),
         factor=factor,
@@ -418,6 +413,18 @@ def _read_only(values: Any) -> Any:
             value.flags.writeable = False
         fields.append(_read_only(value) if isinstance(value, LastLayer) else value)
     return type(values)(*fields)
+
+
+def dictionary_fields(entries: list[bytes], n_words: int) -> dict[str, Any]:
+    """Return the fields of Network that a dictionary has, words first, its tables still empty (`with_tables`)."""
+    return {
+        "vocabulary": np.frombuffer(b"".join([*entries, b"\0"]), np.uint8),
+        "vocabulary_offsets": np.concatenate([[0], np.cumsum([len(entry) for entry in entries])]).astype(np.int64),
+        "slots": np.full(1 << max(4, (2 * len(entries)).bit_length()), -1, np.int32),
+        "word_rows": np.zeros(0, np.int32),
+        "word_row_offsets": np.zeros(n_words + 1, np.int64),
+        "n_words": n_words,
+    }
 
 
 def with_tables(network: Network) -> Network:

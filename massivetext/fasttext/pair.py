@@ -12,15 +12,27 @@ import itertools
 import os
 from typing import NamedTuple
 
-import numpy as np
+from massivetext.fasttext.model import LastLayer, Model, Network, aligned, dictionary_fields, read, with_tables
 
-from massivetext.fasttext.kernels import Halves
-from massivetext.fasttext.model import LastLayer, Model, Network, aligned, read, with_tables
-
-__all__ = ["Pair", "load_pair", "pair_of"]
+__all__ = ["Halves", "Pair", "load_pair", "pair_of"]
 
 _SAME = ("bucket", "has_buckets", "minn", "maxn")
 """Fields of Network that both models must have alike."""
+
+
+class Halves(NamedTuple):
+    """What is whose in the network of two models.
+
+    n_both, n_first: the first n_both words of the dictionary are words of both, those up to n_first of the first model
+    alone, the others of the second. width: columns of the first. first_has_runs, second_has_runs: 1 if the model has
+    rows for runs of words.
+    """
+
+    n_both: int
+    n_first: int
+    width: int
+    first_has_runs: int
+    second_has_runs: int
 
 
 class Pair(NamedTuple):
@@ -67,13 +79,8 @@ def pair_of(first: Model, second: Model) -> Pair:
     matrix[n_words:, :width] = one.matrix[one.n_words :]
     matrix[n_words:, width:] = two.matrix[two.n_words :]
     network = one._replace(
-        vocabulary=np.frombuffer(b"".join([*words, b"\0"]), np.uint8),
-        vocabulary_offsets=np.concatenate([[0], np.cumsum([len(word) for word in words])]).astype(np.int64),
-        slots=np.full(1 << max(4, (2 * n_words).bit_length()), -1, np.int32),
-        word_rows=np.zeros(0, np.int32),
-        word_row_offsets=np.zeros(n_words + 1, np.int64),
+        **dictionary_fields(words, n_words),
         matrix=matrix,
-        n_words=n_words,
         word_ngrams=max(one.word_ngrams, two.word_ngrams),
         end_word=both.index(b"</s>"),
     )

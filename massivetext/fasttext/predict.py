@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from massivetext.fasttext.kernels import Halves, make_scratch, sum_word_ngrams, sum_words
+from massivetext.fasttext.kernels import divide, make_scratch, sum_word_ngrams, sum_words
 from massivetext.fasttext.labels import top_labels
 from massivetext.fasttext.model import LastLayer, Model, Network
-from massivetext.fasttext.pair import Pair
+from massivetext.fasttext.pair import Halves, Pair
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 
@@ -18,9 +18,7 @@ __all__ = ["predict", "predict_both"]
 def _answer(layer, total, count, scratch, k, ids, scores):
     """Write the best labels of a text to ids and scores; total, the sum of its rows, becomes their mean."""
     if count:
-        share = np.float32(1.0 / count)
-        for column in range(len(total)):
-            total[column] *= share
+        divide(total, count)
         for j in range(top_labels(layer, total, scratch, k)):
             ids[j], scores[j] = scratch.ids[j], scratch.scores[j]
 

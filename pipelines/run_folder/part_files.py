@@ -13,6 +13,7 @@ from typing import Any
 
 from massivetext import readers, storage
 from massivetext.errors import MassiveTextError
+from massivetext.parquet import file_digest
 from massivetext.sealed import read_sealed, write_sealed
 from pipelines.input_splits import Part
 
@@ -64,8 +65,8 @@ def content_digest(path: str, algorithm: str = DIGEST) -> str:
     """
     try:
         if storage.is_remote(path) or not os.path.isdir(path):
-            return _file_digest(path, algorithm)
-        digests = [(name[len(path) :], _file_digest(name, algorithm)) for name in storage.list_files(path)]
+            return file_digest(path, _new_hash(algorithm))
+        digests = [(name[len(path) :], file_digest(name, _new_hash(algorithm))) for name in storage.list_files(path)]
         hashed = _new_hash(algorithm)
         hashed.update(ascii(digests).encode())
         return str(hashed.hexdigest())
@@ -75,14 +76,6 @@ def content_digest(path: str, algorithm: str = DIGEST) -> str:
 
 def _new_hash(algorithm: str) -> Any:
     return hashlib.blake2b(digest_size=32) if algorithm == "blake2b" else hashlib.new(algorithm)
-
-
-def _file_digest(path: str, algorithm: str) -> str:
-    hashed = _new_hash(algorithm)
-    with storage.open_input(path) as stream:
-        while block := stream.read(1 << 20):
-            hashed.update(block)
-    return str(hashed.hexdigest())
 
 
 def look_at_files(part: Part) -> Looks:

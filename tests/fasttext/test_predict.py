@@ -14,7 +14,7 @@ import pytest
 
 from filters import classifier, language
 from massivetext import fasttext
-from massivetext.fasttext import kernels
+from massivetext.fasttext import kernels, rows
 from massivetext.fasttext.model import CACHE_LINE
 
 KINDS = {
@@ -246,21 +246,21 @@ def test_word_vectors_are_refused_and_a_changed_file_is_read_again(training_file
     assert fasttext.load(path) is fasttext.load(path)
 
 
-@pytest.mark.parametrize("dim", [1, kernels.LANES - 1, kernels.LANES, kernels.LANES + 1])
+@pytest.mark.parametrize("dim", [1, *(k * rows.LANES + more for k in (1, 2) for more in (-1, 0, 1))])
 @pytest.mark.parametrize("shift", [0, 4])
 def test_rows_are_added_in_their_order_to_the_last_bit(dim, shift):
     random_numbers = np.random.default_rng(dim)
     memory = np.zeros(50 * dim * 4 + 2 * CACHE_LINE, np.uint8)
     matrix = memory[shift : shift + 50 * dim * 4].view(np.float32).reshape(50, dim)
     matrix[:] = random_numbers.standard_normal((50, dim)) * 10.0 ** random_numbers.integers(-6, 6, (50, dim))
-    rows = random_numbers.integers(0, 50, 200).astype(np.int32)
+    gathered = random_numbers.integers(0, 50, 200).astype(np.int32)
     for count in (0, 1, 2, 5, 200):
         total = random_numbers.standard_normal(dim).astype(np.float32)
         expected = total.copy()
-        for row in rows[:count]:
+        for row in gathered[:count]:
             expected += matrix[row]
 
-        kernels._add_rows(matrix, rows, count, total)
+        rows._add_plain(matrix, gathered, count, total)
 
         np.testing.assert_array_equal(expected, total)
 
