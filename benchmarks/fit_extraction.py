@@ -41,7 +41,7 @@ from massivetext.extraction.html import CHARS, START, WORDS
 from massivetext.extraction.prepare import read
 from massivetext.extraction.salient import PAGE_TYPES, Model
 from massivetext.extraction.tags import TAGS
-from massivetext.extraction.trees import Forest, compile_trees, evaluate
+from massivetext.extraction.trees import Forest, compile_trees, evaluate, ranges_of
 
 FOLDS = 3
 ARTICLE_FLOOR = 0.5
@@ -347,7 +347,7 @@ def first_stages(examples: list[Example]) -> list[Forest]:
         for one, number in zip(examples, folds):
             if number == fold and len(one.p):
                 sums = np.zeros((len(one.p), 1), np.float32)
-                evaluate(forests[-1], one.measured.values, sums)
+                evaluate(forests[-1], one.measured.values, ranges_of(one.measured.values), sums)
                 one.p[:] = 1 / (1 + np.exp(-sums[:, 0]))
                 add_context(one)
     return forests

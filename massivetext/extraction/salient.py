@@ -28,7 +28,7 @@ from massivetext.extraction.prepare import is_xhtml, read
 from massivetext.extraction.render import render
 from massivetext.extraction.structured import structured_text
 from massivetext.extraction.tags import heading_level
-from massivetext.extraction.trees import Forest, evaluate, evaluate_row
+from massivetext.extraction.trees import Forest, evaluate, evaluate_row, measure_ranges, ranges_of
 from massivetext.kernels import njit
 
 __all__ = [
@@ -208,10 +208,12 @@ def second_values(values, keys, words, tag, blocks, p):
 def _two_stages(values, keys, words, tag, blocks, first, second, p):
     """Fill p (float32[blocks]) with how likely each block is text of the page."""
     sums = np.zeros((len(p), 1), np.float32)
-    evaluate(first, values, sums)
+    ranges = ranges_of(values)
+    evaluate(first, values, ranges, sums)
     _sigmoid(sums, p)
     second_values(values, keys, words, tag, blocks, p)
-    evaluate(second, values, sums)
+    measure_ranges(values, np.uint64(0), np.uint64(N_CONTEXT), ranges)
+    evaluate(second, values, ranges, sums)
     _sigmoid(sums, p)
 
 

@@ -19,15 +19,21 @@ import numpy as np
 
 from massivetext.kernels import njit
 
-__all__ = ["MAX_LEAVES", "Forest", "compile_trees", "evaluate", "evaluate_row"]
+__all__ = [
+    "MAX_LEAVES",
+    "Forest",
+    "Ranges",
+    "compile_trees",
+    "evaluate",
+    "evaluate_row",
+    "measure_ranges",
+    "ranges_of",
+]
 
 MAX_LEAVES = 32
 
 _LANES = 64
 """Rows that go through all trees together."""
-
-_SPLITS_A_COLUMN = 8
-"""From this many splits a column on, the ranges of all columns are worth their time."""
 
 _ALL = np.uint32(0xFFFFFFFF)
 _DE_BRUIJN = np.uint32(0x077CB531)
@@ -37,20 +43,28 @@ _DE_BRUIJN = np.uint32(0x077CB531)
 class Forest(NamedTuple):
     """Splits lie one after the other, tree by tree.
 
-    columns: uint32[used], the features that the trees read. Of splits: feature, uint32, an index of `columns`; limit,
-    float32; mask, uint32, the leaves that stay possible if the value is over the limit. Of trees: first, uint32[trees +
-    1], where its splits begin; value, float32[trees, MAX_LEAVES], by the place of the leaf (see _DE_BRUIJN); output,
-    uint32, which sum it belongs to. bias: float32[outputs].
+    Of splits: feature, uint32, the column of the rows that it compares; limit, float32; left and right, uint32, the
+    leaves on either side. Of trees: first, uint32[trees + 1], where its splits begin; value, float32[trees,
+    MAX_LEAVES], by the place of the leaf (see _DE_BRUIJN); output, uint32, which sum it belongs to. bias:
+    float32[outputs].
     """
 
-    columns: np.ndarray
     feature: np.ndarray
     limit: np.ndarray
-    mask: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
     first: np.ndarray
     value: np.ndarray
     output: np.ndarray
     bias: np.ndarray
+
+
+class Ranges(NamedTuple):
+    """lowest, highest: float32[1 + parts, features], the least and the greatest value of each column of some rows: in
+    row 0 those of all, in the others those of _LANES rows each."""
+
+    lowest: np.ndarray
+    highest: np.ndarray
 
 
 def _float32_below(x: float) -> np.float32:
@@ -59,17 +73,18 @@ def _float32_below(x: float) -> np.float32:
     return np.nextafter(nearest, np.float32(-np.inf)) if float(nearest) > x else nearest
 
 
-def _number_leaves(tree: dict[str, Any], splits: list[tuple[int, float, int]], leaves: list[float]) -> None:
-    """Append a tree's splits as (feature, threshold, mask) and the values of its leaves, from left to right."""
+def _number_leaves(tree: dict[str, Any], splits: list[tuple[int, float, int, int]], leaves: list[float]) -> None:
+    """Append a tree's splits as (feature, threshold, left, right) and the values of its leaves, from left to right."""
     if "split_feature" not in tree:
         leaves.append(tree["leaf_value"])
         return
     place, begin = len(splits), len(leaves)
-    splits.append((0, 0.0, 0))
+    splits.append((0, 0.0, 0, 0))
     _number_leaves(tree["left_child"], splits, leaves)
-    struck = (1 << len(leaves)) - (1 << begin)
-    splits[place] = (tree["split_feature"], tree["threshold"], int(_ALL) & ~struck)
+    middle = len(leaves)
     _number_leaves(tree["right_child"], splits, leaves)
+    left, right = (1 << middle) - (1 << begin), (1 << len(leaves)) - (1 << middle)
+    splits[place] = (tree["split_feature"], tree["threshold"], left, right)
 
 
 def compile_trees(trees: list[dict[str, Any]], n_outputs: int = 1, columns: np.ndarray | None = None) -> Forest:
@@ -87,7 +102,7 @@ def compile_trees(trees: list[dict[str, Any]], n_outputs: int = 1, columns: np.n
     Raises:
         ValueError: a tree has more than MAX_LEAVES leaves.
     """
-    splits: list[tuple[int, float, int]] = []
+    splits: list[tuple[int, float, int, int]] = []
     first, output = [0], []
     values: list[np.ndarray] = []
     bias = np.zeros(n_outputs, np.float32)
@@ -105,13 +120,12 @@ def compile_trees(trees: list[dict[str, Any]], n_outputs: int = 1, columns: np.n
         values.append(value)
         first.append(len(splits))
         output.append(number % n_outputs)
-    column_of = [feature if columns is None else int(columns[feature]) for feature, _, _ in splits]
-    used = sorted(set(column_of))
+    column_of = [feature if columns is None else int(columns[feature]) for feature, *_ in splits]
     return Forest(
-        np.array(used, np.uint32),
-        np.array([used.index(column) for column in column_of], np.uint32),
-        np.array([_float32_below(threshold) for _, threshold, _ in splits], np.float32),
-        np.array([mask for _, _, mask in splits], np.uint32),
+        np.array(column_of, np.uint32),
+        np.array([_float32_below(threshold) for _, threshold, *_ in splits], np.float32),
+        np.array([left for _, _, left, _ in splits], np.uint32),
+        np.array([right for *_, right in splits], np.uint32),
         np.array(first, np.uint32),
         np.array(values, np.float32).reshape(len(values), MAX_LEAVES),
         np.array(output, np.uint32),
@@ -120,98 +134,125 @@ def compile_trees(trees: list[dict[str, Any]], n_outputs: int = 1, columns: np.n
 
 
 @njit(cache=True, nogil=True, counts=False)
-def _measure_ranges(x, lowest, highest):
-    """Fill lowest and highest, float32[1 + parts, features], with the least and the greatest value of each column: row
-    0 with those of all rows of x, the others with those of _LANES rows each."""
-    n, rows = np.uint64(x.shape[1]), np.uint64(len(x))  # signed ones are checked
-    for k in range(n):
+def measure_ranges(x, first, last, ranges):
+    """Fill the ranges of columns first up to last (uint64) of x (float32[rows, features], at least one row)."""
+    lowest, highest = ranges.lowest, ranges.highest
+    rows = np.uint64(len(x))  # signed ones are checked
+    for k in range(first, last):
         lowest[0, k] = highest[0, k] = x[0, k]
     for part in range(np.uint64(1), np.uint64(len(lowest))):
         begin = (part - np.uint64(1)) * np.uint64(_LANES)
-        for k in range(n):
+        for k in range(first, last):
             lowest[part, k] = highest[part, k] = x[begin, k]
         for row in range(begin + np.uint64(1), min(begin + np.uint64(_LANES), rows)):
-            for k in range(n):
+            for k in range(first, last):
                 lowest[part, k] = np.fmin(lowest[part, k], x[row, k])  # comparisons are not done eight at a time
-            for k in range(n):
+            for k in range(first, last):
                 highest[part, k] = np.fmax(highest[part, k], x[row, k])
-        for k in range(n):
+        for k in range(first, last):
             lowest[0, k] = np.fmin(lowest[0, k], lowest[part, k])
-        for k in range(n):
+        for k in range(first, last):
             highest[0, k] = np.fmax(highest[0, k], highest[part, k])
+
+
+@njit(cache=True, nogil=True)
+def ranges_of(x):
+    """Return the Ranges of the rows of x (float32[rows, features])."""
+    shape = 1 + (len(x) + _LANES - 1) // _LANES, x.shape[1]
+    ranges = Ranges(np.empty(shape, np.float32), np.empty(shape, np.float32))
+    if len(x):
+        measure_ranges(x, np.uint64(0), np.uint64(x.shape[1]), ranges)
+    return ranges
 
 
 @njit(cache=True, nogil=True, counts=False)
 def _settle_splits(
-    columns, feature, limit, mask, lowest, highest, splits, begins, shared, open_splits, open_begins, open_shared
+    feature, limit, left, right, lowest, highest, splits, begins, shared, open_splits, open_begins, open_shared
 ):
-    """Take the splits that send all rows the same way, as the ranges of their columns show.
+    """Take the splits that send all rows the same way, as the ranges of their columns show, and those that no row
+    comes to.
 
     Args:
-        columns, feature, limit, mask: of a Forest.
+        feature, limit, left, right: of a Forest.
         lowest, highest: float32[features], the ranges.
         splits: uint32, the splits to look at, tree by tree.
         begins: uint32[trees + 1], where each tree's begin.
-        shared: uint32[trees], the leaves that are possible for every row.
+        shared: uint32[trees], the leaves that are possible for some row.
         open_splits, open_begins, open_shared: filled with those splits that are left, and alike; open_splits has room
             for one more.
     """
+    none, one = np.uint32(0), np.uint32(1)
     count = np.uint64(0)
-    for tree in range(len(shared)):
+    for tree in range(np.uint64(len(shared))):
         possible = shared[tree]
-        for k in range(begins[tree], begins[tree + 1]):
+        for k in range(begins[tree], begins[tree + np.uint64(1)]):
             split = splits[k]
-            column, bound, stay = columns[feature[split]], limit[split], mask[split]
-            all_right = lowest[column] > bound
+            column, bound, on_left, on_right = feature[split], limit[split], left[split], right[split]
+            # As numbers, for branches would be foreseen badly.
+            all_right = np.uint32(lowest[column] > bound)
+            all_left = np.uint32(not highest[column] > bound)
+            is_reached = np.uint32(possible & on_left != none) & np.uint32(possible & on_right != none)
             open_splits[count] = split
-            count += np.uint64((highest[column] > bound) & ~all_right & (possible & ~stay != 0))
-            possible &= stay if all_right else _ALL
+            count += np.uint64(is_reached & ~(all_right | all_left) & one)
+            possible &= ~((none - all_right) & on_left | (none - all_left) & on_right)
         open_shared[tree] = possible
-        open_begins[tree + 1] = count
+        open_begins[tree + np.uint64(1)] = count
 
 
 @njit(cache=True, nogil=True, counts=False)
-def _gather(columns, needed, x, values):
-    """Copy the columns of x (at most _LANES rows) that are needed to the rows of values, float32[columns, _LANES]."""
+def _gather(needed, x, values):
+    """Copy the columns of x (at most _LANES rows) that are needed to the rows of values, float32[features, _LANES]."""
     rows = np.uint64(len(x))  # signed ones are checked
-    for k in range(len(needed)):
-        if needed[k]:
-            column = columns[k]
+    for column in range(np.uint64(len(needed))):
+        if needed[column]:
             for lane in range(rows):
-                values[k, lane] = x[lane, column]
+                values[column, lane] = x[lane, column]
 
 
 @njit(cache=True, nogil=True, counts=False)
-def _strike_leaves(feature, limit, mask, splits, low, high, values, lanes, possible):
+def _strike_leaves(feature, limit, left, splits, low, high, values, lanes, possible):
     """Strike out leaves of one tree, whose open splits are low to high of splits: possible is uint32[_LANES]."""
     for k in range(low, high):
         split = splits[k]
-        column, bound, stay = feature[split], limit[split], mask[split]
+        column, bound, stay = feature[split], limit[split], ~left[split]
         for lane in range(lanes):
             still = possible[lane]
             possible[lane] = still & stay if values[column, lane] > bound else still
+
+
+@njit(counts=False)
+def _place_of_lowest(possible):
+    """The place in Forest.value of the lowest leaf that is possible."""
+    lowest = possible & (~possible + np.uint32(1))
+    return np.uint32(lowest * _DE_BRUIJN) >> np.uint32(27)
 
 
 @njit(cache=True, nogil=True, counts=False)
 def _add_leaves(tree, value, lanes, possible, total):
     """Add the values of one tree's leaves to total, float32[_LANES]; possible becomes the leaves' places in value."""
     for lane in range(lanes):
-        lowest = possible[lane] & (~possible[lane] + np.uint32(1))
-        possible[lane] = np.uint32(lowest * _DE_BRUIJN) >> np.uint32(27)
+        possible[lane] = _place_of_lowest(possible[lane])
     for lane in range(lanes):
         total[lane] += value[tree, possible[lane]]
 
 
+@njit(cache=True, nogil=True, counts=False)
+def _add_leaf(leaf, lanes, total):
+    """Add the value of the only leaf that is possible to total, float32[_LANES]."""
+    for lane in range(lanes):
+        total[lane] += leaf
+
+
 @njit(cache=True, nogil=True)
-def _write_sums(forest, splits, begins, shared, x, out):
-    """Add the sums of at most _LANES rows to out. splits, begins, shared: see _settle_splits."""
+def _write_sums(forest, splits, begins, shared, x, values, out):
+    """Add the sums of at most _LANES rows to out. splits, begins, shared: see _settle_splits. values: float32[features,
+    _LANES], for use here."""
     rows, outputs = out.shape
-    feature, limit, mask, value, output = forest.feature, forest.limit, forest.mask, forest.value, forest.output
-    needed = np.zeros(len(forest.columns), np.bool_)
+    feature, limit, left, value, output = forest.feature, forest.limit, forest.left, forest.value, forest.output
+    needed = np.zeros(len(values), np.bool_)
     for k in range(begins[-1]):
         needed[feature[splits[k]]] = True
-    values = np.empty((len(needed), _LANES), np.float32)
-    _gather(forest.columns, needed, x, values)
+    _gather(needed, x, values)
     lanes = (rows + 7) // 8 * 8
     possible = np.empty(_LANES, np.uint32)
     total = np.empty((outputs, _LANES), np.float32)
@@ -219,57 +260,54 @@ def _write_sums(forest, splits, begins, shared, x, out):
         for k in range(outputs):
             total[k, lane] = out[lane, k] + forest.bias[k]
     for tree in range(len(shared)):
+        if begins[tree] == begins[tree + 1]:
+            _add_leaf(value[tree, _place_of_lowest(shared[tree])], lanes, total[output[tree]])
+            continue
         possible[:lanes] = shared[tree]
-        _strike_leaves(feature, limit, mask, splits, begins[tree], begins[tree + 1], values, lanes, possible)
-        _add_leaves(tree, value, rows, possible, total[output[tree]])
+        _strike_leaves(feature, limit, left, splits, begins[tree], begins[tree + 1], values, lanes, possible)
+        _add_leaves(tree, value, lanes, possible, total[output[tree]])
     for lane in range(rows):
         for k in range(outputs):
             out[lane, k] = total[k, lane]
 
 
 @njit(cache=True, nogil=True)
-def evaluate(forest, x, out):
+def evaluate(forest, x, ranges, out):
     """Add the forest's sums for the rows of x (float32[rows, features]) to out (float32[rows, outputs]).
 
-    The rows of a page are alike, and neighbours more so: half of the splits send all rows the same way, four of five
-    send _LANES rows the same way, as the ranges of the columns show. Only the others are compared row by row.
+    The rows of a page are alike, and neighbours more so: of the first stage's splits, three of four send all rows the
+    same way or are reached by none, and seven of eight are so for _LANES rows, as the ranges of the columns (those of
+    x) show. Only the others are compared row by row.
     """
-    n = len(x)
-    columns, feature, limit, mask = forest.columns, forest.feature, forest.limit, forest.mask
-    n_trees, n_splits, parts = len(forest.output), len(feature), (n + _LANES - 1) // _LANES
+    feature, limit, left, right = forest.feature, forest.limit, forest.left, forest.right
+    n_trees, n_splits = len(forest.output), len(feature)
     splits = np.empty(n_splits, np.uint32)
     for split in range(n_splits):
         splits[split] = split
     begins, shared = forest.first, np.full(n_trees, _ALL)
-    if n == 0 or n_splits < _SPLITS_A_COLUMN * x.shape[1]:
-        for low in range(0, n, _LANES):
-            _write_sums(forest, splits, begins, shared, x[low : low + _LANES], out[low : low + _LANES])
-        return
-    lowest = np.empty((1 + parts, x.shape[1]), np.float32)
-    highest = np.empty((1 + parts, x.shape[1]), np.float32)
-    _measure_ranges(x, lowest, highest)
-    of_all = np.empty(n_splits + 1, np.uint32), np.zeros(n_trees + 1, np.uint32), np.empty(n_trees, np.uint32)
-    _settle_splits(columns, feature, limit, mask, lowest[0], highest[0], splits, begins, shared, *of_all)
+    if len(x) > _LANES:
+        of_all = np.empty(n_splits + 1, np.uint32), np.zeros(n_trees + 1, np.uint32), np.empty(n_trees, np.uint32)
+        lowest, highest = ranges.lowest[0], ranges.highest[0]
+        _settle_splits(feature, limit, left, right, lowest, highest, splits, begins, shared, *of_all)
+        splits, begins, shared = of_all
     of_part = np.empty(n_splits + 1, np.uint32), np.zeros(n_trees + 1, np.uint32), np.empty(n_trees, np.uint32)
-    for part in range(parts):
+    values = np.empty((x.shape[1], _LANES), np.float32)
+    for part in range(len(ranges.lowest) - 1):
         low, high = part * _LANES, (part + 1) * _LANES
-        _settle_splits(columns, feature, limit, mask, lowest[1 + part], highest[1 + part], *of_all, *of_part)
-        _write_sums(forest, *of_part, x[low:high], out[low:high])
+        lowest, highest = ranges.lowest[1 + part], ranges.highest[1 + part]
+        _settle_splits(feature, limit, left, right, lowest, highest, splits, begins, shared, *of_part)
+        _write_sums(forest, *of_part, x[low:high], values, out[low:high])
 
 
 @njit(cache=True, nogil=True)
 def evaluate_row(forest, row, out):
     """Add the forest's sums for one row (float32[features]) to out (float32[outputs])."""
-    feature, limit, mask, first = forest.feature, forest.limit, forest.mask, forest.first
-    values = np.empty(len(forest.columns), np.float32)
-    for k in range(len(values)):
-        values[k] = row[forest.columns[k]]
+    feature, limit, left, first = forest.feature, forest.limit, forest.left, forest.first
     for k in range(len(out)):
         out[k] += forest.bias[k]
     for tree in range(len(forest.output)):
         possible = _ALL
         for split in range(first[tree], first[tree + 1]):
-            if values[feature[split]] > limit[split]:
-                possible &= mask[split]
-        lowest = possible & (~possible + np.uint32(1))
-        out[forest.output[tree]] += forest.value[tree, np.uint32(lowest * _DE_BRUIJN) >> np.uint32(27)]
+            if row[feature[split]] > limit[split]:
+                possible &= ~left[split]
+        out[forest.output[tree]] += forest.value[tree, _place_of_lowest(possible)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from massivetext.extraction.trees import MAX_LEAVES, compile_trees, evaluate
+from massivetext.extraction.trees import MAX_LEAVES, compile_trees, evaluate, evaluate_row, measure_ranges, ranges_of
 
 STUMP = {"split_feature": 1, "threshold": 0.5, "left_child": {"leaf_value": -1.0}, "right_child": {"leaf_value": 2.0}}
 
@@ -32,7 +32,7 @@ def grow(chance: random.Random, depth: int) -> dict[str, Any]:
 
 def sums(trees: list[dict[str, Any]], x: np.ndarray, outputs: int = 1) -> np.ndarray:
     out = np.zeros((len(x), outputs), np.float32)
-    evaluate(compile_trees(trees, outputs), x, out)
+    evaluate(compile_trees(trees, outputs), x, ranges_of(x), out)
     return out
 
 
@@ -59,6 +59,45 @@ def test_as_a_plain_walk(rows):
     expected = [[sum(walk(tree, row) for tree in trees)] for row in x]
 
     np.testing.assert_allclose(sums(trees, x), np.array(expected).reshape(rows, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [1, 40, 64, 65, 300])
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_that_are_alike_add_up_to_the_same_bits_as_alone(rows, seed):
+    chance = random.Random(seed)
+    forest = compile_trees([grow(chance, 5) for _ in range(20)], 2)
+    rng = np.random.default_rng(rows + seed)
+    x = np.full((rows, 5), 0.25, np.float32)
+    x[:, 1] = np.arange(rows) / rows  # neighbours are alike
+    x[:, 2] = rng.random()  # all are
+    x[:, 3] = rng.random(rows)
+    x[rows // 2 :, 4] = 0.7
+    out = np.zeros((rows, 2), np.float32)
+    evaluate(forest, x, ranges_of(x), out)
+    alone = np.zeros((rows, 2), np.float32)
+    for row, sums_of_row in zip(x, alone):
+        evaluate_row(forest, row, sums_of_row)
+
+    assert out.tobytes() == alone.tobytes()
+
+
+def test_some_columns_can_be_measured_anew():
+    x = np.random.default_rng(0).random((130, 3), np.float32)
+    ranges = ranges_of(x)
+    x[:, 1] += 1
+    measure_ranges(x, np.uint64(1), np.uint64(2), ranges)
+
+    assert all(np.array_equal(one, another) for one, another in zip(ranges, ranges_of(x)))
+
+
+@pytest.mark.parametrize("rows", [1, 64, 130])
+def test_ranges_are_of_all_rows_and_of_parts(rows):
+    x = np.random.default_rng(rows).normal(size=(rows, 4)).astype(np.float32)
+    parts = [x, *(x[low : low + 64] for low in range(0, rows, 64))]
+    ranges = ranges_of(x)
+
+    assert np.array_equal(ranges.lowest, [part.min(axis=0) for part in parts])
+    assert np.array_equal(ranges.highest, [part.max(axis=0) for part in parts])
 
 
 def test_trees_of_several_outputs_take_turns():
@@ -90,6 +129,7 @@ def test_a_tree_of_too_many_leaves_is_refused():
 def test_features_can_stand_for_other_columns():
     forest = compile_trees([STUMP], columns=np.array([7, 2]))
     out = np.zeros((1, 1), np.float32)
-    evaluate(forest, np.array([[0, 0, 1]], np.float32), out)
+    x = np.array([[0, 0, 1]], np.float32)
+    evaluate(forest, x, ranges_of(x), out)
 
     assert out.tolist() == [[2]]
