@@ -250,17 +250,48 @@ class Archive:
 
     def _warc(self) -> Entry:
         self.is_arc = False
+        headers = self._plain_head()
+        if headers is None:
+            headers, is_cut = self._head()
+            if is_cut:
+                return self._entry(headers, None, is_cut=True)
+        length = headers.get("content-length", "")
+        if not (length.isascii() and length.isdigit() and len(length) < 19):
+            self._count("no_length")
+            return self._entry(headers, self._open_body())
+        body, is_whole = self._fitting_body(int(length))
+        return self._entry(headers, body, is_cut=not is_whole)
+
+    def _plain_head(self) -> dict[str, str] | None:
+        """The fields of a record's head at once, if all of it is there and each line is one field; else None."""
+        end = self.data.find(b"\r\n\r\n", self.at, self.at + _HEADER)
+        head = self.data[self.at : end].decode("utf-8", "replace") if end >= 0 else ""
+        lines = head.split("\r\n")
+        if head.count("\n") != len(lines) - 1:
+            return None
+        headers: dict[str, str] = {}
+        for line in lines:
+            key, colon, value = line.partition(":")
+            if line[:1] in ("", " ", "\t") or not (colon or line.strip()):
+                return None
+            if colon:
+                headers.setdefault(key.strip().lower(), value.strip())
+        self.at = end + 4
+        return headers
+
+    def _head(self) -> tuple[dict[str, str], bool]:
+        """(the fields of a record's head, line by line; whether the content ends in it)."""
         headers: dict[str, str] = {}
         name, size = "", 0
         while True:
             line = self.line()
             if line is None:
                 self.at = len(self.data)
-                return self._entry(headers, None, is_cut=True)
+                return headers, True
             size += len(line)
             text = line.decode("utf-8", "replace").rstrip("\r\n")
             if not text.strip() or size > _HEADER:
-                break
+                return headers, False
             if text[0] in " \t" and name:
                 headers[name] += " " + text.strip()
                 continue
@@ -268,12 +299,6 @@ class Archive:
             if colon:
                 name = key.strip().lower()
                 headers.setdefault(name, value.strip())
-        length = headers.get("content-length", "")
-        if not (length.isascii() and length.isdigit() and len(length) < 19):
-            self._count("no_length")
-            return self._entry(headers, self._open_body())
-        body, is_whole = self._fitting_body(int(length))
-        return self._entry(headers, body, is_cut=not is_whole)
 
     def _fitting_body(self, length: int) -> tuple[bytes | None, bool]:
         """A body of the length that its record names, or if that does not lead to another record, of the one that does;

@@ -19,6 +19,7 @@ __all__ = ["Response", "is_html", "main_type", "parse"]
 _END = re.compile(rb"\r?\n[ \t]*\r?\n")
 _STATUS = re.compile(rb"\s*HTTP/?\d*(?:\.\d+)?[ \t]+(\d{3})\b", re.IGNORECASE)
 _SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
+_TYPE_END = re.compile(r"[;,\s]")
 _BEFORE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?" + COMMENTS.encode() + rb"(?:<\?xml[^>]*>\s*)?", re.S)
 """What may stand before the first tag: a byte order mark, an XML declaration, comments."""
 _SNIFFED = re.compile(
@@ -44,17 +45,17 @@ class Response(NamedTuple):
 
 def parse(message: bytes, *, limit: int) -> Response:
     """A response with its payload decoded. Raises LimitError if the payload is longer than `limit` bytes."""
-    status, headers = None, {}
-    rest = message
-    while found := _STATUS.match(rest):
+    status, headers, at = None, {}, 0
+    while found := _STATUS.match(message, at):
         status = int(found[1])
-        end = _END.search(rest)
-        head, rest = (rest[: end.start()], rest[end.end() :]) if end else (rest, b"")
+        end = _END.search(message, at)
+        head, at = (message[at : end.start()], end.end()) if end else (message[at:], len(message))
         headers = _headers(head)
         if not 100 <= status < 200:
             break
     if status is None:
         return Response(None, None, message)
+    rest = message[at:]
     if "chunked" in headers.get("transfer-encoding", "").lower():
         rest = _without_chunks(rest)
     encodings = [name.strip() for name in headers.get("content-encoding", "").lower().split(",")]
@@ -69,7 +70,7 @@ def parse(message: bytes, *, limit: int) -> Response:
 
 def main_type(content_type: str | None) -> str:
     """`text/html` of `Text/HTML; charset=utf-8`."""
-    return re.split(r"[;,\s]", (content_type or "").strip().strip("\"'").lower(), maxsplit=1)[0].strip("\"'")
+    return _TYPE_END.split((content_type or "").strip().strip("\"'").lower(), 1)[0].strip("\"'")
 
 
 def is_html(content_type: str | None, payload: bytes, identified: str | None = None) -> bool:
@@ -100,10 +101,10 @@ def _begins_as_page(payload: bytes) -> bool:
 def _headers(head: bytes) -> dict[str, str]:
     """Lower-case names; of repeated headers the first, but encodings are joined, as they apply one after another."""
     headers: dict[str, str] = {}
-    for line in head.split(b"\n")[1:]:
-        name, colon, value = line.partition(b":")
+    for line in head.decode("latin-1").split("\n")[1:]:
+        name, colon, value = line.partition(":")
         if colon:
-            key, word = name.decode("latin-1").strip().lower(), value.decode("latin-1").strip()
+            key, word = name.strip().lower(), value.strip()
             if key == "content-encoding" and key in headers:
                 headers[key] += "," + word
             else:
