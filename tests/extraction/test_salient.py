@@ -267,8 +267,8 @@ def test_the_model_fits_the_features():
 
     assert np.isfinite(measured.values).all()
     assert measured.values.shape == (len(tree.blocks), len(FEATURES))
-    assert max(int(forest.columns.max()) for forest in model[:2]) < len(FEATURES)
-    assert int(model.first.columns.min()) >= N_CONTEXT
+    assert max(int(forest.feature.max()) for forest in model[:2]) < len(FEATURES)
+    assert int(model.first.feature.min()) >= N_CONTEXT
     assert model.types.bias.shape == (len(PAGE_TYPES),)
 
 
