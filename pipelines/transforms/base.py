@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.coders import Coder, registry
 from apache_beam.metrics import Metrics
+from apache_beam.transforms.core import get_function_args_defaults
 
 from massivetext import isolation
 from massivetext.batches import map_documents, place_of
@@ -80,16 +82,44 @@ class Counters:
 Function = Callable[[pa.RecordBatch, Sequence[Stage]], pa.RecordBatch]
 
 
+@functools.cache
+def _signature(kind: type, method: str) -> tuple[list[str], list[Any]]:
+    return get_function_args_defaults(getattr(kind, method))
+
+
+def _arguments(dofn: beam.DoFn, method: str) -> tuple[list[str], list[Any]]:
+    """What Beam asks of a method of a DoFn: the names of its arguments but self, and their defaults."""
+    kind: Any = type(dofn)
+    names, defaults = _signature(kind, method)
+    return names[1:], defaults[:]
+
+
 class PlainDoFn(beam.DoFn):  # type: ignore[misc]
     """A DoFn without Beam's state and timers.
 
     To find a state or a timer, Beam looks at the arguments of every method that `dir` names. A DoFn inherits two
     dozen of them, and Beam looks eight times: that was two fifths of the time of a pipeline of a few tasks.
-    Only the methods named here can have such an argument.
+    Only the methods named here can have such an argument. Beam asks for those of a method by `_inspect_<method>`, if
+    there is one (`apache_beam.transforms.core.get_function_arguments`), and here they are worked out once a class.
     """
 
     def __dir__(self) -> list[str]:
         return ["finish_bundle", "process", "start_bundle"]
+
+    def _inspect_process(self) -> tuple[list[str], list[Any]]:
+        return _arguments(self, "process")
+
+    def _inspect_start_bundle(self) -> tuple[list[str], list[Any]]:
+        return _arguments(self, "start_bundle")
+
+    def _inspect_finish_bundle(self) -> tuple[list[str], list[Any]]:
+        return _arguments(self, "finish_bundle")
+
+    def _inspect_setup(self) -> tuple[list[str], list[Any]]:
+        return _arguments(self, "setup")
+
+    def _inspect_teardown(self) -> tuple[list[str], list[Any]]:
+        return _arguments(self, "teardown")
 
 
 class _Apply(PlainDoFn):
