@@ -33,7 +33,7 @@ from massivetext.extraction.finish import finish
 from massivetext.extraction.html import CHARS
 from massivetext.extraction.prepare import read
 from massivetext.extraction.render import render
-from massivetext.extraction.salient import Model, choose_blocks, load_model
+from massivetext.extraction.salient import choose_blocks, load_model, model_of
 from massivetext.extraction.wikitext import to_text
 
 LONG = 4000
@@ -108,7 +108,7 @@ def cross_validate(folder: Path) -> None:
     tails = Tails()
     for fold in range(FOLDS):
         others = [one for one in examples if fold_of(one.page) != fold]
-        model = Model(forests[fold], fit_second(others), fit_types(others), ARTICLE_FLOOR)
+        model = model_of(forests[fold], fit_second(others), fit_types(others), ARTICLE_FLOOR)
         for page in (one.page for one in examples if fold_of(one.page) == fold):
             chosen = choose_blocks(page.data, page.tree, model)
             if "+" in page.name:

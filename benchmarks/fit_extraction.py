@@ -39,7 +39,7 @@ from massivetext.extraction.context import N_CONTEXT
 from massivetext.extraction.evidence import HEAD_COLUMNS
 from massivetext.extraction.html import CHARS, START, WORDS
 from massivetext.extraction.prepare import read
-from massivetext.extraction.salient import PAGE_TYPES, Model
+from massivetext.extraction.salient import PAGE_TYPES, Model, model_of
 from massivetext.extraction.tags import TAGS
 from massivetext.extraction.trees import Forest, compile_trees, evaluate, ranges_of
 
@@ -347,7 +347,8 @@ def first_stages(examples: list[Example]) -> list[Forest]:
         for one, number in zip(examples, folds):
             if number == fold and len(one.p):
                 sums = np.zeros((len(one.p), 1), np.float32)
-                evaluate(forests[-1], one.measured.values, ranges_of(one.measured.values), sums)
+                forest, values = forests[-1], one.measured.values
+                evaluate(forest, 0, len(forest.output), values, ranges_of(values), sums)
                 one.p[:] = 1 / (1 + np.exp(-sums[:, 0]))
                 add_context(one)
     return forests
@@ -389,18 +390,14 @@ def fit_first(examples: Iterable[Example]) -> Forest:
 def fit(examples: list[Example]) -> Model:
     """Fit the whole model; the examples' probabilities are filled in."""
     first_stages(examples)
-    return Model(fit_first(examples), fit_second(examples), fit_types(examples), ARTICLE_FLOOR)
+    return model_of(fit_first(examples), fit_second(examples), fit_types(examples), ARTICLE_FLOOR)
 
 
 def save(model: Model, path: Path) -> None:
     """Write a model as arrays of numbers."""
-    arrays = {
-        f"{stage}_{name}": array
-        for stage, forest in zip(Model._fields[:3], model[:3])
-        for name, array in forest._asdict().items()
-    }
+    numbers = {"second": np.int64(model.second), "types": np.int64(model.types)}
     with path.open("wb") as file:
-        np.savez(file, **arrays, article_floor=np.float64(model.article_floor))
+        np.savez(file, **model.trees._asdict(), **numbers, article_floor=np.float64(model.article_floor))
 
 
 def main() -> None:
@@ -412,11 +409,10 @@ def main() -> None:
     examples = read_examples(arguments.data)
     model = fit(examples)
     save(model, arguments.output)
-    splits = sum(len(forest.limit) for forest in model[:3])
     print(
         f"{len(examples)} pages, {sum(len(one.p) for one in examples)} blocks, {len(features.FEATURES)} features, "
-        f"{splits} splits, {arguments.output.stat().st_size:,} bytes, {time.process_time() - started:.0f} CPU s: "
-        f"{arguments.output}"
+        f"{len(model.trees.limit)} splits, {arguments.output.stat().st_size:,} bytes, "
+        f"{time.process_time() - started:.0f} CPU s: {arguments.output}"
     )
 
 

@@ -28,7 +28,7 @@ from massivetext.extraction.prepare import is_xhtml, read
 from massivetext.extraction.render import render
 from massivetext.extraction.structured import structured_text
 from massivetext.extraction.tags import heading_level
-from massivetext.extraction.trees import Forest, evaluate, evaluate_row, measure_ranges, ranges_of
+from massivetext.extraction.trees import Forest, evaluate, evaluate_row, joined, measure_ranges, ranges_of
 from massivetext.kernels import njit
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "extract",
     "extract_page",
     "load_model",
+    "model_of",
 ]
 
 MAX_BYTES = 1 << 30
@@ -62,13 +63,20 @@ FAVOURS = {"precision": 0.5, "balance": 1.0, "recall": 2.0}
 
 
 class Model(NamedTuple):
-    """first, second: the stages' trees, one sum; types: one sum for each of PAGE_TYPES. article_floor: the lowest
-    threshold of a page that is an article, in full if that is certain."""
+    """trees: those of the first stage, of one sum; from number `second` on those of the second stage, of one sum; from
+    number `types` on those of types, of a sum for each of PAGE_TYPES. article_floor: the lowest threshold of a page
+    that is an article, in full if that is certain."""
 
-    first: Forest
-    second: Forest
-    types: Forest
+    trees: Forest
+    second: int
+    types: int
     article_floor: float
+
+
+def model_of(first: Forest, second: Forest, types: Forest, article_floor: float) -> Model:
+    """Put the trees of a model together: fewer arrays are handed to the kernel for each page."""
+    n_first, n_second = len(first.output), len(second.output)
+    return Model(joined([first, second, types]), n_first, n_first + n_second, article_floor)
 
 
 class Chosen(NamedTuple):
@@ -87,8 +95,8 @@ class Chosen(NamedTuple):
 def load_model() -> Model:
     """Return the model that ships with the package."""
     with files("massivetext").joinpath("data/salient.npz").open("rb") as file, np.load(file) as stored:
-        forests = [Forest(*(stored[f"{stage}_{name}"] for name in Forest._fields)) for stage in Model._fields[:3]]
-        return Model(forests[0], forests[1], forests[2], float(stored["article_floor"]))
+        trees = Forest(*(stored[name] for name in Forest._fields))
+        return Model(trees, int(stored["second"]), int(stored["types"]), float(stored["article_floor"]))
 
 
 def extract(
@@ -173,10 +181,10 @@ def _place_of_highest(values):
 
 
 @njit(cache=True, nogil=True)
-def type_shares(types, values):
+def type_shares(model, values):
     """Return float64[PAGE_TYPES]: how likely each type is, from the features of any of the page's blocks."""
     sums = np.zeros(len(PAGE_TYPES), np.float32)
-    evaluate_row(types, values[features.FIRST_PAGE_COLUMN :], sums)
+    evaluate_row(model.trees, model.types, len(model.trees.output), values[features.FIRST_PAGE_COLUMN :], sums)
     highest = np.float64(sums[_place_of_highest(sums)])
     shares = np.empty(len(sums))
     total = 0.0
@@ -205,15 +213,15 @@ def second_values(values, keys, words, tag, blocks, p):
 
 
 @njit(cache=True, nogil=True)
-def _two_stages(values, keys, words, tag, blocks, first, second, p):
+def _two_stages(values, keys, words, tag, blocks, model, p):
     """Fill p (float32[blocks]) with how likely each block is text of the page."""
     sums = np.zeros((len(p), 1), np.float32)
     ranges = ranges_of(values)
-    evaluate(first, values, ranges, sums)
+    evaluate(model.trees, 0, model.second, values, ranges, sums)
     _sigmoid(sums, p)
     second_values(values, keys, words, tag, blocks, p)
     measure_ranges(values, np.uint64(0), np.uint64(N_CONTEXT), ranges)
-    evaluate(second, values, ranges, sums)
+    evaluate(model.trees, model.second, model.types, values, ranges, sums)
     _sigmoid(sums, p)
 
 
@@ -234,12 +242,12 @@ def _choose_blocks(model, page, tag, parent, hints, first, last, template, block
         page, tag, parent, hints, first, last, template, blocks, title, evidence
     )
     n = len(blocks)
-    shares = type_shares(model.types, values[0])
+    shares = type_shares(model, values[0])
     words = np.empty(n)
     for b in range(n):
         words[b] = max(1, blocks[b, WORDS])
     p = np.empty(n, np.float32)
-    _two_stages(values, keys, words, tag, blocks, model.first, model.second, p)
+    _two_stages(values, keys, words, tag, blocks, model, p)
     join_wholes(p, words, tag, parent, first, last, blocks)
     lowest = LOWEST + (model.article_floor - LOWEST) * shares[0]
     threshold = expected_threshold(

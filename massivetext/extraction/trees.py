@@ -13,6 +13,7 @@ tree is a few comparisons of one limit with many rows, which the compiler does e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = [
     "compile_trees",
     "evaluate",
     "evaluate_row",
+    "joined",
     "measure_ranges",
     "ranges_of",
 ]
@@ -45,8 +47,7 @@ class Forest(NamedTuple):
 
     Of splits: feature, uint32, the column of the rows that it compares; limit, float32; left and right, uint32, the
     leaves on either side. Of trees: first, uint32[trees + 1], where its splits begin; value, float32[trees,
-    MAX_LEAVES], by the place of the leaf (see _DE_BRUIJN); output, uint32, which sum it belongs to. bias:
-    float32[outputs].
+    MAX_LEAVES], by the place of the leaf (see _DE_BRUIJN); output, uint32, which sum it belongs to.
     """
 
     feature: np.ndarray
@@ -56,7 +57,6 @@ class Forest(NamedTuple):
     first: np.ndarray
     value: np.ndarray
     output: np.ndarray
-    bias: np.ndarray
 
 
 class Ranges(NamedTuple):
@@ -96,20 +96,13 @@ def compile_trees(trees: list[dict[str, Any]], n_outputs: int = 1, columns: np.n
         n_outputs: tree i belongs to output i modulo this.
         columns: the columns of the rows that the trees' features stand for; None if they are the same.
 
-    Returns:
-        The forest; values of one-leaf trees are in its bias.
-
     Raises:
         ValueError: a tree has more than MAX_LEAVES leaves.
     """
     splits: list[tuple[int, float, int, int]] = []
     first, output = [0], []
     values: list[np.ndarray] = []
-    bias = np.zeros(n_outputs, np.float32)
     for number, tree in enumerate(trees):
-        if "split_feature" not in tree:
-            bias[number % n_outputs] += tree["leaf_value"]
-            continue
         leaves: list[float] = []
         _number_leaves(tree, splits, leaves)
         if len(leaves) > MAX_LEAVES:
@@ -129,8 +122,15 @@ def compile_trees(trees: list[dict[str, Any]], n_outputs: int = 1, columns: np.n
         np.array(first, np.uint32),
         np.array(values, np.float32).reshape(len(values), MAX_LEAVES),
         np.array(output, np.uint32),
-        bias,
     )
+
+
+def joined(forests: Sequence[Forest]) -> Forest:
+    """Return the trees of all forests, one after the other."""
+    ends = np.cumsum([0, *(len(forest.limit) for forest in forests)])
+    first = [forest.first[:-1] + end for forest, end in zip(forests, ends)]
+    columns = {name: np.concatenate([getattr(forest, name) for forest in forests]) for name in Forest._fields}
+    return Forest(**columns | {"first": np.append(np.concatenate(first), ends[-1]).astype(np.uint32)})
 
 
 @njit(cache=True, nogil=True, counts=False)
@@ -244,9 +244,9 @@ def _add_leaf(leaf, lanes, total):
 
 
 @njit(cache=True, nogil=True)
-def _write_sums(forest, splits, begins, shared, x, values, out):
-    """Add the sums of at most _LANES rows to out. splits, begins, shared: see _settle_splits. values: float32[features,
-    _LANES], for use here."""
+def _write_sums(forest, low, splits, begins, shared, x, values, out):
+    """Add the sums of at most _LANES rows to out. low: the first of the trees. splits, begins, shared: see
+    _settle_splits. values: float32[features, _LANES], for use here."""
     rows, outputs = out.shape
     feature, limit, left, value, output = forest.feature, forest.limit, forest.left, forest.value, forest.output
     needed = np.zeros(len(values), np.bool_)
@@ -258,13 +258,14 @@ def _write_sums(forest, splits, begins, shared, x, values, out):
     total = np.empty((outputs, _LANES), np.float32)
     for lane in range(rows):
         for k in range(outputs):
-            total[k, lane] = out[lane, k] + forest.bias[k]
-    for tree in range(len(shared)):
-        if begins[tree] == begins[tree + 1]:
-            _add_leaf(value[tree, _place_of_lowest(shared[tree])], lanes, total[output[tree]])
+            total[k, lane] = out[lane, k]
+    for k in range(len(shared)):
+        tree = low + k
+        if begins[k] == begins[k + 1]:
+            _add_leaf(value[tree, _place_of_lowest(shared[k])], lanes, total[output[tree]])
             continue
-        possible[:lanes] = shared[tree]
-        _strike_leaves(feature, limit, left, splits, begins[tree], begins[tree + 1], values, lanes, possible)
+        possible[:lanes] = shared[k]
+        _strike_leaves(feature, limit, left, splits, begins[k], begins[k + 1], values, lanes, possible)
         _add_leaves(tree, value, lanes, possible, total[output[tree]])
     for lane in range(rows):
         for k in range(outputs):
@@ -272,19 +273,20 @@ def _write_sums(forest, splits, begins, shared, x, values, out):
 
 
 @njit(cache=True, nogil=True)
-def evaluate(forest, x, ranges, out):
-    """Add the forest's sums for the rows of x (float32[rows, features]) to out (float32[rows, outputs]).
+def evaluate(forest, low, high, x, ranges, out):
+    """Add the sums of the trees from low up to high for the rows of x (float32[rows, features]) to out (float32[rows,
+    outputs]).
 
     The rows of a page are alike, and neighbours more so: of the first stage's splits, three of four send all rows the
     same way or are reached by none, and seven of eight are so for _LANES rows, as the ranges of the columns (those of
     x) show. Only the others are compared row by row.
     """
     feature, limit, left, right = forest.feature, forest.limit, forest.left, forest.right
-    n_trees, n_splits = len(forest.output), len(feature)
+    n_trees, n_splits = high - low, forest.first[high] - forest.first[low]
     splits = np.empty(n_splits, np.uint32)
-    for split in range(n_splits):
-        splits[split] = split
-    begins, shared = forest.first, np.full(n_trees, _ALL)
+    for k in range(n_splits):
+        splits[k] = forest.first[low] + k
+    begins, shared = forest.first[low : high + 1] - forest.first[low], np.full(n_trees, _ALL)
     if len(x) > _LANES:
         of_all = np.empty(n_splits + 1, np.uint32), np.zeros(n_trees + 1, np.uint32), np.empty(n_trees, np.uint32)
         lowest, highest = ranges.lowest[0], ranges.highest[0]
@@ -293,19 +295,17 @@ def evaluate(forest, x, ranges, out):
     of_part = np.empty(n_splits + 1, np.uint32), np.zeros(n_trees + 1, np.uint32), np.empty(n_trees, np.uint32)
     values = np.empty((x.shape[1], _LANES), np.float32)
     for part in range(len(ranges.lowest) - 1):
-        low, high = part * _LANES, (part + 1) * _LANES
+        begin, end = part * _LANES, (part + 1) * _LANES
         lowest, highest = ranges.lowest[1 + part], ranges.highest[1 + part]
         _settle_splits(feature, limit, left, right, lowest, highest, splits, begins, shared, *of_part)
-        _write_sums(forest, *of_part, x[low:high], values, out[low:high])
+        _write_sums(forest, low, *of_part, x[begin:end], values, out[begin:end])
 
 
 @njit(cache=True, nogil=True)
-def evaluate_row(forest, row, out):
-    """Add the forest's sums for one row (float32[features]) to out (float32[outputs])."""
+def evaluate_row(forest, low, high, row, out):
+    """Add the sums of the trees from low up to high for one row (float32[features]) to out (float32[outputs])."""
     feature, limit, left, first = forest.feature, forest.limit, forest.left, forest.first
-    for k in range(len(out)):
-        out[k] += forest.bias[k]
-    for tree in range(len(forest.output)):
+    for tree in range(low, high):
         possible = _ALL
         for split in range(first[tree], first[tree + 1]):
             if row[feature[split]] > limit[split]:

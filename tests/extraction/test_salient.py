@@ -13,7 +13,7 @@ import pytest
 from massivetext.errors import RecordError
 from massivetext.extraction import extract, html, vocabulary
 from massivetext.extraction.context import N_CONTEXT
-from massivetext.extraction.features import FEATURES, measure
+from massivetext.extraction.features import FEATURES, FIRST_PAGE_COLUMN, measure
 from massivetext.extraction.salient import PAGE_TYPES, choose_blocks, extract_page, load_model
 from tests.checked import checked_environment
 
@@ -267,9 +267,12 @@ def test_the_model_fits_the_features():
 
     assert np.isfinite(measured.values).all()
     assert measured.values.shape == (len(tree.blocks), len(FEATURES))
-    assert max(int(forest.feature.max()) for forest in model[:2]) < len(FEATURES)
-    assert int(model.first.feature.min()) >= N_CONTEXT
-    assert model.types.bias.shape == (len(PAGE_TYPES),)
+    second, types = model.trees.first[[model.second, model.types]]
+    assert int(model.trees.feature[:types].max()) < len(FEATURES)
+    assert int(model.trees.feature[:second].min()) >= N_CONTEXT
+    assert int(model.trees.feature[types:].max()) < len(FEATURES) - FIRST_PAGE_COLUMN
+    assert model.trees.output[: model.types].tolist() == [0] * model.types
+    assert set(model.trees.output[model.types :].tolist()) == set(range(len(PAGE_TYPES)))
 
 
 def test_the_package_is_small():

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from massivetext.extraction.trees import MAX_LEAVES, compile_trees, evaluate, evaluate_row, measure_ranges, ranges_of
+from massivetext.extraction.trees import (
+    MAX_LEAVES,
+    compile_trees,
+    evaluate,
+    evaluate_row,
+    joined,
+    measure_ranges,
+    ranges_of,
+)
 
 STUMP = {"split_feature": 1, "threshold": 0.5, "left_child": {"leaf_value": -1.0}, "right_child": {"leaf_value": 2.0}}
 
@@ -32,7 +40,7 @@ def grow(chance: random.Random, depth: int) -> dict[str, Any]:
 
 def sums(trees: list[dict[str, Any]], x: np.ndarray, outputs: int = 1) -> np.ndarray:
     out = np.zeros((len(x), outputs), np.float32)
-    evaluate(compile_trees(trees, outputs), x, ranges_of(x), out)
+    evaluate(compile_trees(trees, outputs), 0, len(trees), x, ranges_of(x), out)
     return out
 
 
@@ -73,12 +81,27 @@ def test_rows_that_are_alike_add_up_to_the_same_bits_as_alone(rows, seed):
     x[:, 3] = rng.random(rows)
     x[rows // 2 :, 4] = 0.7
     out = np.zeros((rows, 2), np.float32)
-    evaluate(forest, x, ranges_of(x), out)
+    evaluate(forest, 0, len(forest.output), x, ranges_of(x), out)
     alone = np.zeros((rows, 2), np.float32)
     for row, sums_of_row in zip(x, alone):
-        evaluate_row(forest, row, sums_of_row)
+        evaluate_row(forest, 0, 20, row, sums_of_row)
 
     assert out.tobytes() == alone.tobytes()
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_some_of_the_trees_can_be_added_up(rows):
+    chance = random.Random(rows)
+    trees = [grow(chance, 4) for _ in range(9)]
+    forest = joined([compile_trees(trees[:4]), compile_trees(trees[4:7]), compile_trees(trees[7:])])
+    x = np.random.default_rng(rows).random((rows, 5), np.float32)
+    out = np.zeros((rows, 1), np.float32)
+    evaluate(forest, 4, 7, x, ranges_of(x), out)
+    alone = np.zeros(1, np.float32)
+    evaluate_row(forest, 4, 7, x[0], alone)
+
+    assert out.tobytes() == sums(trees[4:7], x).tobytes()
+    assert alone[0] == out[0, 0]
 
 
 def test_some_columns_can_be_measured_anew():
@@ -130,6 +153,6 @@ def test_features_can_stand_for_other_columns():
     forest = compile_trees([STUMP], columns=np.array([7, 2]))
     out = np.zeros((1, 1), np.float32)
     x = np.array([[0, 0, 1]], np.float32)
-    evaluate(forest, x, ranges_of(x), out)
+    evaluate(forest, 0, len(forest.output), x, ranges_of(x), out)
 
     assert out.tolist() == [[2]]
