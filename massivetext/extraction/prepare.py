@@ -27,13 +27,14 @@ def read(page: bytes, *, xhtml: bool = False) -> tuple[bytes, Tree]:
     is returned as it is.
     """
     tree = parse(page, xhtml=xhtml)
-    if tree.flags & (HAS_MATH | HAS_PLAIN):
-        if tree.flags & HAS_PLAIN:
-            page = _rewrite_plain(page)
-        if tree.flags & HAS_MATH:
-            page = rewrite_formulas(page)
-        tree = parse(page, xhtml=xhtml)
-    return page, tree
+    rewritten = page
+    if tree.flags & HAS_PLAIN:
+        rewritten = _rewrite_plain(rewritten)
+    if tree.flags & HAS_MATH:
+        rewritten = rewrite_formulas(rewritten)
+    if rewritten == page:  # an image may look like a formula and have none
+        return page, tree
+    return rewritten, parse(rewritten, xhtml=xhtml)
 
 
 def _escaped(text: bytes) -> bytes:
