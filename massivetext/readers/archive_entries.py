@@ -264,8 +264,10 @@ class Archive:
 
     def _plain_head(self) -> dict[str, str] | None:
         """The fields of a record's head at once, if all of it is there and each line is one field; else None."""
-        end = self.data.find(b"\r\n\r\n", self.at, self.at + _HEADER)
-        head = self.data[self.at : end].decode("utf-8", "replace") if end >= 0 else ""
+        end = self.data.find(b"\r\n\r\n", self.at, self.at + _LINE)  # no further, lest each record looks through all
+        if end < 0:
+            return None
+        head = self.data[self.at : end].decode("utf-8", "replace")
         lines = head.split("\r\n")
         if head.count("\n") != len(lines) - 1:
             return None

@@ -211,7 +211,7 @@ def _options() -> _Options:
 
 
 class _Tasks(PlainDoFn):
-    """What `beam.Create` does for values that need no coder: it takes a sixth of the time of a pipeline of one task."""
+    """Gives tasks as they are. `beam.Create` encodes and decodes them, in a sixth of the time of a pipeline of one."""
 
     def __init__(self, tasks: Sequence[Any]) -> None:
         self.tasks = tasks
