@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections import deque
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import IO, NamedTuple
 
 from massivetext.readers import compression
@@ -250,50 +250,11 @@ class Archive:
 
     def _warc(self) -> Entry:
         self.is_arc = False
-        headers = self._plain_head()
-        if headers is None:
-            headers, is_cut = self._head()
-            if is_cut:
+        headers: dict[str, str] = {}
+        name = ""
+        for text in self._head():
+            if text is None:
                 return self._entry(headers, None, is_cut=True)
-        length = headers.get("content-length", "")
-        if not (length.isascii() and length.isdigit() and len(length) < 19):
-            self._count("no_length")
-            return self._entry(headers, self._open_body())
-        body, is_whole = self._fitting_body(int(length))
-        return self._entry(headers, body, is_cut=not is_whole)
-
-    def _plain_head(self) -> dict[str, str] | None:
-        """The fields of a record's head at once, if all of it is there and each line is one field; else None."""
-        end = self.data.find(b"\r\n\r\n", self.at, self.at + _LINE)  # no further, lest each record looks through all
-        if end < 0:
-            return None
-        head = self.data[self.at : end].decode("utf-8", "replace")
-        lines = head.split("\r\n")
-        if head.count("\n") != len(lines) - 1:
-            return None
-        headers: dict[str, str] = {}
-        for line in lines:
-            key, colon, value = line.partition(":")
-            if line[:1] in ("", " ", "\t") or not (colon or line.strip()):
-                return None
-            if colon:
-                headers.setdefault(key.strip().lower(), value.strip())
-        self.at = end + 4
-        return headers
-
-    def _head(self) -> tuple[dict[str, str], bool]:
-        """(the fields of a record's head, line by line; whether the content ends in it)."""
-        headers: dict[str, str] = {}
-        name, size = "", 0
-        while True:
-            line = self.line()
-            if line is None:
-                self.at = len(self.data)
-                return headers, True
-            size += len(line)
-            text = line.decode("utf-8", "replace").rstrip("\r\n")
-            if not text.strip() or size > _HEADER:
-                return headers, False
             if text[0] in " \t" and name:
                 headers[name] += " " + text.strip()
                 continue
@@ -301,6 +262,37 @@ class Archive:
             if colon:
                 name = key.strip().lower()
                 headers.setdefault(name, value.strip())
+        length = headers.get("content-length", "")
+        if not (length.isascii() and length.isdigit() and len(length) < 19):
+            self._count("no_length")
+            return self._entry(headers, self._open_body())
+        body, is_whole = self._fitting_body(int(length))
+        return self._entry(headers, body, is_cut=not is_whole)
+
+    def _head(self) -> Iterator[str | None]:
+        """The lines of a record's head, up to the first blank one: at once if its end is held, else as they come. None
+        if the content ends in it."""
+        # No further than a line may be long, lest each record of an archive without such ends looks through all of it.
+        end = self.data.find(b"\r\n\r\n", self.at, self.at + _LINE)
+        if end >= 0:
+            head = self.data[self.at : end].decode("utf-8", "replace")
+            lines = head.split("\r\n")
+            if head.count("\n") == len(lines) - 1 and all(map(str.strip, lines)):
+                self.at = end + 4
+                yield from lines
+                return
+        size = 0
+        while True:
+            line = self.line()
+            if line is None:
+                self.at = len(self.data)
+                yield None
+                return
+            size += len(line)
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
+            if not text.strip() or size > _HEADER:
+                return
+            yield text
 
     def _fitting_body(self, length: int) -> tuple[bytes | None, bool]:
         """A body of the length that its record names, or if that does not lead to another record, of the one that does;

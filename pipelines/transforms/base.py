@@ -82,16 +82,20 @@ class Counters:
 Function = Callable[[pa.RecordBatch, Sequence[Stage]], pa.RecordBatch]
 
 
-@functools.cache
-def _signature(kind: type, method: str) -> tuple[list[str], list[Any]]:
-    return get_function_args_defaults(getattr(kind, method))
+def _told(method: str) -> Callable[[Any], tuple[list[str], list[Any]]]:
+    """A method that tells Beam what a method of a DoFn takes: the names of its arguments, and their defaults."""
 
+    @functools.cache
+    def of_class(kind: Any) -> tuple[list[str], list[Any]]:
+        names, defaults = get_function_args_defaults(getattr(kind, method))
+        return names[1:], defaults  # without self
 
-def _arguments(dofn: beam.DoFn, method: str) -> tuple[list[str], list[Any]]:
-    """What Beam asks of a method of a DoFn: the names of its arguments but self, and their defaults."""
-    kind: Any = type(dofn)
-    names, defaults = _signature(kind, method)
-    return names[1:], defaults[:]
+    def arguments(dofn: Any) -> tuple[list[str], list[Any]]:
+        kind: Any = type(dofn)
+        names, defaults = of_class(kind)
+        return names[:], defaults[:]
+
+    return arguments
 
 
 class PlainDoFn(beam.DoFn):  # type: ignore[misc]
@@ -106,20 +110,10 @@ class PlainDoFn(beam.DoFn):  # type: ignore[misc]
     def __dir__(self) -> list[str]:
         return ["finish_bundle", "process", "start_bundle"]
 
-    def _inspect_process(self) -> tuple[list[str], list[Any]]:
-        return _arguments(self, "process")
-
-    def _inspect_start_bundle(self) -> tuple[list[str], list[Any]]:
-        return _arguments(self, "start_bundle")
-
-    def _inspect_finish_bundle(self) -> tuple[list[str], list[Any]]:
-        return _arguments(self, "finish_bundle")
-
-    def _inspect_setup(self) -> tuple[list[str], list[Any]]:
-        return _arguments(self, "setup")
-
-    def _inspect_teardown(self) -> tuple[list[str], list[Any]]:
-        return _arguments(self, "teardown")
+    _inspect_process, _inspect_start_bundle, _inspect_finish_bundle = map(
+        _told, ("process", "start_bundle", "finish_bundle")
+    )
+    _inspect_setup, _inspect_teardown = map(_told, ("setup", "teardown"))
 
 
 class _Apply(PlainDoFn):

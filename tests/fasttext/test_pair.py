@@ -35,7 +35,8 @@ def other_file(tmp_path):
 
 
 @pytest.mark.parametrize("runs", [(1, 1), (1, 2), (3, 1), (2, 2)])
-@pytest.mark.parametrize(("dims", "loss"), [((16, 16), "softmax"), ((10, 7), "hs"), ((16, 9), "ova")])
+@pytest.mark.parametrize("dims", [(16, 16), (10, 7)])
+@pytest.mark.parametrize("loss", ["softmax", "hs", "ova"])
 def test_a_pair_answers_as_its_models(runs, dims, loss, training_file, tmp_path):
     models = []
     for number, path in enumerate((training_file, other_file(tmp_path))):
