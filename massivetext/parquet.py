@@ -247,7 +247,7 @@ def _leaves(name: str, kind: pa.DataType) -> list[str]:
 
 
 def file_digest(path: str, digest: Any = None) -> str:
-    """Return the digest (hex) of a file's bytes: BLAKE2b-256, or that of `digest`, a new hash of hashlib's."""
+    """Return the digest (hex) of a file's bytes: BLAKE2b-256, or that of `digest`, a new hash like those of hashlib."""
     digest = hashlib.blake2b(digest_size=32) if digest is None else digest
     with storage.open_input(path) as stream:
         while block := stream.read(1 << 20):

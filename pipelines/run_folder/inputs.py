@@ -22,16 +22,16 @@ from massivetext.sealed import read_sealed, write_sealed
 from massivetext.terminal_text import counted
 from pipelines.input_splits import File, Part
 from pipelines.run_folder.folder import Folder
-from pipelines.run_folder.part_files import DIGEST, content_digest, read_notes, status_of
+from pipelines.run_folder.part_files import algorithm_of, content_digest, read_notes, status_of
 
 __all__ = ["known_inputs", "note_inputs"]
 
-FORMAT = "massivetext-inputs-3"
-_FORMATS = ("massivetext-inputs-2", FORMAT)
+FORMAT = "massivetext-inputs-4"
+_FORMATS = ("massivetext-inputs-2", "massivetext-inputs-3", FORMAT)
 
 Notes = dict[str, dict[str, Any]]
-"""By subset and source. `seen`, `status`: the stamp and the status of the file that was read; DIGEST, or `blake2b` from
-an earlier version: its digest; `stamp`: what it goes by in fingerprints."""
+"""By subset and source. `seen`, `status`: the stamp and the status of the file that was read; `algorithm_of`: its
+digest; `stamp`: what it goes by in fingerprints."""
 
 
 def known_inputs(folder: Folder, parts: Sequence[Part], *, by_digest: bool, say: Callable[[str], None]) -> list[Part]:
@@ -67,7 +67,7 @@ def _has_other_status(file: File, note: Mapping[str, Any]) -> bool:
 def _compare(files: Mapping[str, File], notes: Notes) -> int:
     """Bring the notes of some files up to date with their bytes, and return how many had others before."""
     # Reading and hashing wait for disks and stores, and leave Python's lock meanwhile.
-    algorithms = ["blake2b" if "blake2b" in notes.get(key, {}) else DIGEST for key in files]
+    algorithms = [algorithm_of(notes.get(key, {})) for key in files]
     with ThreadPoolExecutor(storage.THREADS if any(storage.is_remote(f.path) for f in files.values()) else 4) as pool:
         looks = pool.map(_look, files.values(), algorithms)
     changed = 0

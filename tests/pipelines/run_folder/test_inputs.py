@@ -6,9 +6,12 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import xxhash
 
 from massivetext import readers, storage
 from massivetext.sealed import read_sealed, write_sealed
@@ -133,15 +136,24 @@ def test_a_run_that_checks_its_inputs(corpus: Path) -> None:
     assert "holds all of this already" in run(corpus, "out")
 
 
-def test_notes_of_an_earlier_version_are_compared_by_their_own_digest(corpus: Path) -> None:
+@pytest.mark.parametrize(
+    ("format_", "algorithm", "digest"),
+    [
+        ("massivetext-inputs-2", "blake2b", lambda content: hashlib.blake2b(content, digest_size=32)),
+        ("massivetext-inputs-3", "sha256", hashlib.sha256),
+    ],
+)
+def test_notes_of_an_earlier_version_are_compared_by_their_own_digest(
+    corpus: Path, format_: str, algorithm: str, digest: Callable[[bytes], Any]
+) -> None:
     run(corpus, "out")
     path = str(corpus / "out" / "work" / "inputs.json")
     noted = read_sealed(path)
     for key, note in noted["files"].items():
         content = (corpus / "in" / key.partition("/")[2]).read_bytes()
-        assert hashlib.sha256(content).hexdigest() == note.pop("sha256")
-        note["blake2b"] = hashlib.blake2b(content, digest_size=32).hexdigest()
-    write_sealed(path, {"format": "massivetext-inputs-2", "files": noted["files"]})
+        assert xxhash.xxh3_128(content).hexdigest() == note.pop("xxh3_128")
+        note[algorithm] = digest(content).hexdigest()
+    write_sealed(path, {"format": format_, "files": noted["files"]})
     _rewrite(corpus / "in" / "1.txt")
     for name in "0234":
         os.utime(corpus / "in" / f"{name}.txt", ns=(5, storage.modified(str(corpus / "in" / f"{name}.txt"))))
