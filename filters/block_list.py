@@ -274,7 +274,7 @@ class BlockList:
 def _chunks(path: str) -> Iterator[bytes]:
     with storage.open_input(path) as stream:
         for block in compression.blocks(stream, source=path):
-            yield block.data or b""
+            yield bytes(block.data or b"")
     yield b"\n"
 
 

@@ -18,6 +18,7 @@ __all__ = ["MAX_BODY", "WARC_START", "Archive", "Entry", "begins_arc_record"]
 _HEADER = 1 << 20
 _LINE = 1 << 16
 MAX_BODY = MAX_PAGE + _HEADER
+_END = b"\r\n\r\n"
 _BLANK = b"\r\n \t\0"
 _BLANKS = re.compile(rb"[\r\n \t\0]*")
 WARC_START = re.compile(rb"WARC/\d", re.IGNORECASE)
@@ -35,16 +36,17 @@ _GZIP = b"\x1f\x8b\x08"
 class Entry(NamedTuple):
     """One record of an archive.
 
-    body is None if it is longer than any page may be; is_cut: the file ends inside it; is_lost: nothing of it is there.
-    identified: the type that a crawler told by the bytes. segment: its number, if it is one of several; origin: the id
-    of the first segment, whose own id `name` is; is_last: it says how long all segments are together.
+    body is None if it is longer than any page may be, and may be a view of what was read. is_cut: the file ends inside
+    it; is_lost: nothing of it is there. identified: the type that a crawler told by the bytes. segment: its number, if
+    it is one of several; origin: the id of the first segment, whose own id `name` is; is_last: it says how long all
+    segments are together.
     """
 
     kind: str
     url: str | None
     date: str | None
     content_type: str | None
-    body: bytes | None
+    body: bytes | memoryview | None
     is_cut: bool = False
     is_lost: bool = False
     identified: str | None = None
@@ -69,7 +71,8 @@ class Archive:
         self.counts = counts
         self.gap_reason = "corrupt"
         self.plain_from: int | None = 0 if self.is_plain else None
-        self.data, self.at, self.origin = b"", 0, 0
+        self.data: bytes | bytearray = b""
+        self.at, self.origin = 0, 0
         self.members: deque[tuple[int, int]] = deque()
         self.gap: int | None = None
         self.fault: DamagedError | None = None
@@ -78,8 +81,9 @@ class Archive:
 
     # -- content ---------------------------------------------------------------------------------------------------
 
-    def more(self) -> bool:
-        """Read one more block, if the content goes on."""
+    def more(self, *, is_blank: bool = False) -> bool:
+        """Read one more block, if the content goes on. is_blank: what is left of the one before is the end of a record,
+        which is dropped if another record begins the block."""
         if self.gap is not None or self.fault is not None:
             return False
         try:
@@ -97,8 +101,11 @@ class Archive:
         end = self.origin + len(self.data)
         if not self.members or self.members[-1][1] != block.start:
             self.members.append((end, block.start))
+        if is_blank and WARC_START.match(block.data):
+            self.at = len(self.data)
         self.origin += self.at
-        self.data, self.at = self.data[self.at :] + block.data, 0
+        rest = self.data[self.at :]
+        self.data, self.at = rest + block.data if rest else block.data, 0
         return True
 
     def resume(self) -> None:
@@ -117,7 +124,7 @@ class Archive:
         begin, start = self.members[0]
         return start + position - begin if self.is_plain else start
 
-    def peek(self, n: int) -> bytes:
+    def peek(self, n: int) -> bytes | bytearray:
         while len(self.data) - self.at < n and self.more():
             pass
         return self.data[self.at : self.at + n]
@@ -144,11 +151,11 @@ class Archive:
         return self.take(end + 1 - self.at)
 
     def take(self, n: int) -> bytes:
-        taken = self.data[self.at : self.at + n]
+        taken = bytes(self.data[self.at : self.at + n])
         self.at += len(taken)
         return taken
 
-    def body(self, n: int) -> tuple[bytes | None, bool]:
+    def body(self, n: int) -> tuple[bytes | memoryview | None, bool]:
         """(the next n bytes, or None if they are too many to hold, and whether there are as many).
 
         A compressed member that begins with a record ends the body before it, whatever its length says.
@@ -169,7 +176,9 @@ class Archive:
                 pieces = None
             elif pieces is not None:
                 pieces.append(piece)
-        return None if pieces is None else b"".join(pieces), not missing
+        if pieces is None:
+            return None, not missing
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces), not missing
 
     def _boundary(self) -> int:
         """Bytes from the cursor to the next member that begins with a record, or to the end of what is held."""
@@ -273,12 +282,12 @@ class Archive:
         """The lines of a record's head, up to the first blank one: at once if its end is held, else as they come. None
         if the content ends in it."""
         # No further than a line may be long, lest each record of an archive without such ends looks through all of it.
-        end = self.data.find(b"\r\n\r\n", self.at, self.at + _LINE)
+        end = self.data.find(_END, self.at, self.at + _LINE)
         if end >= 0:
             head = self.data[self.at : end].decode("utf-8", "replace")
             lines = head.split("\r\n")
             if head.count("\n") == len(lines) - 1 and all(map(str.strip, lines)):
-                self.at = end + 4
+                self.at = end + len(_END)
                 yield from lines
                 return
         size = 0
@@ -294,19 +303,20 @@ class Archive:
                 return
             yield text
 
-    def _fitting_body(self, length: int) -> tuple[bytes | None, bool]:
+    def _fitting_body(self, length: int) -> tuple[bytes | memoryview | None, bool]:
         """A body of the length that its record names, or if that does not lead to another record, of the one that does;
         and whether the content goes so far."""
         body, is_whole = self.body(length)
         if body is not None and (not is_whole or not self._is_aligned()):
             # The length is too great if another record begins inside, too small if the record's end does not follow.
+            body = bytes(body)
             inside = (_NEXT_ARC if self.is_arc else _NEXT).search(body + self.peek(_LOOK_BACK))
             if inside and inside.start() < len(body):
                 self._count("wrong_length")
                 self.push_back(body[inside.end() :])
                 self.at += max(0, inside.end() - len(body))
                 return body[: inside.start()].rstrip(b"\r\n"), True
-            ends = (b"\r\n", b"\n") if self.is_arc else (b"\r\n\r\n", b"\n\n")
+            ends = (b"\r\n", b"\n") if self.is_arc else (_END, b"\n\n")
             if is_whole and not self.peek(4).startswith(ends):
                 self._count("wrong_length")
                 more = self._open_body()
@@ -314,6 +324,8 @@ class Archive:
         return body, is_whole
 
     def _is_aligned(self) -> bool:
+        if len(self.data) - self.at == len(_END) and self.data.endswith(_END):
+            self.more(is_blank=True)  # without moving the next record
         rest = self.peek(_LOOK_BACK if self.is_arc else _LONGEST).lstrip(_BLANK)
         return not rest or (_ARC if self.is_arc else WARC_START).match(rest) is not None
 
@@ -336,7 +348,7 @@ class Archive:
                 return None
         return bytes(body).rstrip(b"\r\n")
 
-    def _entry(self, headers: Mapping[str, str], body: bytes | None, *, is_cut: bool = False) -> Entry:
+    def _entry(self, headers: Mapping[str, str], body: bytes | memoryview | None, *, is_cut: bool = False) -> Entry:
         kind = headers.get("warc-type", "").lower()
         content_type = headers.get("content-type")
         if not kind:
@@ -367,6 +379,7 @@ class Archive:
             url = self.take(len(self.data) - self.at).split(b" ")[0]
             return Entry("response", _word(decode(url)[0]), None, None, None, is_cut=True)
         fields = _arc_fields(line)
+        body: bytes | memoryview | None
         if fields is None and self.is_arc and self.is_after_record and line.count(b" ") > 2:
             # Where a record is to begin, a line that is damaged begins one too.
             url, date, kind = line.partition(b" ")[0], b"", b""

@@ -11,10 +11,12 @@ import contextlib
 import io
 import lzma
 import re
+from collections import deque
 from collections.abc import Iterator, MutableMapping
 from typing import IO, Any, NamedTuple
 
 from massivetext.errors import SourceError
+from massivetext.readers.whole_members import first_member
 
 try:
     from zlib_ng import zlib_ng as zlib  # the same, twice as fast
@@ -42,6 +44,8 @@ BOMB_RATIO = 250
 
 _READ = 1 << 16
 _PIECE = 1 << 20
+_WHOLE = 1 << 17
+"""Bytes of input in which the end of a gzip member is looked for, to decompress it in one call."""
 _ZSTD_FEED = 1 << 12
 """The zstd decoder cannot be told where to stop: 4 KiB of input give at most 128 MiB."""
 _MEMORY = 1 << 28
@@ -87,11 +91,11 @@ class DamagedError(SourceError):
 
 class Block(NamedTuple):
     """Bytes of a stream. start: where they lie (plain) or their member starts (compressed) in the file as stored.
-    data is None where bytes are missing: what comes next does not follow on what came before. is_plain: the bytes are
-    as stored. reason: why bytes are missing."""
+    data is None where bytes are missing: what comes next does not follow on what came before. is_plain: the bytes
+    are as stored. reason: why bytes are missing."""
 
     start: int
-    data: bytes | None
+    data: bytes | bytearray | None
     is_plain: bool = False
     reason: str = "corrupt"
 
@@ -196,8 +200,9 @@ def _input(stream: IO[bytes], source: str, n: int = _READ) -> bytes:
 
 
 class _Members:
-    """Decodes member after member. `pending` is input not yet decoded, and starts at `position` of the file. is_whole:
-    of the last corrupt member everything was given, and only its checksum is wrong."""
+    """Decodes member after member. `pending` is input not yet decoded, and starts at `position` of the file; `ahead` is
+    what was read of the blocks after it to find a member's end. is_whole: of the last corrupt member everything was
+    given, and only its checksum is wrong."""
 
     def __init__(
         self,
@@ -212,6 +217,7 @@ class _Members:
         self.pending, self.position, self.given = b"", position, 0
         self.origin = position
         self.n_read = _READ
+        self.ahead: deque[bytes] = deque()
         self.is_resumed = False
         self.dictionary: Any = None
         self.is_whole = False
@@ -258,12 +264,16 @@ class _Members:
     def _fill(self, n: int) -> bool:
         """At least n bytes pending, if the file has them."""
         while len(self.pending) < n:
-            data = _input(self.stream, self.source, self.n_read)
+            data = self.ahead.popleft() if self.ahead else self._read()
             if not data:
                 return False
-            self.n_read = _READ
             self.pending += data
         return True
+
+    def _read(self) -> bytes:
+        data = _input(self.stream, self.source, self.n_read)
+        self.n_read = _READ
+        return data
 
     def _drop(self, n: int) -> None:
         n = min(n, len(self.pending))
@@ -286,9 +296,14 @@ class _Members:
             self.counts["garbage_bytes"] = self.counts.get("garbage_bytes", 0) + skipped
         return bool(self.pending)
 
-    def _member(self) -> Iterator[bytes]:
+    def _member(self) -> Iterator[bytes | bytearray]:
         if self.kind == "zstd" and self.pending[1:4] == _DICTIONARY[1:]:
             self._skippable()
+            return
+        if self.kind == "gzip" and (whole := self._whole_member()) is not None:
+            content, size = whole
+            yield content
+            self._drop(size)
             return
         decoder = self._decoder()
         start, given = self.position, 0
@@ -313,6 +328,24 @@ class _Members:
                 return
             self._drop(len(chunk))
         raise DamagedError("truncated", f"{self.source}: truncated: its last {self.kind} member has no end")
+
+    def _whole_member(self) -> tuple[bytearray, int] | None:
+        """The content of a gzip member and its length, if it is small and sound. What was read to find that out and is
+        not of the member stays in blocks: what is found after a fault depends on where they end."""
+        held, is_all = b"".join((self.pending, *self.ahead)), False
+        while (whole := first_member(held, _PIECE, is_all=is_all)) is None:
+            if is_all or len(held) >= _WHOLE:
+                return None
+            try:
+                data = self._read()
+            except DamagedError:  # raised once more where the stream comes to it
+                return None
+            is_all = not data
+            if data:
+                self.ahead.append(data)
+                held += data
+        self._fill(whole[1])
+        return whole
 
     def _before_fault(self, start: int, given: int, n: int) -> bytes:
         """Return what the member gives between what it has given and the fault in the next n bytes of input.
@@ -431,7 +464,7 @@ def pieces(content: Iterator[Block], head: int = 1024) -> Iterator[bytes]:
         yield first
     for block in content:
         if block.data:
-            yield block.data
+            yield bytes(block.data)
 
 
 class Plain(io.RawIOBase):

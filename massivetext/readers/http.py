@@ -43,19 +43,19 @@ class Response(NamedTuple):
     payload: bytes
 
 
-def parse(message: bytes, *, limit: int) -> Response:
+def parse(message: bytes | memoryview, *, limit: int) -> Response:
     """A response with its payload decoded. Raises LimitError if the payload is longer than `limit` bytes."""
     status, headers, at = None, {}, 0
     while found := _STATUS.match(message, at):
         status = int(found[1])
         end = _END.search(message, at)
         head, at = (message[at : end.start()], end.end()) if end else (message[at:], len(message))
-        headers = _headers(head)
+        headers = _headers(bytes(head))
         if not 100 <= status < 200:
             break
     if status is None:
-        return Response(None, None, message)
-    rest = message[at:]
+        return Response(None, None, bytes(message))
+    rest = bytes(message[at:])
     if "chunked" in headers.get("transfer-encoding", "").lower():
         rest = _without_chunks(rest)
     encodings = [name.strip() for name in headers.get("content-encoding", "").lower().split(",")]

@@ -40,8 +40,8 @@ _LEAST = 128
 """Content that the first block of a member must have for a cut: what readers look at to see if a record begins."""
 _LONGEST = 2
 """A member of more ranges than these ends the scan: a file that is one member need not be decoded to its end."""
-_AHEAD = 1 << 17
-"""More than decoding has read of a file beyond what it has decoded."""
+_AHEAD = 3 << 16
+"""As much as decoding has read of a file beyond what it has decoded, at most: it looks for a member's end."""
 _CANDIDATES = 1000
 """Places that look like members and are tried. A file with more false ones is scanned from its beginning."""
 _SLACK = 1 << 16
@@ -216,17 +216,18 @@ class _Walk:
         is_first = True
         try:
             for block in blocks:
-                if block.data is None or block.is_plain or counts or self._is_forbidden(block.data):
+                data = bytes(block.data or b"")
+                if block.data is None or block.is_plain or counts or self._is_forbidden(data):
                     is_clean = False
                     break
                 if block.start != self.member:
                     is_first = self.member < 0
-                    if not self._next_member(block.start, block.data):
+                    if not self._next_member(block.start, data):
                         return self.done or None
                 elif stream.tell() - self.member > longest:
                     is_clean = False
                     break
-                self._take(block.data)
+                self._take(data)
         except DamagedError:
             is_clean = False
         is_clean = is_clean and not counts

@@ -82,7 +82,7 @@ def read_text(
         size += len(block.data or b"")
         if size > limit:
             return None
-        pieces.append(block.data or b"")
+        pieces.append(bytes(block.data or b""))
     return b"".join(pieces)
 
 

@@ -147,11 +147,15 @@ class _Segments:
         if entry is not None and entry.kind == "continuation" and entry.origin in self.open:
             yield from self._continue(entry)
             return
-        if entry is not None and entry.segment == 1 and entry.name and not entry.is_last and entry.body is not None:
-            self.open[entry.name] = (1, [entry.body], len(entry.body))
-        elif not self.waiting:
+        is_first = entry is not None and entry.segment == 1 and entry.name != "" and not entry.is_last
+        if not self.waiting and (not is_first or entry is None or entry.body is None):
             yield from self._record(offset, entry, damage)
             return
+        if entry is not None and entry.body is not None:
+            body = bytes(entry.body)  # a view would keep all that was read with it
+            entry = entry._replace(body=body)
+            if is_first:
+                self.open[entry.name] = (1, [body], len(body))
         self.waiting.append((offset, entry, damage))
         self.n_bytes += len(entry.body or b"") if entry is not None else 0
         while self.n_bytes > WAITING_BYTES and self.waiting:
@@ -161,7 +165,7 @@ class _Segments:
         number, bodies, size = self.open[entry.origin]
         self.counts["warc.continuation"] = self.counts.get("warc.continuation", 0) + 1
         if entry.segment == number + 1 and entry.body is not None and size + len(entry.body) <= MAX_BODY:
-            bodies.append(entry.body)
+            bodies.append(bytes(entry.body))
             self.open[entry.origin] = (entry.segment, bodies, size + len(entry.body))
             self.n_bytes += len(entry.body)
             if not entry.is_last:
@@ -221,13 +225,13 @@ def _record(offset: int, entry: Entry, counts: MutableMapping[str, int]) -> Reco
         return without("skipped.revisit")
     if entry.body is None:
         return without("failed.too_large")
-    payload, content_type = entry.body, entry.content_type
+    content_type = entry.content_type
     if kind == "conversion" and http.main_type(content_type) in ("text/plain", ""):
-        text, n_replaced = decode(payload)
+        text, n_replaced = decode(bytes(entry.body))
         return Record(offset, text, None, url, date, n_replaced=n_replaced)
     if kind == "response":
         try:
-            response = http.parse(payload, limit=MAX_PAGE)
+            response = http.parse(entry.body, limit=MAX_PAGE)
         except LimitError:
             return without("failed.too_large")
         if response.status is not None:
@@ -237,6 +241,8 @@ def _record(offset: int, entry: Entry, counts: MutableMapping[str, int]) -> Reco
         elif http.main_type(content_type) == "application/http":
             content_type = None
         payload = response.payload
+    else:
+        payload = bytes(entry.body)
     if not http.is_html(content_type, payload, entry.identified):
         return without("skipped.content_type")
     if len(payload) > MAX_PAGE:
