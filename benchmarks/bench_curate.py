@@ -1,7 +1,8 @@
 """WARC in, curated Parquet out: pages a second of one core, and where the time goes.
 
-`python benchmarks/bench_curate.py`. The annotated pages of MASSIVETEXT_DATA as one web archive, ten times over, through
-the main job's pass over the text with all stages of `massiveweb`. Shares are of profiled CPU time.
+`python benchmarks/bench_curate.py [--one-member]`. The annotated pages of MASSIVETEXT_DATA as one web archive, ten times
+over, through the main job's pass over the text with all stages of `massiveweb`. Each record is a gzip member, as crawlers
+write them; with `--one-member` all are in one, as until November 2026. Shares are of profiled CPU time.
 """
 
 from __future__ import annotations
@@ -43,11 +44,10 @@ def main() -> None:
         sys.exit(f"no pages at {DATA}: set MASSIVETEXT_DATA")
     folder = Path(tempfile.mkdtemp(prefix="bench-curate-"))
     pages = [gzip.decompress(path.read_bytes()) for path in sorted((DATA / "extraction" / "html").iterdir())]
-    with gzip.open(folder / "x.warc.gz", "wb", compresslevel=1) as stream:
-        for copy in range(10):
-            for number, page in enumerate(pages):
-                head = f"http://example.org/{copy}/{number}"
-                stream.write(gzip.decompress(_raw(head, page)))
+    records = [_raw(f"http://example.org/{copy}/{n}", page) for copy in range(10) for n, page in enumerate(pages)]
+    if "--one-member" in sys.argv[1:]:
+        records = [gzip.compress(b"".join(map(gzip.decompress, records)), 1)]
+    (folder / "x.warc.gz").write_bytes(b"".join(records))
     text = f"subsets: {{massiveweb: {{sources: [{{format: warc, path: {folder}/x.warc.gz}}]}}}}"
     (folder / "r.yaml").write_text(text, encoding="utf-8")
     recipe = recipes.read(str(folder / "r.yaml"))
