@@ -1,7 +1,7 @@
 """WARC in, curated Parquet out: pages a second of one core, and where the time goes.
 
-`python benchmarks/bench_curate.py [--one-member]`. The annotated pages of MASSIVETEXT_DATA as one web archive, ten times
-over, through the main job's pass over the text with all stages of `massiveweb`. Each record is a gzip member, as
+`python benchmarks/bench_curate.py [--one-member]`. The annotated pages of MASSIVETEXT_DATA as one web archive, ten
+times over, through the main job's pass over the text with all stages of `massiveweb`. Each record is a gzip member, as
 crawlers write them; with `--one-member` all are in one, as until November 2026. Shares are of profiled CPU time.
 """
 

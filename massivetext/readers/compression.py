@@ -91,8 +91,8 @@ class DamagedError(SourceError):
 
 class Block(NamedTuple):
     """Bytes of a stream. start: where they lie (plain) or their member starts (compressed) in the file as stored.
-    data is None where bytes are missing: what comes next does not follow on what came before. is_plain: the bytes
-    are as stored. reason: why bytes are missing."""
+    data is None where bytes are missing: what comes next does not follow on what came before. It is a bytearray where
+    that spares a copy. is_plain: the bytes are as stored. reason: why bytes are missing."""
 
     start: int
     data: bytes | bytearray | None
@@ -200,9 +200,9 @@ def _input(stream: IO[bytes], source: str, n: int = _READ) -> bytes:
 
 
 class _Members:
-    """Decodes member after member. `pending` is input not yet decoded, and starts at `position` of the file; `ahead` is
-    what was read of the blocks after it to find a member's end. is_whole: of the last corrupt member everything was
-    given, and only its checksum is wrong."""
+    """Decodes member after member. `pending` is input not yet decoded, and starts at `position` of the file; `ahead`:
+    blocks of input after it, read to find a member's end. is_whole: of the last corrupt member everything was given,
+    and only its checksum is wrong."""
 
     def __init__(
         self,

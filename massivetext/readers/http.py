@@ -44,7 +44,8 @@ class Response(NamedTuple):
 
 
 def parse(message: bytes | memoryview, *, limit: int) -> Response:
-    """A response with its payload decoded. Raises LimitError if the payload is longer than `limit` bytes."""
+    """A response with its payload decoded. Of a view no more is copied than that. Raises LimitError if the payload is
+    longer than `limit` bytes."""
     status, headers, at = None, {}, 0
     while found := _STATUS.match(message, at):
         status = int(found[1])

@@ -41,7 +41,7 @@ _LEAST = 128
 _LONGEST = 2
 """A member of more ranges than these ends the scan: a file that is one member need not be decoded to its end."""
 _AHEAD = 3 << 16
-"""As much as decoding has read of a file beyond what it has decoded, at most: it looks for a member's end."""
+"""Decoding has read at most as much of a file beyond what it has decoded, to find a member's end."""
 _CANDIDATES = 1000
 """Places that look like members and are tried. A file with more false ones is scanned from its beginning."""
 _SLACK = 1 << 16
