@@ -44,12 +44,13 @@ test-dataflow: setup ## Dataflow as far as it goes without the cloud, and gs://,
 	.venv-engines/bin/python -m massivetext warm-up
 	touch $@
 
+# Ray in a process of its own: it forks, which a process with threads of gRPC may not survive.
 # Prism comes from the Go module proxy, in the version of the Beam that is installed; without Go its tests are skipped.
 test-engines: .venv-engines/.installed ## Ray on two nodes, Prism (needs Go) and Beam's job service, on this machine, in an environment of its own
 	if command -v go; then GOBIN=$(CURDIR)/.venv-engines/bin go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$$(.venv-engines/bin/python \
 		-c "from apache_beam.version import __version__ as version; print(version)" 2>&1 | tail -1); fi
-	timeout 3600 .venv-engines/bin/python -m pytest -m "heavy or not heavy" tests/pipelines/engines/test_portable.py \
-		tests/pipelines/engines/test_ray.py
+	timeout 3600 .venv-engines/bin/python -m pytest -m "heavy or not heavy" tests/pipelines/engines/test_portable.py
+	timeout 3600 .venv-engines/bin/python -m pytest -m "heavy or not heavy" tests/pipelines/engines/test_ray.py
 
 test-faults: setup ## the long tests of faults: kills, full disks, huge documents
 	$(BIN)/python -m pytest -m heavy tests/faults
