@@ -148,14 +148,14 @@ class _Segments:
             yield from self._continue(entry)
             return
         is_first = entry is not None and entry.segment == 1 and entry.name != "" and not entry.is_last
-        if not self.waiting and (not is_first or entry is None or entry.body is None):
-            yield from self._record(offset, entry, damage)
-            return
-        if entry is not None and entry.body is not None:
+        if entry is not None and entry.body is not None and (is_first or self.waiting):
             body = bytes(entry.body)  # a view would keep all that was read with it
             entry = entry._replace(body=body)
             if is_first:
                 self.open[entry.name] = (1, [body], len(body))
+        elif not self.waiting:
+            yield from self._record(offset, entry, damage)
+            return
         self.waiting.append((offset, entry, damage))
         self.n_bytes += len(entry.body or b"") if entry is not None else 0
         while self.n_bytes > WAITING_BYTES and self.waiting:

@@ -6,10 +6,11 @@ it also has what tells whether their bytes are the same later (`pipelines.run_fo
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import xxhash
@@ -41,8 +42,12 @@ DIGEST = "xxh3_128"
 """The digest of sources, by its name in notes. It tells a file that has changed from one that has not, and need not
 resist anyone who makes two files alike on purpose: a twentieth of the time of SHA-256."""
 
-_EARLIER = ("sha256", "blake2b")
-"""Digests of earlier versions, whose notes still count."""
+_HASHES: dict[str, Callable[[], Any]] = {
+    DIGEST: xxhash.xxh3_128,
+    "sha256": hashlib.sha256,
+    "blake2b": functools.partial(hashlib.blake2b, digest_size=32),
+}
+"""By name in notes: DIGEST, and the digests of earlier versions, whose notes still count."""
 
 Looks = dict[str, tuple[int, int]]
 """By source: the stamp and the status of a file before it is read."""
@@ -70,11 +75,12 @@ def content_digest(path: str, algorithm: str = DIGEST) -> str:
         path: Of the file or folder.
         algorithm: DIGEST, or the one of the note that it is to be compared with.
     """
+    new_hash = _HASHES[algorithm]
     try:
         if storage.is_remote(path) or not os.path.isdir(path):
-            return file_digest(path, _new_hash(algorithm))
-        digests = [(name[len(path) :], file_digest(name, _new_hash(algorithm))) for name in storage.list_files(path)]
-        hashed = _new_hash(algorithm)
+            return file_digest(path, new_hash())
+        digests = [(name[len(path) :], file_digest(name, new_hash())) for name in storage.list_files(path)]
+        hashed = new_hash()
         hashed.update(ascii(digests).encode())
         return str(hashed.hexdigest())
     except (MassiveTextError, OSError):
@@ -83,13 +89,7 @@ def content_digest(path: str, algorithm: str = DIGEST) -> str:
 
 def algorithm_of(note: Mapping[str, Any]) -> str:
     """Return the name of the digest in a note of a file; DIGEST where it has none."""
-    return next((name for name in _EARLIER if name in note), DIGEST)
-
-
-def _new_hash(algorithm: str) -> Any:
-    if algorithm == DIGEST:
-        return xxhash.xxh3_128()
-    return hashlib.blake2b(digest_size=32) if algorithm == "blake2b" else hashlib.new(algorithm)
+    return next((name for name in _HASHES if name in note), DIGEST)
 
 
 def look_at_files(part: Part) -> Looks:

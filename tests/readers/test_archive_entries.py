@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 
 import pytest
@@ -78,3 +79,18 @@ def test_the_fields_of_a_head(head, expected, size):
 
     assert entry is not None
     assert (entry.content_type, entry.body) == (expected, b"abc")
+
+
+@pytest.mark.parametrize("after", [b"WARC/1.0\r\nContent-Length: 0\r\n\r\n\r\n\r\n", b"garbage without a record", b""])
+def test_what_follows_a_record_that_ends_its_member(after):
+    body = b"abc" * 100  # longer than what is held of a record before its head is read
+    data = gzip.compress(b"WARC/1.0\r\nContent-Length: 300\r\n\r\n" + body + b"\r\n\r\n")
+    counts: dict[str, int] = {}
+    archive = Archive(io.BytesIO(data + gzip.compress(after)), "file", counts)
+    entry = archive.entry()
+    is_at_end = archive.skip_blank()
+
+    assert entry is not None
+    assert (entry.body, entry.is_cut, counts) == (body, False, {})
+    assert (is_at_end, archive.offset()) == (not after, len(data) if after else 0)
+    assert archive.peek(len(after)) == after
