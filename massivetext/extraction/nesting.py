@@ -75,7 +75,8 @@ def cell_columns(tag, ordinal, rows, inside):
                 taken[k] = busy[k] > 0
                 busy[k] = max(0, busy[k] - 1)
         elif (kind == TD or kind == TH) and inside[node, IN_ROW] == row:
-            place = ordinal[node] + shift
+            # A cell that stands in a list has the list's numbers, which may be negative.
+            place = max(ordinal[node], 0) + shift
             while place < width and taken[place]:
                 place += 1
                 shift += 1

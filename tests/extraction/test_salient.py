@@ -344,6 +344,7 @@ pieces = [
     b"</ruby>", b"<math>", b"</math>", b"<mi>x</mi>", b"<td colspan=9 rowspan=3>", b"<ol reversed start=-7>", b"<svg>",
     b"</svg>", b"<![CDATA[", b"]]>", b"<template>", b"<plaintext>", b"<xmp>", b"<img class=tex alt='a'>", b"<select>",
     b"<p style='clip:rect(0", b"<div class='lineno cookie-bar d-md-block'>", b"12", b"<details><summary>", b"<!--->",
+    b"<ol start=-9999999>",
 ]
 for seed in range(int(sys.argv[1])):
     chance = random.Random(seed)
