@@ -1,25 +1,30 @@
-"""How kernels call each other: a named tuple of arrays is passed by its address, and an error is returned at once.
+"""How kernels call each other: arrays and named tuples of them are passed by address, an error is returned at once.
 
-numba passes a tuple as all its parts, seven words for each array, and asks after each call which of four things
-happened. The program's own tuples alone are passed by their address; how anything else is passed is numba's.
+numba passes an array as seven words and a tuple as all its parts, and asks after each call which of four things
+happened. The program's own tuples alone are passed by their address, arrays where a kernel is called; how anything else
+is passed is numba's.
 """
 
 from __future__ import annotations
 
+import copy
+import functools
 from typing import Any
 
-from numba.core import callconv, cpu, types
-from numba.core.datamodel import default_manager, models
+from numba.core import callconv, cpu, imputils, types
+from numba.core.datamodel import default_manager, models, packer
 
-__all__ = ["KernelContext", "address_of", "is_own", "is_passed_by_address", "slot"]
+__all__ = ["KernelContext", "address_of", "is_own", "is_passed_by_address", "kernel_function", "slot"]
 
 # numba's types say less than it has.
 _types: Any = types
 _manager: Any = default_manager
 _models: Any = models
+_packer: Any = packer
 _Context: Any = cpu.CPUContext
 _CallConvention: Any = callconv.CPUCallConv
 _callconv: Any = callconv
+_imputils: Any = imputils
 
 _OWN = ("massivetext", "filters")
 """The packages that have kernels."""
@@ -86,17 +91,40 @@ _manager.register(_types.NamedTuple, _tuple_model)
 _manager.register(_types.NamedUniTuple, _uni_tuple_model)
 
 
+class _ArrayByAddress(_ByAddress, _models.ArrayModel):  # type: ignore[misc]
+    pass
+
+
+_ARRAYS: dict[Any, _ArrayByAddress] = {}
+
+
+class _Models:
+    """What numba asks how an argument of a kernel is passed."""
+
+    def __init__(self, numbas: Any) -> None:
+        self._numbas = numbas
+
+    def lookup(self, kind: Any) -> Any:
+        if not isinstance(kind, _types.Array):
+            return self._numbas.lookup(kind)
+        if kind not in _ARRAYS:
+            _ARRAYS[kind] = _ArrayByAddress(self._numbas, kind)
+        return _ARRAYS[kind]
+
+
 class _KernelCalls(_CallConvention):  # type: ignore[misc]
     """How a kernel calls another: an error of the one that is called is returned at once, there is no `try`."""
 
     def call_function(
         self, builder: Any, callee: Any, kind: Any, kinds: Any, arguments: Any, attrs: Any = None
     ) -> tuple[Any, Any]:
+        context = self.context.context_of(callee)
         caller = builder.function.args
         if isinstance(kind, _types.Optional) or len(caller) < 2 or caller[1].type != callee.args[1].type:
-            return super().call_function(builder, callee, kind, kinds, arguments, attrs)  # type: ignore[no-any-return]
+            numbas = _CallConvention(context)
+            return numbas.call_function(builder, callee, kind, kinds, arguments, attrs)  # type: ignore[no-any-return]
         place = slot(builder, self.get_return_type(kind).pointee)
-        passed = self.context.get_arg_packer(kinds).as_arguments(builder, arguments)
+        passed = context.get_arg_packer(kinds).as_arguments(builder, arguments)
         code = builder.call(callee, [place, caller[1], *passed])
         is_error = builder.icmp_signed("!=", code, code.type(0))
         status = _callconv.Status(code, None, None, is_error, None, None, None, None)
@@ -115,6 +143,44 @@ class KernelContext(_Context):  # type: ignore[misc]
     @property
     def call_conv(self) -> Any:
         return _KernelCalls(self)
+
+    @functools.cached_property
+    def _numbas(self) -> Any:
+        """What numba asks how a function of its own calls another, and is called."""
+        context = copy.copy(self)
+        context.__class__ = _Context
+        return context
+
+    def get_arg_packer(self, kinds: Any) -> Any:
+        return _packer.ArgPacker(_Models(self.data_model_manager), kinds)
+
+    def declare_function(self, module: Any, description: Any) -> Any:
+        if is_own(description.modname):
+            return super().declare_function(module, description)
+        function = self._numbas.declare_function(module, description)
+        function.is_numbas = True
+        return function
+
+    def _compile_subroutine_no_cache(self, *of_function: Any, **options: Any) -> Any:
+        return self._numbas._compile_subroutine_no_cache(*of_function, **options)
+
+    def context_of(self, callee: Any) -> Any:
+        """What to ask how this function is called."""
+        return self._numbas if getattr(callee, "is_numbas", False) else self
+
+
+def kernel_function(description: Any, libraries: Any) -> Any:
+    """Return what writes the call of a kernel, also into a function that is none."""
+    write = _imputils.user_function(description, libraries)
+
+    def write_call(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if not isinstance(context, KernelContext):
+            context = copy.copy(context)
+            context.__class__ = KernelContext
+        return write(context, builder, signature, arguments)
+
+    write_call.signature, write_call.libs = write.signature, write.libs  # type: ignore[attr-defined]
+    return write_call
 
 
 def slot(builder: Any, kind: Any) -> Any:

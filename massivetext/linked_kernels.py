@@ -18,6 +18,7 @@ import numba
 from numba.core import dispatcher
 from numba.core.registry import CPUDispatcher
 
+from massivetext.kernel_calls import kernel_function
 from massivetext.plain_compiler import PlainCompiler, PlainLibrary
 
 __all__ = ["Part", "as_part", "set_environments"]
@@ -60,7 +61,8 @@ class Part(_Dispatcher):
         """What numba does with a specialisation that it has compiled: here callers find it, and Python does not."""
         result = result._replace(entry_point=object())  # it is known by this
         key, description, module = _OF_PART(result)
-        self.targetctx.insert_user_function(key, description, [module])
+        write = kernel_function(description, [module])
+        self.targetctx._defns[key].append(write, write.signature)  # as numba does for functions that are no kernels
         self.overloads[tuple(result.signature.args)] = result
 
 

@@ -6,24 +6,29 @@ numba writes code for all that Python allows. Most of it LLVM removes again. Her
 - It counts references for every variable. An argument, and an array of a tuple that is one, outlive the call.
 - It reads a plain number before it overwrites it, and sets it to zero when it is not used any more.
 - A loop over a range may go by any step, even by none. In kernels it goes by one.
+- Any index may count from the end. Kernels read from the end by constants alone, as in `stack[-1]`. Where bounds are
+  checked (`NUMBA_BOUNDSCHECK=1`), any other negative index raises IndexError.
+- An array is passed as seven words, with copies of its description on both sides. Here its address is passed
+  (`massivetext.kernel_calls`).
 """
 
 from __future__ import annotations
 
 import functools
 import operator
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir as llvm
-from numba.core import cgutils, ir, lowering, types
+from numba.core import analysis, cgutils, ir, lowering, types
 
 from massivetext import plain_calls
 from massivetext.kernel_calls import KernelContext, address_of, is_own, is_passed_by_address, slot
 
 __all__ = ["VERSION", "PlainLower"]
 
-VERSION = 8
+VERSION = 9
 """Goes up with each change of what is written, or of how kernels call each other: those on disk are of one version."""
 
 # numba's types say less than it has.
@@ -32,6 +37,7 @@ _ir: Any = ir
 _llvm: Any = llvm
 _cgutils: Any = cgutils
 _Lower: Any = lowering.Lower
+_must_use_alloca: Any = analysis.must_use_alloca
 
 _DATA, _SHAPE, _STRIDES = 4, 5, 6
 """Where an array's description has its address, its shape and its strides in bytes (`models.ArrayModel`)."""
@@ -74,18 +80,39 @@ def _is_plain(kind: Any) -> bool:
     return isinstance(kind, (_types.Number, _types.Boolean))
 
 
+def _parts(kind: Any) -> Sequence[Any]:
+    """The types of the numbers of an index."""
+    return kind.types if isinstance(kind, _types.BaseTuple) else (kind,)
+
+
 class PlainLower(_Lower):  # type: ignore[misc]
     """Writes the LLVM code of one function."""
 
     def init(self) -> None:
         super().init()
-        if self.generator_info is None and is_own(self.func_ir.func_id.modname):
+        self._is_kernel = self.generator_info is None and is_own(self.func_ir.func_id.modname)
+        if self._is_kernel:
             self.context.__class__ = KernelContext  # it is a copy for this function
         self._counts: dict[Any, bool] = {}
         self._arguments: dict[str, int] = {}
         self._borrowed: set[str] = set()
         if self.generator_info is None:
             self._find_borrowed()
+
+    def _find_singly_assigned_variable(self) -> None:
+        """Find the variables that are values alone: assigned once, and used only in that block after it.
+
+        numba finds out again which block assigns and uses what, as it did to find where variables end.
+        """
+        lifetimes = getattr(self.func_ir, "variable_lifetime", None)
+        if self.generator_info is not None or lifetimes is None:
+            super()._find_singly_assigned_variable()
+            return
+        assigned = Counter(line.target.name for block in self.blocks.values() for line in block.find_insts(_ir.Assign))
+        used = set().union(*lifetimes.usedefs.usemap.values())
+        once = {name for name, count in assigned.items() if count == 1}
+        self._singly_assigned_vars = once - used - _must_use_alloca(self.blocks)
+        self._blk_local_varmap: dict[str, Any] = {}
 
     def _find_borrowed(self) -> None:
         """Find the variables that need not be counted: arguments, and parts of tuples that are arguments."""
@@ -214,11 +241,12 @@ class PlainLower(_Lower):  # type: ignore[misc]
     def _cast_var(self, variable: Any, kind: Any) -> Any:
         """An argument of a call."""
         value = super()._cast_var(variable, kind)
-        if is_passed_by_address(kind) and isinstance(variable, _ir.Var) and self.typeof(variable.name) == kind:
-            if variable.name in self._blk_local_varmap:
-                value.address = address_of(self.builder, value)
-            else:
+        by_address = isinstance(kind, _types.Array) or is_passed_by_address(kind)
+        if by_address and isinstance(variable, _ir.Var) and self.typeof(variable.name) == kind:
+            if variable.name not in self._blk_local_varmap:
                 value.address = self.getvar(variable.name)
+            elif not isinstance(kind, _types.Array):
+                value.address = address_of(self.builder, value)
         return value
 
     def lower_expr(self, kind: Any, expr: Any) -> Any:
@@ -269,7 +297,11 @@ class PlainLower(_Lower):  # type: ignore[misc]
     def _call(self, kind: Any, expr: Any) -> Any:
         """Calls of `range`, of `len` of an array, and those of `massivetext.plain_calls`."""
         function, signature = self.typeof(expr.func.name), self.fndesc.calltypes[expr]
-        if not isinstance(function, _types.Function) or expr.vararg or expr.kws:
+        if expr.vararg or expr.kws:
+            return None
+        if isinstance(function, _types.Dispatcher):
+            return self._call_kernel(kind, expr, function, signature)
+        if not isinstance(function, _types.Function):
             return None
         key, kinds = function.typing_key, [self.typeof(argument.name) for argument in expr.args]
         if plain_calls.signature_of(function, kinds) == signature:
@@ -285,6 +317,14 @@ class PlainLower(_Lower):  # type: ignore[misc]
             value.is_by_one = True
             return value
         return None
+
+    def _call_kernel(self, kind: Any, expr: Any, function: Any, signature: Any) -> Any:
+        """The call of another kernel, which gets all its arguments. numba also looks for those that it is not given."""
+        if len(signature.args) != len(expr.args) or not is_own(function.dispatcher.py_func.__module__):
+            return None
+        values = [self._cast_var(*of_argument) for of_argument in zip(expr.args, signature.args, strict=True)]
+        value = self.context.get_function(function, signature)(self.builder, values, self.loc)
+        return self.context.cast(self.builder, value, signature.return_type, kind)
 
     def lower_binop(self, kind: Any, expr: Any, op: Any) -> Any:
         signature = self.fndesc.calltypes[expr]
@@ -304,6 +344,7 @@ class PlainLower(_Lower):  # type: ignore[misc]
 
     def lower_getitem(self, resty: Any, expr: Any, value: Any, index: Any, signature: Any) -> Any:
         array = self.typeof(value.name)
+        self._refuse_negative(array, index, signature.args[1])
         if signature.args[0] != array or not self._is_element(array, index, signature.args[1]):
             return super().lower_getitem(resty, expr, value, index, signature)
         place = self._place(value.name, array, index, signature.args[1])
@@ -312,12 +353,13 @@ class PlainLower(_Lower):  # type: ignore[misc]
 
     def lower_setitem(self, target_var: Any, index_var: Any, value_var: Any, signature: Any) -> Any:
         array = self.typeof(target_var.name)
+        self._refuse_negative(array, index_var, signature.args[1])
         plain = _is_plain(self.typeof(value_var.name)) and _is_plain(signature.args[2])
         if not plain or signature.args[0] != array or not self._is_element(array, index_var, signature.args[1]):
             return super().lower_setitem(target_var, index_var, value_var, signature)
         value = self._cast_var(value_var, signature.args[2])
         value = self.context.cast(self.builder, value, signature.args[2], array.dtype)
-        place = self._place(target_var.name, array, index_var, signature.args[1])
+        place = self._place(target_var.name, array, index_var, signature.args[1], from_end=True)
         self.context.pack_value(self.builder, array.dtype, value, place)
         return None
 
@@ -327,26 +369,38 @@ class PlainLower(_Lower):  # type: ignore[misc]
             return False
         if not (array.layout == "C" or array.ndim == 1) or not array.aligned or not _is_plain(array.dtype):
             return False
-        kinds = kind.types if isinstance(kind, _types.BaseTuple) else (kind,)
-        given = self.typeof(index.name)
-        given = given.types if isinstance(given, _types.BaseTuple) else (given,)
+        kinds, given = _parts(kind), _parts(self.typeof(index.name))
         return (
             len(kinds) == len(given) == array.ndim
             and all(isinstance(part, _types.Integer) for part in kinds)
             and all(isinstance(part, _types.Integer) for part in given)
         )
 
-    def _place(self, name: str, array: Any, index: Any, kind: Any) -> Any:
-        """The address of an element. Negative indices count from the end."""
+    def _refuse_negative(self, array: Any, index: Any, kind: Any) -> None:
+        """Where bounds are checked, raise IndexError for an element of a negative index that is no constant."""
+        kinds, given = _parts(kind), _parts(self.typeof(index.name))
+        if not (self.context.enable_boundscheck and self._is_kernel and isinstance(array, _types.Array)):
+            return
+        if len(kinds) != array.ndim or not all(isinstance(part, _types.Integer) for part in kinds):
+            return
         value = self._cast_var(index, kind)
-        kinds: Sequence[Any] = kind.types if isinstance(kind, _types.BaseTuple) else (kind,)
-        offset = None
         for i, part in enumerate(kinds):
+            number = self.builder.extract_value(value, i) if isinstance(kind, _types.BaseTuple) else value
+            if part.signed and not isinstance(given[i], _types.IntegerLiteral):
+                with self.builder.if_then(self.builder.icmp_signed("<", number, number.type(0)), likely=False):
+                    self.context.call_conv.return_user_exc(self.builder, IndexError, ("an index is negative",))
+
+    def _place(self, name: str, array: Any, index: Any, kind: Any, from_end: bool = False) -> Any:
+        """The address of an element. A constant that is negative counts from the end, with from_end any index does."""
+        value = self._cast_var(index, kind)
+        given = _parts(self.typeof(index.name))
+        offset = None
+        for i, part in enumerate(_parts(kind)):
             number = self.builder.extract_value(value, i) if isinstance(kind, _types.BaseTuple) else value
             size = None
             if part.signed:
                 number = self.context.cast(self.builder, number, part, _types.intp)
-                if not (isinstance(number, _llvm.Constant) and number.constant >= 0):
+                if given[i].literal_value < 0 if isinstance(given[i], _types.IntegerLiteral) else from_end:
                     size = self._load_part(name, _SHAPE, i)
                     is_negative = self.builder.icmp_signed("<", number, number.type(0))
                     number = self.builder.select(is_negative, self.builder.add(number, size), number)

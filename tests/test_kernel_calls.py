@@ -1,4 +1,4 @@
-"""How kernels call each other: tuples of arrays by their address, errors at once; no array is freed too early."""
+"""How kernels call each other: arrays and tuples of them by address, errors at once; no array is freed too early."""
 
 from __future__ import annotations
 
@@ -106,6 +106,60 @@ def test_numba_by_itself_calls_a_kernel_with_the_programs_tuples() -> None:
 
     values = arrays(1, 2, 3)
     assert 2 * (10 * 6 + 6) == outside(values)
+
+
+@kernel
+def weigh(numbers: Any, start: Any, table: Any) -> Any:
+    result = 0
+    for i in range(start, len(numbers)):
+        result += numbers[i] * (i + 1) + table[i % len(table), 0]
+    numbers[0] += 1
+    return result // (numbers[0] - 40)
+
+
+@kernel
+def arrays_by_turns(one: Any, other: Any, table: Any, turns: int) -> Any:
+    """Arrays that are arguments, variables that take each other's place, parts, and arrays that are made here."""
+    made = np.full(len(one), turns)
+    current, last = one, other
+    result = 0
+    for i in range(turns):
+        result = result * 3 + weigh(current, 0, table) - weigh(last, i % 2, table[i % 2 :])
+        if i == 2:
+            current = last[::2]
+        elif i == 3:
+            current = made
+        else:
+            current, last = last, current
+    one = made
+    return result + weigh(one, 0, table) + weigh(np.arange(turns, turns + 4), 1, table), current, one
+
+
+def numbers_by_turns(turns: int) -> tuple[Any, ...]:
+    return np.array([1, 2, 3, 7]), np.array([9, 8, 5, 4, 4])[1:], np.arange(8).reshape(4, 2), turns
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_arrays_that_are_passed_are_those_that_python_passes(turns: int) -> None:
+    pythons, ours = numbers_by_turns(turns), numbers_by_turns(turns)
+    expected, result = arrays_by_turns.py_func(*pythons), arrays_by_turns(*ours)
+
+    assert expected[0] == result[0]
+    assert [array.tolist() for array in (*expected[1:], *pythons[:3])] == [
+        array.tolist() for array in (*result[1:], *ours[:3])
+    ]
+
+
+def test_numba_by_itself_calls_a_kernel_with_arrays() -> None:
+    def outside(one: Any, other: Any, table: Any, turns: int) -> Any:
+        made = np.arange(turns, turns + 4)
+        return weigh(one, 0, table) + weigh(made, 1, table[1:]), arrays_by_turns(made, other, table, turns)[0], made
+
+    expected, result = outside(*numbers_by_turns(3)), numba.njit(outside)(*numbers_by_turns(3))
+    assert (*expected[:2], expected[2].tolist()) == (*result[:2], result[2].tolist())
+    with pytest.raises(ZeroDivisionError):
+        numba.njit(outside)(np.array([39, 1]), *numbers_by_turns(3)[1:])
+    assert numba.njit(outside)(*numbers_by_turns(3))[0] == expected[0]
 
 
 @kernel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from numba.core.codegen import CPUCodeLibrary
 
 from massivetext.kernels import njit
+from tests.checked import checked_environment
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -31,8 +33,13 @@ def element(values: Any, index: Any) -> Any:
 
 
 @kernel
+def from_the_end(values: Any) -> Any:
+    return values[-1], values[-4]
+
+
+@kernel
 def pick(values: Any, row: Any, column: Any) -> Any:
-    return values[row, column]
+    return values[row, column] + values[-1, -2]
 
 
 @kernel
@@ -44,24 +51,50 @@ def put(values: Any, row: Any, column: Any, value: Any) -> None:
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint32, np.int64, np.uint64, np.float32, np.float64, np.bool_])
 def test_an_element_is_that_of_python_also_from_the_end(kind: type) -> None:
     values: Any = np.array([0, 1, 7, 2, 0, 9], kind)
-    for index in range(-6, 6):
+    assert from_the_end(values) == (values[-1], values[-4])
+    for index in range(6):
         assert element(values, index) == values[index]
         assert element(values, np.int8(index)) == values[index]
     assert element(values, np.uint64(5)) == values[5]
     assert element(values[::2], 1) == values[2]
-    assert element(values[::2], -1) == values[4]
+    assert from_the_end(values.repeat(2)[::2]) == (values[-1], values[-4])
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_an_element_of_two_indices_and_what_is_written_to_it(order: Any) -> None:
     values = np.asarray(np.arange(12, dtype=np.float32).reshape(3, 4), order=order)
     for row, column in itertools.product(range(-3, 3), range(-4, 4)):
-        assert pick(values, row, column) == values[row, column]
+        if row >= 0 and column >= 0:
+            assert pick(values, row, column) == values[row, column] + values[-1, -2]
         ours, numpys = values.copy(order), values.copy(order)
         put(ours, row, column, 7)
         numpys[row, column] = 7
         numpys[-1, -1] += 7
         assert ours.tolist() == numpys.tolist()
+
+
+CHECKED = """
+import numpy as np
+from tests.test_plain_code import element, from_the_end, pick, put, rows
+
+values, table = np.arange(5), np.ones((3, 4))
+assert from_the_end(values) == (4, 1) and element(values, 4) == 4 and pick(table, 2, 3) == 2
+put(table, 2, 3, 7)
+calls = (element, values, -1), (element, values, 5), (pick, table, -1, 0), (pick, table, 0, -1), (put, table, -1, 0, 7)
+for function, *arguments in calls:
+    try:
+        function(*arguments)
+    except IndexError as error:
+        print(error)
+"""
+
+
+def test_where_bounds_are_checked_a_negative_index_is_an_error_unless_it_is_a_constant() -> None:
+    command = [sys.executable, "-c", CHECKED]
+    done = subprocess.run(command, capture_output=True, text=True, env=checked_environment(), check=False)
+    assert done.returncode == 0, done.stderr
+    negative = ["an index is negative"] * 3
+    assert done.stdout.splitlines() == [negative[0], "index is out of bounds", *negative]
 
 
 @kernel
