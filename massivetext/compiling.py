@@ -24,12 +24,15 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from llvmlite import binding
+from llvmlite import ir as llvm
 from numba.core import (
     base,
     codegen,
     compiler_lock,
     errors,
     event,
+    interpreter,
+    ir,
     lowering,
     postproc,
     targetconfig,
@@ -44,6 +47,7 @@ from numba.core.typing import templates
 from massivetext.kernel_calls import is_own
 from massivetext.linked_kernels import as_part
 from massivetext.plain_calls import signature_of
+from massivetext.plain_types import CHEAPER
 
 __all__ = ["spared"]
 
@@ -54,9 +58,12 @@ _Overload: Any = templates._OverloadFunctionTemplate  # type: ignore[attr-define
 _flags: Any = targetconfig.ConfigStack
 _base: Any = base
 _binding: Any = binding
+_llvm: Any = llvm
 _codegen: Any = codegen
 _errors: Any = errors
 _event: Any = event
+_Interpreter: Any = interpreter.Interpreter
+_ir: Any = ir
 _lowering: Any = lowering
 _typeinfer: Any = typeinfer
 _Runtime: Any = context.NRTContext
@@ -192,7 +199,53 @@ def _memory_of(of_runtime: Any, builder: Any, kind: Any, value: Any) -> list[tup
     return memory
 
 
+_UNUSED = frozenset({"peep_hole_delete_with_exit", "peep_hole_fuse_dict_add_updates"})
+"""What numba looks for in the code of a function that kernels do not have: `with`, and dictionaries that grow."""
+
+_look_for: Callable[..., Any] = _Interpreter.post_process
+
+
+def _look_for_less(interpreter: Any, peepholes: Any, function: Any) -> Any:
+    if is_own(function.func_id.modname):
+        peepholes = [look for look in peepholes if look.__name__ not in _UNUSED]
+    return _look_for(interpreter, peepholes, function)
+
+
+_HOW: dict[type, int] = {}
+_IS_VARIABLE, _LISTS_THEM, _IS_SEQUENCE, _IS_DICT, _HAS_NONE = range(5)
+
+
+def _variables_in(line: Any, value: Any) -> list[Any]:
+    """The variables in a part of a statement. numba asks for each part whether it is of an abstract class."""
+    kind = type(value)
+    how = _HOW.get(kind)
+    if how is None:
+        kinds = (_ir.Var, _ir.Inst, (list, tuple), dict)
+        how = _HOW[kind] = next((i for i, wanted in enumerate(kinds) if issubclass(kind, wanted)), _HAS_NONE)
+    if how == _HAS_NONE:
+        return []
+    if how == _IS_VARIABLE:
+        return [value]
+    if how == _LISTS_THEM:
+        return value.list_vars()  # type: ignore[no-any-return]
+    found = []
+    for part in value.values() if how == _IS_DICT else value:
+        found += _variables_in(line, part)
+    return found
+
+
+def _written(instruction: Any) -> str:
+    """An instruction as LLVM reads it. llvmlite keeps this text, which is asked for once."""
+    parts = [] if isinstance(instruction.type, _llvm.VoidType) else [instruction.get_reference(), " = "]
+    instruction.descr(parts)
+    return "".join(parts).rstrip()
+
+
 _CHEAPER: tuple[tuple[Any, str, Any], ...] = (
+    (_ir.Inst, "_rec_list_vars", _variables_in),
+    (_llvm.Instruction, "__str__", _written),
+    *CHEAPER,
+    (_Interpreter, "post_process", _look_for_less),
     *((_errors.HighlightColorScheme, "_markup", _uncoloured) for _ in range(hasattr(_errors, "HighlightColorScheme"))),
     *((place, "new_error_context", _ErrorContext) for place in (_errors, _lowering, _typeinfer)),
     (_errors.WarningsFixer, "catch_warnings", lambda *of_warnings, **place: nullcontext()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import binding
-from numba.core import compiler, compiler_machinery, errors, typed_passes
+from numba.core import codegen, compiler, compiler_machinery, errors, typed_passes
 from numba.core.codegen import JITCodeLibrary
 
 from massivetext.kernel_calls import is_own
@@ -19,6 +19,7 @@ _NativeLowering: Any = typed_passes.NativeLowering
 _machinery: Any = compiler_machinery
 _errors: Any = errors
 _binding: Any = binding
+_codegen: Any = codegen
 _Library: Any = JITCodeLibrary
 
 
@@ -65,6 +66,25 @@ class _PassManager(_machinery.PassManager):  # type: ignore[misc]
 class PlainLibrary(_Library):  # type: ignore[misc]
     """The LLVM code of a kernel, and what it is linked with."""
 
+    def _optimize_functions(self, module: Any) -> None:
+        """Put variables into registers and join what is left. Kernels are optimised in full once they are whole.
+
+        numba optimises each function in full, and again with all that it calls.
+        """
+        if not hasattr(_codegen, "create_pass_builder"):  # before numba 0.62
+            super()._optimize_functions(module)
+            return
+        module.data_layout = self._codegen._data_layout
+        builder = self._codegen._pass_builder()
+        passes = _binding.create_new_function_pass_manager()
+        passes.add_sroa_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_simplify_cfg_pass()
+        passes.add_refprune_pass()
+        for function in module.functions:
+            if not function.is_declaration:
+                passes.run(function, builder)
+
     def add_ir_module(self, module: Any) -> None:
         self._raise_if_finalized()
         is_wrapper = module.name == "wrapper"
@@ -82,6 +102,10 @@ class PlainLibrary(_Library):  # type: ignore[misc]
         self._final_module.link_in(parsed)
 
 
+_PIPELINES: dict[Any, list[_PassManager]] = {}
+"""The steps of the compiler, by what they depend on. numba puts them together for each function."""
+
+
 class PlainCompiler(_Compiler):  # type: ignore[misc]
     """numba's compiler, but for what it gives to LLVM."""
 
@@ -97,7 +121,14 @@ class PlainCompiler(_Compiler):  # type: ignore[misc]
         return library
 
     def define_pipelines(self) -> Any:
-        is_kernel = self.state.func_id is not None and is_own(self.state.func_id.modname)
+        flags, function = self.state.flags, self.state.func_id
+        is_kernel = function is not None and is_own(function.modname)
+        key = is_kernel, self.state.func_ir is None, flags.auto_parallel.enabled, flags.no_rewrites, flags.enable_ssa
+        if key not in _PIPELINES:
+            _PIPELINES[key] = self._pipelines(is_kernel)
+        return _PIPELINES[key]
+
+    def _pipelines(self, is_kernel: bool) -> list[_PassManager]:
         managers = []
         for numbas in super().define_pipelines():
             manager = _PassManager(numbas.pipeline_name)
