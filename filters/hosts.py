@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +24,13 @@ def host_of(url: str) -> str:
         return ""
     if "[" in host or "]" in host:
         return ""
-    return f"[{host}]" if ":" in host else host.lower().removeprefix("www.").rstrip(".")
+    if ":" not in host:
+        return host.lower().removeprefix("www.").rstrip(".")
+    try:  # of `a[::1]b@[x:y]` Python checks the first brackets, and takes what is in the last
+        IPv6Address(host)
+    except ValueError:
+        return ""
+    return f"[{host}]"
 
 
 def unsafe_hosts(folder: str, *, limit: float = 0.5, least: int = 3, share: float = 0.5) -> list[dict[str, Any]]:

@@ -13,6 +13,8 @@ from filters.hosts import host_of
         ("http://[2001:DB8::1]:8080/a", "[2001:db8::1]"),
         ("http://[2001:db8::1/a", ""),
         ("a@b]c", ""),
+        ("http://a[::1]b@[x:y]/c", ""),
+        ("http://a@[::1]/c", "[::1]"),
         ("", ""),
         ("mailto", "mailto"),
     ],
