@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from numba.core import itanium_mangler, typeinfer, types
-from numba.core.typing import npydecl
+from numba.core.typing import context, npydecl
 
 __all__ = ["CHEAPER"]
 
@@ -20,11 +20,13 @@ _types: Any = types
 _mangler: Any = itanium_mangler
 _Inferer: Any = typeinfer.TypeInferer
 _StaticItem: Any = typeinfer.StaticGetItemConstraint
+_Context: Any = context.BaseContext
 _ArrayOperator: Any = npydecl.NumpyRulesArrayOperator
 
 _type_of_value: Callable[..., Any] = _Inferer.resolve_value_type
 _find_static_item: Callable[..., None] = _StaticItem.__call__
 _type_of_operator: Callable[..., Any] = _ArrayOperator.generic
+_find_called: Callable[..., Any] = _Context._resolve_user_function_type
 _mangle: Callable[..., str] = _mangler.mangle_type_or_value
 
 _OF_VALUES: dict[int, tuple[Any, Any]] = {}
@@ -61,6 +63,13 @@ def _array_operator(template: Any, kinds: Any, keywords: Any) -> Any:
     return _type_of_operator(template, kinds, keywords)
 
 
+def _called(asked: Any, function: Any, *of_call: Any, **keywords: Any) -> Any:
+    """The signature of a call. numba looks first whether the type of a function has a method `__call__`."""
+    if isinstance(function, (_types.Function, _types.Dispatcher)):
+        return function.get_call_type(asked, *of_call[:2])
+    return _find_called(asked, function, *of_call, **keywords)
+
+
 _MANGLED: dict[Any, str] = {}
 
 
@@ -77,6 +86,7 @@ CHEAPER: tuple[tuple[Any, str, Any], ...] = (
     (_Inferer, "resolve_value_type", _remembered_type),
     (_StaticItem, "__call__", _static_item),
     (_ArrayOperator, "generic", _array_operator),
+    (_Context, "_resolve_user_function_type", _called),
     (_mangler, "mangle_type_or_value", _mangle_once),
 )
 """Of which class or module what is replaced by what while a kernel is compiled."""

@@ -63,6 +63,22 @@ def test_types_of_functions_and_modules_are_numbas(value: Any) -> None:
         assert plain_types._remembered_type(inferer, line, value) == plain_types._type_of_value(inferer, line, value)
 
 
+def test_signatures_of_calls_are_numbas() -> None:
+    asked: Any = cpu_target.typing_context
+    asked.refresh()
+    array, of_kernel = types.Array(types.int64, 1, "C"), kernel(items)
+    for function, *kinds in [
+        (asked.resolve_value_type(max), types.int64, types.float64),
+        (asked.resolve_value_type(np.sqrt), array),
+        (asked.resolve_value_type(of_kernel), array, array),
+        (types.NumberClass(types.uint8), types.int64),
+        (asked.resolve_getattr(array, "sum"),),
+        ("static_getitem", array, 3),
+    ]:
+        expected = plain_types._find_called(asked, function, tuple(kinds), {})
+        assert plain_types._called(asked, function, tuple(kinds), {}) == expected, function
+
+
 def test_names_of_functions_are_numbas() -> None:
     kinds = [
         types.int64,
