@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import binding
-from numba.core import codegen, compiler, compiler_machinery, errors, typed_passes
+from numba.core import codegen, compiler, compiler_machinery, errors, postproc, typed_passes
 from numba.core.codegen import JITCodeLibrary
 
 from massivetext.kernel_calls import is_own
@@ -16,6 +16,8 @@ __all__ = ["PlainCompiler", "PlainLibrary"]
 # numba's types say less than it has.
 _Compiler: Any = compiler.Compiler
 _NativeLowering: Any = typed_passes.NativeLowering
+_Legalization: Any = typed_passes.IRLegalization
+_postproc: Any = postproc
 _machinery: Any = compiler_machinery
 _errors: Any = errors
 _binding: Any = binding
@@ -32,6 +34,19 @@ class _PlainLowering(_NativeLowering):  # type: ignore[misc]
         return PlainLower
 
 
+@_machinery.register_pass(mutates_CFG=False, analysis_only=True)
+class _PlainLegalization(_Legalization):  # type: ignore[misc]
+    _name = "massivetext_legalization"
+
+    def run_pass(self, state: Any) -> bool:
+        """Note where variables end, unless no references are counted: then nothing is done there."""
+        if state.flags.nrt:
+            return super().run_pass(state)  # type: ignore[no-any-return]
+        _postproc.PostProcessor(state.func_ir).run()
+        return True
+
+
+_INSTEAD = {_NativeLowering: _PlainLowering, _Legalization: _PlainLegalization}
 _UNUSED = frozenset(
     {
         "WithLifting",
@@ -134,7 +149,7 @@ class PlainCompiler(_Compiler):  # type: ignore[misc]
             manager = _PassManager(numbas.pipeline_name)
             for step, words in numbas.passes:
                 if not is_kernel or step.__name__ not in _UNUSED:
-                    manager.add_pass(_PlainLowering if step is _NativeLowering else step, words)
+                    manager.add_pass(_INSTEAD.get(step, step), words)
             manager.finalize()
             managers.append(manager)
         return managers
