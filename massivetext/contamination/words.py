@@ -130,31 +130,12 @@ def _make_located(n):
 
 @njit(cache=True, nogil=True)
 def _located(data, t):
-    """(words, how many). Words that NFC changes stand where the words of the same run did before."""
+    """(words, the run of each, whether NFC may change the text)."""
     most = len(data) // 2 + 2
     words, runs = _make_located(most), np.empty(most, np.int64)
     n, maybe = _locate(data, t, words, runs)
-    if not maybe:
-        return words, n
-    text = nfc(data, 0, len(data), t)
-    most = len(text) // 2 + 2
-    composed, composed_runs = _make_located(most), np.empty(most, np.int64)
-    n_composed, _ = _locate(text, t, composed, composed_runs)
-    n_points = 0
-    for byte in data:
-        n_points += byte & 0xC0 != 0x80
-    place = 0
-    for k in range(n_composed):
-        first_of_run = k == 0 or composed_runs[k] != composed_runs[k - 1]
-        if first_of_run:
-            while place < n and runs[place] < composed_runs[k]:
-                place += 1
-        elif place + 1 < n and runs[place + 1] == composed_runs[k]:
-            place += 1
-        at = min(place, n - 1)
-        composed.starts[k] = words.starts[at] if n else 0
-        composed.ends[k] = words.ends[at] if n else n_points
-    return composed, n_composed
+    found = Located(words.hashes[:n], words.unknown[:n], words.starts[:n], words.ends[:n], words.telling[:n])
+    return found, runs[:n], maybe
 
 
 def words(texts: Texts) -> Words:
@@ -163,6 +144,20 @@ def words(texts: Texts) -> Words:
 
 
 def located_words(text: str) -> Located:
-    """The written words of one text, and where they stand in it."""
-    located, n = _located(np.frombuffer(text.encode(), np.uint8), unicode_tables())
-    return Located(*(array[:n] for array in located))
+    """The written words of one text, and where they stand in it.
+
+    Words that NFC changes stand where the words of the same run did before: each where the one of its place in the run
+    did, those beyond the last where that did.
+    """
+    data, tables = np.frombuffer(text.encode(), np.uint8), unicode_tables()
+    located, runs, maybe = _located(data, tables)
+    if not maybe:
+        return located  # type: ignore[no-any-return]
+    composed, run, _ = _located(nfc(data, 0, len(data), tables), tables)
+    n = len(composed.hashes)
+    if not len(runs):
+        return composed._replace(starts=np.zeros(n, np.int64), ends=np.full(n, len(text)))  # type: ignore[no-any-return]
+    first, end = np.searchsorted(runs, run), np.searchsorted(runs, run, "right")
+    rank = np.arange(n) - np.searchsorted(run, run)
+    at = np.minimum(first + np.minimum(rank, np.maximum(end - first - 1, 0)), len(runs) - 1)
+    return composed._replace(starts=located.starts[at], ends=located.ends[at])  # type: ignore[no-any-return]
