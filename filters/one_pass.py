@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from massivetext.dedup.minhash import permutations, sign
 from massivetext.dedup.shingles import hash_shingles, most_words
-from massivetext.dedup.signatures import permutations, sign
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers
 from massivetext.text.scan import (

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from massivetext.dedup.banding import Banding, band_hashes
 from massivetext.dedup.digests import exact_digests
-from massivetext.dedup.signatures import signed_sets
+from massivetext.dedup.shingles import signed_sets
 from massivetext.text import Texts
 from massivetext.text.hashing import HASH_VERSION
 from massivetext.timestamps import parse as parse_timestamp

@@ -13,8 +13,7 @@ from massivetext.dedup.digests import exact_digests, set_digests
 from massivetext.dedup.evidence import SIGNATURE_SEED
 from massivetext.dedup.grouping import ALONE, connect, find_roots, star_edges
 from massivetext.dedup.removal import decide, exact_threshold
-from massivetext.dedup.shingles import shingle_sets
-from massivetext.dedup.signatures import signed_sets
+from massivetext.dedup.shingles import shingle_sets, signed_sets
 from massivetext.kernels import njit
 from massivetext.text import Texts
 from massivetext.text.hashing import HASH_VERSION

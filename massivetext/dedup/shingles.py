@@ -9,13 +9,15 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from massivetext.dedup.digests import digest_set
+from massivetext.dedup.minhash import permutations, sign
 from massivetext.kernels import njit
 from massivetext.sorting import sort
 from massivetext.text import Texts, buffers
 from massivetext.text.hashing import BASE, fmix
 from massivetext.text.words import normal_words, unicode_tables, words_at_most
 
-__all__ = ["SHINGLE_WORDS", "shingle_sets", "shingles"]
+__all__ = ["SHINGLE_WORDS", "shingle_sets", "shingles", "signed_sets"]
 
 SHINGLE_WORDS = 13
 
@@ -98,28 +100,46 @@ def _ascend(values, n, out, count):
 
 
 @njit(cache=True, nogil=True)
-def _sets(data, offsets, t):
+def _sets(data, offsets, t, a, b, signs):
+    """(distinct shingles, bounds) of all texts, or with `signs` (signatures, digests, sizes); the others are empty."""
     n_texts = len(offsets) - 1
-    total = 0
-    for i in range(n_texts):
-        total += words_at_most(data, offsets[i], offsets[i + 1])
+    n_signed = n_texts if signs else 0
     most = most_words(data, offsets)
     words = np.empty(most, np.uint64)
     hashes = np.empty(most, np.uint64)
+    mixed = np.empty(most, np.uint32)
+    signed = np.empty((n_signed, len(a)), np.uint32)
+    digests = np.empty((n_signed, 2), np.uint64)
+    sizes = np.empty(n_signed, np.int64)
+    total = 0
+    if not signs:
+        for i in range(n_texts):
+            total += words_at_most(data, offsets[i], offsets[i + 1])
     count = np.empty((1 << 16) + 1, np.int64)
     out = np.empty(total, np.uint64)
-    bounds = np.zeros(n_texts + 1, np.int64)
+    bounds = np.zeros(n_texts - n_signed + 1, np.int64)
     size = 0
     for i in range(n_texts):
         n = hash_shingles(words, normal_words(data, offsets[i], offsets[i + 1], t, words), hashes)
-        size += _ascend(hashes, n, out[size:], count)
-        bounds[i + 1] = size
-    return out[:size], bounds
+        if signs:
+            sign(hashes, n, mixed, a, b, signed[i])
+            digest_set(hashes, 0, n, digests[i])
+            sizes[i] = n
+        else:
+            size += _ascend(hashes, n, out[size:], count)
+            bounds[i + 1] = size
+    return out[:size], bounds, signed, digests, sizes
 
 
 def shingle_sets(texts: Texts) -> tuple[np.ndarray, np.ndarray]:
     """(uint64[m], int64[n + 1]): text i has the distinct shingles hashes[bounds[i]:bounds[i + 1]], ascending."""
-    return _sets(*buffers(texts), unicode_tables())
+    return _sets(*buffers(texts), unicode_tables(), *permutations(0, 0), False)[:2]  # type: ignore[no-any-return]
+
+
+def signed_sets(texts: Texts, num_hashes: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(uint32[n, num_hashes], uint64[n, 2], int64[n]): signatures, digests of the shingles, and their numbers with
+    repeats."""
+    return _sets(*buffers(texts), unicode_tables(), *permutations(num_hashes, seed), True)[2:]  # type: ignore[no-any-return]
 
 
 def shingles(texts: Texts) -> pa.ListArray:

@@ -5,8 +5,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massivetext.dedup.shingles import shingles
-from massivetext.dedup.signatures import signatures, signed_sets, to_arrow
+from massivetext.dedup.shingles import shingles, signed_sets
+from massivetext.dedup.signatures import signatures, to_arrow
 from tests.strategies import texts
 
 
