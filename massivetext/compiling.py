@@ -8,6 +8,9 @@
 - numba finds the types of a function in rounds, and asks in each of them for the types of all calls. Here it asks anew
   where the types of the arguments have changed.
 - After each step numba finds which variables live where. The code of kernels needs that once, at the end.
+- For the variables of a statement numba asks of each part whether it is of an abstract class, and of each function
+  whether it has a `with`. llvmlite keeps the text of each instruction, which is written once.
+- What numba finds out about types, and is known: `massivetext.plain_types`.
 - LLVM unrolls loops, which makes kernels longer and no faster.
 - Python's garbage collector looks through all objects of a compilation again and again, and hardly any is garbage. It
   waits until a kernel is compiled.

@@ -347,7 +347,8 @@ class PlainLower(_Lower):  # type: ignore[misc]
         self._refuse_negative(array, index, signature.args[1])
         if signature.args[0] != array or not self._is_element(array, index, signature.args[1]):
             return super().lower_getitem(resty, expr, value, index, signature)
-        place = self._place(value.name, array, index, signature.args[1])
+        from_end = not self._is_kernel  # numba's own functions may count so
+        place = self._place(value.name, array, index, signature.args[1], from_end)
         item = self.context.unpack_value(self.builder, array.dtype, place)
         return self.context.cast(self.builder, item, array.dtype, resty)
 

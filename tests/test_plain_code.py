@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from numba.core.codegen import CPUCodeLibrary
 
 from massivetext.kernels import njit
+from massivetext.linked_kernels import as_part
 from tests.checked import checked_environment
 
 
@@ -71,6 +72,22 @@ def test_an_element_of_two_indices_and_what_is_written_to_it(order: Any) -> None
         numpys[row, column] = 7
         numpys[-1, -1] += 7
         assert ours.tolist() == numpys.tolist()
+
+
+def from_the_back(values: Any, k: Any) -> Any:
+    return values[-k]
+
+
+def test_functions_that_are_no_kernels_count_from_the_end_by_any_index() -> None:
+    from_the_back.__module__ = "elsewhere"
+    sys.modules.setdefault("elsewhere", ModuleType("elsewhere"))
+    part = as_part(from_the_back, {"nogil": True})
+
+    @kernel
+    def last_three(values: Any) -> Any:
+        return part(values, 1), part(values, 2), part(values, 3)
+
+    assert last_three(np.array([0, 1, 7, 2, 9])) == (9, 2, 7)
 
 
 CHECKED = """
