@@ -214,27 +214,26 @@ def _look_for_less(interpreter: Any, peepholes: Any, function: Any) -> Any:
     return _look_for(interpreter, peepholes, function)
 
 
-_HOW: dict[type, int] = {}
-_IS_VARIABLE, _LISTS_THEM, _IS_SEQUENCE, _IS_DICT, _HAS_NONE = range(5)
+@functools.cache
+def _base_of(kind: Any) -> Any:
+    """What a part of a statement is, by its type: a variable, a statement, a dict, a sequence; None for all else."""
+    return next((base for base in (_ir.Var, _ir.Inst, dict, list, tuple) if issubclass(kind, base)), None)
 
 
 def _variables_in(line: Any, value: Any) -> list[Any]:
     """The variables in a part of a statement. numba asks for each part whether it is of an abstract class."""
-    kind = type(value)
-    how = _HOW.get(kind)
-    if how is None:
-        kinds = (_ir.Var, _ir.Inst, (list, tuple), dict)
-        how = _HOW[kind] = next((i for i, wanted in enumerate(kinds) if issubclass(kind, wanted)), _HAS_NONE)
-    if how == _HAS_NONE:
+    kind: Any = type(value)
+    base = _base_of(kind)
+    if base is None:
         return []
-    if how == _IS_VARIABLE:
+    if base is _ir.Var:
         return [value]
-    if how == _LISTS_THEM:
+    if base is _ir.Inst:
         return value.list_vars()  # type: ignore[no-any-return]
-    found = []
-    for part in value.values() if how == _IS_DICT else value:
-        found += _variables_in(line, part)
-    return found
+    variables = []
+    for part in value.values() if base is dict else value:
+        variables += _variables_in(line, part)
+    return variables
 
 
 def _written(instruction: Any) -> str:

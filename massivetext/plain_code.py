@@ -370,38 +370,41 @@ class PlainLower(_Lower):  # type: ignore[misc]
             return False
         if not (array.layout == "C" or array.ndim == 1) or not array.aligned or not _is_plain(array.dtype):
             return False
-        kinds, given = _parts(kind), _parts(self.typeof(index.name))
+        kinds, own_kinds = _parts(kind), _parts(self.typeof(index.name))
         return (
-            len(kinds) == len(given) == array.ndim
+            len(kinds) == len(own_kinds) == array.ndim
             and all(isinstance(part, _types.Integer) for part in kinds)
-            and all(isinstance(part, _types.Integer) for part in given)
+            and all(isinstance(part, _types.Integer) for part in own_kinds)
         )
 
     def _refuse_negative(self, array: Any, index: Any, kind: Any) -> None:
         """Where bounds are checked, raise IndexError for an element of a negative index that is no constant."""
-        kinds, given = _parts(kind), _parts(self.typeof(index.name))
         if not (self.context.enable_boundscheck and self._is_kernel and isinstance(array, _types.Array)):
             return
-        if len(kinds) != array.ndim or not all(isinstance(part, _types.Integer) for part in kinds):
+        if len(_parts(kind)) != array.ndim or not all(isinstance(part, _types.Integer) for part in _parts(kind)):
             return
-        value = self._cast_var(index, kind)
-        for i, part in enumerate(kinds):
-            number = self.builder.extract_value(value, i) if isinstance(kind, _types.BaseTuple) else value
-            if part.signed and not isinstance(given[i], _types.IntegerLiteral):
+        for number, part, constant in self._numbers(index, kind):
+            if part.signed and constant is None:
                 with self.builder.if_then(self.builder.icmp_signed("<", number, number.type(0)), likely=False):
                     self.context.call_conv.return_user_exc(self.builder, IndexError, ("an index is negative",))
 
+    def _numbers(self, index: Any, kind: Any) -> list[tuple[Any, Any, int | None]]:
+        """(number, its type, its value if that is a constant) of each dimension of an index."""
+        value = self._cast_var(index, kind)
+        parts, own_parts = _parts(kind), _parts(self.typeof(index.name))
+        is_tuple = isinstance(kind, _types.BaseTuple)
+        numbers = [self.builder.extract_value(value, i) for i in range(len(parts))] if is_tuple else [value]
+        constants = [part.literal_value if isinstance(part, _types.IntegerLiteral) else None for part in own_parts]
+        return list(zip(numbers, parts, constants, strict=True))
+
     def _place(self, name: str, array: Any, index: Any, kind: Any, from_end: bool = False) -> Any:
         """The address of an element. A constant that is negative counts from the end, with from_end any index does."""
-        value = self._cast_var(index, kind)
-        given = _parts(self.typeof(index.name))
         offset = None
-        for i, part in enumerate(_parts(kind)):
-            number = self.builder.extract_value(value, i) if isinstance(kind, _types.BaseTuple) else value
+        for i, (number, part, constant) in enumerate(self._numbers(index, kind)):
             size = None
             if part.signed:
                 number = self.context.cast(self.builder, number, part, _types.intp)
-                if given[i].literal_value < 0 if isinstance(given[i], _types.IntegerLiteral) else from_end:
+                if from_end if constant is None else constant < 0:
                     size = self._load_part(name, _SHAPE, i)
                     is_negative = self.builder.icmp_signed("<", number, number.type(0))
                     number = self.builder.select(is_negative, self.builder.add(number, size), number)

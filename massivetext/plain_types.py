@@ -6,6 +6,7 @@ that is called, for an item of a tuple, and whether an operation on two numbers 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -70,16 +71,12 @@ def _called(asked: Any, function: Any, *of_call: Any, **keywords: Any) -> Any:
     return _find_called(asked, function, *of_call, **keywords)
 
 
-_MANGLED: dict[Any, str] = {}
+_mangled_type = functools.cache(_mangle)
 
 
 def _mangle_once(kind: Any) -> str:
-    """A type in the name of a function."""
-    if not isinstance(kind, _types.Type):
-        return _mangle(kind)
-    if kind not in _MANGLED:
-        _MANGLED[kind] = _mangle(kind)
-    return _MANGLED[kind]
+    """A type, or a number, in the name of a function. Of numbers True would be taken for 1."""
+    return _mangled_type(kind) if isinstance(kind, _types.Type) else _mangle(kind)
 
 
 CHEAPER: tuple[tuple[Any, str, Any], ...] = (

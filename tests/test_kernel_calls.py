@@ -120,7 +120,7 @@ def weigh(numbers: Any, start: Any, table: Any) -> Any:
 @kernel
 def arrays_by_turns(one: Any, other: Any, table: Any, turns: int) -> Any:
     """Arrays that are arguments, variables that take each other's place, parts, and arrays that are made here."""
-    made = np.full(len(one), turns)
+    counted = np.full(len(one), turns)
     current, last = one, other
     result = 0
     for i in range(turns):
@@ -128,10 +128,10 @@ def arrays_by_turns(one: Any, other: Any, table: Any, turns: int) -> Any:
         if i == 2:
             current = last[::2]
         elif i == 3:
-            current = made
+            current = counted
         else:
             current, last = last, current
-    one = made
+    one = counted
     return result + weigh(one, 0, table) + weigh(np.arange(turns, turns + 4), 1, table), current, one
 
 
@@ -152,8 +152,12 @@ def test_arrays_that_are_passed_are_those_that_python_passes(turns: int) -> None
 
 def test_numba_by_itself_calls_a_kernel_with_arrays() -> None:
     def outside(one: Any, other: Any, table: Any, turns: int) -> Any:
-        made = np.arange(turns, turns + 4)
-        return weigh(one, 0, table) + weigh(made, 1, table[1:]), arrays_by_turns(made, other, table, turns)[0], made
+        numbers = np.arange(turns, turns + 4)
+        return (
+            weigh(one, 0, table) + weigh(numbers, 1, table[1:]),
+            arrays_by_turns(numbers, other, table, turns)[0],
+            numbers,
+        )
 
     expected, result = outside(*numbers_by_turns(3)), numba.njit(outside)(*numbers_by_turns(3))
     assert (*expected[:2], expected[2].tolist()) == (*result[:2], result[2].tolist())

@@ -134,8 +134,8 @@ def _located(data, t):
     most = len(data) // 2 + 2
     words, runs = _make_located(most), np.empty(most, np.int64)
     n, maybe = _locate(data, t, words, runs)
-    found = Located(words.hashes[:n], words.unknown[:n], words.starts[:n], words.ends[:n], words.telling[:n])
-    return found, runs[:n], maybe
+    located = Located(words.hashes[:n], words.unknown[:n], words.starts[:n], words.ends[:n], words.telling[:n])
+    return located, runs[:n], maybe
 
 
 def words(texts: Texts) -> Words:

@@ -19,10 +19,10 @@ def columns(elements: list[tuple[int, int, int, int]]) -> list[int]:
 
 def test_a_cell_that_spans_rows_pushes_those_below_it() -> None:
     table = [(TABLE, 0, 0, 1), (TR, 1, 0, 1), (TD, 2, 0, 2), (TD, 2, 1, 1), (TR, 1, 1, 1), (TD, 5, 0, 1), (TD, 5, 1, 1)]
-    found = columns(table)
+    column = columns(table)
 
-    assert [found[2], found[3]] == [0, 1]
-    assert [found[5], found[6]] == [1, 2]
+    assert [column[2], column[3]] == [0, 1]
+    assert [column[5], column[6]] == [1, 2]
 
 
 @pytest.mark.parametrize("start", [-1, -7, -256, -300])
