@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import functools
 import gc
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -236,6 +237,22 @@ def _variables_in(line: Any, value: Any) -> list[Any]:
     return variables
 
 
+_NUMBERS = itertools.count()
+
+
+def _instruction(
+    self: Any, block: Any, kind: Any, opname: str, operands: Any, name: str = "", flags: Sequence[str] = ()
+) -> None:
+    """What makes an instruction. llvmlite looks for a name that is free; here it has a number that no other has."""
+    self.parent, self.type, self._name = block, kind, f"-{next(_NUMBERS)}"  # no name begins so
+    self.opname, self.operands, self.flags, self.metadata = opname, operands, list(flags), {}
+
+
+def _reference(instruction: Any) -> str:
+    """How others name the result of an instruction."""
+    return f'%"{instruction._name}"'
+
+
 def _written(instruction: Any) -> str:
     """An instruction as LLVM reads it. llvmlite keeps this text, which is asked for once."""
     parts = [] if isinstance(instruction.type, _llvm.VoidType) else [instruction.get_reference(), " = "]
@@ -245,6 +262,8 @@ def _written(instruction: Any) -> str:
 
 _CHEAPER: tuple[tuple[Any, str, Any], ...] = (
     (_ir.Inst, "_rec_list_vars", _variables_in),
+    (_llvm.Instruction, "__init__", _instruction),
+    (_llvm.Instruction, "get_reference", _reference),
     (_llvm.Instruction, "__str__", _written),
     *CHEAPER,
     (_Interpreter, "post_process", _look_for_less),

@@ -28,7 +28,7 @@ from massivetext.kernel_calls import KernelContext, address_of, is_own, is_passe
 
 __all__ = ["VERSION", "PlainLower"]
 
-VERSION = 9
+VERSION = 10
 """Goes up with each change of what is written, or of how kernels call each other: those on disk are of one version."""
 
 # numba's types say less than it has.
@@ -329,6 +329,8 @@ class PlainLower(_Lower):  # type: ignore[misc]
     def lower_binop(self, kind: Any, expr: Any, op: Any) -> Any:
         signature = self.fndesc.calltypes[expr]
         number = signature.args[0]
+        if op is operator.contains and isinstance(number, _types.UniTuple):
+            return self._is_one_of(kind, expr, number, signature)
         operation = _OPERATIONS.get(op)
         if operation is None or not isinstance(number, _types.Integer) or signature.args[1] != number:
             return super().lower_binop(kind, expr, op)
@@ -341,6 +343,19 @@ class PlainLower(_Lower):  # type: ignore[misc]
             one, other = (self.context.cast(self.builder, part, number, result) for part in (one, other))
             value = getattr(self.builder, operation)(one, other, flags=_flags(operation, result))
         return self.context.cast(self.builder, value, result, kind)
+
+    def _is_one_of(self, kind: Any, expr: Any, group: Any, signature: Any) -> Any:
+        """Whether a number is in a tuple of numbers. numba compiles a search for each type of tuple."""
+        number = group.dtype
+        if not isinstance(number, _types.Integer) or signature.args[1] != number or group.count == 0:
+            return super().lower_binop(kind, expr, operator.contains)
+        values, one = self._cast_var(expr.lhs, group), self._cast_var(expr.rhs, number)
+        are_equal = [
+            self.builder.icmp_unsigned("==", one, self.builder.extract_value(values, i)) for i in range(group.count)
+        ]
+        return self.context.cast(
+            self.builder, functools.reduce(self.builder.or_, are_equal), signature.return_type, kind
+        )
 
     def lower_getitem(self, resty: Any, expr: Any, value: Any, index: Any, signature: Any) -> Any:
         array = self.typeof(value.name)

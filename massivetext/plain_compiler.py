@@ -10,6 +10,7 @@ from numba.core.codegen import JITCodeLibrary
 
 from massivetext.kernel_calls import is_own
 from massivetext.plain_code import PlainLower
+from massivetext.plain_variables import TYPED_BY_NAME
 
 __all__ = ["PlainCompiler", "PlainLibrary"]
 
@@ -56,6 +57,7 @@ _UNUSED = frozenset(
         "InlineInlinables",
         "FindLiterallyCalls",
         "LiteralUnroll",
+        "ReconstructSSA",
         "LiteralPropagationSubPipelinePass",
         "InlineOverloads",
         "NopythonRewrites",
@@ -144,12 +146,15 @@ class PlainCompiler(_Compiler):  # type: ignore[misc]
         return _PIPELINES[key]
 
     def _pipelines(self, is_kernel: bool) -> list[_PassManager]:
+        instead = {**_INSTEAD, **TYPED_BY_NAME} if is_kernel else _INSTEAD
         managers = []
         for numbas in super().define_pipelines():
             manager = _PassManager(numbas.pipeline_name)
-            for step, words in numbas.passes:
+            # Of steps that numba takes again, such as looking for branches that no argument takes, the first is enough.
+            steps = dict(numbas.passes).items() if is_kernel else numbas.passes
+            for step, words in steps:
                 if not is_kernel or step.__name__ not in _UNUSED:
-                    manager.add_pass(_INSTEAD.get(step, step), words)
+                    manager.add_pass(instead.get(step, step), words)
             manager.finalize()
             managers.append(manager)
         return managers

@@ -212,3 +212,16 @@ def test_it_is_half_of_what_numba_writes(monkeypatch: pytest.MonkeyPatch) -> Non
     written.clear()
     numba.njit(function)(values, values[::-1].copy())
     assert 2 * ours < written[0], (ours, written)
+
+
+@kernel
+def kinds_of(number: Any, other: Any) -> Any:
+    return number in (3, 5, 9), number not in (3, 5), number in (3,), number in (4.0, 2.5), other in (number, other)
+
+
+@pytest.mark.parametrize("kind", [int, np.int8, np.uint64, float])
+def test_a_number_is_searched_for_in_a_tuple(kind: Callable[[int], Any]) -> None:
+    for number in range(10):
+        found = kinds_of(kind(number), kind(4))
+        is_three = number == 3
+        assert found == (number in (3, 5, 9), number not in (3, 5), is_three, number == 4, True)

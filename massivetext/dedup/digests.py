@@ -19,6 +19,24 @@ _C, _D = np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0xA0761D6478BD642F)
 
 
 @njit(cache=True, nogil=True)
+def _word_at(text, i):
+    """The 8 bytes from text[i] on, the lowest first. LLVM makes one load of it; a view would be compiled anew."""
+    low = (
+        np.uint64(text[i])
+        | np.uint64(text[i + 1]) << np.uint64(8)
+        | np.uint64(text[i + 2]) << np.uint64(16)
+        | np.uint64(text[i + 3]) << np.uint64(24)
+    )
+    high = (
+        np.uint64(text[i + 4])
+        | np.uint64(text[i + 5]) << np.uint64(8)
+        | np.uint64(text[i + 6]) << np.uint64(16)
+        | np.uint64(text[i + 7]) << np.uint64(24)
+    )
+    return low | high << np.uint64(32)
+
+
+@njit(cache=True, nogil=True)
 def _digest(text, n, out):
     """Two chains over words of 8 bytes, each word mixed on its own first, so that both depend on every bit. `text` is
     uint8 with room for the zeros that fill the last word."""
@@ -26,12 +44,12 @@ def _digest(text, n, out):
         text[i] = 0
     a = _A ^ np.uint64(n)
     b = _B ^ np.uint64(n)
-    words = text.view(np.uint64)
     for i in range((n + 7) // 8):
-        mixed = fmix(words[i] + _A)
+        word = _word_at(text, 8 * i)
+        mixed = fmix(word + _A)
         a = (a ^ mixed) * _C
         a ^= a >> np.uint64(32)
-        b = (b ^ (mixed + (words[i] ^ _D) * _C)) * _B
+        b = (b ^ (mixed + (word ^ _D) * _C)) * _B
         b ^= b >> np.uint64(29)
     out[0] = fmix(a)
     out[1] = fmix(b ^ a)

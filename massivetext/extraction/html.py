@@ -413,7 +413,7 @@ def _visible(nodes, blocks, shown_share, part_share):
             hidden += prose
             chars[node] += prose
     restores = hidden > shown_share * total
-    visible = np.ones(len(blocks), np.bool_)
+    visible = np.full(len(blocks), True, np.bool_)
     for b in range(len(blocks)):
         node = outer[blocks[b, NODE]]
         visible[b] = node == 0 or (restores and chars[node] >= part_share * hidden)

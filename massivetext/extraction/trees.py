@@ -286,7 +286,9 @@ def evaluate(forest, low, high, x, ranges, out):
     splits = np.empty(n_splits, np.uint32)
     for k in range(n_splits):
         splits[k] = forest.first[low] + k
-    begins, shared = forest.first[low : high + 1] - forest.first[low], np.full(n_trees, _ALL)
+    begins, shared = np.empty(n_trees + 1, np.uint32), np.full(n_trees, _ALL, np.uint32)
+    for tree in range(n_trees + 1):
+        begins[tree] = forest.first[low + tree] - forest.first[low]
     if len(x) > _LANES:
         of_all = np.empty(n_splits + 1, np.uint32), np.zeros(n_trees + 1, np.uint32), np.empty(n_trees, np.uint32)
         lowest, highest = ranges.lowest[0], ranges.highest[0]
