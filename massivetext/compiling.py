@@ -23,6 +23,7 @@ from __future__ import annotations
 import functools
 import gc
 import itertools
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -285,6 +286,12 @@ _ANSWERS: dict[Any, dict[Any, tuple[Any, Any]]] = {}
 """By the options of a compilation, and by the function and types: the signature, and what implements it."""
 
 
+_OF_NUMBERS = frozenset(
+    value for name, value in vars(operator).items() if name not in ("getitem", "contains") and callable(value)
+)
+"""Operators. Between two numbers it does not matter whether one of them is a constant."""
+
+
 def _remembering() -> Callable[..., Any]:
     """Return `BaseFunction.get_call_type` with a memory."""
     # Options are compared slowly, and each function that is compiled has an object of its own for them.
@@ -297,6 +304,9 @@ def _remembering() -> Callable[..., Any]:
         if id(options) not in of_objects:
             of_objects[id(options)] = options, _ANSWERS.setdefault(options.copy(), {})
         answers = of_objects[id(options)][1]
+        if self.typing_key in _OF_NUMBERS and not all(isinstance(kind, _types.Literal) for kind in args):
+            plain = tuple(_types.unliteral(kind) for kind in args)
+            args = plain if all(isinstance(kind, (_types.Number, _types.Boolean)) for kind in plain) else args
         question = (self, args, tuple(kws.items()))
         if question in answers:
             signature, implementation = answers[question]

@@ -11,6 +11,7 @@ import copy
 import functools
 from typing import Any
 
+from llvmlite import ir as llvm
 from numba.core import callconv, cpu, imputils, types
 from numba.core.datamodel import default_manager, models, packer
 
@@ -18,6 +19,7 @@ __all__ = ["KernelContext", "address_of", "is_own", "is_passed_by_address", "ker
 
 # numba's types say less than it has.
 _types: Any = types
+_llvm: Any = llvm
 _manager: Any = default_manager
 _models: Any = models
 _packer: Any = packer
@@ -150,6 +152,11 @@ class KernelContext(_Context):  # type: ignore[misc]
         context = copy.copy(self)
         context.__class__ = _Context
         return context
+
+    def get_constant_generic(self, builder: Any, kind: Any, value: Any) -> Any:
+        if isinstance(kind, _types.Integer):
+            return _llvm.Constant(_llvm.IntType(kind.bitwidth), value)
+        return super().get_constant_generic(builder, kind, value)
 
     def get_arg_packer(self, kinds: Any) -> Any:
         return _packer.ArgPacker(_Models(self.data_model_manager), kinds)

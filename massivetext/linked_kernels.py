@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any
 
 import numba
+from llvmlite import binding
 from numba.core import dispatcher
 from numba.core.registry import CPUDispatcher
 
@@ -25,6 +26,7 @@ __all__ = ["Part", "as_part", "set_environments"]
 
 # numba's types say less than it has.
 _Dispatcher: Any = CPUDispatcher
+_binding: Any = binding
 _dispatcher: Any = dispatcher
 _numba: Any = numba
 
@@ -37,6 +39,14 @@ class _PartLibrary(PlainLibrary):
 
     def _optimize_final_module(self) -> None:
         pass
+
+    def _get_module_for_linking(self) -> Any:
+        """Return the module, of which others take copies. numba takes one more of those that it runs themselves."""
+        self._ensure_finalized()
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage == _binding.Linkage.external:
+                function.linkage = "linkonce_odr"
+        return self._final_module
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from numba import njit as plain_njit
-from numba.core import errors
+from numba.core import errors, types
+from numba.core.registry import cpu_target
 from numba.core.types import functions
 from numba.core.typing import templates
 
@@ -124,3 +126,27 @@ def test_an_error_tells_where_it_is() -> None:
 
     with pytest.raises(errors.TypingError, match=r"During: typing of get attribute at .*test_compiling"):
         njit(cache=False)(wrong)(1)
+
+
+KINDS = (types.int64, types.int32, types.uint64, types.uint8, types.float64, types.float32, types.boolean)
+CONSTANTS = (types.literal(3), types.literal(-1), types.literal(True))
+
+
+@pytest.mark.parametrize(
+    "name", ["add", "isub", "mul", "truediv", "floordiv", "mod", "lshift", "and_", "eq", "lt", "pow"]
+)
+def test_beside_a_number_a_constant_is_a_number(name: str) -> None:
+    """numba tries the type of a constant first, and finds that of the number if nothing is special about it."""
+    function = getattr(operator, name)
+    context: Any = cpu_target.typing_context
+    context.refresh()
+
+    def answer(*kinds: Any) -> Any:
+        try:
+            return context.resolve_function_type(context.resolve_value_type(function), kinds, {})
+        except errors.TypingError:
+            return None
+
+    pairs = [(kind, constant) for kind in KINDS for constant in CONSTANTS]
+    for pair in pairs + [pair[::-1] for pair in pairs]:
+        assert answer(*pair) == answer(*(types.unliteral(kind) for kind in pair)), pair
