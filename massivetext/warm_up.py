@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import signal
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -145,6 +146,8 @@ def run_job(path: str) -> float:
 
 def _run_job_alone(path: str) -> float:
     """Run it in a process that only compiles: Ctrl-C ends it at once, and it need not look for garbage."""
+    # numba would load it, a quarter of a second, in case that a kernel has products of matrices. None has.
+    sys.modules.setdefault("scipy.linalg", None)  # type: ignore[arg-type]
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.disable()
     return run_job(path)

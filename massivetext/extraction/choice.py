@@ -178,7 +178,9 @@ def choose(p, threshold, tag, parent, blocks, hashes, is_prose):
         is_prose: whether headings without text below them are dropped; in a list of products or events they are the
             text.
     """
-    keep = p >= threshold
+    keep = np.empty(len(p), np.bool_)
+    for b in range(len(p)):
+        keep[b] = p[b] >= threshold
     _keep_sister_headings(keep, tag, parent, blocks)
     if is_prose:
         _drop_lone_headings(keep, tag, blocks)

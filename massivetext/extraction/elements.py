@@ -66,10 +66,9 @@ class Relation(NamedTuple):
 @njit(cache=True, nogil=True)
 def below(parent, marked):
     """Return which nodes are marked, or stand in one that is."""
-    inside = marked.copy()
-    for node in range(1, len(parent)):
-        if inside[parent[node]]:
-            inside[node] = True
+    inside = np.empty(len(parent), np.bool_)
+    for node in range(len(parent)):
+        inside[node] = marked[node] or (node > 0 and inside[parent[node]])
     return inside
 
 

@@ -37,6 +37,7 @@ from massivetext.extraction.blocks import (
     end_block,
     read_text,
 )
+from massivetext.extraction.copies import column_of, columns_of, copy_of, rows_of
 from massivetext.extraction.hidden import (
     GUTTER,
     HREF,
@@ -429,7 +430,7 @@ def _drop(nodes, blocks, visible):
     for node in range(len(nodes)):
         nodes[node, FIRST] = rank[nodes[node, FIRST]]
         nodes[node, LAST] = rank[nodes[node, LAST]]
-    return blocks[visible]
+    return rows_of(blocks, visible, rank[len(blocks)])
 
 
 @njit(cache=True, nogil=True, counts=False)
@@ -456,16 +457,16 @@ def _finish(nodes, template, blocks):
     if any_hidden:
         visible_blocks = _drop(nodes, blocks, _visible(nodes, blocks, SHOWN_SHARE, PART_SHARE))
     else:
-        visible_blocks = blocks.copy()
+        visible_blocks = columns_of(blocks, 0, N_COLUMNS)
     return (
-        nodes[:, TAG].copy(),
-        nodes[:, PARENT].copy(),
-        nodes[:, HINTS].copy(),
-        nodes[:, ORDINAL].copy(),
-        nodes[:, FIRST].copy(),
-        nodes[:, LAST].copy(),
-        template.copy(),
-        nodes[:, BEGIN : FINISH + 1].copy(),
+        column_of(nodes, TAG),
+        column_of(nodes, PARENT),
+        column_of(nodes, HINTS),
+        column_of(nodes, ORDINAL),
+        column_of(nodes, FIRST),
+        column_of(nodes, LAST),
+        copy_of(template),
+        columns_of(nodes, BEGIN, FINISH + 1),
         visible_blocks,
         rows,
     )

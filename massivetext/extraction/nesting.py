@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from massivetext.extraction.copies import copy_of
 from massivetext.extraction.tags import LI, LISTING, PRE, TABLE, TD, TH, TR
 from massivetext.kernels import njit
 
@@ -56,7 +57,7 @@ def nesting(tag, parent):
 @njit(cache=True, nogil=True)
 def cell_columns(tag, ordinal, rows, inside):
     """Return the column of each table cell, from 0; cells above that span rows push it to the right."""
-    column = ordinal.copy()
+    column = copy_of(ordinal)
     busy = np.zeros(MAX_COLUMNS, np.int32)  # how many further rows a cell above takes in each column
     taken = np.zeros(MAX_COLUMNS, np.bool_)  # in this row
     width = 0

@@ -53,7 +53,9 @@ def _reorder(points, n, ccc):
         while j < n and ccc[points[j]]:
             j += 1
         if j - i > 16:
-            run = points[i:j].copy()
+            run = np.empty(j - i, np.int32)
+            for k in range(j - i):
+                run[k] = points[i + k]
             count = np.zeros(257, np.int64)
             for k in range(len(run)):
                 count[np.int64(ccc[run[k]]) + 1] += 1
