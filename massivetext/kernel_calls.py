@@ -114,6 +114,13 @@ class _Models:
         return _ARRAYS[kind]
 
 
+def _is_returned_whole(kind: Any) -> bool:
+    """Whether a value is returned as it is. numba takes it apart and together again, for truth values in it."""
+    if isinstance(kind, _types.BaseTuple):
+        return all(_is_returned_whole(part) for part in kind.types)
+    return isinstance(kind, (_types.Array, _types.Number))
+
+
 class _KernelCalls(_CallConvention):  # type: ignore[misc]
     """How a kernel calls another: an error of the one that is called is returned at once, there is no `try`."""
 
@@ -157,6 +164,12 @@ class KernelContext(_Context):  # type: ignore[misc]
         if isinstance(kind, _types.Integer):
             return _llvm.Constant(_llvm.IntType(kind.bitwidth), value)
         return super().get_constant_generic(builder, kind, value)
+
+    def get_return_value(self, builder: Any, kind: Any, value: Any) -> Any:
+        return value if _is_returned_whole(kind) else super().get_return_value(builder, kind, value)
+
+    def get_returned_value(self, builder: Any, kind: Any, value: Any) -> Any:
+        return value if _is_returned_whole(kind) else super().get_returned_value(builder, kind, value)
 
     def get_arg_packer(self, kinds: Any) -> Any:
         return _packer.ArgPacker(_Models(self.data_model_manager), kinds)

@@ -28,7 +28,7 @@ from massivetext.kernel_calls import KernelContext, address_of, is_own, is_passe
 
 __all__ = ["VERSION", "PlainLower"]
 
-VERSION = 10
+VERSION = 11
 """Goes up with each change of what is written, or of how kernels call each other: those on disk are of one version."""
 
 # numba's types say less than it has.
@@ -39,8 +39,8 @@ _cgutils: Any = cgutils
 _Lower: Any = lowering.Lower
 _must_use_alloca: Any = analysis.must_use_alloca
 
-_DATA, _SHAPE, _STRIDES = 4, 5, 6
-"""Where an array's description has its address, its shape and its strides in bytes (`models.ArrayModel`)."""
+_MEMORY, _DATA, _SHAPE, _STRIDES = 0, 4, 5, 6
+"""Where an array's description has its memory, address, shape and strides in bytes (`models.ArrayModel`)."""
 
 
 @functools.cache
@@ -96,6 +96,8 @@ class PlainLower(_Lower):  # type: ignore[misc]
         self._counts: dict[Any, bool] = {}
         self._arguments: dict[str, int] = {}
         self._borrowed: set[str] = set()
+        self._loops: dict[str, Any] = {}
+        self._once: set[str] = set()
         if self.generator_info is None:
             self._find_borrowed()
 
@@ -120,9 +122,10 @@ class PlainLower(_Lower):  # type: ignore[misc]
         statements = [line for _, block in sorted(self.blocks.items()) for line in block.find_insts(_ir.Assign)]
         for line in statements:
             assigned[line.target.name] = assigned.get(line.target.name, 0) + 1
+        self._once = {name for name, count in assigned.items() if count == 1}
         for line in statements:
             name, value = line.target.name, line.value
-            if assigned[name] > 1:
+            if name not in self._once:
                 continue
             if isinstance(value, _ir.Arg):
                 if self.typeof(name) == self.typeof("arg." + value.name):
@@ -174,12 +177,17 @@ class PlainLower(_Lower):  # type: ignore[misc]
     def lower_inst(self, inst: Any) -> Any:
         if not isinstance(inst, _ir.Assign):
             return super().lower_inst(inst)
-        if inst.target.name not in self._arguments:
-            self.storevar(self.lower_assign(self.typeof(inst.target.name), inst), inst.target.name)
+        name = inst.target.name
+        if name not in self._arguments:
+            value = self.lower_assign(self.typeof(name), inst)
+            loop = self._loops.get(inst.value.name) if isinstance(inst.value, _ir.Var) else getattr(value, "loop", None)
+            if loop is not None and name in self._once:
+                self._loops[name] = loop
+            self.storevar(value, name)
             return None
         argument = self.fnargs[inst.value.index]
         if getattr(argument, "address", None) is None:  # else the variable is where the argument is
-            self.storevar(argument, inst.target.name)
+            self.storevar(argument, name)
         return None
 
     def lower_assign(self, kind: Any, inst: Any) -> Any:
@@ -220,23 +228,39 @@ class PlainLower(_Lower):  # type: ignore[misc]
 
     def storevar(self, value: Any, name: str, argidx: int | None = None) -> None:
         kind = self.typeof(name)
-        if name not in self._borrowed and self._is_counted(kind):
+        is_counted = name not in self._borrowed and self._is_counted(kind)
+        if is_counted and (argidx is not None or not isinstance(kind, _types.Array)):
             super().storevar(value, name, argidx)
             return
         self._alloca_var(name, kind)
         if name in self._singly_assigned_vars:
             self._blk_local_varmap[name] = value
-        else:
-            self.builder.store(value, self.getvar(name))
+            return
+        if is_counted:
+            self._let_go(name, kind)
+        self.builder.store(value, self.getvar(name))
+
+    def _let_go(self, name: str, kind: Any) -> Any:
+        """Count one reference less to the memory of the array in a variable; return where the variable has it.
+
+        numba reads the whole description of the array for it.
+        """
+        place = self.builder.gep(self.getvar(name), [_index(0), _index(_MEMORY)], inbounds=True)
+        self.context.nrt.decref(self.builder, _types.MemInfoPointer(kind.dtype), self.builder.load(place))
+        return place
 
     def delvar(self, name: str) -> None:
         kind = self.typeof(name)
-        if name not in self._borrowed and self._is_counted(kind):
+        is_counted = name not in self._borrowed and self._is_counted(kind)
+        if is_counted and (name in self._blk_local_varmap or not isinstance(kind, _types.Array)):
             super().delvar(name)
             return
         if name not in self._blk_local_varmap:
             self._singly_assigned_vars.discard(name)
         self._alloca_var(name, kind)
+        if is_counted:
+            place = self._let_go(name, kind)
+            self.builder.store(place.type.pointee(None), place)  # it may be deleted again
 
     def _cast_var(self, variable: Any, kind: Any) -> Any:
         """An argument of a call."""
@@ -256,26 +280,34 @@ class PlainLower(_Lower):  # type: ignore[misc]
 
     def _range(self, kind: Any, expr: Any) -> Any:
         """The start of a loop over a range: where it is, how far it goes, and how often."""
-        numbers = self.loadvar(expr.value.name)
-        if not getattr(numbers, "is_by_one", False):
+        numbers = getattr(self.loadvar(expr.value.name), "numbers", None)
+        if numbers is None:
             return None
-        first, last, step = (self.builder.extract_value(numbers, i) for i in range(3))
+        first, last, step = numbers
         place, count = slot(self.builder, first.type), slot(self.builder, first.type)
         self.builder.store(first, place)
         is_empty = self.builder.icmp_signed("<=", last, first)
         self.builder.store(self.builder.select(is_empty, first.type(0), self.builder.sub(last, first)), count)
-        return self._struct(kind, place, last, step, count)
+        value = self._struct(kind, place, last, step, count)
+        value.loop = place, step, count
+        return value
 
     def _next(self, kind: Any, expr: Any) -> Any:
         """The next number of a loop over a range, and whether there is one."""
         if not isinstance(self.typeof(expr.value.name), _types.RangeIteratorType):
             return None
-        loop = self.loadvar(expr.value.name)
-        place, step, left = (self.builder.extract_value(loop, i) for i in (0, 2, 3))
+        loop = self._loops.get(expr.value.name)
+        if loop is None:
+            value = self.loadvar(expr.value.name)
+            loop = [self.builder.extract_value(value, i) for i in (0, 2, 3)]
+        place, step, left = loop
         number, count = self.builder.load(place), self.builder.load(left)
         self.builder.store(self.builder.add(number, step), place)
         self.builder.store(self.builder.sub(count, count.type(1)), left)
-        return self._struct(kind, number, self.builder.icmp_signed(">", count, count.type(0)))
+        pair = number, self.builder.icmp_signed(">", count, count.type(0))
+        value = self._struct(kind, *pair)
+        value.pair = pair
+        return value
 
     def _struct(self, kind: Any, *parts: Any) -> Any:
         value = self.context.get_value_type(kind)(_llvm.Undefined)
@@ -284,10 +316,15 @@ class PlainLower(_Lower):  # type: ignore[misc]
         return value
 
     def _pair_first(self, kind: Any, expr: Any) -> Any:
-        return None if self._is_counted(kind) else self.builder.extract_value(self.loadvar(expr.value.name), 0)
+        return None if self._is_counted(kind) else self._of_pair(expr, 0)
 
     def _pair_second(self, kind: Any, expr: Any) -> Any:
-        return self.builder.extract_value(self.loadvar(expr.value.name), 1)
+        return self._of_pair(expr, 1)
+
+    def _of_pair(self, expr: Any, i: int) -> Any:
+        value = self.loadvar(expr.value.name)
+        pair = getattr(value, "pair", None)
+        return self.builder.extract_value(value, i) if pair is None else pair[i]
 
     def _static_item(self, kind: Any, expr: Any) -> Any:
         if not isinstance(self.typeof(expr.value.name), _types.Array) or expr.index_var is None:
@@ -313,8 +350,9 @@ class PlainLower(_Lower):  # type: ignore[misc]
         if key is range and isinstance(kind, _types.RangeType) and kind.dtype.signed and len(kinds) < 3:
             numbers = [self._cast_var(argument, kind.dtype) for argument in expr.args]
             first = [numbers[0].type(0)] if len(numbers) == 1 else []
-            value = self._struct(kind, *first, *numbers, numbers[0].type(1))
-            value.is_by_one = True
+            limits = *first, *numbers, numbers[0].type(1)
+            value = self._struct(kind, *limits)
+            value.numbers = limits
             return value
         return None
 
