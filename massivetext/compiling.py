@@ -1,7 +1,7 @@
 """While a kernel is compiled, numba is spared work that it does again and again. The kernels are the same.
 
 - For each `a + b` numba asks two dozen templates, most of which answer with an exception. Here it asks once for each
-  function and types.
+  function and types. A constant beside a number is a number.
 - numba's own functions (`np.empty`, sorting) are compiled as parts of the kernel, as its other functions are
   (`massivetext.linked_kernels`).
 - Whoever times numba is told of each call of LLVM, and messages are coloured that nobody reads.
@@ -241,12 +241,12 @@ def _variables_in(line: Any, value: Any) -> list[Any]:
 _NUMBERS = itertools.count()
 
 
-def _instruction(
-    self: Any, block: Any, kind: Any, opname: str, operands: Any, name: str = "", flags: Sequence[str] = ()
+def _make_instruction(
+    made: Any, block: Any, kind: Any, opname: str, operands: Any, name: str = "", flags: Sequence[str] = ()
 ) -> None:
-    """What makes an instruction. llvmlite looks for a name that is free; here it has a number that no other has."""
-    self.parent, self.type, self._name = block, kind, f"-{next(_NUMBERS)}"  # no name begins so
-    self.opname, self.operands, self.flags, self.metadata = opname, operands, list(flags), {}
+    """Give an instruction its parts. llvmlite looks for a name that is free; here it gets a number of its own."""
+    made.parent, made.type, made._name = block, kind, f"-{next(_NUMBERS)}"  # names of blocks and arguments differ
+    made.opname, made.operands, made.flags, made.metadata = opname, operands, list(flags), {}
 
 
 def _reference(instruction: Any) -> str:
@@ -263,7 +263,7 @@ def _written(instruction: Any) -> str:
 
 _CHEAPER: tuple[tuple[Any, str, Any], ...] = (
     (_ir.Inst, "_rec_list_vars", _variables_in),
-    (_llvm.Instruction, "__init__", _instruction),
+    (_llvm.Instruction, "__init__", _make_instruction),
     (_llvm.Instruction, "get_reference", _reference),
     (_llvm.Instruction, "__str__", _written),
     *CHEAPER,
@@ -284,7 +284,6 @@ _CHEAPER: tuple[tuple[Any, str, Any], ...] = (
 
 _ANSWERS: dict[Any, dict[Any, tuple[Any, Any]]] = {}
 """By the options of a compilation, and by the function and types: the signature, and what implements it."""
-
 
 _OF_NUMBERS = frozenset(
     value for name, value in vars(operator).items() if name not in ("getitem", "contains") and callable(value)

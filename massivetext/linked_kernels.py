@@ -37,8 +37,12 @@ _OF_PART = attrgetter("entry_point", "fndesc", "library")
 class _PartLibrary(PlainLibrary):
     """A module that is linked into others: they are optimised as a whole, and machine code is made of them alone."""
 
-    def _optimize_final_module(self) -> None:
-        pass
+    def finalize(self) -> None:
+        """Link what the part calls. It is verified in the kernels that it is linked into."""
+        self._raise_if_finalized()
+        for library in dict.fromkeys(self._linking_libraries):
+            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+        self._finalize_final_module()
 
     def _get_module_for_linking(self) -> Any:
         """Return the module, of which others take copies. numba takes one more of those that it runs themselves."""

@@ -3,13 +3,16 @@
 numba writes code for all that Python allows. Most of it LLVM removes again. Here it is not written:
 
 - For an element of an array numba copies the array's whole description to memory and reads its parts back.
-- It counts references for every variable. An argument, and an array of a tuple that is one, outlive the call.
+- It counts references for every variable, and reads an array's whole description for it. An argument, and an array of
+  a tuple that is one, outlive the call.
 - It reads a plain number before it overwrites it, and sets it to zero when it is not used any more.
-- A loop over a range may go by any step, even by none. In kernels it goes by one.
+- A loop over a range may go by any step, even by none. In kernels it goes by one, and its numbers are read where they
+  are instead of out of structures.
+- A search in a tuple of numbers is a function of its own. Here it is comparisons.
 - Any index may count from the end. Kernels read from the end by constants alone, as in `stack[-1]`. Where bounds are
   checked (`NUMBA_BOUNDSCHECK=1`), any other negative index raises IndexError.
-- An array is passed as seven words, with copies of its description on both sides. Here its address is passed
-  (`massivetext.kernel_calls`).
+- An array is passed as seven words, with copies of its description on both sides, and a tuple that is returned is taken
+  apart and put together. Here addresses are passed, and tuples are returned whole (`massivetext.kernel_calls`).
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from massivetext.kernel_calls import KernelContext, address_of, is_own, is_passe
 
 __all__ = ["VERSION", "PlainLower"]
 
-VERSION = 11
+VERSION = 12
 """Goes up with each change of what is written, or of how kernels call each other: those on disk are of one version."""
 
 # numba's types say less than it has.
@@ -218,9 +221,12 @@ class PlainLower(_Lower):  # type: ignore[misc]
             value.address = place  # it stays what it is
         return value
 
-    def alloca_lltype(self, name: str, lltype: Any, datamodel: Any = None) -> Any:
-        """Memory for a variable. numba also finds out its size, for debuggers."""
-        return _cgutils.alloca_once(self.builder, lltype, name=name)
+    def alloca(self, name: str, kind: Any) -> Any:
+        """Memory for a variable, cleared unless it is one of numba's own, which are written before they are read."""
+        of_value = self.context.get_value_type(kind)
+        if name.startswith("$") and not self._is_counted(kind):
+            return slot(self.builder, of_value)
+        return _cgutils.alloca_once(self.builder, of_value)
 
     def loadvar(self, name: str) -> Any:
         value = self._blk_local_varmap.get(name)
