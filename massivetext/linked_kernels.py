@@ -38,23 +38,20 @@ class _PartLibrary(PlainLibrary):
     """A module that is linked into others: they are optimised as a whole, and machine code is made of them alone."""
 
     def finalize(self) -> None:
-        """Link what the part calls. It is verified in the kernels that it is linked into."""
+        """Link what the part calls. It is verified in the kernels that it is linked into, each of which may have it."""
         self._raise_if_finalized()
         for library in dict.fromkeys(self._linking_libraries):
             self._final_module.link_in(library._get_module_for_linking(), preserve=True)
-        self._finalize_final_module()
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage == _binding.Linkage.external:
+                function.linkage = "linkonce_odr"
+        self._finalize_dynamic_globals()
+        self._finalized = True
 
     def _get_module_for_linking(self) -> Any:
         """Return the module, of which others take copies. numba takes one more of those that it runs themselves."""
         self._ensure_finalized()
-        for function in self._final_module.functions:
-            if not function.is_declaration and function.linkage == _binding.Linkage.external:
-                function.linkage = "linkonce_odr"
         return self._final_module
-
-    def _finalize_final_module(self) -> None:
-        self._finalize_dynamic_globals()
-        self._finalized = True
 
 
 class _PartCompiler(PlainCompiler):

@@ -92,6 +92,8 @@ class PlainLower(_Lower):  # type: ignore[misc]
     """Writes the LLVM code of one function."""
 
     def init(self) -> None:
+        assigned = Counter(line.target.name for block in self.blocks.values() for line in block.find_insts(_ir.Assign))
+        self._once = {name for name, count in assigned.items() if count == 1}
         super().init()
         self._is_kernel = self.generator_info is None and is_own(self.func_ir.func_id.modname)
         if self._is_kernel:
@@ -100,7 +102,6 @@ class PlainLower(_Lower):  # type: ignore[misc]
         self._arguments: dict[str, int] = {}
         self._borrowed: set[str] = set()
         self._loops: dict[str, Any] = {}
-        self._once: set[str] = set()
         if self.generator_info is None:
             self._find_borrowed()
 
@@ -113,23 +114,14 @@ class PlainLower(_Lower):  # type: ignore[misc]
         if self.generator_info is not None or lifetimes is None:
             super()._find_singly_assigned_variable()
             return
-        assigned = Counter(line.target.name for block in self.blocks.values() for line in block.find_insts(_ir.Assign))
         used = set().union(*lifetimes.usedefs.usemap.values())
-        once = {name for name, count in assigned.items() if count == 1}
-        self._singly_assigned_vars = once - used - _must_use_alloca(self.blocks)
+        self._singly_assigned_vars = self._once - used - _must_use_alloca(self.blocks)
         self._blk_local_varmap: dict[str, Any] = {}
 
     def _find_borrowed(self) -> None:
         """Find the variables that need not be counted: arguments, and parts of tuples that are arguments."""
-        assigned: dict[str, int] = {}
         statements = [line for _, block in sorted(self.blocks.items()) for line in block.find_insts(_ir.Assign)]
-        for line in statements:
-            assigned[line.target.name] = assigned.get(line.target.name, 0) + 1
-        self._once = {name for name, count in assigned.items() if count == 1}
-        for line in statements:
-            name, value = line.target.name, line.value
-            if name not in self._once:
-                continue
+        for name, value in ((line.target.name, line.value) for line in statements if line.target.name in self._once):
             if isinstance(value, _ir.Arg):
                 if self.typeof(name) == self.typeof("arg." + value.name):
                     self._borrowed.add(name)
@@ -159,6 +151,10 @@ class PlainLower(_Lower):  # type: ignore[misc]
             model = self.context.data_model_manager[kind]
             self._counts[kind] = self.context.enable_nrt and model.contains_nrt_meminfo()
         return self._counts[kind]
+
+    def _holds_memory(self, name: str) -> bool:
+        """Whether references are counted for a variable."""
+        return name not in self._borrowed and self._is_counted(self.typeof(name))
 
     def incref(self, kind: Any, value: Any) -> None:
         if self._is_counted(kind):
@@ -234,7 +230,7 @@ class PlainLower(_Lower):  # type: ignore[misc]
 
     def storevar(self, value: Any, name: str, argidx: int | None = None) -> None:
         kind = self.typeof(name)
-        is_counted = name not in self._borrowed and self._is_counted(kind)
+        is_counted = self._holds_memory(name)
         if is_counted and (argidx is not None or not isinstance(kind, _types.Array)):
             super().storevar(value, name, argidx)
             return
@@ -257,7 +253,7 @@ class PlainLower(_Lower):  # type: ignore[misc]
 
     def delvar(self, name: str) -> None:
         kind = self.typeof(name)
-        is_counted = name not in self._borrowed and self._is_counted(kind)
+        is_counted = self._holds_memory(name)
         if is_counted and (name in self._blk_local_varmap or not isinstance(kind, _types.Array)):
             super().delvar(name)
             return
