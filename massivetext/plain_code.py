@@ -31,7 +31,7 @@ from massivetext.kernel_calls import KernelContext, address_of, is_own, is_passe
 
 __all__ = ["VERSION", "PlainLower"]
 
-VERSION = 12
+VERSION = 13
 """Goes up with each change of what is written, or of how kernels call each other: those on disk are of one version."""
 
 # numba's types say less than it has.

@@ -84,22 +84,17 @@ class PlainLibrary(_Library):  # type: ignore[misc]
     """The LLVM code of a kernel, and what it is linked with."""
 
     def _optimize_functions(self, module: Any) -> None:
-        """Put variables into registers and join what is left. Kernels are optimised in full once they are whole.
+        """Simplify each function at LLVM's first level; a kernel is optimised at the third once it is whole.
 
-        numba optimises each function in full, and again with all that it calls.
+        numba takes the third level twice. Without loops made simple here, kernels of pages are a tenth slower.
         """
         if not hasattr(_codegen, "create_pass_builder"):  # before numba 0.62
             super()._optimize_functions(module)
             return
         module.data_layout = self._codegen._data_layout
-        builder = self._codegen._pass_builder()
-        passes = _binding.create_new_function_pass_manager()
-        passes.add_sroa_pass()
-        passes.add_instruction_combine_pass()
-        passes.add_simplify_cfg_pass()
-        passes.add_refprune_pass()
         for function in module.functions:
             if not function.is_declaration:
+                passes, builder = self._codegen._function_pass_manager(opt=1)
                 passes.run(function, builder)
 
     def add_ir_module(self, module: Any) -> None:
