@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from massivetext.extraction.html import CHARS, LINK_CHARS, NODE, WORDS
-from massivetext.extraction.tags import DD, DT, LI, PRE, TD, heading_level, tag_id
+from massivetext.extraction.tags import DD, DT, LI, N_TAGS, PRE, TD, heading_level, tag_id
 from massivetext.extraction.vocabulary import HINT_NAMES
 from massivetext.extraction.wording import COPIES, CURRENCY, DATES, IMAGES, INLINE_TAGS, SHORT, TRAILS_OFF
 from massivetext.kernels import njit
@@ -75,7 +75,8 @@ _HEAD_COLUMNS = (
     *("address_depth", "address_hyphens", "address_digits", "address_query", "address_length"),
 )
 _COUNTED_TAGS = ("p", "li", "td", "pre", "form", "article", "section", "blockquote", "table", "nav", "dt", "button")
-_COUNTED = np.array([tag_id(name) for name in _COUNTED_TAGS])
+_COLUMN_OF_TAG = np.full(N_TAGS, -1, np.int64)
+_COLUMN_OF_TAG[[tag_id(name) for name in _COUNTED_TAGS]] = range(len(_COUNTED_TAGS))
 _BODY_COLUMNS = (
     *("page_weight", "page_blocks", "page_nodes", "page_chars", "page_link_density", "best_share", "long_share"),
     *("heading_share", "h1_count", "h2_count", "h3_count", "short_word_share", "currency_blocks", "date_blocks"),
@@ -95,6 +96,7 @@ _O_OPEN_GRAPH = len(_SCHEMA)
 _O_ADDRESS = _O_OPEN_GRAPH + 2
 _O_BODY = len(_HEAD_COLUMNS)
 _O_TAGS = _O_BODY + _BODY_COLUMNS.index("count_p")
+_ALL_HINTS = (1 << len(HINT_NAMES)) - 1
 _O_NAMED = _O_BODY + _BODY_COLUMNS.index(f"named_{HINT_NAMES[0]}")
 
 
@@ -241,14 +243,13 @@ def page_evidence(page: bytes, url: str | None = None) -> np.ndarray:
 def _count_elements(tag, hints, groups, out):
     """Fill the counts of tags and hints and the evidence of the heaviest repeated element."""
     for node in range(1, len(tag)):
-        kind = tag[node]
-        for k in range(len(_COUNTED)):
-            if kind == _COUNTED[k]:
-                out[_O_TAGS + k] += 1
-        bits = hints[node]
-        if bits:
-            for k in range(len(HINT_NAMES)):
-                out[_O_NAMED + k] += bits >> k & 1
+        column = _COLUMN_OF_TAG[tag[node]]
+        if column >= 0:
+            out[_O_TAGS + column] += 1
+        bits = np.uint32(hints[node] & _ALL_HINTS)
+        while bits:
+            out[_O_NAMED + np.int64(lowest_bit(bits))] += 1
+            bits &= bits - np.uint32(1)
     twins = groups.twins
     best = -1
     for slot in range(len(twins.size)):
@@ -262,7 +263,7 @@ def _count_elements(tag, hints, groups, out):
         out[o + 3] = twins.links[best] / max(1.0, twins.chars[best])
         for node in range(1, len(tag)):
             if twins.slot[node] == best:
-                out[o + 4] = hints[node] & ((1 << len(HINT_NAMES)) - 1)
+                out[o + 4] = hints[node] & _ALL_HINTS
                 break
 
 

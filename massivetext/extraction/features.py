@@ -291,6 +291,40 @@ def _write_places(x, page, tag, blocks, title, groups, relation, late_sign, word
             best_end = chars
 
 
+@njit(cache=True, nogil=True, counts=False)
+def _write_blocks(
+    x, keys, tag, parent, hints, first, last, blocks, evidence, groups, relation, on_path, under_best,
+    signs, heaviest, nearest, own_slot, own_templates, group_slot, group_templates,
+):  # fmt: skip
+    """Fill keys, and in x the columns of the blocks themselves, their groups, repeated elements and hints, and what
+    the page shows."""
+    sums = groups.sums
+    for b in range(len(blocks)):
+        row = x[b]
+        node = blocks[b, NODE]
+        g = sums.group[b]
+        c = parent[g]
+        unit = heaviest[node]
+        keys[b, 0], keys[b, 1], keys[b, 2] = g, c, parent[c]
+        keys[b, 3] = groups.twins.slot[node]
+        keys[b, 4], keys[b, 5] = unit, groups.twins.slot[unit]
+        keys[b, 6], keys[b, 7] = own_slot[b], group_slot[b]
+        _write_own(row[N_CONTEXT:_O_GROUP], blocks[b], tag[node], sums.density[b], sums.weight[b], relation.depth[node])
+        _write_group(row[_O_GROUP:_O_UNIT], node, g, c, groups, on_path, under_best[node], relation.hops[node])
+        _write_unit(
+            row[_O_UNIT:_O_PLACE], b, unit, nearest[node], first, last, groups,
+            own_templates[own_slot[b]], group_templates[group_slot[b]],
+        )  # fmt: skip
+        for k in range(N_SIGNS):
+            row[_O_SIGNS + k] = signs[node, k]
+        bits = hints[node] | hints[parent[node]]
+        if bits:
+            for k in range(N_HINTS):
+                row[_O_NEAR + k] = bits >> k & 1
+        for k in range(N_EVIDENCE):
+            row[_O_PAGE + k] = evidence[k]
+
+
 @njit(cache=True, nogil=True)
 def measure_blocks(page, tag, parent, hints, first, last, template, blocks, title, evidence):
     """Return the arrays of Measured. Arguments: those of `measured_parts`."""
@@ -315,30 +349,10 @@ def measure_blocks(page, tag, parent, hints, first, last, template, blocks, titl
     _write_places(x, page, tag, blocks, title, groups, relation, late_sign, words)
     write_page(tag, hints, blocks, groups, x[:, _O_WORDING:_O_PAGE], evidence)
     keys = np.zeros((n_blocks, N_KEYS), np.int32)
-    for b in range(n_blocks):
-        row = x[b]
-        node = blocks[b, NODE]
-        g = sums.group[b]
-        c = parent[g]
-        unit = heaviest[node]
-        keys[b, 0], keys[b, 1], keys[b, 2] = g, c, parent[c]
-        keys[b, 3] = groups.twins.slot[node]
-        keys[b, 4], keys[b, 5] = unit, groups.twins.slot[unit]
-        keys[b, 6], keys[b, 7] = own_slot[b], group_slot[b]
-        _write_own(row[N_CONTEXT:_O_GROUP], blocks[b], tag[node], sums.density[b], sums.weight[b], relation.depth[node])
-        _write_group(row[_O_GROUP:_O_UNIT], node, g, c, groups, on_path, under_best[node], relation.hops[node])
-        _write_unit(
-            row[_O_UNIT:_O_PLACE], b, unit, nearest[node], first, last, groups,
-            own_templates[own_slot[b]], group_templates[group_slot[b]],
-        )  # fmt: skip
-        for k in range(N_SIGNS):
-            row[_O_SIGNS + k] = signs[node, k]
-        bits = hints[node] | hints[parent[node]]
-        if bits:
-            for k in range(N_HINTS):
-                row[_O_NEAR + k] = bits >> k & 1
-        for k in range(N_EVIDENCE):
-            row[_O_PAGE + k] = evidence[k]
+    _write_blocks(
+        x, keys, tag, parent, hints, first, last, blocks, evidence, groups, relation, on_path, under_best,
+        signs, heaviest, nearest, own_slot, own_templates, group_slot, group_templates,
+    )  # fmt: skip
     return x, keys, hashes
 
 

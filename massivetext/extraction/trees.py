@@ -146,9 +146,9 @@ def measure_ranges(x, first, last, ranges):
             lowest[part, k] = highest[part, k] = x[begin, k]
         for row in range(begin + np.uint64(1), min(begin + np.uint64(_LANES), rows)):
             for k in range(first, last):
-                lowest[part, k] = np.fmin(lowest[part, k], x[row, k])  # comparisons are not done eight at a time
-            for k in range(first, last):
-                highest[part, k] = np.fmax(highest[part, k], x[row, k])
+                value, low, high = x[row, k], lowest[part, k], highest[part, k]
+                lowest[part, k] = value if value < low else low
+                highest[part, k] = value if value > high else high
         for k in range(first, last):
             lowest[0, k] = np.fmin(lowest[0, k], lowest[part, k])
         for k in range(first, last):
@@ -243,15 +243,30 @@ def _add_leaf(leaf, lanes, total):
         total[lane] += leaf
 
 
+@njit(cache=True, nogil=True, counts=False)
+def _add_trees(forest, low, splits, begins, shared, values, lanes, possible, total):
+    """Add the values of all trees' leaves to total, float32[outputs, _LANES]. possible: uint32[_LANES], to work in; the
+    others: see _write_sums."""
+    feature, limit, left, value, output = forest.feature, forest.limit, forest.left, forest.value, forest.output
+    for k in range(len(shared)):
+        tree = low + k
+        if begins[k] == begins[k + 1]:
+            _add_leaf(value[tree, _place_of_lowest(shared[k])], lanes, total[output[tree]])
+            continue
+        for lane in range(lanes):
+            possible[lane] = shared[k]
+        _strike_leaves(feature, limit, left, splits, begins[k], begins[k + 1], values, lanes, possible)
+        _add_leaves(tree, value, lanes, possible, total[output[tree]])
+
+
 @njit(cache=True, nogil=True)
 def _write_sums(forest, low, splits, begins, shared, x, values, out):
     """Add the sums of at most _LANES rows to out. low: the first of the trees. splits, begins, shared: see
     _settle_splits. values: float32[features, _LANES], for use here."""
     rows, outputs = out.shape
-    feature, limit, left, value, output = forest.feature, forest.limit, forest.left, forest.value, forest.output
     needed = np.zeros(len(values), np.bool_)
     for k in range(begins[-1]):
-        needed[feature[splits[k]]] = True
+        needed[forest.feature[splits[k]]] = True
     _gather(needed, x, values)
     lanes = (rows + 7) // 8 * 8
     possible = np.empty(_LANES, np.uint32)
@@ -259,14 +274,7 @@ def _write_sums(forest, low, splits, begins, shared, x, values, out):
     for lane in range(rows):
         for k in range(outputs):
             total[k, lane] = out[lane, k]
-    for k in range(len(shared)):
-        tree = low + k
-        if begins[k] == begins[k + 1]:
-            _add_leaf(value[tree, _place_of_lowest(shared[k])], lanes, total[output[tree]])
-            continue
-        possible[:lanes] = shared[k]
-        _strike_leaves(feature, limit, left, splits, begins[k], begins[k + 1], values, lanes, possible)
-        _add_leaves(tree, value, lanes, possible, total[output[tree]])
+    _add_trees(forest, low, splits, begins, shared, values, lanes, possible, total)
     for lane in range(rows):
         for k in range(outputs):
             out[lane, k] = total[k, lane]

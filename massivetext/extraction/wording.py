@@ -114,15 +114,18 @@ def _read_block(page, start, end, row, endless):
             i -= 1
         is_lower = c >= 97 and c <= 122
         if is_lower and in_word:  # most bytes of a text
+            run = i
+            while i < end and c >= 97 and c <= 122:
+                h = (h ^ np.uint64(c)) * FNV_PRIME
+                before2, before = before, c
+                i += 1
+                c = page[np.uint64(i)] if i < end else np.uint8(32)
             if begins == 0:
                 begins = 1
-            h = (h ^ np.uint64(c)) * FNV_PRIME
-            size += 1
-            letters += 1
-            lower += 1
+            size += i - run
+            letters += i - run
+            lower += i - run
             dots = 0
-            before2, before = before, c
-            i += 1
             continue
         is_upper = c >= 65 and c <= 90
         is_digit = c >= 48 and c <= 57
