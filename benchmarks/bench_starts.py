@@ -4,8 +4,9 @@
     python benchmarks/bench_starts.py --against /elsewhere/bin/python   in turns with an earlier release
 
 The run is of five documents as JSON lines, by five stages of the recipe `gopher`, on one worker. Every command is given
-as often as `--times` says, in turns, after one run that compiles kernels and is not counted. `imports` is the ratio to
-what the import of numpy, pyarrow and numba takes in the same minute: no run can do without these.
+as often as `--times` says, in turns, after one run that compiles kernels and is not counted. `deduplicate` finds what `curate`
+has written: with next to nothing to compare, it takes what is fixed about the stage. `imports` is the ratio to what the
+import of numpy, pyarrow and numba takes in the same minute: no run can do without these.
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ subsets:
     stages: [language, quality, repetition, deduplication, contamination]
 mixture: {weights: {c4: 1.0}, tokens: max, max_epochs: 1}
 """
+CURATE = ["curate", "five.yaml", "--output", "curated", "--quiet"]
 COMMANDS = {
     "run": ["run", "five.yaml", "--output", "out", "--quiet"],
     "run again": ["run", "five.yaml", "--output", "out", "--quiet"],
+    "deduplicate": ["deduplicate", "five.yaml", "--output", "half", "--quiet"],
     "report": ["report", "out", "--quiet"],
     "inspect": ["inspect", "out"],
     "validate": ["validate", "five.yaml"],
@@ -77,6 +80,7 @@ def main() -> None:
             folder.mkdir()
             write_input(folder)
             took([pythons[who], "-c", PROGRAM, *COMMANDS["run"]], folder)
+            took([pythons[who], "-c", PROGRAM, *CURATE], folder)
         unit = min(took([sys.executable, "-c", IMPORTS], Path(name))[1] for _ in range(chosen.times))
         print(f"imports of numpy, pyarrow and numba: {unit:.2f} CPU s\n")
         print(f"{'command':<12}{'release':<9}{'s, all times':<28}{'s':>6}{'CPU s':>8}{'imports':>9}")
@@ -86,6 +90,9 @@ def main() -> None:
                 for who, python in pythons.items():
                     if command == "run":
                         shutil.rmtree(folders[who] / "out")
+                    elif command == "deduplicate":
+                        shutil.rmtree(folders[who] / "half", ignore_errors=True)
+                        shutil.copytree(folders[who] / "curated", folders[who] / "half")
                     figures[who].append(took([python, "-c", PROGRAM, *arguments], folders[who]))
             for who, own in figures.items():
                 clock, cpu = zip(*own)
