@@ -4,9 +4,9 @@
     python benchmarks/bench_starts.py --against /elsewhere/bin/python   in turns with an earlier release
 
 The run is of five documents as JSON lines, by five stages of the recipe `gopher`, on one worker. Every command is given
-as often as `--times` says, in turns, after one run that compiles kernels and is not counted. `deduplicate` finds what `curate`
-has written: with next to nothing to compare, it takes what is fixed about the stage. `imports` is the ratio to what the
-import of numpy, pyarrow and numba takes in the same minute: no run can do without these.
+as often as `--times` says, in turns, after one run that compiles kernels and is not counted. `deduplicate` begins where
+`curate` has ended: with five documents to compare, it takes what is fixed about the stage. `imports` is the ratio to
+what the import of numpy, pyarrow and numba takes in the same minute: no run can do without these.
 """
 
 from __future__ import annotations

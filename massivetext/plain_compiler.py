@@ -92,9 +92,9 @@ class PlainLibrary(_Library):  # type: ignore[misc]
             super()._optimize_functions(module)
             return
         module.data_layout = self._codegen._data_layout
+        passes, builder = self._codegen._function_pass_manager(opt=1)
         for function in module.functions:
             if not function.is_declaration:
-                passes, builder = self._codegen._function_pass_manager(opt=1)
                 passes.run(function, builder)
 
     def add_ir_module(self, module: Any) -> None:
