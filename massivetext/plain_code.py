@@ -32,8 +32,8 @@ from massivetext.kernel_calls import KernelContext, address_of, is_own, is_passe
 __all__ = ["VERSION", "PlainLower"]
 
 VERSION = 13
-"""Goes up with each change of what is written, how it is optimised, or how kernels call each other: kernels on disk are of
-one version."""
+"""Goes up with each change of what is written, of how it is optimised, or of how kernels call each other: those on disk
+are of one version."""
 
 # numba's types say less than it has.
 _types: Any = types
