@@ -190,8 +190,8 @@ def _duplicate(row: dict[str, Any], folder: str) -> None:
 
 def _tests(row: dict[str, Any], recipe: Any) -> None:
     """The likeness to test items; the containment that is judged leaves frequent shingles out where the recipe says."""
-    names = ["jaccard", "containment"]
-    names += [name.removeprefix("contamination_") for name in recipe.block(row["subset"], "contamination").limits]
+    limits = recipe.block(row["subset"], "contamination").further_limits
+    names = ["jaccard", "containment", *(name.removeprefix("contamination_") for name in limits)]
     for name in names:
         _signal(f"contamination.{name}", name, recipe.value_of(row, f"contamination.{name}"), row, recipe)
     if row["contamination_containment_rare"] is not None:

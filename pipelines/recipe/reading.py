@@ -151,12 +151,13 @@ def _load(path: str, seen: tuple[str, ...], texts: list[tuple[str, str]]) -> dic
 
 
 def _merge(base: Any, over: Any) -> Any:
-    """Mappings merged key by key, everything else replaced. Weights and kept languages are replaced whole."""
+    """Mappings merged key by key, everything else replaced. Weights and kept languages are replaced whole, and so are
+    `limits` by an empty mapping, which takes them all away."""
     if not isinstance(base, dict) or not isinstance(over, dict):
         return over
     merged = dict(base)
     for key, value in over.items():
-        whole = key in ("weights", "keep")
+        whole = key in ("weights", "keep") or (key == "limits" and not value)
         merged[key] = value if whole or key not in base else _merge(base[key], value)
     return merged
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from filters.limits import Limit
 from massivetext import storage
@@ -30,23 +30,34 @@ SHINGLES = pa.field("contamination_shingles", pa.list_(pa.uint64()))
 
 class ContaminationBlock(Block):
     """`remove: span` cuts the matches out and keeps the pieces; `max_documents` leaves shingles out of containment that
-    stand in more training documents; `limits` are values of further signals from which a document is removed."""
+    stand in more training documents; `limits` are values of further signals from which a document is removed, null for
+    none."""
 
     contamination: Literal["jaccard", "containment", "both"] = "both"
     jaccard: Share = 0.8
     containment: Share = 0.8
     remove: Literal["document", "span", "mark"] = "document"
     max_documents: Annotated[int, Field(ge=1)] | None = None
-    limits: dict[
-        Literal["contamination_alignment", "contamination_passage", "contamination_reformatted", "test_items_hit"],
-        Share,
+    limits: Annotated[
+        dict[
+            Literal["contamination_alignment", "contamination_passage", "contamination_reformatted", "test_items_hit"],
+            Share | None,
+        ],
+        BeforeValidator(lambda limits: {} if limits is None else limits),
     ] = {}
+
+    @property
+    def further_limits(self) -> dict[str, float]:
+        """By signal, the value from which it removes. None has one with `contamination: jaccard`, the paper's rule."""
+        if self.contamination == "jaccard":
+            return {}
+        return {name: limit for name, limit in self.limits.items() if limit is not None}
 
 
 class Contamination(Stage):
     """Find test items in documents, and remove the documents once all parts have been read."""
 
-    name, is_later, version = "contamination", True, 3
+    name, is_later, version = "contamination", True, 4
     block, default = ContaminationBlock, ContaminationBlock()
     needs_texts = "test-set filtering comes after the per-document rules, from what the texts were compared with"
 
@@ -98,7 +109,7 @@ class Contamination(Stage):
             return f"{block.jaccard:g} or less" if block.contamination != "containment" else "no limit"
         if signal == "containment":
             return f"below {block.containment:g}" if block.contamination != "jaccard" else "no limit"
-        limit = block.limits.get(f"contamination_{signal}")
+        limit = block.further_limits.get(f"contamination_{signal}")
         return "no limit" if limit is None else f"below {limit:g}"
 
     def limited_signals(self) -> dict[str, Limit]:

@@ -135,7 +135,7 @@ def judge_test_items(batch: pa.RecordBatch, place: Place, folder: Folder, recipe
         contamination=block.contamination,
         jaccard=block.jaccard,
         containment=block.containment,
-        limits=block.limits,
+        limits=block.further_limits,
         rare=block.max_documents is not None,
     )
     batch = with_decider(batch, broken)

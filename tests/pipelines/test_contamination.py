@@ -137,6 +137,33 @@ def test_spans_frequent_shingles_and_titles(corpus: Path) -> None:
     assert 0 == massivetext("verify", str(marked)).returncode
 
 
+def test_jaccard_is_the_rule_of_the_paper_alone(corpus: Path) -> None:
+    """An item that stands whole in a longer text has a low J; limits that the recipe extends do not count either."""
+    jaccard = in_order(run(corpus, "one", "--set", "contamination.contamination=jaccard"), "c4")[0]
+
+    assert jaccard["contamination_alignment"] == 1.0
+    assert ("kept", []) == (jaccard["outcome"], jaccard["reasons"])
+
+
+@pytest.mark.parametrize(
+    ("block", "reasons"),
+    [
+        ("contamination: jaccard", []),
+        ("limits: {}", ["containment"]),
+        ("limits: null", ["containment"]),
+        ("limits: {contamination_alignment: null}", ["containment", "passage", "reformatted"]),
+        ("containment: 0.9", ["containment", "alignment", "passage", "reformatted"]),
+    ],
+)
+def test_limits_that_a_recipe_takes_away(corpus: Path, block: str, reasons: list[str]) -> None:
+    with (corpus / "recipe.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"contamination: {{{block}}}\n")
+
+    first = in_order(run(corpus, "out"), "c4")[0]
+
+    assert [f"contamination.{reason}" for reason in reasons] == first["reasons"]
+
+
 def test_a_quote_of_a_part_of_an_item_is_removed_where_the_recipe_says_so(corpus: Path) -> None:
     # Words 30 to 69 of 120 with every tenth one changed: none of the item's shingles is left.
     (corpus / "items.jsonl").write_text(json.dumps({"text": prose("item", 120)}) + "\n", "utf-8")
