@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-__all__ = ["UNKNOWN", "articles", "heading", "untokenised"]
+__all__ = ["UNKNOWN", "articles", "heading", "joined_by_signs", "untokenised"]
 
 UNKNOWN = "\0"
 """What stands for `<unk>` in an item: the one character that no rule deletes and no reader lets through."""
@@ -18,6 +18,12 @@ _BEFORE = re.compile(r" (?=[,.;:!?)\]%])")
 _AFTER = re.compile(r"(?<=[(\[$£]) ")
 
 
+def joined_by_signs(line: str) -> str:
+    """The line with ` @-@ `, ` @,@ ` and ` @.@ ` as `-`, `,` and `.`."""
+    # Twice, since the two sides of `a @-@ b @-@ c` share a space.
+    return _JOINED.sub(r"\1", _JOINED.sub(r"\1", line))
+
+
 def untokenised(line: str) -> str:
     """The line as it was written, as far as its words go: ` @-@ ` is `-`, ` @,@ ` is `,`, ` 's` belongs to its word,
     as do `12 : 30`, `2000 – 2005` and `km / h`.
@@ -25,9 +31,7 @@ def untokenised(line: str) -> str:
     Only what changes words by the rules for shingles matters, since those delete punctuation. What the tokenised text
     does not tell (whether ` – ` between words had spaces) stays. `<unk>` becomes UNKNOWN.
     """
-    line = line.strip().replace(UNKNOWN, "").replace("<unk>", UNKNOWN)
-    # Twice, since the two sides of `a @-@ b @-@ c` share a space.
-    line = _JOINED.sub(r"\1", _JOINED.sub(r"\1", line))
+    line = joined_by_signs(line.strip().replace(UNKNOWN, "").replace("<unk>", UNKNOWN))
     line = _CONTRACTION.sub("", _BETWEEN.sub(lambda found: found[1] or found[2], line))
     return _AFTER.sub("", _BEFORE.sub("", line))
 

@@ -78,6 +78,45 @@ def test_titles(title, expected):
     assert len(titles) == 5
 
 
+@pytest.mark.parametrize(
+    ("heading", "pages", "others"),
+    [
+        ("Come What ( ever ) May", ["Come What(ever) May", "Come What (ever) May"], ["Comewhat (ever) May"]),
+        (
+            "Battle of <unk> 's Ridge",
+            ["Battle of Edson's Ridge", "Battle of Edson 's Ridge"],
+            ["Battle of Edson Ridge"],
+        ),
+        ("AC / DC", ["AC/DC", "AC / DC"], ["AC"]),
+        ("R & B", ["R&B", "R & B"], ["R and B"]),
+        ("Iran – Iraq War", ["Iran–Iraq War", "Iran – Iraq War"], ["Iran IraqWar"]),
+        ("Foo : Bar , Baz", ["Foo: Bar, Baz"], ["Foobar, Baz", "Foo: Barbaz"]),
+        ("A & B & C & D & E & F & G & H", ["A&B&C&D&E&F&G&H", "A & B & C & D & E & F & G & H"], ["A&B & C&D&E&F&G&H"]),
+    ],
+)
+def test_spaces_that_tokenisation_does_not_tell(heading, pages, others):
+    titles = Titles([heading])
+
+    assert [titles.of(page) for page in pages] == [heading] * len(pages)
+    assert [titles.of(page) for page in others] == [None] * len(others)
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Rock 'n' Roll High School", "Salt 'n' Pepa", "King 'Abdullah", "C 'est la vie", "Microsoft .NET", "50 – 50",
+     "The Story of .hack", "f / h", "Ra 's al Ghul", "Iran – Iraq", "A ( b ) c", "$ 5", "x , y ; z"],
+)  # fmt: skip
+def test_a_title_of_a_list_is_the_page_of_exactly_that_title(title):
+    assert Titles([title]).of(title) == title
+
+
+def test_what_a_title_says_comes_before_what_another_might_have_been():
+    titles = Titles(["AC / DC", "ACDC"])
+
+    assert titles.of("ACDC") == "ACDC"
+    assert titles.of("AC/DC") == "ACDC"  # by its words
+
+
 def test_titles_of_a_column():
     titles = Titles(["A b"])
 
