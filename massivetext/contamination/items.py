@@ -162,7 +162,8 @@ def headings(path: str) -> list[str]:
 def _items_of(testset: TestSet, path: str, templates: Sequence[_Template]) -> Iterator[Item]:
     if testset.unit == "line":
         for line in _lines(path):
-            yield Item((line.strip(),), line, path)
+            if item := line.strip():
+                yield Item((item,), line, path)
     elif testset.unit == "file":
         text = "".join(_lines(path))
         yield Item((text,), text, path)

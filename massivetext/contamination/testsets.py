@@ -77,7 +77,9 @@ class Members:
         return cls(testset.name, 0, n_items, n_short, n_unknown)
 
     def warning(self) -> str | None:
-        """Return how many items are not searched for, and why, if they are more than a tenth of the set."""
+        """Return how many items are not searched for, and why, if that is more than a tenth; or that it has none."""
+        if not self.n_items:
+            return f"testsets.{self.name}: it has no items, so no document is compared with it; is its path right?"
         n_left_out = self.n_items - self.n_searched
         if n_left_out * WARNING_RATIO <= self.n_items:
             return None

@@ -37,7 +37,7 @@ def test_lines_and_files(tmp_path: Path):
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfone\r\n\r\ntw\xff\n\xef\xbb\xbfthree")
     (tmp_path / "b.txt").write_bytes(b"")
 
-    assert texts(path=str(tmp_path), unit="line") == ["one", "", "tw\ufffd", "three"]
+    assert texts(path=str(tmp_path), unit="line") == ["one", "tw\ufffd", "three"]  # an empty line is none (spec: lines)
     assert texts(path=str(tmp_path), unit="file") == ["one\n\ntw\ufffd\n\ufeffthree", ""]
 
 

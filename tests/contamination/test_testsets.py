@@ -298,10 +298,20 @@ def test_more_than_a_tenth_that_is_not_searched_for_is_said(tmp_path, n_short, i
         assert f"testsets.own: {n_short} of 10 items are not searched for" in str(members.warning())
 
 
-def test_an_empty_set_is_no_warning(tmp_path):
-    (tmp_path / "items.txt").write_text("")
+def test_a_set_without_items_is_a_warning(tmp_path):
+    (tmp_path / "items.txt").write_text(" \n\n")
 
-    assert Members.count(TestSet("own", str(tmp_path / "items.txt"), unit="line")).warning() is None
+    warning = Members.count(TestSet("own", str(tmp_path / "items.txt"), unit="line")).warning()
+
+    assert str(warning).startswith("testsets.own: it has no items, so no document is compared with it")
+
+
+def test_blank_lines_are_no_items(tmp_path):
+    (tmp_path / "items.txt").write_text(f"{numbers(0, 9)}\n\n \n{numbers(20, 9)}\n\n")
+    testsets = TestSets.read([TestSet("own", str(tmp_path / "items.txt"), unit="line")])
+
+    assert [(2, 0)] == [(members.n_items, members.n_short) for members in testsets.members]
+    assert [1] == testsets.measure(pa.array([numbers(20, 9)]))["test_item"].to_pylist()
 
 
 def test_items_of_unknown_words_are_counted_with_those_left_out(tmp_path):
