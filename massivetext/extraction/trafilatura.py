@@ -45,6 +45,7 @@ _HEADER = struct.Struct("<BQ")
 _FAST, _COMMENTS, _NO_TABLES, _MARKDOWN = 1, 2, 4, 8
 _TEXT, _MEMORY, _FAILED = 0, 1, 2
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)([^<>]*)>")
+_REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
 # Elements that are never closed, or may be left open: their depth cannot be told from tags alone.
 _OPEN = frozenset(
     (
@@ -94,7 +95,7 @@ def extract(
     """
     if len(page) > MAX_BYTES:
         raise LimitError(f"{_name(url)} has {len(page):,} bytes, more than {MAX_BYTES:,}")
-    text = decode_page(page, content_type)
+    text = _REFERENCE.sub(_if_possible, decode_page(page, content_type))
     _check_tree(text, url)
     kind, answer = _helper().ask(_flags(fast, options), text.encode("utf-8", "replace"), url)
     if kind == _MEMORY:
@@ -102,6 +103,14 @@ def extract(
     if kind == _FAILED:
         raise RecordError("trafilatura", f"{_name(url)}: trafilatura failed: {answer.decode()}")
     return without_format_characters(answer.decode())
+
+
+def _if_possible(reference: re.Match[str]) -> str:
+    """The reference, or nothing for a character that XML cannot have: the library finds no text in a page with one."""
+    digits, base = (reference[1], 16) if reference[1] else (reference[2], 10)
+    point = int("0" + digits.lstrip("0")[:8], base)
+    is_text = 0x20 <= point < 0xD800 or 0xE000 <= point < 0xFFFE or 0x10000 <= point < 0x110000
+    return reference[0] if is_text or point in (0x9, 0xA, 0xD) else ""
 
 
 def _flags(fast: bool, options: Options) -> int:

@@ -31,6 +31,15 @@ def test_the_header_names_the_encoding():
 
 
 @pytest.mark.parametrize(
+    "reference", ["&#0;", "&#1;", "&#11;", "&#xFFFE;", "&#65535", "&#xD800;", "&#x110000;", f"&#{'9' * 5000};"]
+)
+def test_a_reference_to_what_no_text_has_does_not_cost_the_page(reference):
+    page = PAGE.replace("met on", f"met{reference} o&#000000110;")
+
+    assert SENTENCE.strip() in extract(page.encode(), engine="trafilatura")
+
+
+@pytest.mark.parametrize(
     "page", [b"a" * (trafilatura.MAX_BYTES + 1), b"<p>" * (trafilatura.MAX_TAGS + 1), b"<div>" * 100_000]
 )
 def test_limits_that_depend_on_the_page_alone(page):
