@@ -14,21 +14,25 @@ from collections.abc import Iterator
 from typing import Any
 
 from massivetext import storage
+from massivetext.errors import OutputError
 from massivetext.sql import Engine
 
-__all__ = ["build", "rejected_page"]
+__all__ = ["build", "check_output", "rejected_page"]
 
-RECIPE = """\
-# Made by `massivetext demo`. Gopher's rules on two of its six subsets: the weights of these, 48 % and 3 %, are scaled
+_ARCHIVE = "pydoc.warc.gz"
+
+_FIRST = "# Made by `massivetext demo`."
+RECIPE = f"""\
+{_FIRST} Gopher's rules on two of its six subsets: the weights of these, 48 % and 3 %, are scaled
 # to sum to one. Python's own licence is none of the paper's eight, so this recipe adds it.
 extends: gopher
 subsets:
   massiveweb:
-    sources: [{format: warc, path: "pydoc.warc.gz"}]
+    sources: [{{format: warc, path: "{_ARCHIVE}"}}]
   github:
-    sources: [{format: code, path: "library.jsonl"}]
+    sources: [{{format: code, path: "library.jsonl"}}]
 licence: [Apache-2.0, MIT, BSD-3-Clause, BSD-2-Clause, Unlicense, CC0-1.0, ISC, Artistic-2.0, PSF-2.0]
-mixture: {name: demo, tokens: max, max_epochs: 4}
+mixture: {{name: demo, tokens: max, max_epochs: 4}}
 """
 
 STAMP = "2000-01-01T00:00:00Z"
@@ -40,14 +44,27 @@ PACKAGES = ("asyncio", "collections", "concurrent", "email", "html", "http", "im
 def build(folder: str) -> str:
     """Write pydoc.warc.gz, library.jsonl and, last, recipe.yaml below `folder`, and return the recipe's path.
 
-    A corpus that exists is left as it is: pydoc shows sets, whose order changes with every process.
+    A corpus that exists is left as it is: pydoc shows sets, whose order changes with every process. Raises OutputError
+    for a recipe that somebody else has written.
     """
     path = storage.join(folder, "recipe.yaml")
-    if not storage.exists(path):
-        storage.write_bytes(storage.join(folder, "pydoc.warc.gz"), b"".join(_archive()))
+    if storage.exists(path):
+        if not storage.read_bytes(path).startswith(_FIRST.encode()):
+            raise OutputError(
+                f"{path}: is no recipe of `massivetext demo`; give another --output, such as a new folder"
+            )
+    else:
+        storage.write_bytes(storage.join(folder, _ARCHIVE), b"".join(_archive()))
         storage.write_bytes(storage.join(folder, "library.jsonl"), b"".join(_sources()))
         storage.write_bytes(path, RECIPE.encode())
     return path
+
+
+def check_output(folder: str) -> None:
+    """Raise OutputError if a run that is not the demo's has written the folder: the demo would write over it."""
+    path = storage.join(folder, "recipe.yaml")
+    if storage.exists(path) and _ARCHIVE.encode() not in storage.read_bytes(path):
+        raise OutputError(f"{folder}: holds another run than the demo's; give another --output, such as a new folder")
 
 
 def rejected_page(folder: str) -> tuple[dict[str, Any], str] | None:

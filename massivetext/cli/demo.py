@@ -22,14 +22,15 @@ def demo(output: str, workers: int, quiet: bool) -> None:
     import os
 
     from massivetext.cli._running import execute
-    from massivetext.demo import build, rejected_page
+    from massivetext.demo import build, check_output, rejected_page
 
+    target = os.path.join(output, "out")
+    check_output(target)
     recipe = build(os.path.join(output, "corpus"))
     # It has imported every module of the library: no worker should begin with those.
     click.get_current_context().find_root().obj = None
     if not quiet:
         echo(f"corpus and recipe: {os.path.dirname(recipe)}")
-    target = os.path.join(output, "out")
     execute("mix", recipe, target, workers=workers, update=True, quiet=quiet)
     if quiet:
         return
