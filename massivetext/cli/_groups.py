@@ -106,7 +106,16 @@ class Commands(Group):
                     formatter.write_dl([(name.ljust(width), line) for name, line in rows])
 
 
-class _Recipe(click.Path):
+class _Path(click.Path):
+    """A file or folder, completed by a shell. An empty name is refused: it is a variable of the shell that is unset."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value:
+            self.fail("the name is empty; is a variable of the shell not set?", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class _Recipe(_Path):
     """A recipe's file, or a packaged recipe by its name; a shell completes both."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -115,6 +124,7 @@ class _Recipe(click.Path):
         from massivetext.cli._recipes import packaged_recipes
         from massivetext.errors import RecipeError
 
+        value = super().convert(value, param, ctx)
         if "/" not in value and not os.path.exists(value):
             known = packaged_recipes()
             files = [name for name in os.listdir() if name.endswith((".yaml", ".yml"))]
@@ -143,5 +153,5 @@ def _adapt(command: click.Command) -> None:
             continue
         if parameter.name == "recipe":
             parameter.type = _Recipe()
-        elif parameter.name == "path" or str(parameter.metavar).startswith(("DIR", "FILE", "FOLDER", "PLAN")):
-            parameter.type = click.Path()
+        elif parameter.name == "path" or str(parameter.metavar).startswith(("DIR", "FILE", "FOLDER", "MODEL", "PLAN")):
+            parameter.type = _Path()

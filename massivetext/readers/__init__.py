@@ -142,20 +142,20 @@ def source_file(format: str) -> str | None:
     return path if path and os.path.exists(path) else None
 
 
-def find(pattern: str, format: str) -> list[str]:
+def find(pattern: str | os.PathLike[str], format: str) -> list[str]:
     """Paths of a source, sorted: files, or for `repositories` folders and archives, each a repository or several."""
-    return (get(format).find or storage.find)(pattern)
+    return (get(format).find or storage.find)(os.fspath(pattern))
 
 
-def size(path: str, format: str) -> int:
+def size(path: str | os.PathLike[str], format: str) -> int:
     """Bytes that reading the path will read."""
-    return (get(format).size or storage.size)(path)
+    return (get(format).size or storage.size)(os.fspath(path))
 
 
-def stamp(path: str, format: str) -> int:
+def stamp(path: str | os.PathLike[str], format: str) -> int:
     """A number that changes when the path is written anew: the time of its last change, for a folder of
     `repositories` one of those of all files in it."""
-    return (get(format).stamp or storage.modified)(path)
+    return (get(format).stamp or storage.modified)(os.fspath(path))
 
 
 def split(path: str, format: str, *, size: int, target_bytes: int = TARGET_BYTES) -> list[tuple[int, int]]:
@@ -204,7 +204,7 @@ def read(
 
 
 def read_part(
-    path: str,
+    path: str | os.PathLike[str],
     format: str,
     *,
     start: int,
@@ -215,6 +215,7 @@ def read_part(
 ) -> Iterator[Record]:
     """`read` of a path that is opened and closed here; or of a range of a compressed file's members, if one is named
     (`massivetext.readers.members`) in place of start and stop."""
+    path = os.fspath(path)
     if members is not None and (splits := get(format).members) is not None:
         with storage.open_input(path) as stream:
             yield from splits.read(
@@ -252,7 +253,9 @@ def faults(format: str, options: Mapping[str, str]) -> list[str]:
     return sentences
 
 
-def look(path: str, format: str, options: Mapping[str, str] | None = None, *, records: int = 50) -> str | None:
+def look(
+    path: str | os.PathLike[str], format: str, options: Mapping[str, str] | None = None, *, records: int = 50
+) -> str | None:
     """Look at the first records of a file for a wrong name in `fields`.
 
     Args:
@@ -265,6 +268,7 @@ def look(path: str, format: str, options: Mapping[str, str] | None = None, *, re
         A sentence that says what is wrong and which fields the records do have, if there are records and none of them
         has text; None if all is well, or if the file cannot be read, which reading it will say.
     """
+    path = os.fspath(path)
     reader = get(format)
     if reader.fields is None:
         return None

@@ -28,12 +28,13 @@ PACKAGED = tuple(
 """Recipes that ship with the package."""
 
 
-def read(path: str, settings: Iterable[str] = ()) -> Recipe:
+def read(path: str | os.PathLike[str], settings: Iterable[str] = ()) -> Recipe:
     """The recipe of a file, or the packaged one of that name, with `key.sub=value` settings laid over it.
 
     Paths in a file are relative to the file's folder. A run's DIR/recipe.yaml is a recipe too. Raises RecipeError with
     every fault found.
     """
+    path = os.fspath(path)
     texts: list[tuple[str, str]] = []
     return _resolved(_load(path, (), texts), settings, path, texts)
 

@@ -43,12 +43,18 @@ SHAPING = (
 
 @dataclass(frozen=True)
 class Folder:
-    """Paths below DIR. `root` is a local path or a URL of an object store; a `file://` URL becomes its path."""
+    """Paths below DIR. `root` is a local path or a URL of an object store; a `file://` URL becomes its path.
+
+    Raises OutputError for an empty one: what is joined to it would lie in the root of the file system.
+    """
 
     root: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "root", storage.local_path(self.root))
+        root = storage.local_path(os.fspath(self.root))
+        if not root:
+            raise OutputError("the folder of a run has an empty name; give one, such as `out`, or `.` for this folder")
+        object.__setattr__(self, "root", root)
 
     def path(self, *names: str) -> str:
         return storage.join(self.root, *names)

@@ -71,6 +71,27 @@ def test_options_have_the_same_short_forms_everywhere() -> None:
                     assert 1 == parameter.opts.count(short)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "gopher", "--output", ""],
+        ["validate", ""],
+        ["inspect", ""],
+        ["verify", ""],
+        ["init", ".", "-o", ""],
+        ["export", "out", "-o", ""],
+        ["demo", "-o", ""],
+        ["classifier", "train", "data.jsonl", "--output", ""],
+    ],
+)
+def test_an_empty_name_is_refused(arguments: list[str]) -> None:
+    """It is what an unset variable of the shell gives, and all below it would lie in the root of the file system."""
+    result = CliRunner().invoke(commands, arguments)
+
+    assert 2 == result.exit_code
+    assert "the name is empty" in result.output
+
+
 def test_the_module_is_the_command_line(tmp_path: Path) -> None:
     done = massivetext("validate", "gopher", folder=tmp_path)
 

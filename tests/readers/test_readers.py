@@ -141,3 +141,14 @@ def test_the_reader_in_the_documentation() -> None:
 
     assert len(lines) < 45
     assert [(r.offset, r.text) for r in found] == [(0, "Subject: one\n\nHello"), (27, "Subject: two")]
+
+
+def test_paths_of_any_kind(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a"}\n', "utf-8")
+
+    assert [str(path)] == readers.find(tmp_path, "jsonl") == readers.find(path, "jsonl")
+    assert 14 == readers.size(path, "jsonl")
+    assert ["a"] == [record.text for record in readers.read_part(path, "jsonl", start=0, stop=14)]
+    assert readers.look(path, "jsonl") is None
+    assert "has text in the field 'b'" in str(readers.look(path, "jsonl", {"text": "b"}))

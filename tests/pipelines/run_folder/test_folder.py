@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from massivetext import storage
 from massivetext.cli import commands
+from massivetext.errors import OutputError
 from massivetext.looking.verification import verify
 from massivetext.run_recipe import read_recipe_file, recipe_file
 from pipelines.recipe import read
@@ -55,6 +57,19 @@ def test_a_folder_named_by_a_url_of_this_machine(corpus: Path) -> None:
 
     assert digests(corpus / "out") == digests(corpus / "by url")
     assert [] == verify(url)[0]
+
+
+@pytest.mark.parametrize("name", ["", "file://"])
+def test_a_folder_without_a_name_is_none(name: str) -> None:
+    with pytest.raises(OutputError, match="has an empty name"):
+        Folder(name)
+
+
+def test_recipes_and_folders_may_be_paths(corpus: Path) -> None:
+    path: Any = corpus
+
+    assert read(path / "recipe.yaml").digest() == read(str(path / "recipe.yaml")).digest()
+    assert str(corpus) == Folder(path).root
 
 
 def test_a_lock_that_its_last_holder_removed_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
