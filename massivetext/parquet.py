@@ -3,8 +3,10 @@ with a checksum that every reader verifies."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
+import io
 from collections.abc import Iterator
 from types import TracebackType
 from typing import IO, Any
@@ -25,6 +27,7 @@ __all__ = [
     "content_sizes",
     "file_digest",
     "open_parquet",
+    "open_wide_indices",
     "read_parquet",
     "release_memory",
     "sparing_memory",
@@ -43,6 +46,59 @@ def open_parquet(source: Any, **options: Any) -> pq.ParquetFile:
     Without this, pyarrow hands out what a flipped bit left: measured, 67 of 120 flips gave wrong rows in silence.
     """
     return pq.ParquetFile(source, page_checksum_verification=True, **options)
+
+
+def open_wide_indices(source: IO[bytes], **options: Any) -> pq.ParquetFile:
+    """Open a Parquet file as `open_parquet` does, with int32 for the index of every dictionary.
+
+    Parquet itself has no type of index; pyarrow reads int32, and then casts dictionaries to the type that the file's
+    Arrow schema names. The cast refuses the whole row group for one text that is not UTF-8.
+    """
+    file = open_parquet(source, **options)
+    schema = pa.schema([_wide_field(field) for field in file.schema_arrow], file.schema_arrow.metadata)
+    stored = (file.metadata.metadata or {}).get(_SCHEMA_KEY)
+    if stored is None or schema.equals(file.schema_arrow):
+        return file
+    buffer = io.BytesIO()
+    file.metadata.write_metadata_file(buffer)
+    footer = buffer.getvalue()[len(_MAGIC) : -len(_MAGIC) - 4]
+    # An entry in Thrift's compact protocol: two fields of the type string (0x18), each its length and its bytes.
+    key = b"\x18" + _compact(_SCHEMA_KEY) + b"\x18"
+    wide = base64.b64encode(schema.serialize())
+    footer = footer.replace(key + _compact(stored), key + _compact(wide), 1)
+    whole = _MAGIC + footer + len(footer).to_bytes(4, "little") + _MAGIC
+    return open_parquet(source, metadata=pq.read_metadata(io.BytesIO(whole)), **options)
+
+
+_MAGIC, _SCHEMA_KEY = b"PAR1", b"ARROW:schema"
+
+
+def _compact(data: bytes) -> bytes:
+    """Return bytes as Thrift's compact protocol has them, after their length in groups of seven bits."""
+    n, length = len(data), bytearray()
+    while n > 127:
+        length.append(n & 127 | 128)
+        n >>= 7
+    return bytes([*length, n]) + data
+
+
+def _wide_field(field: pa.Field) -> pa.Field:
+    return field.with_type(_wide(field.type))
+
+
+def _wide(kind: pa.DataType) -> pa.DataType:
+    """Return a type with int32 for the index of every dictionary in it."""
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(pa.int32(), _wide(kind.value_type), kind.ordered)
+    if pa.types.is_struct(kind):
+        return pa.struct([_wide_field(field) for field in kind])
+    if pa.types.is_map(kind):
+        return pa.map_(_wide_field(kind.key_field), _wide_field(kind.item_field), kind.keys_sorted)
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(_wide_field(kind.value_field), kind.list_size)
+    if pa.types.is_list(kind):
+        return pa.list_(_wide_field(kind.value_field))
+    return pa.large_list(_wide_field(kind.value_field)) if pa.types.is_large_list(kind) else kind
 
 
 def read_parquet(source: Any, **options: Any) -> pa.Table:

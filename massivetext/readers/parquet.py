@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from massivetext import storage
 from massivetext.documents import Record
 from massivetext.errors import SourceError
-from massivetext.parquet import open_parquet
+from massivetext.parquet import open_wide_indices
 from massivetext.readers.columns import Columns
 from massivetext.readers.compression import DamagedError
 from massivetext.readers.fields import DOCUMENT, Fields
@@ -88,7 +88,7 @@ def read(
 def _open(stream: IO[bytes], source: str) -> pq.ParquetFile:
     try:
         stream.seek(0)
-        file = open_parquet(stream, buffer_size=1 << 20, pre_buffer=False)
+        file = open_wide_indices(stream, buffer_size=1 << 20, pre_buffer=False)
         file.schema_arrow.names  # noqa: B018  raises for names that are no text
         return file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

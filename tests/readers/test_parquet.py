@@ -69,6 +69,23 @@ def test_dictionaries_times_and_bytes_that_are_no_text() -> None:
     assert dict(found[0].metadata) == {"score": "1.5"}
 
 
+@pytest.mark.parametrize("index", [pa.int8(), pa.uint16(), pa.int32(), pa.uint32(), pa.int64()])
+def test_dictionaries_with_text_that_is_not_utf_8(index: pa.DataType) -> None:
+    lying = pa.array([b"caf\xe9", b"good"], pa.binary()).view(pa.string())
+    words = pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 1], index), lying)
+    times = pa.array([0, 1, 2, 3], pa.timestamp("ms", "Europe/Berlin"))
+    data = stored({"text": words, "timestamp": times, "d": pa.StructArray.from_arrays([words], names=["t"])})
+    found = groups(data, 0, 2, options={"d": "d.t"})
+
+    assert [(r.text, r.n_replaced, r.metadata.get("d")) for r in found] == [
+        ("caf\ufffd", 1, "caf\ufffd"),
+        ("good", 0, "good"),
+        (None, 0, None),
+        ("good", 0, "good"),
+    ]
+    assert found[0].timestamp == "1970-01-01 01:00:00.000+0100"
+
+
 def test_a_wrong_schema_says_what_was_found_and_expected() -> None:
     data = stored({"body": TEXTS, "n": list(range(10))})
     with pytest.raises(SourceError, match=r"file: no column 'text'; its columns are body, n"):
