@@ -3,15 +3,16 @@ them. Shared by Parquet and Arrow files."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, MutableMapping
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from massivetext.arrow_values import python_values
 from massivetext.errors import SourceError
 from massivetext.readers.fields import Fields, lookup
-from massivetext.text import decode
 
 __all__ = ["Columns"]
 
@@ -28,8 +29,9 @@ class _Place(NamedTuple):
 class Columns:
     """The columns of a table that hold the fields of a recipe.
 
-    A name is a column's own, or a path into structs, lists and maps: `doc.text`, `messages.0.content`. Of columns of
-    one name the first is read. Raises SourceError if a column that the recipe names is missing, or the text is no text.
+    A name is a column's own, or a path into structs, lists and maps: `doc.text`, `messages.0.content`. Of columns, and
+    of fields of a struct, that have one name the first is read. Raises SourceError if a column that the recipe names is
+    missing, or the text is no text.
     """
 
     def __init__(self, schema: pa.Schema, fields: Fields, source: str, counts: MutableMapping[str, int]) -> None:
@@ -63,7 +65,7 @@ class Columns:
         for key, place in self.places.items():
             column = batch.column(batch.schema.names.index(schema.names[place.column]))
             for name in place.structs:
-                column = pc.struct_field(column, [column.type.get_field_index(name)])
+                column = pc.struct_field(column, [_field_index(column.type, name)])
             values = _values(column)
             lists[key] = [lookup(value, list(place.steps)) for value in values] if place.steps else values
         for i in range(batch.num_rows):
@@ -82,9 +84,9 @@ def _place(schema: pa.Schema, name: str) -> _Place | None:
             continue
         index, rest, structs = names.index(root), steps[cut:], []
         kind = schema.field(index).type
-        while rest and pa.types.is_struct(kind) and kind.get_field_index(rest[0]) >= 0 and "." not in rest[0]:
+        while rest and pa.types.is_struct(kind) and _field_index(kind, rest[0]) >= 0 and "." not in rest[0]:
             structs.append(rest[0])
-            kind = kind.field(rest[0]).type
+            kind = kind.field(_field_index(kind, rest[0])).type
             rest = rest[1:]
         if not rest:
             return _Place(index, tuple(structs), ())
@@ -96,8 +98,13 @@ def _place(schema: pa.Schema, name: str) -> _Place | None:
 def _kind(schema: pa.Schema, place: _Place) -> pa.DataType:
     kind = schema.field(place.column).type
     for name in place.structs:
-        kind = kind.field(name).type
+        kind = kind.field(_field_index(kind, name)).type
     return kind
+
+
+def _field_index(kind: pa.StructType, name: str) -> int:
+    """The number of a struct's first field of a name; -1 if it has none."""
+    return next((at for at, field in enumerate(kind) if field.name == name), -1)
 
 
 def _paths(schema: pa.Schema) -> list[str]:
@@ -143,7 +150,7 @@ def _values(column: pa.Array) -> list[Any]:
     try:
         return column.cast(pa.string()).to_pylist()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return [None if value is None else str(value) for value in column.to_pylist()]
+        return [None if value is None else str(value) for value in python_values(column, bytes)]
 
 
 def _times(column: pa.Array) -> list[str | None]:
@@ -159,12 +166,11 @@ def _times(column: pa.Array) -> list[str | None]:
 
 
 def _nested(column: pa.Array) -> list[Any]:
-    """Lists and structs with text as bytes, where that can be; else as Python has them, value by value."""
-    try:
+    """Lists and structs with text as bytes, where that can be; else as Python has them, and as bytes what is no
+    UTF-8."""
+    with contextlib.suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
         column = column.cast(_as_bytes(column.type))
-        return column.to_pylist()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError, ValueError):
-        return [_scalar(value) for value in column]
+    return python_values(column, bytes)
 
 
 def _as_bytes(kind: pa.DataType) -> pa.DataType:
@@ -178,14 +184,3 @@ def _as_bytes(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_struct(kind):
         return pa.struct([pa.field(field.name, _as_bytes(field.type)) for field in kind])
     return kind
-
-
-def _scalar(value: pa.Scalar) -> Any:
-    try:
-        return value.as_py()
-    except (UnicodeDecodeError, ValueError, pa.ArrowException):
-        pass
-    if isinstance(value, pa.ListScalar):
-        return [] if value.values is None else [_scalar(item) for item in value.values]
-    buffer = value.as_buffer() if hasattr(value, "as_buffer") else None
-    return None if buffer is None else decode(buffer.to_pybytes())[0]

@@ -70,8 +70,11 @@ class Fields:
 
 def lookup(value: Any, steps: list[str]) -> Any:
     """What stands at the end of a path of names and numbers: `messages.0.content`, `messages.-1.content`; None if the
-    path leads nowhere. A name in which dots stand is one step where an object has that name."""
+    path leads nowhere. A name in which dots stand is one step where an object has that name. A map of Arrow, which is a
+    list of pairs, is an object; of keys that are equal the first counts."""
     for number, step in enumerate(steps):
+        if isinstance(value, list) and value and isinstance(value[0], tuple):
+            value = {_word(key): item for key, item in reversed(value)}
         if isinstance(value, dict):
             if step not in value:
                 rest = ".".join(steps[number:])

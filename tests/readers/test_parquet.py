@@ -137,6 +137,42 @@ def test_a_list_whose_strings_are_no_text() -> None:
     ]
 
 
+def test_names_with_dots_reach_into_maps() -> None:
+    lying = pa.array([b"en", b"caf\xe9", b"a\r\nb", b"x", b"y"], pa.binary()).view(pa.string())
+    numbers = pa.struct({"numbers": pa.map_(pa.int64(), pa.string())})
+    keys = pa.array(["lang", "text", "text", "a.b", "text"])
+    data = stored(
+        {
+            "m": pa.MapArray.from_arrays(pa.array([0, 2, 5, 5]), keys, lying),
+            "d": pa.array([{"numbers": [(1, "one"), (-1, "last")]}, {"numbers": None}, None], numbers),
+        }
+    )
+    options = {"text": "m.text", "url": "m.a.b", "language": "m.lang", "number": "d.numbers.1", "place": "m.0"}
+    found = groups(data, 0, 1, options=options)
+
+    assert [(r.text, r.n_replaced, r.url, dict(r.metadata)) for r in found] == [
+        ("caf\ufffd", 1, None, {"language": "en", "number": "one"}),
+        ("a\nb", 0, "x", {}),
+        (None, 0, None, {}),
+    ]
+
+
+def test_of_fields_of_a_struct_that_have_one_name_the_first_counts() -> None:
+    texts = pa.array(["first"]), pa.array(["second"])
+    inner = pa.StructArray.from_arrays([*texts, pa.array([1])], ["t", "t", "n"])
+    data = stored({"d": inner, "l": pa.ListArray.from_arrays(pa.array([0, 1]), inner)})
+    found = groups(data, 0, 1, options={"text": "d.t", "n": "d.n", "item": "l.0.t"})
+
+    assert [(r.text, dict(r.metadata)) for r in found] == [("first", {"n": "1", "item": "first"})]
+
+
+def test_a_value_in_a_list_that_python_does_not_have_costs_only_itself() -> None:
+    times = pa.array([[0], [1 << 62]], pa.list_(pa.timestamp("ms", "Mars/Phobos")))
+    found = groups(stored({"text": ["a", "b"], "at": times}), 0, 1, options={"at": "at.0"})
+
+    assert [r.metadata["at"] for r in found] == ["1970-01-01 00:00:00+00:00", str(1 << 62)]
+
+
 def test_no_rows() -> None:
     data = stored({"text": pa.array([], pa.string())})
 
