@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext import storage
+from massivetext.arrow_values import distinct_names
+from massivetext.distinct_columns import DistinctColumns, column_of_each_leaf, distinct_schema, rows_of
 from massivetext.errors import SourceError
-from massivetext.parquet import open_parquet
+from massivetext.parquet import READ_ERRORS, open_parquet
 
 __all__ = [
     "Column",
@@ -59,7 +60,8 @@ class Column:
 
 @dataclass
 class Files:
-    """Parquet files by their footers. groups: rows of each row group of each file."""
+    """Parquet files by their footers. groups: rows of each row group of each file. Columns of one name are told apart
+    as `distinct_names` does."""
 
     paths: tuple[str, ...]
     schema: pa.Schema
@@ -123,36 +125,33 @@ def open_files(paths: Sequence[str]) -> Files:
         with storage.open_input(path) as stream:
             try:
                 file = open_parquet(stream)
-            except (pa.ArrowException, OSError) as error:
+                schema, metadata = distinct_schema(file.schema_arrow), file.metadata
+                types = [str(field.type) for field in file.schema_arrow]
+            except READ_ERRORS as error:
                 raise SourceError(f"{path}: is no Parquet file that can be read: {error}") from error
-            schema, metadata = file.schema_arrow, file.metadata
         schemas.append(schema)
-        for name in schema.names:
-            columns.setdefault(name, Column(name, str(schema.field(name).type)))
+        for name, kind in zip(schema.names, types):
+            columns.setdefault(name, Column(name, kind))
+        leaves = [(columns[name], pa.types.is_nested(schema.field(name).type)) for name in column_of_each_leaf(schema)]
         groups.append(tuple(metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)))
         for k in range(metadata.num_row_groups):
             group = metadata.row_group(k)
             sizes.append(group.total_byte_size)
-            for at in range(group.num_columns):
-                _add(columns, group.column(at))
+            for at, (column, is_nested) in enumerate(leaves):
+                _add(column, group.column(at), is_nested)
         stored += storage.size(path)
     try:
         schema = pa.unify_schemas(schemas, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise SourceError(f"{paths[0]} and others have columns that do not fit together: {error}; give one") from error
-    return Files(tuple(paths), schema.remove_metadata(), columns, tuple(groups), tuple(sizes), stored)
+    return Files(tuple(paths), schema, columns, tuple(groups), tuple(sizes), stored)
 
 
-def _add(columns: dict[str, Column], chunk: Any) -> None:
-    path = chunk.path_in_schema
-    name = path if path in columns else path.split(".")[0]
-    column = columns.get(name)
-    if column is None:
-        return
+def _add(column: Column, chunk: Any, is_nested: bool) -> None:
     column.stored += chunk.total_compressed_size
     column.unpacked += chunk.total_uncompressed_size
     column.compressions.add(chunk.compression.lower())
-    known = chunk.is_stats_set and chunk.statistics.has_null_count and path == name
+    known = chunk.is_stats_set and chunk.statistics.has_null_count and not is_nested
     column.nulls = column.nulls + chunk.statistics.null_count if known and column.nulls is not None else None
 
 
@@ -216,24 +215,53 @@ def _sorted(
             if len(rows) == 0:
                 continue
             file = opened.file(number)
-            there = [name for name in dict.fromkeys(names) if name in file.schema_arrow.names]
-            table = file.read_row_group(group, columns=there).take(pa.array(rows)) if there else None
+            there = [name for name in dict.fromkeys(names) if name in file.names]
+            table = file.read(group, there) if there else None
             columns: dict[str, Any] = {}
             for at, name in enumerate(names):
-                kind = files.schema.field(name).type
-                has = table is not None and name in there
-                columns[f"key {at}"] = table.column(name).cast(kind) if has and table else pa.nulls(len(rows), kind)
+                values = _plain(_column(files, table, name, files.groups[number][group]))
+                columns[f"key {at}"] = values.take(pa.array(rows))
             for name, values in zip(_PLACE, (np.full(len(rows), number), np.full(len(rows), group), rows)):
                 columns[name] = pa.array(values, pa.int64())
             chosen = pa.table(columns)
             best = chosen if best is None else pa.concat_tables([best, chosen])
             if selection.limit is not None and best.num_rows > selection.limit:
-                best = best.take(pc.sort_indices(best, sort_keys=keys)[: selection.limit]).combine_chunks()
+                best = best.take(_order(best, keys, selection)[: selection.limit]).combine_chunks()
         if best is None:
             return
-        best = best.take(pc.sort_indices(best, sort_keys=keys)).select(list(_PLACE))
+        best = best.take(_order(best, keys, selection)).select(list(_PLACE))
         for first in range(0, best.num_rows, _SORTED_AT_ONCE):
             yield from _in_order(files, opened, best.slice(first, _SORTED_AT_ONCE), shown)
+
+
+def _order(table: pa.Table, keys: list[tuple[str, str]], selection: Selection) -> pa.Array:
+    try:
+        return pc.sort_indices(table, sort_keys=keys)
+    except (pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise ConditionError(f"--sort {','.join(selection.sort)}: its values have no order: {error}") from error
+
+
+def _column(files: Files, table: pa.Table | None, name: str, n: int) -> Any:
+    """Return a column of a table of `n` rows in the type that it has in all files; nulls if the table lacks it."""
+    kind = files.schema.field(name).type
+    if table is None or name not in table.column_names:
+        return pa.nulls(n, kind)
+    column = table.column(name)
+    try:
+        return column if column.type == kind else column.cast(kind)
+    except pa.ArrowInvalid as error:
+        fault = f"column {name!r} is {column.type} in one file and {kind} in another: {error}; give one"
+        raise ConditionError(fault) from error
+
+
+def _plain(column: Any) -> Any:
+    """Return a column of dictionaries or of views as one of their values, which can be compared."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_string(kind) or pa.types.is_string_view(kind):
+        kind = pa.large_string()
+    if pa.types.is_binary_view(kind):
+        kind = pa.large_binary()
+    return column if kind == column.type else column.cast(kind, safe=False)
 
 
 def _in_order(
@@ -261,27 +289,33 @@ def _places(files: Files, selection: Selection, condition: _Condition | None) ->
             yield from ((number, group, np.arange(n)) for group, n in enumerate(files.groups[number]))
             continue
         with storage.open_input(path) as stream:
-            file = open_parquet(stream)
-            there = set(file.schema_arrow.names)
+            file = DistinctColumns(stream)
+            there = set(file.names)
             for group, n in enumerate(files.groups[number]):
                 rows = np.arange(n)
                 if selection.ids:
                     rows = _by_id(file, group, selection.ids) if "id" in there else rows[:0]
                 if condition is not None and len(rows):
                     names = [name for name in condition.columns if name in there]
-                    table = file.read_row_group(group, columns=names) if names else None
+                    table = file.read(group, names) if names else None
                     rows = rows[np.isin(rows, condition.rows(table, n))]
                 yield number, group, rows
 
 
-def _by_id(file: pq.ParquetFile, group: int, ids: Sequence[str]) -> np.ndarray:
-    column = file.read_row_group(group, columns=["id"]).column("id")
+def _by_id(file: DistinctColumns, group: int, ids: Sequence[str]) -> np.ndarray:
+    column = _plain(file.read(group, ["id"]).column("id"))
+    is_bytes = pa.types.is_large_binary(column.type) or pa.types.is_binary(column.type)
+    is_bytes |= pa.types.is_fixed_size_binary(column.type)
+    try:
+        column = pc.cast(column, pa.large_binary() if is_bytes else pa.large_string())
+    except pa.ArrowException as error:
+        raise ConditionError(f"--id {ids[0]!r}: ids are text; those of these files are {column.type}") from error
     is_named = np.zeros(len(column), bool)
     for name in ids:
-        if pa.types.is_binary(column.type) or pa.types.is_fixed_size_binary(column.type):
-            hits = pc.starts_with(pc.cast(column, pa.binary()), bytes.fromhex(name[: len(name) // 2 * 2]))
-        else:
-            hits = pc.starts_with(column, name)
+        try:
+            hits = pc.starts_with(column, bytes.fromhex(name[: len(name) // 2 * 2]) if is_bytes else name)
+        except ValueError as error:
+            raise ConditionError(f"--id {name!r}: the ids of these files are bytes, in hexadecimal digits") from error
         is_named |= np.asarray(pc.fill_null(hits, False).to_numpy(zero_copy_only=False), bool)
     return np.flatnonzero(is_named)
 
@@ -305,17 +339,13 @@ class _Condition:
         """Rows that meet the condition; a column that a file lacks is null in it."""
         import duckdb
 
-        arrays = []
-        for name in self.columns:
-            kind = self.files.schema.field(name).type
-            has = table is not None and name in table.column_names
-            arrays.append(table.column(name).cast(kind) if has and table is not None else pa.nulls(n, kind))
+        arrays = [_column(self.files, table, name, n) for name in self.columns]
         place = "row number"
         while place in self.columns:
             place += " "
         whole = pa.table([*arrays, pa.array(np.arange(n))], names=[*self.columns, place])
-        self.connection.register("rows", whole)
         try:
+            self.connection.register("rows", whole)
             matches = self.connection.execute(f'SELECT "{place}" FROM rows WHERE ({self.where}\n)').fetchnumpy()
         except duckdb.Error as error:
             fault = str(error).partition("\n")[0]
@@ -368,23 +398,23 @@ class _Opened:
             self.parquet.close()
             self.stream.close()
 
-    def file(self, number: int) -> pq.ParquetFile:
+    def file(self, number: int) -> DistinctColumns:
         if number != self.number:
             self.__exit__()
             self.number, self.stream = number, storage.open_input(self.files.paths[number])
-            self.parquet = open_parquet(self.stream)
+            self.parquet = DistinctColumns(self.stream)
         return self.parquet
 
 
-def _read(file: pq.ParquetFile, group: int, shown: Sequence[str], rows: np.ndarray) -> Iterator[dict[str, Any]]:
-    there = [name for name in shown if name in file.schema_arrow.names]
+def _read(file: DistinctColumns, group: int, shown: Sequence[str], rows: np.ndarray) -> Iterator[dict[str, Any]]:
+    there = [name for name in shown if name in file.names]
     first = 0
     # By batches: a row group of long texts is not in memory as Arrow and as Python at once.
-    for batch in file.iter_batches(256, row_groups=[group], columns=there, use_threads=False):
+    for batch in file.batches(group, there, 256):
         chosen = rows[(rows >= first) & (rows < first + batch.num_rows)] - first
         first += batch.num_rows
         if len(chosen):
-            for row in batch.take(pa.array(chosen)).to_pylist():
+            for row in rows_of(batch, chosen):
                 yield {name: row.get(name) for name in shown}
         if first > rows[-1]:
             return
@@ -419,7 +449,7 @@ def _is_pairs(kind: pa.DataType) -> bool:
 
 
 def as_json(value: Any, kind: pa.DataType | None = None) -> Any:
-    """A value of `to_pylist` as JSON has it: times in ISO 8601, maps and lists of pairs as objects where their keys
+    """A value of `python_values` as JSON has it: times in ISO 8601, maps and lists of pairs as objects where their keys
     differ, bytes in hexadecimal digits, what is no finite number as null."""
     if kind is not None and _is_pairs(kind) and value is not None:
         pairs = [(item["key"], as_json(item["value"], kind.value_type.field("value").type)) for item in value]
@@ -433,7 +463,9 @@ def as_json(value: Any, kind: pa.DataType | None = None) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: as_json(item, kind.field(key).type if kind is not None else None) for key, item in value.items()}
+        fields = list(kind) if kind is not None else []
+        kinds = dict(zip(distinct_names([field.name for field in fields]), [field.type for field in fields]))
+        return {key: as_json(item, kinds.get(key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         inner = getattr(kind, "value_type", None)
         return [as_json(item, inner) for item in value]
@@ -441,4 +473,6 @@ def as_json(value: Any, kind: pa.DataType | None = None) -> Any:
         return value.isoformat()
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, str) and kind is not None and pa.types.is_timestamp(kind):
+        return value.replace(" ", "T")
     return value if value is None or isinstance(value, (str, bool, int)) else str(value)

@@ -31,6 +31,7 @@ __all__ = [
     "read_parquet",
     "release_memory",
     "sparing_memory",
+    "wide_indices",
 ]
 
 READ_ERRORS: tuple[type[Exception], ...] = (pa.ArrowException, OSError, UnicodeDecodeError)
@@ -55,7 +56,7 @@ def open_wide_indices(source: IO[bytes], **options: Any) -> pq.ParquetFile:
     Arrow schema names. The cast refuses the whole row group for one text that is not UTF-8.
     """
     file = open_parquet(source, **options)
-    schema = pa.schema([_wide_field(field) for field in file.schema_arrow], file.schema_arrow.metadata)
+    schema = wide_indices(file.schema_arrow)
     stored = (file.metadata.metadata or {}).get(_SCHEMA_KEY)
     if stored is None or schema.equals(file.schema_arrow):
         return file
@@ -80,6 +81,11 @@ def _compact(data: bytes) -> bytes:
         length.append(n & 127 | 128)
         n >>= 7
     return bytes([*length, n]) + data
+
+
+def wide_indices(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of a file as `open_wide_indices` reads it."""
+    return pa.schema([_wide_field(field) for field in schema], schema.metadata)
 
 
 def _wide_field(field: pa.Field) -> pa.Field:

@@ -178,6 +178,78 @@ def test_rows_are_sorted(folder: Path) -> None:
     assert 2 == inspect(folder, "--sort", "n", "--seed", 1).exit_code
 
 
+@pytest.fixture
+def strange(tmp_path: Path) -> Path:
+    """A file of values that Python does not have, of texts that are not UTF-8, and of names that are not unique."""
+    lying = pa.array([b"caf\xe9", b"ok", b"b"], pa.binary()).view(pa.string())
+    inner = pa.StructArray.from_arrays([lying, lying], ["t", "t"])
+    columns = {
+        "id": lying,
+        "word": pa.DictionaryArray.from_arrays(pa.array([0, 1, 2], pa.int8()), lying),
+        "zone": pa.array([0, 1000, None], pa.timestamp("ms", "Mars/Phobos")),
+        "day": pa.array([99_999_999, 0, None], pa.date32()),
+        "at": pa.array([1_577_934_245_123_456_789, 0, None], pa.timestamp("ns")),
+        "view": lying.cast(pa.binary()).cast(pa.binary_view()).view(pa.string_view()),
+        "inner": inner,
+        "map": pa.MapArray.from_arrays(pa.array([0, 1, 2, 3]), lying, lying),
+    }
+    table = pa.Table.from_arrays([*columns.values(), inner, pa.array([3, 1, 2])], [*columns, "inner", "id"])
+    pq.write_table(table, tmp_path / "strange.parquet")
+    return tmp_path / "strange.parquet"
+
+
+def test_values_that_python_does_not_have(strange: Path) -> None:
+    word, twice = "caf\ufffd", {"t": "caf\ufffd", "t (2)": "caf\ufffd"}
+
+    assert {
+        "id": word,
+        "word": word,
+        "zone": "1970-01-01T00:00:00+00:00",
+        "day": 99_999_999,
+        "at": "2020-01-02T03:04:05.123456789",
+        "view": word,
+        "inner": twice,
+        "map": {word: word},
+        "inner (2)": twice,
+        "id (2)": 3,
+    } == lines(strange)[0]
+    assert [*lines(strange)[1:], *lines(strange, "--rows", 1)] == lines(strange.parent)[1:] + lines(strange)[:1]
+    for arguments in ([], ["--table"], ["--columns", "zone,day"]):
+        done = inspect(strange, *arguments)
+        assert 0 == done.exit_code, done.exception
+        assert "1970-01-01 00:00:01+00:00" in done.stdout or arguments == ["--table"]
+    assert "indices=int8" in inspection.open_files([str(strange)]).columns["word"].type
+    assert re.search(r"^id \(2\) +int64 +\d\d", inspect(strange).stdout, re.MULTILINE)
+
+
+def test_rows_are_chosen_by_values_that_python_does_not_have(strange: Path) -> None:
+    def numbers(*arguments: object) -> list[int]:
+        return [row["id (2)"] for row in lines(strange, "--columns", "id (2)", *arguments)]
+
+    assert [1] == numbers("--id", "o")
+    assert [1, 2, 3] == numbers("--sort", "id (2)")
+    assert [2, 3, 1] == numbers("--sort", "view") == numbers("--sort", "word") == numbers("--sort", "id")
+    assert [1, 3] == numbers("--sort", "day", "--rows", 2)
+    assert [1] == numbers("--where", "id = 'ok' AND word = 'ok' AND day < '2000-01-01' AND view = 'ok'")
+    assert [2] == numbers("--where", '"id (2)" = 2')
+    table = pq.ParquetFile(strange).read(columns=["zone", "day"]).rename_columns(["id", "day"])
+    pq.write_table(table, strange)
+    for arguments in (["--id", "a"], ["--where", "day::time = 'x'"]):
+        assert 2 == inspect(strange, *arguments).exit_code
+
+
+def test_sizes_are_those_of_the_column_that_has_the_name(tmp_path: Path) -> None:
+    structs = [{"a": 1, "b": [1]}] * 1000
+    arrays = [pa.array(structs), pa.array(range(1000)), pa.array([None] * 1000, pa.int8())]
+    table = pa.Table.from_arrays(arrays, ["s"] * 3)
+    pq.write_table(table, tmp_path / "a.parquet")
+    columns = inspection.open_files([str(tmp_path / "a.parquet")]).columns
+
+    assert ["s", "s (2)", "s (3)"] == list(columns)
+    assert [None, 0, 1000] == [column.nulls for column in columns.values()]
+    assert columns["s (2)"].unpacked > 8000
+
+
 def test_texts_are_those_of_a_run_only(folder: Path) -> None:
     done = inspect(folder, "--text")
 
