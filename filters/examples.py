@@ -9,16 +9,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from filters.hosts import host_of
-from massivetext import storage
+from massivetext import distinct_columns, storage
+from massivetext.distinct_columns import DistinctColumns
 from massivetext.errors import OutputError, RecipeError, SourceError
-from massivetext.parquet import open_parquet
+from massivetext.parquet import READ_ERRORS
 from massivetext.readers.compression import blocks
 from massivetext.suggestions import did_you_mean
 
 __all__ = ["Example", "against_run", "files_of", "fold_of", "labelled", "rows_of"]
+
+_ROWS_AT_ONCE = 1000
+"""Rows of a Parquet file that are in memory at a time."""
 
 _LARGEST = 1e300
 """The largest number that is a label; integers above it are no floats."""
@@ -92,9 +97,14 @@ def files_of(paths: Sequence[str]) -> list[str]:
 def rows_of(path: str) -> Iterator[dict[str, Any]]:
     """Yield the rows of JSON lines or Parquet. Raises SourceError for a file that is neither."""
     if path.endswith(".parquet"):
-        with storage.open_input(path) as stream, open_parquet(stream) as file:
-            for batch in file.iter_batches():
-                yield from batch.to_pylist()
+        try:
+            with storage.open_input(path) as stream:
+                file = DistinctColumns(stream)
+                for group in range(file.n_groups):
+                    for batch in file.batches(group, file.names, _ROWS_AT_ONCE):
+                        yield from distinct_columns.rows_of(batch, np.arange(batch.num_rows))
+        except READ_ERRORS as error:
+            raise SourceError(f"{path}: is no Parquet file that can be read: {error}") from error
         return
     with storage.open_input(path) as stream:
         content = b"".join(block.data or b"" for block in blocks(stream, source=path))

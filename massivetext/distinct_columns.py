@@ -24,6 +24,7 @@ class DistinctColumns:
         for at, name in enumerate(self._stored_names):
             self._places.setdefault(name, []).append(at)
         self.names = distinct_names(self._stored_names)
+        self.n_groups = self._file.num_row_groups
 
     def read(self, group: int, names: Sequence[str]) -> pa.Table:
         """Return columns of a row group."""
