@@ -8,10 +8,22 @@ from collections.abc import Callable, Iterator
 from importlib import resources
 from typing import NamedTuple
 
-__all__ = ["Arguments", "Rule", "closed_language_codes", "data_lines", "parse"]
+__all__ = ["Arguments", "Rule", "closed_language_codes", "data_lines", "parse", "whole_number"]
 
 _NAME = re.compile(r"[\w .\-]{1,40}")
+_DIGITS = re.compile(r"[0-9]{1,9}")
 _TEMPLATE_PREFIX = re.compile(r"\A\s*(?:template|subst|safesubst):", re.IGNORECASE)
+
+
+def whole_number(text: str) -> int | None:
+    """Return the value of one to nine ASCII digits, and None for any other text.
+
+    Superscripts and circled numbers are digits to `str.isdigit` and none to `int`, and `int` refuses long numbers.
+
+    >>> whole_number("05"), whole_number("²"), whole_number("9" * 5000)
+    (5, None, None)
+    """
+    return int(text) if _DIGITS.fullmatch(text) is not None else None
 
 
 class Arguments(NamedTuple):
@@ -25,8 +37,8 @@ class Arguments(NamedTuple):
         """Return the first argument of `keys` (`text|2|1`) that is not empty, or an empty string."""
         for key in keys.split("|"):
             value = self.named.get(key, "")
-            if not value and key.isdigit() and int(key) <= len(self.positional):
-                value = self.positional[int(key) - 1]
+            if not value and (number := whole_number(key)) is not None and number <= len(self.positional):
+                value = self.positional[number - 1]
             if value:
                 return value
         return ""
@@ -46,8 +58,8 @@ def parse(content: str) -> Arguments:
     for part in parts:
         key, equals, value = part.partition("=")
         key = key.strip().lower()
-        if equals and key.isdigit():
-            index = int(key)
+        if equals and key.isascii() and key.isdigit():
+            index = whole_number(key) or 0
             if 0 < index <= 40:
                 positional.extend([""] * (index - len(positional)))
                 positional[index - 1] = value.strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from massivetext.extraction.template_arguments import Arguments, Rule, closed_language_codes
+from massivetext.extraction.template_arguments import Arguments, Rule, closed_language_codes, whole_number
 
 __all__ = ["EQUALS", "FUNCTIONS", "PIPE"]
 
@@ -227,7 +227,7 @@ def currency(arguments: Arguments) -> str:
 def ordinal(arguments: Arguments) -> str:
     """`1st`, `22nd`, `13th`."""
     digits = arguments.get("1")
-    if not digits.isdigit():
+    if not (digits.isascii() and digits.isdigit()):
         return digits
     ending = "th" if digits[-2:-1] == "1" else {"1": "st", "2": "nd", "3": "rd"}.get(digits[-1], "th")
     return digits + ending
@@ -235,13 +235,14 @@ def ordinal(arguments: Arguments) -> str:
 
 def _day(parts: list[str], day_first: bool) -> str:
     """A date of year, month and day, in words."""
-    year, month, day = (*parts, "", "")[:3]
-    if not (month.isdigit() and 1 <= int(month) <= 12):
+    year, month, day = (*parts, "", "", "")[:3]
+    month_number, day_number = whole_number(month), whole_number(day)
+    if month_number is None or not 1 <= month_number <= 12:
         return " ".join(part for part in (day, month, year) if part)
-    name = _MONTHS[int(month) - 1]
-    if not day.isdigit():
+    name = _MONTHS[month_number - 1]
+    if day_number is None:
         return f"{name} {year}"
-    return f"{int(day)} {name} {year}" if day_first else f"{name} {int(day)}, {year}"
+    return f"{day_number} {name} {year}" if day_first else f"{name} {day_number}, {year}"
 
 
 def date(arguments: Arguments) -> str:
@@ -249,20 +250,20 @@ def date(arguments: Arguments) -> str:
     parts = [part for part in arguments.positional if part and not part.startswith("link=")]
     if not parts:
         return ""
-    if match := re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", parts[0]):
+    if match := re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", parts[0], re.ASCII):
         parts = list(match.groups())
     if re.fullmatch(r"-?\d{3,4}", parts[0]) is None:
         # Day, month and year (French, Spanish, Italian, ...), or a date in words.
         return " ".join(parts[:3]) if re.fullmatch(r"\d{1,2}", parts[0]) else parts[0]
     count = 1
-    while count < min(3, len(parts)) and parts[count].isdigit() and 1 <= int(parts[count]) <= 31:
+    while count < min(3, len(parts)) and 1 <= (whole_number(parts[count]) or 0) <= 31:
         count += 1
     return _day(parts[:count], arguments.named.get("df", "")[:1].lower() == "y")
 
 
 def death(arguments: Arguments) -> str:
     """The date of death, and the age from both dates."""
-    values = [int(value) for value in arguments.positional if value.isdigit()]
+    values = [number for value in arguments.positional if (number := whole_number(value)) is not None]
     text = _day(arguments.positional[:3], arguments.named.get("df", "")[:1].lower() == "y")
     if len(values) < 6:
         return text

@@ -45,8 +45,8 @@ def read(
     """One record a page; offset: its ordinal in the dump; metadata title and page_id; url from the dump's site.
 
     Of a page with several revisions the last one counts. Reasons: `skipped.redirect`, `skipped.namespace`,
-    `skipped.not_wikitext`, `failed.xml`, `failed.no_text`, `failed.too_large`, `failed.truncated`. Raises SourceError
-    if there is no page at all.
+    `skipped.not_wikitext`, `failed.xml`, `failed.no_text`, `failed.too_large`, `failed.truncated`, and `failed.X in
+    wikitext` for a page whose markup cannot be turned into text. Raises SourceError if there is no page at all.
     """
     site = _Site("")
     ordinal = 0
@@ -187,6 +187,8 @@ def _record(ordinal: int, data: bytes, site: _Site) -> Record:
         text = clean(wikitext.to_text(markup, namespaces=namespaces))
     except RecursionError:
         return without_text("failed.depth in wikitext")
+    except Exception as error:  # a fault of this program with one page, which costs no other page
+        return without_text(f"failed.{type(error).__name__} in wikitext")
     return Record(ordinal, text, None, url, timestamp, n_replaced=n_replaced, metadata=metadata)
 
 

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from massivetext.extraction import template_arguments, templates
+from massivetext.extraction.template_arguments import parse
+from massivetext.extraction.template_functions import FUNCTIONS
 from massivetext.extraction.wikitext import Namespaces, to_text
 
 
@@ -94,6 +96,16 @@ def test_markup(markup, expected):
         ("{{birth date and age|1950|1|2|df=yes}}", "2 January 1950"),
         ("{{death date and age|1865|4|15|1809|2|12}}", "April 15, 1865 (aged 56)"),
         ("{{date|2|janvier|1950}}", "2 janvier 1950"),
+        # Digits that are no numbers, and numbers that are too long to be any.
+        ("{{birth date|1950|²|2}}", "1950"),
+        ("{{birth date|1950|1|②}}", "January 1950"),
+        (f"{{{{birth date|2000|{'9' * 5000}}}}}", "2000"),
+        (f"{{{{as of|2000|5|{'9' * 5000}}}}}", "As of May 2000"),
+        ("{{as of|2020|①}}", "As of ① 2020"),
+        ("{{birth date|۱۹۵۰-۰۱-۰۲}}", "۱۹۵۰-۰۱-۰۲"),
+        ("{{death date and age|1865|4|15|1809|²|12}}", "April 15, 1865"),
+        ("{{nowrap|²=5|x}}", "x"),
+        (f"{{{{nowrap|{'1' * 5000}=5|x}}}}", "x"),
         ("{{fl.|1500|1520}}", "fl. 1500–1520"),
         # Form, punctuation, names.
         ("{{nowrap|10 km}}", "10 km"),
@@ -284,6 +296,18 @@ def test_code_keeps_its_indentation():
     assert to_text('a\n<syntaxhighlight lang="python">\ndef f():\n    return [[1]]\n</syntaxhighlight>') == (
         "a\n\ndef f():\n    return [[1]]"
     )
+
+
+ARGUMENTS = st.one_of(
+    st.sampled_from(["1950", "²", "①", "٢", "05", "9" * 5000, "²=5", "7=3", "e=²", "-", "km", "1e5"]),
+    st.text(alphabet="0123456789-.,=²٢①ab ", max_size=9),
+)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@given(arguments=st.lists(ARGUMENTS, max_size=7))
+def test_any_arguments_of_a_template_give_text(name, arguments):
+    assert isinstance(FUNCTIONS[name](parse("|".join(["template", *arguments]))), str)
 
 
 @given(st.text(alphabet="[]{}|=*#:;'<>/-! \nabrefFile&", max_size=200))

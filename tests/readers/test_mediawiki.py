@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import bz2
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from massivetext.extraction import wikitext
 from massivetext.readers import mediawiki
 from tests.readers.reading import read, reasons
 
@@ -80,6 +82,23 @@ def test_what_is_no_article_is_skipped_with_its_reason() -> None:
         None,
     ]
     assert [r.offset for r in found] == list(range(12))
+    assert error is None
+
+
+def test_a_page_whose_markup_raises_costs_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    to_text = wikitext.to_text
+
+    def fragile(markup: str, **how: Any) -> str:
+        if markup == "bad":
+            raise KeyError(markup)
+        return to_text(markup, **how)
+
+    monkeypatch.setattr(wikitext, "to_text", fragile)
+    found, error = read(dump(*(wiki_page(text=text) for text in ("one", "bad", "two"))).encode(), "mediawiki")
+
+    assert [("one", None), (None, "failed.KeyError in wikitext"), ("two", None)] == [(r.text, r.reason) for r in found]
+    assert ("A page", "https://en.wikipedia.org/wiki/A_page") == (found[1].metadata["title"], found[1].url)
+    assert [0, 1, 2] == [r.offset for r in found]
     assert error is None
 
 
