@@ -136,10 +136,10 @@ def _records(task: PartTask, counts: Counter[str], failures: list[str]) -> Itera
     them. A file that cannot be read, or not to its end, gives what was read before the fault, or one record that
     failed; the fault is added to `failures`, and the next file is read."""
     for file in task.part.members:
-        n = 0
+        n, following = 0, task.part.start
         try:
             for record in _file_records(task, file, counts):
-                n += 1
+                n, following = n + 1, record.offset + 1
                 yield file.source, record
         except SourceError as error:
             text = str(error)
@@ -153,7 +153,7 @@ def _records(task: PartTask, counts: Counter[str], failures: list[str]) -> Itera
             if not task.is_careful:
                 raise
             failures.append(f"{file.path}: given up ({type(error).__name__}: {error}); the next run tries it again")
-            yield file.source, Record(task.part.start, outcome="failed", reason="failed.part")
+            yield file.source, Record(following, outcome="failed", reason="failed.part")
 
 
 def _file_records(task: PartTask, file: File, counts: Counter[str]) -> Iterator[Record]:

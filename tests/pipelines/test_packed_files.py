@@ -170,6 +170,7 @@ def test_a_file_that_ends_its_process_or_its_reader_costs_itself_alone(tmp_path:
         ("5.txt", "failed.part"),
         ("7.txt", "failed.died in reading"),
     ] == failed
+    assert len(ledger) == len({row["id"] for row in ledger})
     assert {f"{n}.txt": 3 if n in (2, 5, 7) else 4 for n in range(9)} == dict(Counter(row["source"] for row in ledger))
 
     code, output = run(tmp_path, "1", HARMLESS="1")
