@@ -208,7 +208,8 @@ def beyond(query: Query) -> tuple[str, list[Any], str]:
     text, comma, name = where.partition(",")
     if not comma:
         raise QueryError(f"{'before' if is_backwards else 'after'}: {where!r}; expected a value, a comma and an id")
-    value = int(text) if text.removeprefix("-").isdecimal() else _number("after", text)
+    is_integer = len(text) < 20 and text.removeprefix("-").isdecimal()
+    value = int(text) if is_integer else _number("after", text)
     value_sign = "<" if value_turn else ">"
     return f"({column} {value_sign} ? OR ({column} = ? AND id {sign} ?))", [value, value, name], order
 

@@ -321,9 +321,10 @@ def _hellaswag(testset: TestSet, path: str) -> Iterator[Item]:
 
 
 def _with_endings(path: str, raw: str, context: Any, endings: Any, label: Any) -> Item:
-    if not isinstance(endings, list) or not str(label).isdecimal() or int(label) >= len(endings):
+    is_number = re.fullmatch(r"[0-9]{1,9}", str(label)) is not None
+    if not isinstance(endings, list) or not is_number or int(label) >= len(endings):
         raise SourceError(
-            f"{path}: an item with label {label!r}: {plain_text(context)[:60]!r}; expected an ending's number"
+            f"{path}: an item with label {label!r:.60}: {plain_text(context)[:60]!r}; expected an ending's number"
         )
     question, options = plain_text(context), [plain_text(ending) for ending in endings]
     return Item((f"{question} {options[int(label)]}", *choice_readings(question, options)), raw, path)

@@ -161,7 +161,9 @@ def test_a_place_begins_the_next_page_and_ends_the_one_before(sort: str) -> None
             assert whole[at - 7 : at] == page(Query(sort=sort, before=place(query, first)))[::-1]
 
 
-@pytest.mark.parametrize(("name", "value"), [("after", "12"), ("before", "many,00"), ("after", "nan,00")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("after", "12"), ("before", "many,00"), ("after", "nan,00"), ("after", "9" * 5000 + ",00")]
+)
 def test_a_place_that_is_none_is_refused(name: str, value: str) -> None:
     with pytest.raises(QueryError, match=r"expected a (value|number)"):
         beyond(Query(sort="word_count", **{name: value}))

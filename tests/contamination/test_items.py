@@ -119,6 +119,10 @@ def test_hellaswag_in_both_layouts(tmp_path: Path):
     plain.write_text("A man. he\n7\nw.\nright.\nx.\ny.\n")
     with pytest.raises(SourceError, match="'7'"):
         texts(path=str(plain), preset="hellaswag")
+    for label in ("²", "1" * 5000):
+        plain.write_text(f"A man. he\n{label}\nw.\nright.\nx.\ny.\n")
+        with pytest.raises(SourceError, match="expected an ending's number"):
+            texts(path=str(plain), preset="hellaswag")
 
 
 def test_wikitext_by_paragraph_or_article(tmp_path: Path):
