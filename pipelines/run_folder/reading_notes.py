@@ -29,9 +29,8 @@ def reading_notes(recipe: Recipe, sums: Mapping[str, Mapping[str, int]]) -> list
     """
     notes = []
     for subset, counts in sorted(sums.items()):
-        unreadable, chapters, members = (
-            counts.get(name, 0) for name in ("timestamps_unreadable", "chapters_unreadable", "members_left_out")
-        )
+        names = ("timestamps_unreadable", "chapters_unreadable", "books_damaged", "members_left_out")
+        unreadable, chapters, books, members = (counts.get(name, 0) for name in names)
         if unreadable and recipe.block(subset, "deduplication").keep == "newest":
             notes.append(
                 f"{subset}: the timestamps of {unreadable:,} documents cannot be read; "
@@ -41,6 +40,11 @@ def reading_notes(recipe: Recipe, sums: Mapping[str, Mapping[str, int]]) -> list
             notes.append(
                 f"{subset}: {chapters:,} chapters of EPUB books cannot be read and are missing from their books; "
                 "chapters_unreadable in a book's metadata"
+            )
+        if books:
+            notes.append(
+                f"{subset}: {books:,} EPUB books were read without a part that names their chapters; "
+                "their metadata has damage: corrupt"
             )
         if members:
             notes.append(f"{subset}: {members:,} members of archives were left out: by their names they are no data")

@@ -104,6 +104,12 @@ BOOKS = {
         .replace("<item", "<opf:item"),
         "OEBPS/c1.xhtml": CHAPTER,
     },
+    "package in an encoding that expat cannot read": {
+        "OEBPS/c.opf": package(title="書").replace('"1.0"', '"1.0" encoding="shift_jis"').encode("shift_jis"),
+        "OEBPS/c1.xhtml": CHAPTER,
+    },
+    "id in another case": {"OEBPS/c.opf": package(item("c1.xhtml", key="C1")), "OEBPS/c1.xhtml": CHAPTER},
+    "percent in the name alone": {"OEBPS/c.opf": package(item("a b.xhtml")), "OEBPS/a%20b.xhtml": CHAPTER},
     "package of another case": {"oebps/C.OPF": package(), "oebps/c1.xhtml": CHAPTER},
 }
 CHAPTERS = {
@@ -172,6 +178,83 @@ def test_a_chapter_that_cannot_be_read_costs_itself_and_is_counted() -> None:
     record = one(data.replace(b"text of 1", b"text of y"))
 
     assert ("failed.corrupt", "4") == (record.reason, record.metadata["chapters_unreadable"])
+
+
+THREE = {f"OEBPS/c{i}.xhtml": CHAPTER.replace("one", f"text of {i}") for i in (1, 2, 3)}
+ITEMS = "".join(item(f"c{i}.xhtml", key=f"c{i}") for i in (3, 1, 2))
+SPINE = "".join(f'<itemref idref="c{i}"/>' for i in (2, 3, 1))
+DAMAGED: dict[str, tuple[bytes, str]] = {
+    "container with a wrong byte": (
+        epub({"OEBPS/c.opf": package(ITEMS, SPINE), **THREE}).replace(b"<rootfiles>", b"<rootfilez>", 1),
+        "231",
+    ),
+    "package with a wrong byte": (
+        epub({"OEBPS/c.opf": package(ITEMS, SPINE, "A title"), **THREE}).replace(b"A title", b"B title", 1),
+        "123",
+    ),
+    "no package": (epub({**THREE, "__MACOSX/OEBPS/._c1.xhtml": "text of no chapter"}), "123"),
+    "spine of unknown items": (
+        epub({"OEBPS/c.opf": package(ITEMS, '<itemref idref="x"/><itemref idref="y"/>'), **THREE}),
+        "312",
+    ),
+    "items that are not there": (epub({"OEBPS/c.opf": package(item("x/gone.xhtml")), **THREE}), "123"),
+    "encryption with a wrong byte": (
+        epub({"OEBPS/c.opf": package(ITEMS, SPINE), "META-INF/encryption.xml": "<encryption/>", **THREE}).replace(
+            b"<encryption/>", b"<encryptiom/>", 1
+        ),
+        "231",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_book_is_read_without_what_names_its_chapters(name: str) -> None:
+    data, order = DAMAGED[name]
+    counts: Counter[str] = Counter()
+
+    assert [f"text of {i}" for i in order] == lines(data)
+    assert "corrupt" == one(data, counts).metadata["damage"]
+    assert {"books_damaged": 1} == counts
+
+
+def test_chapters_that_may_be_encrypted_are_not_read_as_text() -> None:
+    encryption = '<encryption><CipherReference URI="OEBPS/c1.xhtml"/></encryption>'
+    files = {"OEBPS/c.opf": package(ITEMS, SPINE), **THREE, "OEBPS/c1.xhtml": bytes(range(256)) * 9}
+    data = epub({**files, "META-INF/encryption.xml": encryption})
+
+    assert "failed.encrypted" == one(data).reason
+    damaged = data.replace(encryption.encode(), encryption.replace("c1", "c9").encode(), 1)
+    assert ["text of 2", "text of 3"] == lines(damaged)
+    assert {"damage": "corrupt", "chapters_unreadable": "1"}.items() <= one(damaged).metadata.items()
+
+
+def test_a_book_of_pictures_is_one_without_text() -> None:
+    files = {"OEBPS/c.opf": package(item("1.png", "image/png") + item("c1.xhtml", key="c2")), **THREE}
+
+    assert "failed.no_text" == one(epub(files)).reason
+
+
+def test_a_damaged_book_without_chapters_is_reported() -> None:
+    found, error = read(epub({"OEBPS/c.opf": package()}).replace(b"<rootfiles>", b"<rootfilez>", 1), "text")
+
+    assert ["failed.corrupt"] == [r.reason for r in found]
+    assert error is not None
+    assert "Bad CRC-32" in error
+
+
+def test_a_chapter_whose_name_speaks_of_encryption_is_not_locked() -> None:
+    items = item("c1.xhtml") + item("encrypted.xhtml", key="c2")
+    files = {"OEBPS/c.opf": package(items, '<itemref idref="c1"/><itemref idref="c2"/>'), "OEBPS/c1.xhtml": CHAPTER}
+    data = epub({**files, "OEBPS/encrypted.xhtml": CHAPTER.replace("one", "text")})
+
+    assert ["one"] == lines(data.replace(b"<p>text", b"<p>tezt", 1))
+
+
+def test_a_mimetype_with_a_wrong_byte() -> None:
+    files = {**BOOKS["plain"], "mimetype": "application/epub+zip"}
+    data = epub(files, path="", first="")  # type: ignore[arg-type]
+
+    assert ["one"] == lines(data.replace(b"mimetypeapplication", b"mimetypeapplicatiom", 1))
 
 
 def test_other_zip_files_are_no_books() -> None:

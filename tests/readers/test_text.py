@@ -122,7 +122,7 @@ def test_epubs_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = book(FILES)
     assert one(whole[: len(whole) // 2])[0].reason == "failed.corrupt"
     assert one(book({**FILES, "META-INF/container.xml": "<container/>"}))[0].text is not None
-    nothing = {"META-INF/container.xml": "<container/>", "a.xhtml": "<p>x</p>"}
+    nothing = {"META-INF/container.xml": "<container/>", "a.txt": "x"}
     assert one(book(nothing))[0].reason == "failed.corrupt"
     assert "A & b." in (one(book({**FILES, "OPS/book.opf": "<package/>"}))[0].text or "")
     empty = "<html><body/></html>"
