@@ -16,6 +16,9 @@ MAX_TEXT = 256 << 20
 MAX_PAGE = 64 << 20
 """Bytes of a page, with every content encoding undone; what is longer is `failed.too_large`."""
 
+MAX_DEPTH = 100
+"""Lists within lists of which a field's value may consist: parsers of JSON allow more than Python's stack."""
+
 DOCUMENT = {"text": "text", "url": "url", "timestamp": "timestamp"}
 CODE = {"text": "content", "path": "path", "repo_name": "repo_name", "license": "license"}
 """Field names where the recipe names none."""
@@ -90,8 +93,9 @@ def lookup(value: Any, steps: list[str]) -> Any:
     return value
 
 
-def _word(value: Any) -> str | None:
-    """A value as a word of metadata; lists joined by ` AND `, as licences are."""
+def _word(value: Any, depth: int = 0) -> str | None:
+    """A value as a word of metadata; lists joined by ` AND `, as licences are; None for one that lies in more than
+    MAX_DEPTH lists."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -99,7 +103,9 @@ def _word(value: Any) -> str | None:
     if isinstance(value, bytes):
         return decode(value)[0]
     if isinstance(value, (list, tuple)):
-        return " AND ".join(word for item in value if (word := _word(item)) is not None) or None
+        if depth == MAX_DEPTH:
+            return None
+        return " AND ".join(word for item in value if (word := _word(item, depth + 1)) is not None) or None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):

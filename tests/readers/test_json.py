@@ -17,7 +17,7 @@ import pytest
 import zstandard
 
 from massivetext import readers
-from massivetext.readers import jsonl
+from massivetext.readers import fields, jsonl
 from tests.readers.reading import read
 
 ROWS = [{"text": "a", "n": [1, {"x": '}]"\\'}]}, {"text": "b"}]
@@ -273,6 +273,18 @@ def test_numbers_keep_their_digits() -> None:
     assert {"id": "123456789012345678901234567890", "ratio": "0.1", "big": "1e+300", "small": "12"} == dict(
         found[0].metadata
     )
+
+
+@pytest.mark.parametrize("depth", [fields.MAX_DEPTH, fields.MAX_DEPTH + 1, 1000])
+def test_lists_within_lists_cost_their_own_field(depth: int) -> None:
+    nested = "[" * depth + '"word"' + "]" * depth
+    data = f'{{"text": "a"}}\n{{"text": "b", "url": {nested}, "m": {nested}}}\n{{"text": "c"}}\n'
+    found, error = read(data.encode(), "jsonl", {"m": "m"})
+    word = "word" if depth <= fields.MAX_DEPTH else None
+
+    assert ["a", "b", "c"] == [record.text for record in found]
+    assert (word, word) == (found[1].url, found[1].metadata.get("m"))
+    assert error is None
 
 
 def test_the_encoding_that_a_recipe_names() -> None:
