@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -161,22 +162,54 @@ def read_tokenizer(path: str | os.PathLike[str], *, bos: str | None = None, eos:
 
 def _config_beside(path: str) -> dict[str, Any]:
     """bos_token and eos_token, None where the file says that there is none, and added_tokens_decoder, of the
-    tokenizer_config.json beside the file; nothing where there is no such file."""
-    place = storage.join(os.path.dirname(path) or ".", "tokenizer_config.json")
-    if storage.is_remote(path):
-        place = storage.join(path.rpartition("/")[0], "tokenizer_config.json")
+    tokenizer_config.json beside the file; nothing where there is no such file.
+
+    Raises RecipeError for a file that is no JSON object, and for a bos_token or eos_token that is no piece.
+    """
+    place = _config_place(path)
     if not storage.exists(place):
         return {}
+    data = _json_object(place, storage.read_bytes(place), "is no JSON object")
+    beside: dict[str, Any] = {"added_tokens_decoder": data.get("added_tokens_decoder")}
+    for key in ("bos_token", "eos_token"):
+        if key in data:
+            value = data[key]
+            beside[key] = value.get("content") if isinstance(value, dict) else value
+            if not _is_piece(beside[key]) and value is not None:
+                raise _misfit(place, key, value, "a string, an object whose content is a string, or null")
+    return beside
+
+
+def _config_place(path: str) -> str:
+    folder = path.rpartition("/")[0] if storage.is_remote(path) else os.path.dirname(path) or "."
+    return storage.join(folder, "tokenizer_config.json")
+
+
+def _json_object(path: str, data: bytes, fault: str) -> dict[str, Any]:
+    """Return the object of a JSON file. Raises RecipeError, with `fault`, for anything else."""
     try:
-        data = json.loads(storage.read_bytes(place))
-        found: dict[str, Any] = {"added_tokens_decoder": data.get("added_tokens_decoder") or {}}
-        for key in ("bos_token", "eos_token"):
-            if key in data:
-                value = data[key]
-                found[key] = value.get("content") if isinstance(value, dict) else value
-        return found
-    except (ValueError, AttributeError) as error:
-        raise RecipeError(f"tokenizer: {place}: is no JSON object: {error}") from error
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"tokenizer: {path}: {fault}: {error}") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"tokenizer: {path}: {fault}: {reprlib.repr(content)}")
+    return content
+
+
+def _misfit(path: str, key: str, value: object, expected: str) -> RecipeError:
+    return RecipeError(
+        f"tokenizer: {path}: {key}: {reprlib.repr(value)}; expected {expected}. Correct it, or take the file that came "
+        "with the model"
+    )
+
+
+def _is_piece(value: object) -> bool:
+    """Whether it is a string that UTF-8 can hold: JSON can have half a surrogate pair."""
+    return isinstance(value, str) and re.search("[\ud800-\udfff]", value) is None
+
+
+def _is_id(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1 << 32
 
 
 def library(name: str, purpose: str) -> ModuleType:
@@ -208,13 +241,18 @@ def _strings(texts: Sequence[str] | Sequence[bytes]) -> list[str]:
 
 def _tokenizers(path: str, data: bytes, named: Mapping[str, str | None]) -> _Parts:
     tokenizers = library("tokenizers", f"read {path}")
+    content = _json_object(path, data, "not a tokenizers JSON file")
+    added = content.get("added_tokens") or []
+    if not isinstance(added, list):
+        raise _misfit(path, "added_tokens", added, "a list of objects")
+    special = {*_BOS, *_EOS, *named.values()}
+    for number, token in enumerate(added):
+        if not (isinstance(token, dict) and _is_piece(token.get("content")) and _is_id(token.get("id"))):
+            expected = "an object whose id is a whole number of at least 0, and whose content is a string"
+            raise _misfit(path, f"added_tokens[{number}]", token, expected)
+        # A token that ends documents is special, whether the file says so or not.
+        token["special"] = bool(token.get("special")) or token["content"] in special
     try:
-        content = json.loads(data)
-        added = content.get("added_tokens") or []
-        special = {*_BOS, *_EOS, *named.values()}
-        for token in added:
-            # A token that ends documents is special, whether the file says so or not.
-            token["special"] = bool(token.get("special")) or token.get("content") in special
         tokenizer = tokenizers.Tokenizer.from_str(json.dumps(content))
     except Exception as error:  # the library raises plain Exception for a file that it cannot read
         raise RecipeError(f"tokenizer: {path}: not a tokenizers JSON file: {error}") from error
@@ -291,14 +329,16 @@ _SHORT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\
 
 
 def _tiktoken(path: str, data: bytes, beside: Mapping[str, Any]) -> _Parts:
+    special = _added_pieces(path, beside)
     tiktoken = library("tiktoken", f"read {path}")
     try:
         lines = [line.split() for line in data.splitlines() if line]
         ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
+        if not all(map(_is_id, ranks.values())) or len(set(ranks.values())) < len(ranks):
+            raise ValueError("ranks are below 0, or several pieces have one")
     except ValueError as error:
         raise RecipeError(f"tokenizer: {path}: not a tiktoken file: {error}") from error
     stem = os.path.basename(path).partition(".")[0]
-    special = {one["content"]: int(number) for number, one in beside.get("added_tokens_decoder", {}).items()}
     notes = []
     pattern = _PATTERN
     if stem in _TIKTOKEN:
@@ -322,8 +362,23 @@ def _tiktoken(path: str, data: bytes, beside: Mapping[str, Any]) -> _Parts:
     return _Parts("tiktoken", encode, encoding.n_vocab, special.get, marked, notes)
 
 
+def _added_pieces(path: str, beside: Mapping[str, Any]) -> dict[str, int]:
+    """The id of each piece of added_tokens_decoder. Raises RecipeError for one without content or number."""
+    added = beside.get("added_tokens_decoder") or {}
+    if not isinstance(added, dict):
+        raise _misfit(_config_place(path), "added_tokens_decoder", added, "an object of ids")
+    for number, token in added.items():
+        is_number = number.isdecimal() and len(number) <= 10 and _is_id(int(number))
+        if not (is_number and isinstance(token, dict) and _is_piece(token.get("content"))):
+            expected = "an id, and an object whose content is a string"
+            raise _misfit(_config_place(path), f"added_tokens_decoder.{number}", token, expected)
+    return {token["content"]: int(number) for number, token in added.items()}
+
+
 def _sentencepiece(path: str, data: bytes) -> _Parts:
     sentencepiece = library("sentencepiece", f"read {path}")
+    if not data:
+        raise RecipeError(f"tokenizer: {path}: is an empty file")
     try:
         pieces = sentencepiece.SentencePieceProcessor(model_proto=data)
     except RuntimeError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,73 @@ def test_eos_comes_from_the_config_beside_or_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model" / "tokenizer_config.json").write_text("[]")
     with pytest.raises(RecipeError, match="is no JSON object"):
         read_tokenizer(path)
+
+
+PIECE = "a string, an object whose content is a string, or null"
+
+
+@pytest.mark.parametrize("key", ["bos_token", "eos_token"])
+@pytest.mark.parametrize("value", [5, True, [1], {}, {"content": 5}, "\ud800"])
+def test_a_config_beside_with_a_value_that_is_no_piece(tmp_path: Path, key: str, value: object) -> None:
+    path = train(tmp_path / "tokenizer.json")
+    beside = tmp_path / "tokenizer_config.json"
+    beside.write_text(json.dumps({key: value}))
+
+    with pytest.raises(RecipeError, match=re.escape(f"tokenizer: {beside}: {key}: {value!r}; expected {PIECE}.")):
+        read_tokenizer(path)
+
+
+@pytest.mark.parametrize("content", ["[]", "5", "null", "", '{"eos_token":', "[" * 100_000])
+def test_a_config_beside_that_is_no_object(tmp_path: Path, content: str) -> None:
+    path = train(tmp_path / "tokenizer.json")
+    (tmp_path / "tokenizer_config.json").write_text(content)
+
+    with pytest.raises(RecipeError, match=r"tokenizer_config\.json: is no JSON object: "):
+        read_tokenizer(path)
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        (5, "added_tokens: 5; expected a list"),
+        ({"a": 1}, "added_tokens: {'a': 1}; expected a list"),
+        ([1], "added_tokens[0]: 1; expected an object"),
+        ([{"content": "a", "id": "x"}], "added_tokens[0]: {'content': 'a', 'id': 'x'}; expected an object"),
+        ([{"content": "a", "id": -1}], "added_tokens[0]: {'content': 'a', 'id': -1}; expected an object"),
+        ([{"content": 5, "id": 1}], "added_tokens[0]: {'content': 5, 'id': 1}; expected an object"),
+    ],
+)
+def test_added_tokens_that_are_none(tmp_path: Path, added: object, message: str) -> None:
+    path = Path(train(tmp_path / "tokenizer.json"))
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), "added_tokens": added}))
+
+    with pytest.raises(RecipeError, match=re.escape(f"tokenizer: {path}: {message}")):
+        read_tokenizer(path)
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        (5, "added_tokens_decoder: 5; expected an object of ids"),
+        ({"300": 5}, "added_tokens_decoder.300: 5; expected an id, and an object"),
+        ({"300": {"content": 5}}, "added_tokens_decoder.300: {'content': 5}; expected an id, and an object"),
+        ({"x": {"content": "a"}}, "added_tokens_decoder.x: {'content': 'a'}; expected an id, and an object"),
+        ({"9" * 12: {"content": "a"}}, f"added_tokens_decoder.{'9' * 12}: {{'content': 'a'}}; expected an id"),
+    ],
+)
+def test_added_tokens_of_a_tiktoken_file_that_are_none(tmp_path: Path, added: object, message: str) -> None:
+    (tmp_path / "mine.tiktoken").write_bytes(b"YQ== 0\n")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": added}))
+
+    with pytest.raises(RecipeError, match=re.escape(f"{tmp_path}/tokenizer_config.json: {message}")):
+        read_tokenizer(tmp_path / "mine.tiktoken")
+
+
+def test_an_empty_file_is_no_tokenizer(tmp_path: Path) -> None:
+    (tmp_path / "a.model").touch()
+
+    with pytest.raises(RecipeError, match=r"tokenizer: .*a\.model: is an empty file"):
+        read_tokenizer(tmp_path / "a.model")
 
 
 def test_names_are_not_looked_up_and_folders_are(tmp_path: Path, model: str) -> None:
