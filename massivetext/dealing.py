@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numbers
 import operator
-from collections.abc import Mapping, Sequence
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from massivetext.errors import OutputError, RecipeError
@@ -15,9 +16,11 @@ __all__ = [
     "all_ended",
     "check_rank",
     "check_uneven",
-    "compare_states",
+    "checked_states",
     "deal",
+    "listed_states",
     "own_state",
+    "readers_of",
     "same_epoch",
     "whole_number",
 ]
@@ -30,7 +33,7 @@ def whole_number(name: str, value: Any, least: int | None = None) -> int:
     not whole or below `least`, and for anything else, such as the string that an environment variable has."""
     number: int | None = None
     try:
-        number = operator.index(value)
+        number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         if isinstance(value, numbers.Real) and float(value).is_integer():
             number = int(float(value))
@@ -85,13 +88,109 @@ def same_epoch(states: Sequence[State]) -> tuple[int, list[State], bool]:
     return epoch, begun, not behind and all_ended(states)
 
 
-def compare_states(states: Sequence[State], mark: Mapping[str, object]) -> None:
-    """Raises OutputError for a state of something else than `mark` says, naming in what."""
-    for state in states:
+def listed_states(state: object) -> list[State]:
+    """Return a state, or the states of several ranks, as a list, with what all readers' states have in the types that
+    it must have. Raises OutputError for what is no state."""
+    checked: list[State] = []
+    for one in _listed(state, "state", "a state, or a list of the states of all ranks"):
+        entries = _entries(one, "state")
+        required = {key: _counted(entries, key, "state") for key in ("rank", "world_size")}
+        optional = {key: _counted(entries, key, "state") for key in ("epoch", "before", "left") if _has(entries, key)}
+        if not isinstance(entries.get("ended", False), bool):
+            raise _no_state("state.ended", entries["ended"], "true or false")
+        checked.append({**entries, "epoch": 0, "before": 0, **required, **optional})
+    return checked
+
+
+def readers_of(state: object) -> list[Any]:
+    """Return the states of the readers of one or several DataLoaders' states. Raises OutputError for what is none."""
+    expected = "a state, or a list of the states of all ranks"
+    loaders = [_entries(one, "state") for one in _listed(state, "state", expected)]
+    return [reader for one in loaders for reader in _listed(one.get("readers"), "state.readers", "a list of states")]
+
+
+def checked_states(
+    state: object,
+    mark: Mapping[str, object],
+    *,
+    subsets: Iterable[str],
+    of_rank: Sequence[str],
+    of_place: Sequence[str],
+) -> list[State]:
+    """Return what `listed_states` does, for a reader of some subsets.
+
+    Args:
+        state: What `load_state_dict` was given.
+        mark: What the states must be of, by key.
+        subsets: Names of which each state has a place.
+        of_rank: Further keys of a state with whole numbers of at least 0.
+        of_place: The same of a place, beside `pending`, which has pairs of them.
+
+    Raises:
+        OutputError: For a state of something else than `mark` says, naming in what; and for what is no state: a value
+            that is missing or of another type.
+    """
+    states = listed_states(state)
+    for one in states:
+        marked = _entries(one.get("of", {}), "state.of")
         for key, value in mark.items():
-            found = state.get("of", {}).get(key)
-            if found != value:
-                raise OutputError(f"state: is of another {key}: {found!r}, here it is {value!r}")
+            if marked.get(key) != value:
+                raise OutputError(f"state: is of another {key}: {marked.get(key)!r}, here it is {value!r}")
+    names = list(subsets)
+    checked: list[State] = []
+    for one in states:
+        places = _entries(one.get("subsets"), "state.subsets")
+        checked.append(
+            {
+                **one,
+                **{key: _counted(one, key, "state") for key in of_rank},
+                "subsets": {name: _place(places.get(name), f"state.subsets.{name}", of_place) for name in names},
+            }
+        )
+    return checked
+
+
+def _place(value: object, where: str, keys: Sequence[str]) -> dict[str, Any]:
+    place = _entries(value, where)
+    pending = []
+    for pair in _listed(place.get("pending"), f"{where}.pending", "a list of pairs"):
+        block = _listed(pair, f"{where}.pending", "pairs of numbers")
+        if len(block) != 2:
+            raise _no_state(f"{where}.pending", block, "pairs of numbers")
+        pending.append([_counted({"pending": number}, "pending", where) for number in block])
+    return {"pending": pending, **{key: _counted(place, key, where) for key in keys}}
+
+
+def _has(entries: State, key: str) -> bool:
+    return entries.get(key) is not None
+
+
+def _no_state(where: str, value: object, expected: str) -> OutputError:
+    return OutputError(
+        f"{where}: {reprlib.repr(value)}; expected {expected}. Take what state_dict returned, as it was saved"
+    )
+
+
+def _listed(value: object, where: str, expected: str) -> list[Any]:
+    """Return a list of a state, of which one mapping is a list as well."""
+    if isinstance(value, Mapping):
+        return [value]
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise _no_state(where, value, expected)
+    return list(value)
+
+
+def _entries(value: object, where: str) -> State:
+    if not isinstance(value, Mapping):
+        raise _no_state(where, value, "an object")
+    return value
+
+
+def _counted(entries: State, key: str, where: str) -> int:
+    try:
+        return whole_number(key, entries.get(key), 0)
+    except RecipeError:
+        raise _no_state(f"{where}.{key}", entries.get(key), "a whole number of at least 0") from None
 
 
 def own_state(states: Sequence[State], *, rank: int, world_size: int) -> State | None:

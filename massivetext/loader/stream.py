@@ -13,7 +13,7 @@ from massivetext.dealing import (
     all_ended,
     check_rank,
     check_uneven,
-    compare_states,
+    checked_states,
     deal,
     own_state,
     same_epoch,
@@ -320,24 +320,23 @@ class Loader:
         self._forget()
         for name, lane in self._lanes.items():
             place = places[name]
-            lane.stand(place["pending"], int(place["next"]), int(place["tokens"]))
+            lane.stand(place["pending"], place["next"], place["tokens"])
 
     def load_state_dict(self, state: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
         """Resume from a state of this rank, or from the states of all ranks, in any order, of any world size: then what
         none of them has given is dealt anew, and no document is given twice within an epoch. Documents that `remove`
         took out since are not given; all others keep their order.
 
-        Raises OutputError for states of other documents, weights, seed or shuffle, and for states that are not those
-        of all ranks, or of different epochs.
+        Raises OutputError for states of other documents, weights, seed or shuffle, for states that are not those of all
+        ranks, or of different epochs, and for what is no state.
         """
-        states = [state] if isinstance(state, Mapping) else list(state)
-        compare_states(states, self._mark)
+        states = checked_states(state, self._mark, subsets=self._lanes, of_rank=(), of_place=("next", "tokens"))
         own = own_state(states, rank=self.rank, world_size=self.world_size)
         self._reading.close()
         if own is not None:
-            self._restore(int(own.get("epoch", 0)), all_ended(states))
+            self._restore(own["epoch"], all_ended(states))
             self._stand(own["subsets"])
-            self._schedule.before, self._schedule.left = float(own.get("before", 0)), own.get("left")
+            self._schedule.before, self._schedule.left = float(own["before"]), own.get("left")
             return
         epoch, begun, has_ended = same_epoch(states)
         self._restore(epoch, has_ended)
@@ -345,7 +344,7 @@ class Loader:
         every: list[list[tuple[list[list[int]], int]]] = []
         for name, lane in self._lanes.items():
             held = [
-                one["subsets"][name] if one in begun else {"pending": [], "next": lane.start(epoch, int(one["rank"]))}
+                one["subsets"][name] if one in begun else {"pending": [], "next": lane.start(epoch, one["rank"])}
                 for one in states
             ]
             every.append([deal(held, rank=rank, world_size=self.world_size) for rank in range(self.world_size)])

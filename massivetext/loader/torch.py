@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from inspect import signature
 from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from torch.utils.data._utils.collate import default_convert
 
-from massivetext.dealing import State, all_ended, check_rank, whole_number
+from massivetext.dealing import State, all_ended, check_rank, listed_states, readers_of, whole_number
 from massivetext.loader.passes import Passes
 
 __all__ = ["TorchDataset", "TorchLoader"]
@@ -44,6 +44,7 @@ class TorchDataset(IterableDataset):
 
     @states.setter
     def states(self, states: list[State]) -> None:
+        states = listed_states(states)
         self._states, self._states_at = states, self._passes.count()
         if states:
             self.set_epoch(max(int(one.get("epoch", 0)) for one in states) + all_ended(states))
@@ -148,10 +149,9 @@ class TorchLoader:
         """Go on from a state of this rank, or from those of all ranks, in any order, of any world size and any number
         of workers: what has not come out is dealt anew.
 
-        Raises OutputError for states of something else, and where some are missing.
+        Raises OutputError for states of something else, for what is no state, and where some are missing.
         """
-        states = [state] if isinstance(state, Mapping) else list(state)
-        self.dataset.states = [reader for one in states for reader in one["readers"]]
+        self.dataset.states = readers_of(state)
         self._states, self._has_ended = {}, False
         self.state_dict()
 

@@ -14,7 +14,7 @@ from massivetext.dealing import (
     all_ended,
     check_rank,
     check_uneven,
-    compare_states,
+    checked_states,
     deal,
     own_state,
     same_epoch,
@@ -334,28 +334,24 @@ class Sequences:
         """Go on from a state of this rank, or from the states of all ranks, in any order, of any world size: then what
         none of them has given is dealt anew, and no sequence is given twice. Makes one block for each subset again.
 
-        Raises OutputError for states of another mixture, tokenizer, length, seed or weights, and for states that are
-        not those of all ranks.
+        Raises OutputError for states of another mixture, tokenizer, length, seed or weights, for states that are not
+        those of all ranks, and for what is no state.
         """
-        states = [state] if isinstance(state, Mapping) else list(state)
-        compare_states(states, self._mark)
+        states = checked_states(state, self._mark, subsets=self.blocks, of_rank=("base", "drawn"), of_place=("next",))
         own = own_state(states, rank=self.rank, world_size=self.world_size)
         if own is not None:
-            epoch, begun, has_ended = int(own.get("epoch", 0)), [own], all_ended(states)
+            epoch, begun, has_ended = own["epoch"], [own], all_ended(states)
         else:
             epoch, begun, has_ended = same_epoch(states)
         self._begin(epoch)
         if own is not None:
-            self._base, self._drawn = int(own["base"]), int(own["drawn"])
-            held = {
-                name: ([list(pair) for pair in place["pending"]], int(place["next"]))
-                for name, place in own["subsets"].items()
-            }
+            self._base, self._drawn = own["base"], own["drawn"]
+            held = {name: (place["pending"], place["next"]) for name, place in own["subsets"].items()}
         else:
-            self._base = max(int(one["base"]) for one in begun) + sum(int(one["drawn"]) for one in begun)
+            self._base = max(one["base"] for one in begun) + sum(one["drawn"] for one in begun)
             held = {}
             for name in self._places:
-                fresh = [{"pending": [], "next": int(one["rank"])} for one in states]
+                fresh = [{"pending": [], "next": one["rank"]} for one in states]
                 places = [one["subsets"][name] if one in begun else start for one, start in zip(states, fresh)]
                 held[name] = deal(places, rank=self.rank, world_size=self.world_size)
         self._places = {name: _Place(*place) for name, place in held.items()}

@@ -113,6 +113,16 @@ def test_a_torch_loader_gives_the_same_again(torch, out: str) -> None:
         TorchLoader(TorchDataset(massivetext.load, out, seed=1), num_workers=2).load_state_dict(before.state_dict())
 
 
+def test_what_is_no_state_is_refused_by_a_torch_loader(torch, out: str) -> None:
+    from massivetext.loader.torch import TorchDataset, TorchLoader
+
+    loader = TorchLoader(TorchDataset(massivetext.load, out))
+
+    for wrong in (None, "x", 5, {}, [None], {"readers": None}, {"readers": [5]}, {"readers": [{}]}):
+        with pytest.raises(OutputError, match=r"^state.*; expected "):
+            loader.load_state_dict(wrong)
+
+
 def passes(loader: object, n: int) -> list[list[str]]:
     return [take(loader) for _ in range(n)]
 

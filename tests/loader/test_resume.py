@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import massivetext
+from massivetext.dealing import readers_of
 from massivetext.errors import OutputError, SourceError
 from massivetext.loader import Loader
 
@@ -183,6 +185,65 @@ def test_states_of_something_else_are_refused(out: str, own: str) -> None:
             massivetext.load(out, rank=2, world_size=3).load_state_dict(wrong)
     # The same documents elsewhere are the same.
     massivetext.load(own).load_state_dict(given_)
+
+
+NO_STATES = [
+    (None, "state: None; expected a state, or a list"),
+    ("x", "state: 'x'; expected a state, or a list"),
+    (5, "state: 5; expected a state, or a list"),
+    ([None], "state: None; expected an object"),
+    (["x", 5], "state: 'x'; expected an object"),
+    ({}, "state.rank: None; expected a whole number"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "message"), NO_STATES)
+def test_what_is_no_state_is_refused(out: str, wrong: object, message: str) -> None:
+    with pytest.raises(OutputError, match=re.escape(message)):
+        massivetext.load(out).load_state_dict(wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, "x", 5, {}, [None], {"readers": None}, {"readers": 5}])
+def test_what_is_no_state_of_a_dataloader_is_refused(wrong: object) -> None:
+    with pytest.raises(OutputError, match=r"^state.*; expected "):
+        readers_of(wrong)
+
+
+@pytest.mark.parametrize("key", ["of", "rank", "world_size", "epoch", "ended", "before", "left", "subsets"])
+@pytest.mark.parametrize("value", ["x", [1], -1, 0.5])
+def test_a_state_with_a_value_of_another_type_is_refused(out: str, key: str, value: object) -> None:
+    loader = massivetext.load(out)
+    before = state(loader)
+
+    for wrong in ({**before, key: value}, [{**before, key: value}]):
+        with pytest.raises(OutputError, match=rf"^state\.{key}: .*; expected .*\. Take what state_dict returned"):
+            loader.load_state_dict(wrong)
+    assert before == state(loader)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        None,
+        {},
+        {"pending": None, "next": 0, "tokens": 0},
+        {"pending": [5], "next": 0, "tokens": 0},
+        {"pending": [[1]], "next": 0, "tokens": 0},
+        {"pending": [[1, "x"]], "next": 0, "tokens": 0},
+        {"pending": [], "next": None, "tokens": 0},
+        {"pending": [], "next": True, "tokens": 0},
+        {"pending": [], "next": 0, "tokens": "x"},
+        {"pending": [], "next": 0},
+    ],
+)
+def test_a_state_with_a_place_that_is_none_is_refused(out: str, place: object) -> None:
+    loader = massivetext.load(out)
+    before = state(loader)
+
+    with pytest.raises(OutputError, match=r"^state\.subsets\.all.*; expected "):
+        loader.load_state_dict({**before, "subsets": {"all": place}})
+    with pytest.raises(OutputError, match=r"^state\.subsets\.all: None; expected "):
+        loader.load_state_dict({**before, "subsets": {"other": before["subsets"]["all"]}})
 
 
 def test_a_shard_that_breaks_while_reading_is_named_and_nothing_is_lost(own: str, ids: list[str]) -> None:

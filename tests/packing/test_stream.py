@@ -221,6 +221,25 @@ def test_wrong_input_is_named(model: str, model_without_bos: str, write_mixture:
         sequences(folder + "/nothing", tokenizer=model)
 
 
+def test_what_is_no_state_is_refused(model: str, write_mixture: Write) -> None:
+    folder = write_mixture({"books": [words(40, i) for i in range(30)]}, {"books": 1.0})
+    stream = sequences(folder, tokenizer=model, length=LENGTH)
+    state = _state(stream)
+    place = state["subsets"]["books"]
+
+    for wrong in (
+        *(None, "x", 5, {}, [None], ["x"]),
+        *({**state, key: value} for key in ("rank", "world_size", "base", "drawn") for value in (None, "x", [1], -1)),
+        *({**state, key: value} for key in ("of", "ended", "epoch", "subsets") for value in ("x", [1], 0.5)),
+        *({**state, "subsets": {"books": value}} for value in (None, [], {}, {"pending": []}, {**place, "next": "x"})),
+        *({**state, "subsets": {"books": {**place, "pending": value}}} for value in (5, [5], [[1]], [["x", 0]])),
+        {**state, "subsets": {"other": place}},
+    ):
+        with pytest.raises(OutputError, match=r"^state.*; expected .*\. Take what state_dict returned"):
+            stream.load_state_dict(wrong)
+    assert state == _state(stream)
+
+
 def test_a_shard_removed_or_cut_after_the_manifest_is_named(model: str, write_mixture: Write) -> None:
     folder = write_mixture({"books": [words(30, i) for i in range(30)]}, {"books": 1.0})
     shard = f"{folder}/mixture/main/shard-00001-of-00003.parquet"
