@@ -18,8 +18,9 @@ from massivetext.text import Texts
 
 __all__ = ["EMAIL", "IPV6_ADDRESS", "IP_ADDRESS", "VERSION", "replace"]
 
-VERSION = 2
-"""Of the definition. Version 1 knew ASCII addresses without apostrophes, and IPv4."""
+VERSION = 3
+"""Of the definition. Version 1 knew ASCII addresses without apostrophes, and IPv4. Version 2 replaced the end of
+addresses beyond the limits, and multicast addresses, and kept IPv6 addresses right behind a word and a colon."""
 
 EMAIL = "email@example.com"
 IP_ADDRESS = "192.0.2.1"
@@ -37,7 +38,10 @@ _LETTER = rf"(?:[^\W_{_UNSPACED}]|[{_MARKS}])"
 
 # A local part begins with a letter, digit or underscore, so that a quotation mark before it is none of it. `/`, `|`,
 # `?`, braces and backquotes are allowed by RFC 5322, and part addresses from other text far more often.
-_LOCAL = rf"(?:(?:[^\W{_UNSPACED}]|[{_MARKS}])(?:{_LETTER}|[_.!#$%&'’*+=^~\u00b7-])*|[{_UNSPACED}]+)\Z"
+_JOINING = ".!#$%&'’*+=^~\u00b7-"
+"""What a local part may have, but does not begin with."""
+_BEGINNING = rf"[^\W{_UNSPACED}]|[{_MARKS}]"
+_LOCAL = rf"(?:(?:{_BEGINNING})(?:{_LETTER}|[_{_JOINING}])*|[{_UNSPACED}]+)\Z"
 _LABEL = rf"(?:{_LETTER}|[{_UNSPACED}])(?:{_LETTER}|[{_UNSPACED}-]){{0,62}}"
 _UNSPACED_ENDINGS = (
     "中文网|中国|中國|香港|台湾|台灣|新加坡|澳門|公司|网络|網絡|网址|在线|商城|集团|"
@@ -48,25 +52,45 @@ _UNSPACED_ENDINGS = (
 )
 _ENDING = (
     r"(?:xn--[a-z0-9-]{1,58}[a-z0-9](?![a-z0-9-])"
-    r"|[a-z]{2,24}(?![a-z0-9])"
+    r"|(?!xn--)[a-z]{2,24}(?![a-z0-9])"
     rf"|(?:{'|'.join(sorted(_UNSPACED_ENDINGS.split('|'), key=lambda word: (-len(word), word)))})"
     rf"|(?:(?![\x00-\x7f]){_LETTER}){{2,24}}"
     rf"|[{_UNSPACED}]{{2}})"
 )
-_DOMAIN = rf"(?:{_LABEL}\.){{1,8}}{_ENDING}|\[(?:IPv6:)?[0-9a-f:.]{{3,45}}\]"
+_DOMAIN = rf"(?:{_LABEL}\.){{1,126}}{_ENDING}|\[(?:IPv6:)?[0-9a-f:.]{{3,45}}\]"
 _QUOTED = re.compile(r'"(?:[^"\\\n]|\\.){1,62}"\Z')
 
 _IPV4 = r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b"
 _EXACT_IPV4 = re.compile(rf"(?<![\d.]){_IPV4}(?!\.?\d)", re.ASCII)
 _IPV6 = r"[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:"
-_EXACT_IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:][0-9A-Fa-f:.]{2,48}(?![\w:])", re.ASCII)
+_EXACT_IPV6 = re.compile(r"(?<![\w.])(?=[0-9A-Fa-f]{1,4}:|::[^:])[0-9A-Fa-f:][0-9A-Fa-f:.]{2,48}(?![\w:])", re.ASCII)
+# A word that names an address, as `IPv6:`, and is no part of one: it is not hexadecimal, or longer than four letters.
+_NAME = re.compile(r"(?:[^\x00-\x7f]|\b(?:[A-Fa-f]*[G-Zg-z_][A-Za-z_]*\d?|[A-Fa-f]{5,})):\Z", re.ASCII)
+_LONGEST_NAME = 32
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_DOCUMENTATION = ipaddress.IPv6Network("3fff::/20")
+"""RFC 9637. Python knows it from 3.13 on."""
 
 
 @functools.cache
 def _address_patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What a local part and a domain look like. To compile these takes 50 ms, so only texts with addresses do it."""
     return re.compile(_LOCAL), re.compile(_DOMAIN, re.IGNORECASE)
+
+
+@functools.cache
+def _beginnings() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    return re.compile(_BEGINNING), re.compile(rf"[{_UNSPACED}]")
+
+
+def _is_cut(text: str, first: int, start: int) -> bool:
+    """Whether the local part at `start` is the end of one that begins before it, from `first` on."""
+    beginning, unspaced = _beginnings()
+    if unspaced.match(text, start):
+        return start > first and unspaced.match(text, start - 1) is not None
+    while start > first and text[start - 1] in _JOINING:
+        start -= 1
+    return start > first and beginning.match(text, start - 1) is not None
 
 
 def _without_emails(text: str) -> str:
@@ -80,25 +104,35 @@ def _without_emails(text: str) -> str:
         if domain is not None:
             before = text[max(written, at - LONGEST_LOCAL) : at]
             local = (_QUOTED if before.endswith('"') else local_part).search(before)
-            if local is not None:
+            is_whole = local is not None and (
+                at - written <= LONGEST_LOCAL or local[0][0] == '"' or not _is_cut(text, written, at - len(local[0]))
+            )
+            if local is not None and is_whole:
                 output += [text[written : at - len(local[0])], EMAIL]
                 written = domain.end()
         at = text.find("@", max(at + 1, written))
     return "".join(output) + text[written:] if output else text
 
 
+def _is_public(address: ipaddress.IPv4Address) -> bool:
+    # Python counts multicast groups (RFC 5771) among the global addresses.
+    return address.is_global and not address.is_multicast
+
+
 def _public_ipv4(match: re.Match[str]) -> str:
     try:
-        is_public = ipaddress.IPv4Address(match[0]).is_global
+        address = ipaddress.IPv4Address(match[0])
     except ValueError:
         return match[0]
-    return IP_ADDRESS if is_public else match[0]
+    return IP_ADDRESS if _is_public(address) else match[0]
 
 
 def _public_ipv6(match: re.Match[str]) -> str:
     """Replace an address of the global unicast block, or one that holds a public IPv4 address."""
-    words = match[0]
+    words, start = match[0], match.start()
     if words.count(":") < 2:
+        return words
+    if match.string[start - 1 : start] == ":" and not _NAME.search(match.string[max(0, start - _LONGEST_NAME) : start]):
         return words
     for end in (len(words), len(words) - 1, len(words) - 2):
         # A full stop or colon after an address is none of it.
@@ -109,7 +143,9 @@ def _public_ipv6(match: re.Match[str]) -> str:
         except ValueError:
             continue
         embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if "." in words[:end] else address.ipv4_mapped
-        is_public = embedded.is_global if embedded else address in _GLOBAL_UNICAST and address.is_global
+        is_public = address in _GLOBAL_UNICAST and address.is_global and address not in _DOCUMENTATION
+        if embedded:
+            is_public = _is_public(embedded)
         return IPV6_ADDRESS + words[end:] if is_public else words
     return words
 

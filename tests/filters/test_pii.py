@@ -43,6 +43,7 @@ def replaced(text: str) -> str:
         "jane@[IPv6:2001:4860:4860::8888]",
         "j@e.de",
         "a" * 64 + "@example.com",
+        "jane@" + "a." * 20 + "example.com",
     ],
 )
 @pytest.mark.parametrize(
@@ -78,6 +79,9 @@ def test_an_address_is_replaced_whole(address: str, frame: str) -> None:
         ("jane@例子.中国的", f"{pii.EMAIL}的"),
         ("jane@example.com-based", f"{pii.EMAIL}-based"),
         ("jane@example.com_x", f"{pii.EMAIL}_x"),
+        ("a" * 65 + " " + "b" * 64 + "@example.com", "a" * 65 + f" {pii.EMAIL}"),
+        ("..'" + "b" * 64 + "@example.com", f"..'{pii.EMAIL}"),
+        ("用" * 70 + "b" * 64 + "@example.com", "用" * 70 + pii.EMAIL),
     ],
 )
 def test_where_an_address_ends(text: str, expected: str) -> None:
@@ -96,6 +100,13 @@ def test_where_an_address_ends(text: str, expected: str) -> None:
         "jane@example.c",
         "@",
         "a@b@",
+        "jane@ex.xn--",
+        "jane@ex.xn--p1ai-",
+        "a" * 65 + "@example.com",
+        "a" * 10 + "." + "b" * 63 + "@example.com",
+        "a" * 10 + "..." + "b" * 64 + "@example.com",
+        "é" * 65 + "@example.com",
+        "用" * 65 + "@例子.广告",
     ],
 )
 def test_what_is_no_address_stays(text: str) -> None:
@@ -114,7 +125,20 @@ def test_what_is_no_address_stays(text: str) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    "frame", ["{}", "dns {} ok", "[{}]:443", "{}/64", "({})", "at {}. Next", "{}: up", "{}, and", "{}%eth0"]
+    "frame",
+    [
+        *("{}", "dns {} ok", "[{}]:443", "{}/64", "({})", "at {}. Next", "{}: up", "{}, and", "{}%eth0"),
+        *(
+            "IPv6:{}",
+            "addr:{} x",
+            "inet6 addr:{}/64",
+            "interface:{}",
+            "ip_addr:{}",
+            "decade:{}",
+            "a_b:ip:{}",
+            "адрес:{}",
+        ),
+    ],
 )
 def test_a_public_ipv6_address_is_replaced_whole(address: str, frame: str) -> None:
     assert frame.format(pii.IPV6_ADDRESS) == replaced(frame.format(address))
@@ -137,6 +161,16 @@ def test_a_public_ipv6_address_is_replaced_whole(address: str, frame: str) -> No
         "2001:4860:4860:0:0:0:0:0:8888",
         "x2001:4860:4860::8888",
         "00:1A:2B:3C:4D:5E",
+        "ff02::1",
+        "3fff:123::1",
+        "::ffff:224.0.0.1",
+        "std:2001:4860",
+        ":2001:4860:4860::8888",
+        "x2001:2860:4860::8888",
+        "vector::2001:4860:4860:8888",
+        "face:2001:4860:4860::8888",
+        "IPv6:fe80::1",
+        "224.0.0.1 and 239.255.255.250",
         "127.0.0.1 and 10.1.2.3 and 192.168.0.1",
         "version 1.2.3.4.5 of 999.1.1.1",
     ],
@@ -172,5 +206,11 @@ def test_hostile_text_takes_linear_time() -> None:
         "1:" * 200_000,
         "x" * 400_000 + "@",
         "a@" + "b." * 200_000,
+        "." * 200_000 + "x" * 64 + "@b.com",
+        ("." * 2_000 + "x" * 64 + "@b.com") * 100,
+        "ip:" * 200_000,
+        "f" * 400_000 + ":::",
+        "1:2:3:4:5:6:7x" * 50_000,
+        "fg" * 200_000 + ":::",
     ):
         assert len(replaced(text)) <= len(text) + 20 * text.count("@")
