@@ -8,11 +8,12 @@ import math
 from abc import ABC
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, model_validator
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from filters.limits import Limit, violations
 from massivetext import storage
@@ -72,8 +73,40 @@ Switch = Annotated[bool | Path, BeforeValidator(_switch)]
 """A file of one's own, true for the packaged one, false for none."""
 
 
+def _no_boolean(kind: Literal["int_type", "float_type"]) -> Callable[[Any], Any]:
+    def checked(value: Any) -> Any:
+        if isinstance(value, bool):
+            raise PydanticKnownError(kind)
+        return value
+
+    return checked
+
+
+_CHECKS = {"int": _no_boolean("int_type"), "float": _no_boolean("float_type")}
+
+
+def _without_booleans(schema: Any) -> Any:
+    """Return a validator's schema in which numbers are checked not to be booleans, which pydantic takes for 0 and 1."""
+    if isinstance(schema, list):
+        return [_without_booleans(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kind = schema.get("type")
+    if kind in _CHECKS:
+        return core_schema.no_info_before_validator_function(_CHECKS[kind], schema)
+    if kind == "function-before" and schema["function"]["function"] in _CHECKS.values():
+        return schema  # of a block within
+    return {key: value if key == "default" else _without_booleans(value) for key, value in schema.items()}
+
+
 class Block(BaseModel):
+    """A block of a recipe: without unknown keys, and with no boolean for a number."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return _without_booleans(handler(source))
 
 
 def possible_limit(block: Any) -> Any:

@@ -110,6 +110,35 @@ def test_faults_are_named(tmp_path: Path, text: str, said: str) -> None:
     assert 2 == caught.value.exit_status
 
 
+BOOLEANS = (
+    *("mixture.tokens", "mixture.max_epochs", "mixture.shard_bytes", "mixture.weights.news"),
+    *("seed", "max_failed", "rejected", "isolation.seconds", "isolation.memory"),
+    *("quality.word_count.min", "quality.by_language.de.word_count.max", "subsets.news.quality.word_count.min"),
+    *("c4.lines.min_words", "deduplication.threshold", "contamination.max_documents", "common_lines.max_pages"),
+    *("rules.own.min", "scores.own.keep"),
+)
+
+
+@pytest.mark.parametrize("key", BOOLEANS)
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_a_boolean_is_no_number(key: str, value: str) -> None:
+    """Python has True for 1."""
+    with pytest.raises(RecipeError) as caught:
+        recipe.read("gopher", [f"{key}={value}"])
+
+    assert re.search(rf"--set {key}: expected .*number.* \(value: {value.title()}\)", str(caught.value))
+
+
+def test_a_boolean_within_a_list_is_no_number() -> None:
+    with pytest.raises(RecipeError, match=r"scores\.own\.buckets\.1: expected a number \(value: True\)"):
+        recipe.read("gopher", ["scores={own: {model: x, buckets: [0.5, true]}}"])
+
+
+@pytest.mark.parametrize(("value", "tokens"), [("1e3", 1000), ("1_000", 1000), ("'10'", 10), ("max", "max")])
+def test_numbers_of_a_recipe(value: str, tokens: object) -> None:
+    assert tokens == recipe.read("gopher", [f"mixture.tokens={value}"]).mixture.tokens
+
+
 def test_a_setting_without_a_value_is_refused() -> None:
     with pytest.raises(RecipeError, match="expected key=value"):
         recipe.read("gopher", ["seed"])
