@@ -359,9 +359,10 @@ def _say_deviation(
     """
     block = recipe.mixture
     tokens = np.array([[shard[name] for shard in taken] for name in planned.taken], np.int64)
-    off, subset, number = deviation(tokens, list(planned.taken), planned.weights_of_buckets)
+    weights = planned.weights_of_buckets
+    off, subset, number = deviation(tokens, list(planned.taken), weights)
+    advice = remedy(tokens, planned.taken, weights, shard_bytes=block.shard_bytes, plan=planned.plan)
     say(f"a subset's share of a shard's tokens is at most {off:.2f} percentage points from its weight")
-    advice = remedy(tokens, planned.taken, planned.weights_of_buckets, shard_bytes=block.shard_bytes)
     if advice is not None:
         say(f"  {advice}")
     path = folder.path("mixture", block.name, "plan.json")

@@ -59,7 +59,8 @@ def generator(*key: object) -> np.random.Generator:
 @dataclass(frozen=True)
 class Allotment:
     """Of each subset the documents taken, in order, and where in that order each shard begins, and the last one ends;
-    tokens: int64 [subsets, shards]; starts: where in the order each epoch begins, and behind them its end."""
+    tokens: int64 [subsets, shards]; starts: where in the order each epoch begins, and behind them its end; plan: what
+    it is made from."""
 
     seed: int
     documents: Mapping[str, Documents]
@@ -67,6 +68,7 @@ class Allotment:
     edges: Mapping[str, np.ndarray]
     tokens: np.ndarray
     starts: Mapping[str, np.ndarray]
+    plan: Plan
 
     @property
     def n_shards(self) -> int:
@@ -94,7 +96,7 @@ class Allotment:
     def remedy(self, weights: Mapping[str, float], *, shard_bytes: int) -> str | None:
         """What to say, and do, where a share is more than a percentage point from its weight; None where none is."""
         taken = {name: len(order) for name, order in self.order.items()}
-        return remedy(self.tokens, taken, weights, shard_bytes=shard_bytes)
+        return remedy(self.tokens, taken, weights, shard_bytes=shard_bytes, plan=self.plan)
 
     def deviation(self, weights: Mapping[str, float]) -> tuple[float, str, int]:
         """(how far a subset's share of a shard's tokens is from its weight, at most, in percentage points; which
@@ -103,7 +105,7 @@ class Allotment:
 
 
 def remedy(
-    tokens: np.ndarray, taken: Mapping[str, int], weights: Mapping[str, float], *, shard_bytes: int
+    tokens: np.ndarray, taken: Mapping[str, int], weights: Mapping[str, float], *, shard_bytes: int, plan: Plan
 ) -> str | None:
     """Return what to say, and do, where a share is more than a percentage point from its weight; None where none is.
 
@@ -112,6 +114,7 @@ def remedy(
         taken: documents taken of each subset, in that order.
         weights: by subset.
         shard_bytes: bytes of text of a shard, as the recipe has them.
+        plan: of the mixture, whose budget may be the largest already.
     """
     off, subset, shard = deviation(tokens, list(taken), weights)
     if off <= _FAR_OFF:
@@ -119,12 +122,22 @@ def remedy(
     if tokens.shape[1] == 1:
         return (
             f"{subset} is {off:.2f} percentage points from its weight: it has {taken[subset]:,} documents in a mixture "
-            f"of {int(tokens.sum()):,} tokens, and none can be cut; more mixture.tokens bring the shares closer"
+            f"of {int(tokens.sum()):,} tokens, and none can be cut; {_more_tokens(plan)}"
         )
     return (
         f"{subset} in shard {shard} is {off:.2f} percentage points from its weight: its documents are large, or "
         f"too few, for shards of {shard_bytes:,} bytes; larger mixture.shard_bytes bring the shares closer"
     )
+
+
+def _more_tokens(plan: Plan) -> str:
+    advice = "more mixture.tokens bring the shares closer"
+    if plan.tokens >= plan.largest:
+        return (
+            f"{advice}, for which it takes a larger mixture.max_epochs (now {plan.max_epochs:g}) or more documents of "
+            f"{plan.scarcest.subset}"
+        )
+    return f"{advice} (max_epochs = {plan.max_epochs:g} allows {plan.largest:,})"
 
 
 def deviation(tokens: np.ndarray, names: Sequence[str], weights: Mapping[str, float]) -> tuple[float, str, int]:
@@ -169,7 +182,7 @@ def allot(plan: Plan, documents: Mapping[str, Documents], *, seed: int, n_shards
         ends = np.concatenate([[0], np.cumsum(held.tokens[taken], dtype=np.int64)])
         order[share.subset], edges[share.subset] = taken, at
         tokens[number] = np.diff(ends[at])
-    return Allotment(seed, documents, order, edges, tokens, epochs)
+    return Allotment(seed, documents, order, edges, tokens, epochs, plan)
 
 
 def _one_document(plan: Plan, share: Share, documents: Mapping[str, Documents], seed: int) -> np.ndarray:
