@@ -16,7 +16,7 @@ from itertools import islice
 from massivetext import globs, readers
 from massivetext.documents import Record
 from massivetext.errors import MassiveTextError, SourceError
-from massivetext.readers import compression
+from massivetext.readers import compression, encodings
 from massivetext.readers.kinds import HEAD
 from massivetext.terminal_text import counted, one_line, visible_name
 
@@ -265,7 +265,9 @@ def _columns(path: str, format: str) -> list[str]:
     if format == "csv":
         import csv
 
-        line = _head(path).decode("utf-8-sig", "replace").split("\n", 1)[0].rstrip("\r")
+        head = _head(path)
+        text = head.decode(encodings.of_file(head) or "utf-8", "replace").removeprefix("\ufeff")
+        line = text.split("\n", 1)[0].rstrip("\r")
         delimiter = max("\t,;|", key=line.count)
         return next(csv.reader([line], delimiter=delimiter), [])
     return []

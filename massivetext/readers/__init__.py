@@ -284,7 +284,7 @@ def look(
     from massivetext.readers.fields import Fields
 
     fields = Fields(options, reader.fields)
-    present = _names(path, format, start, stop)
+    present = _names(path, format, options)
     name = fields.names[fields.body]
     close = difflib.get_close_matches(name, present, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
@@ -295,11 +295,11 @@ def look(
     )
 
 
-def _names(path: str, format: str, start: int, stop: int) -> list[str]:
+def _names(path: str, format: str, options: Mapping[str, str] | None) -> list[str]:
     """Names of the fields of a file's first record, nested ones with dots, the longest texts first."""
     from massivetext.readers import jsonl
 
     if get(format).read is not jsonl.read and format != "code":
         return []
     with storage.open_input(path) as stream:
-        return jsonl.names(stream, path)
+        return jsonl.names(stream, path, options)

@@ -12,9 +12,9 @@ from massivetext.documents import Record
 from massivetext.errors import SourceError
 from massivetext.readers import containers, encodings
 from massivetext.readers.compression import DamagedError
-from massivetext.readers.fields import DOCUMENT, MAX_TEXT, Fields, option
+from massivetext.readers.fields import DOCUMENT, MAX_TEXT, Fields, encoding_option, option
 from massivetext.readers.kinds import HEAD, kind_of, skipped
-from massivetext.readers.lines import Line, head, lines, member_record
+from massivetext.readers.lines import Line, head, lines, member_record, of_lines
 from massivetext.readers.reader import Reader
 
 __all__ = ["READER", "read"]
@@ -39,31 +39,29 @@ def read(
     the line of a quotation mark that is never closed, and those of JSON lines. Raises SourceError if the header lacks a
     column that the recipe names.
     """
-    fields = Fields(options, DOCUMENT)
+    fields, named = Fields(options, DOCUMENT), encoding_option(options)
     for member in containers.members(stream, source=source, extensions=_EXTENSIONS, counts=counts):
         if member.reason:
             yield member_record(member)
             continue
         first = head(member.stream, source, 1 << 16)
-        if kind := kind_of(first[:HEAD]):
+        if kind := kind_of(first[:HEAD], named):
             yield skipped(kind, member.base)
             continue
-        encoding = option(options, "encoding") or _encoding(first)
-        name = member.name or source
-        table = _Table(
-            lines(member.stream, start=0, stop=1 << 62, source=source, counts=counts), first, encoding, options, name
-        )
+        encoding = encodings.of_file(first, named) or _encoding(first)
+        items = lines(member.stream, start=0, stop=1 << 62, source=source, counts=counts, encoding=encoding)
+        table = _Table(items, first, encoding, options, member.name or source)
         for record in table.records(fields, source, counts):
             yield replace(record, offset=record.offset + member.base) if member.base else record
 
 
 def _encoding(first: bytes) -> str:
-    """The encoding of a file that begins with these bytes; lines of UTF-16 are given as UTF-8."""
+    """The encoding of a file that begins with these bytes and does not show it by a mark or by zeros."""
     first = first[: first.rfind(b"\n") + 1] or first
     try:
         first.decode()
     except UnicodeDecodeError:
-        return "utf-8" if encodings.bom(first)[0] else encodings.of_other(first)
+        return encodings.of_other(first)
     return "utf-8"
 
 
@@ -74,15 +72,15 @@ class _Table:
     def __init__(
         self, source_lines: Iterator[Line], first: bytes, encoding: str, options: Mapping[str, str], name: str
     ) -> None:
-        self.lines, self.encoding = source_lines, encoding
+        self.lines, self.encoding = source_lines, of_lines(encoding) or "utf-8"
         self.waiting: deque[tuple[int, str]] = deque()
         self.row: list[tuple[int, str]] = []
         self.failure: Line | None = None
         self.damage: DamagedError | None = None
         self.n_replaced = 0
-        self.is_mac = b"\n" not in first and b"\r" in first
         self.quote = option(options, "quote") or '"'
-        text = first.decode("utf-8" if encodings.bom(first)[1] == "utf-8" else encodings.bom(first)[1], "replace")
+        text = first.decode(encoding, "replace")
+        self.is_mac = "\n" not in text and "\r" in text
         self.delimiter = _delimiter(option(options, "delimiter"), text.replace("\0", ""), name, self.quote)
         self.has_header = (option(options, "header") or "yes").lower() not in ("no", "none", "false")
 

@@ -1,8 +1,9 @@
 """Which character encoding a book, a line or a file of code is in, and its text.
 
-The order: what the recipe says; a byte order mark; UTF-8 if the bytes are valid UTF-8 (hardly any other text is); what
-the text declares of itself; UTF-8 with a few slips; the bytes. Detection looks at a sample and nothing else, so one
-input has one answer. Where no encoding makes text of the bytes they stay UTF-8, and U+FFFD marks what is lost.
+The order: a byte order mark; what the recipe says; UTF-16 by its zeros; UTF-8 if the bytes are valid UTF-8 (hardly any
+other text is); what the text declares of itself; UTF-8 with a few slips; the bytes. Detection looks at a sample and
+nothing else, so one input has one answer. Where no encoding makes text of the bytes they stay UTF-8, and U+FFFD marks
+what is lost.
 
 For pages see `massivetext.extraction.encoding`, which follows browsers.
 """
@@ -12,10 +13,25 @@ from __future__ import annotations
 import codecs
 import functools
 import re
+from collections.abc import Iterable, Iterator
 
 from massivetext.text import clean, decode
 
-__all__ = ["CONTROLS", "bom", "codec", "declared", "decode_any", "detect", "is_binary", "of_other", "unmarked_utf16"]
+__all__ = [
+    "CONTROLS",
+    "bom",
+    "codec",
+    "converted",
+    "declared",
+    "decode_any",
+    "detect",
+    "is_binary",
+    "is_converted",
+    "of_file",
+    "of_option",
+    "of_other",
+    "unmarked_utf16",
+]
 
 _BOMS = {
     codecs.BOM_UTF8: "utf-8",
@@ -35,7 +51,10 @@ _SUPERSETS = {
     **{"macintosh": "mac_roman", "x-mac-roman": "mac_roman", "x-mac-cyrillic": "mac_cyrillic", "x-gbk": "gb18030"},
     **{"iso8859-8": "cp1255", "koi8": "koi8-r", "unicode": "utf-8", "utf8mb4": "utf-8", "utf-8-unix": "utf-8"},
 }
-_NEVER = frozenset(("utf-7", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"))
+_NO_TEXT = frozenset(("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem"))
+"""Codecs that Python calls encodings of text, and in which no file is written."""
+_NEVER = _NO_TEXT | {"utf-7"}
+"""Codecs that no declaration in a file is believed to mean."""
 
 _DECLARATIONS = (
     # Emacs, PEP 263, Ruby, Perl's `use encoding`: the first two lines.
@@ -80,6 +99,60 @@ def codec(label: str) -> str | None:
     return known_name if getattr(known, "_is_text_encoding", True) and known_name not in _NEVER else None
 
 
+@functools.lru_cache(maxsize=256)
+def of_option(label: str) -> str | None:
+    """Return Python's name of the encoding that a recipe names, or None if no text can be in it.
+
+    Python's own names mean what they mean in Python: `latin-1` is not its superset cp1252, which `codec` returns.
+    """
+    try:
+        known = codecs.lookup(label)
+    except (LookupError, ValueError):
+        return codec(label)
+    return known.name if getattr(known, "_is_text_encoding", True) and known.name not in _NO_TEXT else None
+
+
+def of_file(head: bytes, named: str | None = None) -> str | None:
+    """Return the encoding of a file that its beginning or the recipe settles.
+
+    Args:
+        head: the first bytes of the file; 4,096, if there are so many.
+        named: the encoding that the recipe names, as `of_option` returns it.
+
+    Returns:
+        The encoding of the byte order mark, else the one named, else UTF-16 by its zeros; None if there is none of
+        them. UTF-16 and UTF-32 always with their byte order: without a mark Python would take the machine's.
+    """
+    mark, marked = bom(head)
+    if mark:
+        return marked
+    if named == "utf-16":
+        return unmarked_utf16(head) or "utf-16-le"
+    if named == "utf-32":
+        return "utf-32-be" if head.startswith(b"\0\0") else "utf-32-le"
+    return named or (unmarked_utf16(head) if b"\0" in head[:_HEAD] else None)
+
+
+@functools.lru_cache(maxsize=256)
+def is_converted(encoding: str | None) -> bool:
+    """Return whether a file in this encoding is made UTF-8 before its lines are looked for, because the byte 10 is no
+    line end in it: UTF-16, UTF-32 and EBCDIC."""
+    return encoding is not None and b"\n".decode(encoding, "replace") != "\n"
+
+
+def converted(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Yield text in an encoding as UTF-8, without its byte order mark. What cannot be read becomes the byte 255, which
+    whoever decodes the UTF-8 replaces by U+FFFD, and counts."""
+    decoder = codecs.getincrementaldecoder(encoding)("massivetext.unreadable")
+    for number, data in enumerate(pieces):
+        text = decoder.decode(data[len(bom(data)[0]) :] if number == 0 else data)
+        yield text.encode("utf-8", "surrogateescape")
+    yield decoder.decode(b"", final=True).encode("utf-8", "surrogateescape")
+
+
+codecs.register_error("massivetext.unreadable", lambda error: ("\udcff", error.end))  # type: ignore[attr-defined]
+
+
 def declared(data: bytes) -> str | None:
     """The encoding that a file names in a place that is read as such: PEP 263 and editors' coding lines, XML, CSS and
     HTML declarations, Project Gutenberg's header; None if none is named that is known."""
@@ -100,13 +173,8 @@ def decode_any(data: bytes, encoding: str | None = None) -> tuple[str, int]:
 
     encoding: the one that the recipe names, which is believed; a byte order mark goes before it.
     """
-    mark, marked = bom(data)
-    if mark:
-        return decode(data[len(mark) :], marked)
-    if encoding:
-        return decode(data, encoding)
-    if b"\0" in data[:_HEAD] and (wide := unmarked_utf16(data)):
-        return decode(data, wide)
+    if settled := of_file(data, encoding):
+        return decode(data[len(bom(data)[0]) :], settled)
     try:
         text = data.decode()
     except UnicodeDecodeError:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
+from encodings.aliases import aliases
 from typing import Any
 
 from massivetext.documents import Record
+from massivetext.errors import RecipeError
+from massivetext.readers import encodings
 from massivetext.text import clean, decode
 
-__all__ = ["CODE", "DOCUMENT", "MAX_PAGE", "MAX_TEXT", "Fields", "lookup", "option"]
+__all__ = [
+    "CODE",
+    "DOCUMENT",
+    "MAX_PAGE",
+    "MAX_TEXT",
+    "Fields",
+    "encoding_fault",
+    "encoding_option",
+    "lookup",
+    "option",
+]
 
 MAX_TEXT = 256 << 20
 """Bytes of a line, a book, a file of code; what is longer is `failed.too_large`."""
@@ -27,6 +41,31 @@ CODE = {"text": "content", "path": "path", "repo_name": "repo_name", "license": 
 def option(options: Mapping[str, str], name: str) -> str | None:
     """The value of an option of a reader, which stands among the fields as `@name`; None if it is not there."""
     return options.get(f"@{name}") or None
+
+
+def encoding_option(options: Mapping[str, str]) -> str | None:
+    """The encoding that `@encoding` names, as Python calls it; None if it is not there. Raises RecipeError for a name
+    that no encoding of text has."""
+    named = option(options, "encoding")
+    if named is None:
+        return None
+    if fault := encoding_fault(named):
+        raise RecipeError(fault)
+    return encodings.of_option(named)
+
+
+def encoding_fault(named: str) -> str | None:
+    """A sentence that says what is wrong with a value of `@encoding`, and what may have been meant; None if all is
+    well."""
+    if encodings.of_option(named) is not None:
+        return None
+    known = sorted({name.replace("_", "-") for name in (*aliases, *aliases.values()) if encodings.of_option(name)})
+    close = difflib.get_close_matches(named.lower().replace("_", "-"), known, 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return (
+        f"@encoding: {named!r} is no encoding of text that Python knows; expected one such as cp1252, latin-1 or "
+        f"utf-16-le; leave @encoding out, and each file's own is found out{hint}"
+    )
 
 
 class Fields:

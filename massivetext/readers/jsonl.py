@@ -15,9 +15,9 @@ from dataclasses import replace
 from typing import IO, Any
 
 from massivetext.documents import Record
-from massivetext.readers import containers
+from massivetext.readers import containers, encodings
 from massivetext.readers.compression import DamagedError
-from massivetext.readers.fields import DOCUMENT, MAX_TEXT, Fields, option
+from massivetext.readers.fields import DOCUMENT, MAX_TEXT, Fields, encoding_option
 from massivetext.readers.kinds import HEAD, kind_of, skipped
 from massivetext.readers.lines import (
     Line,
@@ -29,6 +29,7 @@ from massivetext.readers.lines import (
     lines,
     member_lines,
     member_record,
+    of_lines,
 )
 from massivetext.readers.reader import MemberRange, Members, Reader
 
@@ -75,22 +76,38 @@ def read(
     `failed.too_large`, `failed.truncated`, `failed.corrupt`, `skipped.content`. A name with dots reaches into nested
     objects and lists. A line that a damaged file ends in is a record if it is a whole object, marked `damage`."""
     fields = Fields(options, defaults)
-    encoding = option(options, "encoding")
+    named = encoding_option(options)
     for member in containers.members(stream, source=source, extensions=_EXTENSIONS, counts=counts):
         if member.reason:
             yield member_record(member)
             continue
         first = head(member.stream, source)
-        if kind := kind_of(first):
+        if kind := kind_of(first, named):
             if member.name or start == 0:
                 yield skipped(kind, member.base)
             continue
-        if is_stream(first):
-            items = values(content(member.stream, source, counts), source=source)
-        else:
-            begin, end = member.range(start, stop)
-            items = lines(member.stream, start=begin, stop=end, source=source, counts=counts)
-        yield from _records(items, fields, encoding, member.base, counts)
+        begin, end = member.range(start, stop)
+        items = _items(member.stream, first, named, start=begin, stop=end, source=source, counts=counts)
+        yield from _records(items, fields, encodings.of_file(first, named), member.base, counts)
+
+
+def _items(
+    stream: IO[bytes],
+    first: bytes,
+    named: str | None,
+    *,
+    start: int,
+    stop: int,
+    source: str,
+    counts: MutableMapping[str, int],
+) -> Iterator[Line]:
+    """The lines of a file that begins with `first` which start in [start, stop); of an array and of objects over
+    several lines all values, in the range that starts at 0."""
+    encoding = encodings.of_file(first, named)
+    if not is_stream(first, named):
+        yield from lines(stream, start=start, stop=stop, source=source, counts=counts, encoding=encoding)
+    elif start == 0:
+        yield from values(content(stream, source, counts, encoding), source=source)
 
 
 def read_members(
@@ -103,8 +120,14 @@ def read_members(
     defaults: Mapping[str, str] = DOCUMENT,
 ) -> Iterator[Record]:
     """The records of `read` whose lines start in a range of a compressed file's members."""
-    items = member_lines(stream, members, source=source, counts=counts)
-    yield from _records(items, Fields(options, defaults), option(options, "encoding"), 0, counts)
+    named = encoding_option(options)
+    first = head(stream, source) if named else b""
+    encoding = encodings.of_file(first, named)
+    if is_stream(first, named):
+        items = _items(stream, first, named, start=members.start, stop=members.stop, source=source, counts=counts)
+    else:
+        items = member_lines(stream, members, source=source, counts=counts, encoding=encoding)
+    yield from _records(items, Fields(options, defaults), encoding, 0, counts)
 
 
 def fits(first: bytes) -> bool:
@@ -112,10 +135,12 @@ def fits(first: bytes) -> bool:
     return fits_members(first) and not is_stream(first)
 
 
-def is_stream(first: bytes) -> bool:
-    """Whether a file that begins so is an array of objects, or objects over several lines, rather than JSON lines."""
-    if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        first = first[: len(first) & ~1].decode("utf-16", "replace").encode()
+def is_stream(first: bytes, named: str | None = None) -> bool:
+    """Whether a file that begins so is an array of objects, or objects over several lines, rather than JSON lines.
+    named: the encoding that the recipe names."""
+    encoding = encodings.of_file(first, named)
+    if encoding is not None and encodings.is_converted(encoding):
+        first = codecs.getincrementaldecoder(encoding)("replace").decode(first).encode("utf-8", "replace")
     return _STREAM.match(first) is not None
 
 
@@ -136,6 +161,8 @@ def split(path: str, size: int, target_bytes: int) -> list[tuple[int, int]]:
 def _records(
     items: Iterator[Line], fields: Fields, encoding: str | None, base: int, counts: MutableMapping[str, int]
 ) -> Iterator[Record]:
+    """The records of lines of a file in the encoding of `encodings.of_file`."""
+    encoding = _of_rows(encoding)
     for line in items:
         data = line.data
         if data is None:
@@ -161,6 +188,11 @@ def _records(
         else:
             reason = "failed.json" if row is _NOT_JSON else "failed.not_an_object"
             yield Record(base + line.offset, outcome="failed", reason=reason, n_replaced=n_replaced)
+
+
+def _of_rows(encoding: str | None) -> str | None:
+    """The encoding of the rows of a file in this encoding; None for UTF-8."""
+    return None if (rows := of_lines(encoding)) == "utf-8" else rows
 
 
 _NOT_JSON = object()
@@ -360,17 +392,16 @@ class _Scanner:
         return end - self.at
 
 
-def names(stream: IO[bytes], source: str, records: int = 5) -> list[str]:
+def names(stream: IO[bytes], source: str, options: Mapping[str, str] | None = None, records: int = 5) -> list[str]:
     """Names of the fields of a file's first objects, nested ones as a recipe writes them, longest texts first."""
     longest: dict[str, int] = {}
+    named = encoding_option(options or {})
     for member in containers.members(stream, source=source, extensions=_EXTENSIONS, counts={}):
         first = head(member.stream, source)
-        if is_stream(first):
-            items = values(content(member.stream, source, {}), source=source)
-        else:
-            items = lines(member.stream, start=0, stop=1 << 62, source=source, counts={})
+        encoding = _of_rows(encodings.of_file(first, named))
+        items = _items(member.stream, first, named, start=0, stop=1 << 62, source=source, counts={})
         for line in itertools.islice(items, records):
-            row, _ = _parse((line.data or b"").removeprefix(codecs.BOM_UTF8), None)
+            row, _ = _parse((line.data or b"").removeprefix(codecs.BOM_UTF8), encoding)
             for name, value in _paths(row, ""):
                 longest[name] = max(longest.get(name, 0), len(value) if isinstance(value, str) else 0)
         break

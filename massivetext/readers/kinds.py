@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from massivetext.documents import Record
 from massivetext.leading_comments import COMMENTS
-from massivetext.readers.encodings import CONTROLS, bom, unmarked_utf16
+from massivetext.readers.encodings import CONTROLS, bom, is_converted, of_file
 
 __all__ = ["HEAD", "Kind", "kind_of", "skipped"]
 
@@ -77,8 +77,9 @@ _UNKNOWN = Kind("binary file", _NO_READER)
 _TWICE = Kind("compressed file", "its content is compressed twice; decompress it once")
 
 
-def kind_of(head: bytes) -> Kind | None:
-    """What a file is that begins with these bytes (HEAD of them, if there are so many); None for text."""
+def kind_of(head: bytes, named: str | None = None) -> Kind | None:
+    """What a file is that begins with these bytes (HEAD of them, if there are so many); None for text. named: the
+    encoding that the recipe names, as `encodings.of_option` returns it."""
     for pattern, kind in _KINDS:
         if pattern.match(head):
             return kind
@@ -87,8 +88,9 @@ def kind_of(head: bytes) -> Kind | None:
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
         return None  # JSON, of which a part may be damaged
     n_controls = len(head) - len(head.translate(None, CONTROLS))
-    is_wide = bom(head)[0] or unmarked_utf16(head)
-    return _UNKNOWN if n_controls > max(32, len(head) // 10) and not is_wide else None
+    if n_controls <= max(32, len(head) // 10):
+        return None
+    return None if bom(head)[0] or is_converted(of_file(head, named)) else _UNKNOWN
 
 
 def skipped(kind: Kind, offset: int = 0) -> Record:

@@ -13,7 +13,7 @@ from massivetext.documents import Record
 from massivetext.readers import compression, containers, encodings
 from massivetext.readers.compression import DamagedError
 from massivetext.readers.encodings import bom
-from massivetext.readers.fields import MAX_TEXT, option
+from massivetext.readers.fields import MAX_TEXT, encoding_option
 from massivetext.readers.kinds import HEAD, kind_of, skipped
 from massivetext.readers.reader import MemberRange, Members, Reader
 from massivetext.readers.splitting import by_lines
@@ -31,9 +31,9 @@ __all__ = [
     "lines",
     "member_lines",
     "member_record",
+    "of_lines",
     "read",
     "read_members",
-    "wide_encoding",
 ]
 
 _READ = 1 << 20
@@ -59,14 +59,12 @@ def is_divisible(stream: IO[bytes]) -> bool:
     UTF-32."""
     stream.seek(0)
     first = stream.read(HEAD)
-    return compression.detect(first) is None and wide_encoding(first) is None and not containers.is_container(stream)
+    return compression.detect(first) is None and not _is_wide(first) and not containers.is_container(stream)
 
 
-def wide_encoding(first: bytes) -> str | None:
-    """UTF-16 or UTF-32 of a file that begins with these bytes, by its mark or its zeros; None for all others, in which
-    a line ends in the byte 10."""
-    marked = bom(first)[1]
-    return marked if marked != "utf-8" else encodings.unmarked_utf16(first)
+def _is_wide(first: bytes) -> bool:
+    """Whether a file that begins with these bytes is UTF-16 or UTF-32 by its mark or its zeros."""
+    return encodings.is_converted(encodings.of_file(first))
 
 
 def head(stream: IO[bytes], source: str, n: int = HEAD) -> bytes:
@@ -93,20 +91,20 @@ def read(
 ) -> Iterator[Record]:
     """One record a line; lines of whitespace alone are counted as `blank`. A line that is not UTF-8 is in the encoding
     that its file's beginning is in, or in the one that its own bytes speak for."""
-    encoding = option(options, "encoding")
+    named = encoding_option(options)
     for member in containers.members(stream, source=source, extensions=_EXTENSIONS, counts=counts):
         if member.reason:
             yield member_record(member)
             continue
         first = head(member.stream, source, 1 << 16)
-        if kind := kind_of(first[:HEAD]):
+        if kind := kind_of(first[:HEAD], named):
             if member.name or start == 0:
                 yield skipped(kind, member.base)
             continue
-        fallback = None if encoding else _encoding_of_head(first)
+        encoding = encodings.of_file(first, named)
         begin, end = member.range(start, stop)
-        items = lines(member.stream, start=begin, stop=end, source=source, counts=counts)
-        yield from _records(items, encoding, fallback, member.base, counts)
+        items = lines(member.stream, start=begin, stop=end, source=source, counts=counts, encoding=encoding)
+        yield from _records(items, first, encoding, member.base, counts)
 
 
 def read_members(
@@ -118,15 +116,18 @@ def read_members(
     counts: MutableMapping[str, int],
 ) -> Iterator[Record]:
     """The records of `read` whose lines start in a range of a compressed file's members."""
-    encoding = option(options, "encoding")
-    fallback = None if encoding else _encoding_of_head(head(stream, source, 1 << 16))
-    items = member_lines(stream, members, source=source, counts=counts)
-    yield from _records(items, encoding, fallback, 0, counts)
+    first = head(stream, source, 1 << 16)
+    encoding = encodings.of_file(first, encoding_option(options))
+    items = member_lines(stream, members, source=source, counts=counts, encoding=encoding)
+    yield from _records(items, first, encoding, 0, counts)
 
 
 def _records(
-    items: Iterator[Line], encoding: str | None, fallback: str | None, base: int, counts: MutableMapping[str, int]
+    items: Iterator[Line], first: bytes, encoding: str | None, base: int, counts: MutableMapping[str, int]
 ) -> Iterator[Record]:
+    """The records of lines of a file that begins with `first`, in the encoding of `encodings.of_file`."""
+    encoding = of_lines(encoding)
+    fallback = None if encoding else _encoding_of_head(first)
     for line in items:
         if line.damage or line.data is None:
             yield failed(line, base)
@@ -145,9 +146,7 @@ def member_record(member: containers.Member) -> Record:
 
 
 def _encoding_of_head(first: bytes) -> str | None:
-    """The encoding of a file by its beginning: UTF-8 by its mark, or another one; None if it does not show."""
-    if bom(first)[0]:
-        return "utf-8"
+    """The encoding of a file whose beginning is not UTF-8; None if the beginning is."""
     first = first[: first.rfind(b"\n") + 1] or first
     try:
         first.decode()
@@ -172,14 +171,32 @@ def failed(line: Line, base: int = 0) -> Record:
     return Record(base + line.offset, outcome="failed", reason=reason)
 
 
+def of_lines(encoding: str | None) -> str | None:
+    """The encoding of the lines that `lines` and `content` give of a file in this encoding."""
+    return "utf-8" if encodings.is_converted(encoding) else encoding
+
+
 def lines(
-    stream: IO[bytes], *, start: int, stop: int, source: str, counts: MutableMapping[str, int], limit: int = MAX_TEXT
+    stream: IO[bytes],
+    *,
+    start: int,
+    stop: int,
+    source: str,
+    counts: MutableMapping[str, int],
+    encoding: str | None = None,
+    limit: int = MAX_TEXT,
 ) -> Iterator[Line]:
-    r"""The lines that start in [start, stop), without the `\n` that ends them; UTF-16 and UTF-32 as UTF-8.
+    r"""The lines that start in [start, stop), without the `\n` that ends them.
 
     A damaged file gives all lines before the damage, a Line with `damage` for the one in it, and raises DamagedError.
+
+    encoding: that of the file, by `encodings.of_file`. Lines of UTF-16, UTF-32 and EBCDIC are given as UTF-8, and all
+        of them in the range that starts at 0: files are split by what their bytes show, without the recipe's option.
     """
-    if not is_divisible(stream):
+    if encodings.is_converted(encoding):
+        if start == 0:
+            yield from _split(content(stream, source, counts, encoding), 0, None, limit)
+    elif not is_divisible(stream):
         yield from _split(content(stream, source, counts), 0, None, limit)
     elif start == 0:
         yield from _split(_range(stream, 0, source), 0, stop, limit)
@@ -191,9 +208,21 @@ def lines(
 
 
 def member_lines(
-    stream: IO[bytes], members: MemberRange, *, source: str, counts: MutableMapping[str, int], limit: int = MAX_TEXT
+    stream: IO[bytes],
+    members: MemberRange,
+    *,
+    source: str,
+    counts: MutableMapping[str, int],
+    encoding: str | None = None,
+    limit: int = MAX_TEXT,
 ) -> Iterator[Line]:
-    """The lines that start in a range of a compressed file's members, as `lines` of the whole file gives them."""
+    """The lines that start in a range of a compressed file's members, as `lines` of the whole file gives them; with
+    `encoding` as there."""
+    if encodings.is_converted(encoding):
+        yield from lines(
+            stream, start=members.start, stop=1 << 62, source=source, counts=counts, encoding=encoding, limit=limit
+        )
+        return
     blocks = compression.resumed(stream, source=source, counts=counts, start=members.start, content=members.content)
     lines_from_cut = _split(compression.pieces(blocks), members.content, members.content_stop, limit)
     if not members.is_line_start:
@@ -204,7 +233,7 @@ def member_lines(
 
 def fits_members(first: bytes) -> bool:
     """Whether the lines of a compressed file whose content begins so can be found from the start of any member."""
-    return kind_of(first) is None and wide_encoding(first) is None and not containers.is_tar(first[:512])
+    return kind_of(first) is None and not _is_wide(first) and not containers.is_tar(first[:512])
 
 
 def _range(stream: IO[bytes], start: int, source: str) -> Iterator[bytes]:
@@ -219,18 +248,15 @@ def _range(stream: IO[bytes], start: int, source: str) -> Iterator[bytes]:
         yield data
 
 
-def content(stream: IO[bytes], source: str, counts: MutableMapping[str, int]) -> Iterator[bytes]:
-    """The decompressed content of a whole file in pieces; UTF-16 and UTF-32 as UTF-8."""
-    decoder = None
-    blocks = compression.blocks(stream, source=source, counts=counts)
-    for number, data in enumerate(compression.pieces(blocks)):
-        if number == 0:
-            encoding = wide_encoding(data[:HEAD])
-            decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
-            data = data[len(bom(data)[0]) :] if decoder else data
-        yield decoder.decode(data).encode("utf-8", "replace") if decoder else data
-    if decoder:
-        yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+def content(
+    stream: IO[bytes], source: str, counts: MutableMapping[str, int], encoding: str | None = None
+) -> Iterator[bytes]:
+    """The decompressed content of a whole file in pieces; UTF-16, UTF-32 and EBCDIC as UTF-8. encoding: that of the
+    file, by `encodings.of_file`."""
+    pieces = compression.pieces(compression.blocks(stream, source=source, counts=counts))
+    if encoding is None or not encodings.is_converted(encoding):
+        return pieces
+    return encodings.converted(pieces, encoding)
 
 
 def _split(pieces: Iterator[bytes], begin: int, stop: int | None, limit: int) -> Iterator[Line]:

@@ -24,7 +24,7 @@ from massivetext.errors import SourceError
 from massivetext.readers import compression, declarations, encodings, licences
 from massivetext.readers.compression import BOMB_BYTES, BOMB_RATIO, DamagedError
 from massivetext.readers.containers import ERRORS, is_tar, is_zip
-from massivetext.readers.fields import option
+from massivetext.readers.fields import encoding_option
 from massivetext.readers.kinds import HEAD, kind_of
 from massivetext.readers.reader import Reader
 from massivetext.text import clean
@@ -104,7 +104,7 @@ def read(
     Reasons: `skipped.binary`, `skipped.link`, `skipped.device`, `failed.unsafe_path`, `failed.too_large`,
     `failed.encrypted`, `failed.corrupt`, `failed.truncated`. Files of version control are counted as `history`.
     """
-    encoding = option(options, "encoding")
+    encoding = encoding_option(options)
     if stream is None:
         name = source.rstrip("/").rpartition("/")[2]
         yield from _records(lambda: _folder_members(source), source, lambda path: (name, path), counts, encoding)

@@ -9,7 +9,7 @@ from typing import IO
 from massivetext.documents import Record
 from massivetext.readers import compression, encodings, epub
 from massivetext.readers.compression import DamagedError
-from massivetext.readers.fields import MAX_TEXT, option
+from massivetext.readers.fields import MAX_TEXT, encoding_option
 from massivetext.readers.kinds import HEAD, kind_of, skipped
 from massivetext.readers.reader import Reader
 
@@ -42,6 +42,7 @@ def read(
 ) -> Iterator[Record]:
     """The one record of the file, at offset 0. An empty file is an empty text; a file that is no text is
     `skipped.content`; what there is of a damaged file is a text marked `damage`, and a failed row follows it."""
+    named = encoding_option(options)
     stream.seek(0)
     if epub.is_epub(stream):
         yield from epub.read(stream, source=source, counts=counts)
@@ -58,10 +59,10 @@ def read(
     if data is None:
         yield Record(0, outcome="failed", reason="failed.too_large")
         return
-    if kind := kind_of(data[:HEAD]):
+    if kind := kind_of(data[:HEAD], named):
         yield skipped(kind)
     else:
-        text, n_replaced = encodings.decode_any(data, option(options, "encoding"))
+        text, n_replaced = encodings.decode_any(data, named)
         text, metadata = without_gutenberg(text)
         if damage:
             metadata["damage"] = damage.reason

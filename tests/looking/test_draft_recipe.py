@@ -65,6 +65,16 @@ def test_files_are_grouped_by_folder_and_format(folder: Path) -> None:
     assert not [group.fault for group in groups if group.fault]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_columns_of_csv_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.csv").write_bytes("link;body\nhttp://a/;Le café\n".encode(encoding))
+    ((group,), _, _) = find_groups(str(tmp_path))
+
+    assert {"text": "body", "url": "link"} == group.fields
+    assert group.first is not None
+    assert ("Le café", "http://a/") == (group.first.text, group.first.url)
+
+
 def test_the_recipe_can_be_run(folder: Path) -> None:
     path = folder.parent / "mine.yaml"
     result = CliRunner().invoke(commands, ["init", str(folder), "--output", str(path)], catch_exceptions=False)

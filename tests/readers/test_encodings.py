@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+import codecs
 import gzip
+import io
+import itertools
+import json
+from pathlib import Path
+from random import Random
 
 import pytest
 
+from massivetext import readers
+from massivetext.errors import RecipeError
 from massivetext.readers import encodings
-from tests.readers.reading import read
+from tests.readers.member_files import chopped, split
+from tests.readers.reading import drained, read
 from tests.readers.test_json import texts
 
 TEXTS = {
@@ -72,6 +81,7 @@ def test_texts_that_say_nothing_of_their_encoding(encoding: str, text: str) -> N
         (b"Character set encoding: Unicode UTF-8\n", "utf-8"),
         (b"# This is coding: something\n", None),
         (b"# coding: rot13\n", None),
+        (b"# coding: unicode_escape\n", None),
         (b"# coding: utf-7\n", None),
         (b"nothing of it\n", None),
     ],
@@ -126,6 +136,114 @@ def test_the_encoding_that_a_recipe_names() -> None:
     data = "ναι\n".encode("iso-8859-7")
     assert ["ναι"] == texts(data, "lines", {"@encoding": "iso-8859-7"})
     assert ["ναι\n"] == texts(data, "text", {"@encoding": "iso-8859-7"})
+
+
+def stored(format: str, text: str) -> str:
+    """A file of the format whose first document is `text`, and whose second is `b`."""
+    return {
+        "text": text,
+        "lines": f"{text}\nb\n",
+        "csv": f"text,url\n{text},http://a/\nb,\n",
+        "jsonl": "".join(json.dumps({"text": one}, ensure_ascii=False) + "\n" for one in (text, "b")),
+        "array": json.dumps([{"text": text}, {"text": "b"}], ensure_ascii=False),
+    }[format]
+
+
+FORMATS = ["text", "lines", "csv", "jsonl", "array"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    ("mark", "encoding", "named"),
+    [
+        *[(encodings.bom("\ufeff".encode(one))[0], one, other)
+          for one in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+          for other in ("cp1252", "utf-8", "utf-16", "utf-16-be", "utf-32", None)],
+        *[(b"", one, one) for one in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "cp1252", "cp037")],
+        (b"", "utf-16-le", "UTF-16"),
+        (b"", "utf-16-be", "utf16"),
+        (b"", "utf-32-le", "utf-32"),
+        (b"", "utf-32-be", "utf-32"),
+        (b"", "utf-16-le", None),
+        (b"", "utf-16-be", None),
+        (b"", "utf-8", None),
+    ],
+)  # fmt: skip
+def test_a_mark_goes_before_the_recipe_and_the_recipe_before_what_is_detected(
+    format: str, mark: bytes, encoding: str, named: str | None
+) -> None:
+    data = mark + stored(format, "Le café fermé").encode(encoding)
+    options = {"@encoding": named} if named else {}
+
+    for content in (data, gzip.compress(data)):
+        found, error = read(content, "jsonl" if format == "array" else format, options)
+
+        assert ["Le café fermé", "b"][: len(found)] == [r.text for r in found]
+        assert len(found) == 1 + (format != "text")
+        assert not any(r.n_replaced for r in found)
+        assert error is None
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_utf16_that_nothing_but_the_recipe_tells(format: str) -> None:
+    data = stored(format, "Привет мир. " * 200).encode("utf-16-le")
+    found, _ = read(data, "jsonl" if format == "array" else format, {"@encoding": "utf-16-le"})
+
+    assert ("Привет мир. " * 200).strip() == (found[0].text or "").strip()
+
+
+@pytest.mark.parametrize("format", ["lines", "jsonl", "array"])
+def test_ranges_of_a_file_that_is_not_known_to_be_utf16_when_it_is_split(
+    format: str, tmp_path: Path, small_margin: None
+) -> None:
+    random = Random(0)
+    documents = ["".join(map(chr, random.choices(range(0x4E00, 0x9FA5), k=50))) for _ in range(4000)]
+    rows = [{"text": text} for text in documents]
+    lines = documents if format == "lines" else [json.dumps(row, ensure_ascii=False) for row in rows]
+    data = (f"[{','.join(lines)}]" if format == "array" else "\n".join(lines)).encode("utf-16-le")
+    name, options = "lines" if format == "lines" else "jsonl", {"@encoding": "utf-16-le"}
+    path = tmp_path / "a"
+    path.write_bytes(data)
+    ranges = readers.split(str(path), name, size=len(data), target_bytes=100_000)
+    parts = (readers.read_part(str(path), name, start=start, stop=stop, options=options) for start, stop in ranges)
+
+    assert len(ranges) > 3
+    assert documents == [r.text for r in itertools.chain(*parts)]
+
+    data = chopped(data, 5003)
+    how = readers.get(name).members
+    assert how is not None
+    cuts, _ = split(data, name, 40_000)
+    records = []
+    for one in cuts:
+        records += list(how.read(io.BytesIO(data), members=one, source="file", options=options, counts={}))
+
+    assert len(cuts) > 3
+    assert documents == [r.text for r in records]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_utf16_cannot_mean_is_counted(format: str) -> None:
+    data = stored(format, "Le café fermé").encode("utf-16-le").replace("f".encode("utf-16-le"), b"\x00\xd8")
+    found, _ = read(codecs.BOM_UTF16_LE + data, "jsonl" if format == "array" else format)
+
+    assert [("Le ca\ufffdé \ufffdermé", 2)] == [((r.text or "").strip(), r.n_replaced) for r in found[:1]]
+
+
+@pytest.mark.parametrize("named", ["nope", "base64", "rot13", "idna", "punycode", "undefined", "unicode_escape", "\0"])
+def test_a_name_that_is_no_encoding_of_text(named: str) -> None:
+    options = {"@encoding": named}
+    with pytest.raises(RecipeError, match="no encoding of text"):
+        drained(readers.read(io.BytesIO(b"a"), "lines", start=0, stop=1, source="file", options=options))
+
+
+@pytest.mark.parametrize("named", ["cp1252", "Latin-1", "UTF_16", "utf8", "utf-8-sig", "utf-7", "x-sjis", "cp037", ""])
+def test_names_of_encodings(named: str) -> None:
+    assert [] == readers.faults("text", {"@encoding": named})
+
+
+def test_names_that_only_the_web_knows() -> None:
+    assert ["ア"] == texts(b"\x83\x41", "lines", {"@encoding": "x-sjis"})
 
 
 HEADER = "The Project Gutenberg EBook of X\n\nTitle: X\nAuthor: Y\n\nCharacter set encoding: {}\n\n"

@@ -45,6 +45,15 @@ def texts(data: bytes, format: str = "jsonl", options: dict[str, str] | None = N
         b"\x1e" + b"\n\x1e".join(json.dumps(row).encode() for row in ROWS),
         "\ufeff".encode("utf-16-le") + "\n".join(map(json.dumps, ROWS)).encode("utf-16-le"),
         "\n".join(map(json.dumps, ROWS)).encode("utf-16-le"),
+        *[
+            text.encode(encoding)
+            for encoding in ("utf-16-le", "utf-16-be", "utf-32")
+            for text in (
+                json.dumps(ROWS),
+                json.dumps(ROWS, indent=1),
+                "\n".join(json.dumps(row, indent=1) for row in ROWS),
+            )
+        ],
     ],
 )
 def test_objects_however_they_are_written(data: bytes) -> None:
