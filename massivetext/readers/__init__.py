@@ -42,6 +42,7 @@ __all__ = [
     "formats",
     "get",
     "look",
+    "option_faults",
     "read",
     "read_part",
     "size",
@@ -237,19 +238,35 @@ def read_part(
 
 
 def faults(format: str, options: Mapping[str, str]) -> list[str]:
-    """What is wrong with a source's `fields`, without reading a file: an option that the format does not have, or field
-    names for a format whose records have none. Each is one sentence; none if all is well."""
+    """What is wrong with a source's `fields`, without reading a file: what `option_faults` gives, and field names for a
+    format whose records have none. Each is one sentence; none if all is well."""
+    sentences = option_faults(format, options)
+    if get(format).fields is None and format in FORMATS:
+        sentences += [
+            f"format {format} has no named fields, so {key!r} means nothing for it"
+            for key in options
+            if not key.startswith("@")
+        ]
+    return sentences
+
+
+def option_faults(format: str, options: Mapping[str, str]) -> list[str]:
+    """What is wrong with the options of the reader among a source's `fields`: one that the format does not have, or an
+    `@encoding` that is none. Each is one sentence; none if all is well. A recipe with one of them is refused."""
+    from massivetext.readers.fields import encoding_fault
+
     reader = get(format)
-    is_own = format not in FORMATS and reader.fields is None
+    if format not in FORMATS and reader.fields is None:
+        return []
     sentences = []
-    for key in options:
-        if key.startswith("@") and key[1:] not in reader.options and not is_own:
+    for key, value in options.items():
+        if key.startswith("@") and key[1:] not in reader.options:
             close = difflib.get_close_matches(key[1:], reader.options, 1)
             known = ", ".join(f"@{name}" for name in reader.options) or "none"
             hint = f"; did you mean @{close[0]}?" if close else ""
             sentences.append(f"format {format} has no option {key}; its options are: {known}{hint}")
-        elif not key.startswith("@") and reader.fields is None and not is_own:
-            sentences.append(f"format {format} has no named fields, so {key!r} means nothing for it")
+        elif key == "@encoding" and format in FORMATS and value and (fault := encoding_fault(value)):
+            sentences.append(fault)
     return sentences
 
 

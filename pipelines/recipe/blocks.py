@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from massivetext import isolation, readers, storage
 from massivetext.errors import RecipeError
@@ -41,14 +41,15 @@ class Source(Block):
     def _local(cls, value: str) -> str:
         return storage.local_path(value)
 
-    @model_validator(mode="after")
-    def _options(self) -> Source:
-        if is_code_refused() and self.format not in readers.FORMATS:
-            return self
-        sentences = [sentence for sentence in readers.faults(self.format, self.fields) if "has no option" in sentence]
-        if sentences:
+    @field_validator("fields")
+    @classmethod
+    def _options(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        format = info.data.get("format")
+        if format is None or (is_code_refused() and format not in readers.FORMATS):
+            return value
+        if sentences := readers.option_faults(format, value):
             raise ValueError("; ".join(sentences))
-        return self
+        return value
 
 
 class TestSet(Block):

@@ -233,6 +233,9 @@ def test_what_utf16_cannot_mean_is_counted(format: str) -> None:
 @pytest.mark.parametrize("named", ["nope", "base64", "rot13", "idna", "punycode", "undefined", "unicode_escape", "\0"])
 def test_a_name_that_is_no_encoding_of_text(named: str) -> None:
     options = {"@encoding": named}
+    for format in ("text", "lines", "csv", "jsonl", "repositories"):
+        (fault,) = readers.faults(format, options)
+        assert fault.startswith(f"@encoding: {named!r} is no encoding of text")
     with pytest.raises(RecipeError, match="no encoding of text"):
         drained(readers.read(io.BytesIO(b"a"), "lines", start=0, stop=1, source="file", options=options))
 
@@ -244,6 +247,10 @@ def test_names_of_encodings(named: str) -> None:
 
 def test_names_that_only_the_web_knows() -> None:
     assert ["ア"] == texts(b"\x83\x41", "lines", {"@encoding": "x-sjis"})
+
+
+def test_what_may_have_been_meant_by_a_wrong_name_of_an_encoding() -> None:
+    assert "did you mean 'koi8-r'?" in readers.faults("text", {"@encoding": "KOI8_RU"})[0]
 
 
 HEADER = "The Project Gutenberg EBook of X\n\nTitle: X\nAuthor: Y\n\nCharacter set encoding: {}\n\n"

@@ -57,6 +57,22 @@ def test_a_fault_has_its_line_its_key_and_what_was_expected(tmp_path: Path) -> N
     assert expected == set(faults(tmp_path))
 
 
+@pytest.mark.parametrize("named", ["nope", "base64", "idna"])
+def test_an_encoding_that_is_none_has_its_line_and_what_helps(tmp_path: Path, named: str) -> None:
+    path = tmp_path / "mine.yaml"
+    source = f'{{format: text, path: a.txt, fields: {{"@encoding": {named}}}}}'
+    path.write_text(f"subsets:\n  books:\n    sources:\n      - {source}\n    stages: [deduplication]\n", "utf-8")
+
+    with pytest.raises(RecipeError) as error:
+        read(str(path))
+
+    assert (
+        f"{path}: this recipe cannot be run\n  line 4: subsets.books.sources.0.fields: @encoding: {named!r} is no "
+        "encoding of text that Python knows; expected one such as cp1252, latin-1 or utf-16-le; leave @encoding out, "
+        f"and each file's own is found out (value: {{'@encoding': {named!r}}})"
+    ) == str(error.value)
+
+
 def test_a_setting_of_the_command_line_has_no_line(tmp_path: Path) -> None:
     lines = faults(tmp_path, "seed=-1", "repetition={top_2gram: 1}", "quality.word_count.min=1", "mixture.tokens=max")
 
