@@ -45,6 +45,8 @@ __all__ = ["READER", "fits", "is_stream", "names", "read", "read_members", "spli
 
 _EXTENSIONS = (".jsonl", ".json", ".ndjson", ".jsonlines", ".geojsonl")
 _STREAM = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*(?:[{\]]|\Z)|\{[ \t]*\r?\n)")
+_ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[")
+_TOKEN_OF_ARRAY = re.compile(rb'"(?:[^"\\\n]|\\.)*(?:"|\\?\Z)|["\[\]{,]')
 _SEPARATORS = re.compile(rb"[\s,\x1e]*")
 _TOKEN = re.compile(rb'["{}\[\]]')
 _STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
@@ -136,12 +138,39 @@ def fits(first: bytes) -> bool:
 
 
 def is_stream(first: bytes, named: str | None = None) -> bool:
-    """Whether a file that begins so is an array of objects, or objects over several lines, rather than JSON lines.
+    """Whether a file that begins so is an array, or objects over several lines, rather than JSON lines.
     named: the encoding that the recipe names."""
     encoding = encodings.of_file(first, named)
     if encoding is not None and encodings.is_converted(encoding):
         first = codecs.getincrementaldecoder(encoding)("replace").decode(first).encode("utf-8", "replace")
-    return _STREAM.match(first) is not None
+    return _STREAM.match(first) is not None or _is_array(first)
+
+
+def _is_array(first: bytes) -> bool:
+    """Whether a file begins with an array whose first elements are no objects, rather than with a line `[1, 2]` that is
+    wrong among lines of JSON: an object follows within the array or the next one, the array goes over several lines, or
+    it is all that there is to see."""
+    begin = _ARRAY.match(first)
+    if begin is None:
+        return False
+    at, depth, n_arrays, is_cut = begin.end(), 1, 1, False
+    for token in _TOKEN_OF_ARRAY.finditer(first, at):
+        character = token[0][:1]
+        if character == b"{":
+            return first[: token.start()].rstrip().endswith((b",", b"["))
+        if token[0] == b'"' and token.end() < len(first):
+            return False  # its string has no end in its line
+        depth += (character == b"[") - (character == b"]")
+        is_cut = is_cut or character == b","
+        if character == b"]" and depth == 0:
+            following = _SEPARATORS.match(first, token.end()).end()  # type: ignore[union-attr]
+            if b"\n" in first[at : token.start()] or following == len(first):
+                return n_arrays == 1
+            if first[following : following + 1] != b"[":
+                return False
+            at, n_arrays = following + 1, n_arrays + 1
+        is_cut = is_cut or (character == b'"' and token.end() == len(first))
+    return n_arrays == 1 and is_cut
 
 
 def split(path: str, size: int, target_bytes: int) -> list[tuple[int, int]]:

@@ -83,6 +83,65 @@ def test_elements_that_are_no_objects_cost_themselves() -> None:
     assert [] == texts(b"[\n]\n")
 
 
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ("null", "failed.not_an_object"),
+        ('"x"', "failed.not_an_object"),
+        (r'"] \", {["', "failed.not_an_object"),
+        ("-1.5e3", "failed.not_an_object"),
+        ("[1, 2]", "failed.not_an_object"),
+        ('[[], {"text": "inner"}]', "failed.not_an_object"),
+        ('"' + "long, [" * 3000 + '"', "failed.not_an_object"),
+        ("nul", "failed.json"),
+        ('{"text" "x"}', "failed.json"),
+    ],
+)
+@pytest.mark.parametrize("separator", [",", ",\n", "\n,\n "])
+def test_an_element_that_is_no_object_costs_itself_wherever_it_stands(bad: str, reason: str, separator: str) -> None:
+    good = '{"text": "b"}'
+    for place in range(3):
+        elements = [good, good]
+        elements.insert(place, bad)
+        expected = ["b", "b"]
+        expected.insert(place, reason)
+        for begin, end in (("[", "]"), ("[\n", "\n]\n"), ("\n[ ", "]")):
+            data = (begin + separator.join(elements) + end).encode()
+
+            assert expected == texts(data)
+            assert expected == texts(data.decode().encode("utf-16"))
+    assert [reason, reason, "b"] == texts(f"[{bad}{separator}{bad}{separator}{good}]".encode())
+
+
+@pytest.mark.parametrize("data", ["[null, 1]", "[\nnull,\n1\n]\n", '["x", "y"]\n', "[[1], [2]]"])
+def test_an_array_without_any_object_has_a_row_an_element(data: str) -> None:
+    assert ["failed.not_an_object"] * 2 == texts(data.encode())
+
+
+def test_arrays_a_line_of_which_the_first_has_no_object() -> None:
+    assert ["failed.not_an_object", "a", "b"] == texts(b'[null]\n[{"text": "a"}]\n[{"text": "b"}]\n')
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("[1, 2]", "failed.not_an_object"),
+        ('["x", "y"]', "failed.not_an_object"),
+        ("[INFO] [main] started", "failed.json"),
+        ("[1, 2", "failed.json"),
+        ('["x', "failed.json"),
+        ("[garbage", "failed.json"),
+    ],
+)
+def test_a_line_of_json_lines_that_is_an_array_is_one_row(line: str, reason: str, tmp_path: Path) -> None:
+    data = (f"{line}\n" + '{"text": "a"}\n' * 500).encode()
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(data)
+
+    assert [reason, *["a"] * 500] == texts(data)
+    assert 1 < len(readers.split(str(path), "jsonl", size=len(data), target_bytes=1000))
+
+
 def test_brackets_that_do_not_match_cost_one_element() -> None:
     data = b'[\n {"text": "a"},\n {"text": "b", "n": [1},\n {"text": "c"},\n {"text": "d"}\n]'
 
