@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -95,6 +96,12 @@ class Group:
             names = ",".join(_literal(os.path.basename(name)).replace(",", "[,]") for name in self.files)
             return "/".join([*parts, f"{{{names}}}"])
         return "/".join([*parts, *(["**"] if is_deep else []), f"*{_literal(self.ending)}"])
+
+    @property
+    def place(self) -> str:
+        """The folder that the pattern names, which is no part of the files' names in a ledger; empty or with `/`."""
+        folder = os.path.dirname(self.files[0]) if len(self.files) == 1 else self.folder
+        return f"{folder}/" if folder else ""
 
 
 def _literal(name: str) -> str:
@@ -316,8 +323,10 @@ def draft(
     ]
     for subset in [name for name in weights if name in subsets]:
         lines += [f"  {subset}:", "    sources:"]
+        sources = Counter(name.removeprefix(group.place) for group in subsets[subset] for name in group.files)
         for group in subsets[subset]:
-            lines += _source(group, base)
+            is_named = any(sources[name.removeprefix(group.place)] > 1 for name in group.files)
+            lines += _source(group, base, group.place if is_named else "")
     total = sum(weights[name] for name in subsets)
     shares = {name: round(weights[name] / total, 4) for name in weights if name in subsets}
     lines += [
@@ -339,17 +348,23 @@ def draft(
     return "\n".join(lines) + "\n"
 
 
-def _source(group: Group, base: str) -> list[str]:
-    """Return the lines of a source: what it is in comments, and the source itself."""
+def _source(group: Group, base: str, name: str) -> list[str]:
+    """Return the lines of a source: what it is in comments, and the source itself.
+
+    Args:
+        group: Its files.
+        base: As of `draft`.
+        name: What goes before its files' names, so that they differ from those of another source; empty for nothing.
+    """
     path = group.pattern if base in ("", ".") else f"{_literal(base)}/{group.pattern}"
     lines = [f"      # {counted(len(group.files), 'file')}, {counted(group.n_bytes, 'byte')}"]
     if group.columns:
         lines.append(f"      # fields: {one_line(', '.join(map(visible_name, group.columns)))}")
     if group.first is not None:
-        lines += [f"      # {name}: {one_line(visible_name(value))}" for name, value in _shown(group.first)]
+        lines += [f"      # {key}: {one_line(visible_name(value))}" for key, value in _shown(group.first)]
     elif group.fault:
         lines.append(f"      # CHECK THIS: {one_line(visible_name(group.fault), 200)}")
-    values = {"format": group.format, "path": path}
+    values = {"format": group.format, "path": path} | ({"name": name} if name else {})
     lines.append("      - {" + ", ".join(f"{key}: {json.dumps(value)}" for key, value in values.items()) + _end(group))
     return lines
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from massivetext.cli import commands
 from massivetext.errors import OutputError, SourceError
 from massivetext.looking.draft_recipe import find_groups, format_of, subset_of
+from pipelines.input_splits import find_parts
 from pipelines.recipe import read
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html><p>A page of the web.</p></html>"
@@ -91,6 +92,19 @@ def test_the_recipe_can_be_run(folder: Path) -> None:
     assert pytest.approx(weights, abs=1e-4) == dict(recipe.mixture.weights)
     validated = CliRunner().invoke(commands, ["validate", str(path)], catch_exceptions=False)
     assert 0 == validated.exit_code, validated.output
+
+
+def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path: Path) -> None:
+    for name in ("data/de/part.jsonl", "data/en/part.jsonl", "data/en/deep/part.jsonl", "data/other/one.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(json.dumps({"text": f"a text of {name}"}) + "\n", "utf-8")
+    result = CliRunner().invoke(commands, ["init", str(tmp_path / "data"), "--output", str(tmp_path / "r.yaml")])
+    assert 0 == result.exit_code, result.output
+
+    recipe = read(str(tmp_path / "r.yaml"))
+
+    sources = sorted(member.source for part in find_parts(recipe) for member in part.members)
+    assert ["de/part.jsonl", "en/deep/part.jsonl", "en/part.jsonl", "one.jsonl"] == sources
 
 
 def test_nothing_is_written_over(folder: Path, tmp_path: Path) -> None:
