@@ -16,12 +16,8 @@ from collections.abc import Iterator, MutableMapping
 from typing import IO, Any, NamedTuple
 
 from massivetext.errors import SourceError
+from massivetext.readers.decoders import PIECE, ZSTD_FEED, decode, inflater
 from massivetext.readers.whole_members import first_member
-
-try:
-    from zlib_ng import zlib_ng as zlib  # the same, twice as fast
-except ImportError:
-    import zlib  # type: ignore[no-redef]
 
 __all__ = [
     "BOMB_BYTES",
@@ -30,12 +26,11 @@ __all__ = [
     "DamagedError",
     "Plain",
     "blocks",
-    "decode",
     "detect",
-    "inflater",
     "magic",
     "pieces",
     "resumed",
+    "zip_member",
 ]
 
 BOMB_BYTES = 1 << 30
@@ -43,13 +38,9 @@ BOMB_RATIO = 250
 """A stream that has given more than BOMB_BYTES and more than BOMB_RATIO times its input is a decompression bomb."""
 
 _READ = 1 << 16
-_PIECE = 1 << 20
 _WHOLE = 1 << 17
 """Bytes of input in which the end of a gzip member is looked for, to decompress it in one call."""
-_ZSTD_FEED = 1 << 12
-"""The zstd decoder cannot be told where to stop: 4 KiB of input give at most 128 MiB."""
 _MEMORY = 1 << 28
-_ZLIB = type(zlib.decompressobj())
 
 _MEMBER = {
     "gzip": re.compile(rb"\x1f\x8b\x08[\x00-\x1f]"),
@@ -59,13 +50,16 @@ _MEMBER = {
     "lz4": re.compile(rb"\x04\x22\x4d\x18|[\x50-\x5f]\x2a\x4d\x18"),
 }
 _LONGEST_MAGIC = 10
-_PREFIX = {
-    "gzip": b"\x1f\x8b\x08",
-    "zstd": b"\x28\xb5\x2f\xfd",
-    "bzip2": b"BZh",
-    "xz": b"\xfd7zX",
-    "lz4": b"\x04\x22\x4d\x18",
+_BEGINNINGS = {
+    "gzip": (b"\x1f\x8b\x08\x00",),
+    "zstd": (b"\x28\xb5\x2f\xfd",),
+    "bzip2": (b"BZh91AY&SY", b"BZh9\x17rE8P\x90"),
+    "xz": (b"\xfd7zXZ\x00",),
+    "lz4": (b"\x04\x22\x4d\x18",),
 }
+"""Bytes that a cut member is completed with, to see whether it would be one. Text may begin as skippable frames do."""
+_LEAST = {"gzip": 2, "zstd": 2, "bzip2": 4, "xz": 2, "lz4": 2}
+"""Bytes by which a file is known that ends within the magic bytes; fewer may be text, such as `BZh`."""
 _FIRST_LINE = 1 << 12
 _RECORD = re.compile(
     rb"\s*(?:WARC/\d|[a-z][a-z0-9+.-]*:\S[^\n]{0,3000} \S{8,20} [^\n]{0,100}\w/\S[^\n]{0,100} \d{1,18}\r?\n)",
@@ -101,11 +95,17 @@ class Block(NamedTuple):
 
 
 def detect(head: bytes) -> str | None:
-    """The compression of a file that starts with these (at least ten) bytes."""
+    """The compression of a file that starts with these bytes: at least ten, or all of a shorter file, which may end
+    within the magic bytes."""
     for kind, magic in _MEMBER.items():
-        if magic.match(head):
+        if magic.match(head) or (len(head) >= _LEAST[kind] and _is_cut(head, kind)):
             return kind
     return None
+
+
+def _is_cut(data: bytes, kind: str) -> bool:
+    """Whether these bytes are the first ones of a member of this compression, and too few to tell what follows."""
+    return any(data[:1] == one[:1] and _MEMBER[kind].match(data + one[len(data) :]) for one in _BEGINNINGS[kind])
 
 
 def blocks(
@@ -138,6 +138,27 @@ def blocks(
             position += len(data)
         return
     yield from _Members(stream, kind, source, recover, {} if counts is None else counts, start).blocks()
+
+
+def zip_member(stream: IO[bytes], kind: str, source: str) -> Iterator[bytes | bytearray]:
+    """The content of a zip file's member in pieces.
+
+    Args:
+        stream: its compressed bytes.
+        kind: `deflate` or `bzip2`.
+        source: its name, for messages.
+
+    Raises:
+        DamagedError: after all that can be read.
+    """
+    stream.seek(0)
+    members = _Members(stream, kind, source, False, {})
+    try:
+        yield from members._member()
+    except DamagedError as damage:
+        if damage.reason == "truncated":  # the zip file is not: it has all bytes that its list names
+            damage = DamagedError("corrupt", f"{source}: corrupt {kind} data: it has no end")
+        raise (members.fault or damage) from None
 
 
 def magic(kind: str) -> re.Pattern[bytes]:
@@ -202,7 +223,7 @@ def _input(stream: IO[bytes], source: str, n: int = _READ) -> bytes:
 class _Members:
     """Decodes member after member. `pending` is input not yet decoded, and starts at `position` of the file; `ahead`:
     blocks of input after it, read to find a member's end. is_whole: of the last corrupt member everything was given,
-    and only its checksum is wrong."""
+    and only its checksum is wrong. fault: of the input, raised once all before it is decoded."""
 
     def __init__(
         self,
@@ -221,8 +242,18 @@ class _Members:
         self.is_resumed = False
         self.dictionary: Any = None
         self.is_whole = False
+        self.fault: DamagedError | None = None
 
     def blocks(self) -> Iterator[Block]:
+        try:
+            yield from self._blocks()
+        except DamagedError as damage:
+            if self.fault is None or damage.reason != "truncated":
+                raise
+        if self.fault is not None:
+            raise self.fault
+
+    def _blocks(self) -> Iterator[Block]:
         while True:
             if self.recover and (self._fill(_FIRST_LINE) or self.pending) and _RECORD.match(self.pending):
                 yield from self._rest()
@@ -271,7 +302,12 @@ class _Members:
         return True
 
     def _read(self) -> bytes:
-        data = _input(self.stream, self.source, self.n_read)
+        if self.fault is not None:
+            return b""
+        try:
+            data = _input(self.stream, self.source, self.n_read)
+        except DamagedError as fault:
+            self.fault, data = fault, b""
         self.n_read = _READ
         return data
 
@@ -285,7 +321,7 @@ class _Members:
         skipped = 0
         while self._fill(_LONGEST_MAGIC) or self.pending:
             found = (_NEXT if self.recover else _MEMBER)[self.kind].search(self.pending)
-            if not found and _PREFIX[self.kind].startswith(self.pending) and self.pending:
+            if not found and self.pending and _is_cut(self.pending, self.kind):
                 raise DamagedError("truncated", f"{self.source}: truncated: its last {self.kind} member has no end")
             garbage = found.start() if found else max(len(self.pending) - _LONGEST_MAGIC + 1, 1)
             skipped += garbage - self.pending[:garbage].count(0)
@@ -308,7 +344,7 @@ class _Members:
         decoder = self._decoder()
         start, given = self.position, 0
         while self.pending or self._fill(1):
-            chunk = self.pending[: _ZSTD_FEED if self.kind == "zstd" else _READ]
+            chunk = self.pending[: ZSTD_FEED if self.kind == "zstd" else _READ]
             try:
                 for data in decode(decoder, chunk):
                     given += len(data)
@@ -318,7 +354,7 @@ class _Members:
                     rescued = self._before_fault(start, given, len(chunk))
                 except DamagedError:  # a member of a container that cannot be read again
                     rescued = b""
-                yield from (rescued[at : at + _PIECE] for at in range(0, len(rescued), _PIECE))
+                yield from (rescued[at : at + PIECE] for at in range(0, len(rescued), PIECE))
                 self.is_whole = "incorrect data check" in str(error) or "incorrect length check" in str(error)
                 raise DamagedError(
                     "corrupt", f"{self.source}: corrupt {self.kind} data near byte {self.position}: {error}"
@@ -333,13 +369,10 @@ class _Members:
         """The content of a gzip member and its length, if it is small and sound. What was read to find that out and is
         not of the member stays in blocks: what is found after a fault depends on where they end."""
         held, is_all = b"".join((self.pending, *self.ahead)), False
-        while (whole := first_member(held, _PIECE, is_all=is_all)) is None:
+        while (whole := first_member(held, PIECE, is_all=is_all)) is None:
             if is_all or len(held) >= _WHOLE:
                 return None
-            try:
-                data = self._read()
-            except DamagedError:  # raised once more where the stream comes to it
-                return None
+            data = self._read()
             is_all = not data
             if data:
                 self.ahead.append(data)
@@ -351,13 +384,13 @@ class _Members:
         """Return what the member gives between what it has given and the fault in the next n bytes of input.
 
         A decoder that fails keeps what it made of the same bytes. So the member is decoded once more from its start,
-        and the last n bytes are fed in ever smaller pieces (gzip, whose decoders can be copied) or byte by byte.
+        and the last n bytes are fed in ever smaller pieces (where decoders can be copied: zlib) or byte by byte.
         """
         decoder = self._decoder()
         position = self.stream.tell()
         self.stream.seek(start)
         remaining = self.position - start
-        size = _ZSTD_FEED if self.kind == "zstd" else _READ
+        size = ZSTD_FEED if self.kind == "zstd" else _READ
         while remaining:
             chunk = self.stream.read(min(remaining, size))
             remaining -= len(chunk)
@@ -365,12 +398,10 @@ class _Members:
         self.stream.seek(position)
         rescued: list[bytes] = []
         rest = self.pending[:n]
-        if self.kind != "gzip":
-            # bzip2 finds a block's checksum wrong in the call that would give its last byte.
-            piece = 1 if self.kind == "bzip2" else _PIECE
+        if self.kind not in ("gzip", "deflate"):
             with contextlib.suppress(Exception):  # the fault
                 for at in range(len(rest)):
-                    rescued.extend(decode(decoder, rest[at : at + 1], piece))
+                    rescued.extend(decode(decoder, rest[at : at + 1]))
             return b"".join(rescued)[given:]
         size = n // 2
         while rest and size:
@@ -383,8 +414,8 @@ class _Members:
         return b"".join(rescued)[given:]
 
     def _decoder(self) -> Any:
-        if self.kind == "gzip":
-            return inflater(31)
+        if self.kind in ("gzip", "deflate"):
+            return inflater(31 if self.kind == "gzip" else -15)
         if self.kind == "bzip2":
             return bz2.BZ2Decompressor()
         if self.kind == "xz":
@@ -423,28 +454,6 @@ class _Members:
             left -= n
         if left:
             raise DamagedError("truncated", f"{self.source}: truncated: a zstd skippable frame has no end")
-
-
-def inflater(window: int) -> Any:
-    """A decompressor of zlib's. window: 31 for gzip, 15 for zlib's own header, -15 for none."""
-    return zlib.decompressobj(window)
-
-
-def decode(decoder: Any, data: bytes, piece: int = _PIECE) -> Iterator[bytes]:
-    """All that a decompressor of zlib, bz2, lzma, lz4 or zstandard makes of the input, in pieces."""
-    if hasattr(decoder, "needs_input"):  # bz2, lzma, lz4
-        yield decoder.decompress(data, max_length=piece)
-        while not decoder.eof and not decoder.needs_input:
-            yield decoder.decompress(b"", max_length=piece)
-    elif isinstance(decoder, _ZLIB):
-        yield decoder.decompress(data, piece)
-        while decoder.unconsumed_tail and not decoder.eof:
-            yield decoder.decompress(decoder.unconsumed_tail, piece)
-    else:
-        for start in range(0, len(data), _ZSTD_FEED):
-            yield decoder.decompress(data[start : start + _ZSTD_FEED])
-            if decoder.eof:
-                break
 
 
 def pieces(content: Iterator[Block], head: int = 1024) -> Iterator[bytes]:

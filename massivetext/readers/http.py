@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from massivetext.errors import LimitError
 from massivetext.leading_comments import COMMENTS
-from massivetext.readers.compression import decode, inflater
+from massivetext.readers.decoders import decode, inflater
 
 __all__ = ["Response", "is_html", "main_type", "parse"]
 

@@ -60,6 +60,41 @@ def test_a_second_member_of_which_only_the_first_bytes_are_there(kind: str) -> N
         content(encode(b"one") + encode(b"two")[:3])
 
 
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_a_file_that_ends_in_its_magic_bytes(kind: str) -> None:
+    stored = ENCODERS[kind](DATA)
+    for cut in range(4 if kind == "bzip2" else 2, 12):
+        assert detect(stored[:cut]) == kind
+        with pytest.raises(DamagedError) as error:
+            content(stored[:cut])
+        assert error.value.reason == "truncated"
+
+
+@pytest.mark.parametrize("text", [b"", b"B", b"BZ", b"BZh", b"BZh9 is text", b"(", b"PK", b"P*M"])
+def test_short_texts_are_no_members(text: bytes) -> None:
+    assert detect(text) is None
+    assert content(text) == text
+
+
+def test_what_is_read_before_the_file_breaks_off_is_decoded() -> None:
+    """Members are looked for in more input than there is before the fault."""
+
+    class Breaking(io.BytesIO):
+        def read(self, n: int | None = -1, /) -> bytes:
+            data = super().read(n)
+            if not data:
+                raise OSError("disk")
+            return data
+
+    for recover in (False, True):
+        stored = gzip.compress(b"one") + gzip.compress(b"two")
+        found, error = drained(blocks(Breaking(stored), source="file", recover=recover))
+
+        assert b"onetwo" == b"".join(block.data or b"" for block in found)
+        assert isinstance(error, DamagedError)
+        assert error.reason == "unreadable"
+
+
 @pytest.mark.parametrize("kind", ["gzip", "bzip2", "xz"])
 def test_corrupt(kind: str) -> None:
     stored = bytearray(ENCODERS[kind](DATA))

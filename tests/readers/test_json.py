@@ -324,13 +324,11 @@ def test_a_wrong_checksum_or_a_lost_end_costs_nothing(kind: str, data: bytes) ->
 
 
 def test_the_line_that_a_file_ends_in() -> None:
-    bad = bytearray(bz2.compress(MANY))
-    bad[10] ^= 0xFF  # the checksum of its only block: the last byte is lost with it
-    found, error = read(bytes(bad), "jsonl")
+    found, error = read(gzip.compress(MANY.rstrip())[:-4], "jsonl")
 
     assert 50 == sum(r.text is not None for r in found)
-    assert found[49].metadata == {"damage": "corrupt"}
-    assert found[50].reason == "failed.corrupt"
+    assert found[49].metadata == {"damage": "truncated"}
+    assert found[50].reason == "failed.truncated"
     assert error is not None
 
 
