@@ -7,19 +7,22 @@ members before it. Members that are no data are left out and counted as `members
 
 from __future__ import annotations
 
+import copy
 import io
 import re
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, MutableMapping
+from tarfile import InvalidHeaderError, ReadError, TruncatedHeaderError  # type: ignore[attr-defined]
 from typing import IO, Any, NamedTuple, TypeVar, cast
 
 from massivetext import globs
 from massivetext.readers import compression
 from massivetext.readers.compression import BOMB_BYTES, BOMB_RATIO, DamagedError
+from massivetext.readers.decoders import crc32
 
-__all__ = ["ERRORS", "Member", "is_container", "is_named", "is_tar", "is_zip", "members"]
+__all__ = ["ERRORS", "Member", "TarHeader", "is_container", "is_named", "is_tar", "is_zip", "members", "zip_reason"]
 
 ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, KeyError)
 """What zipfile raises for archives that are broken, encrypted or of a kind that it cannot read."""
@@ -46,6 +49,11 @@ class Member(NamedTuple):
 
 def is_zip(head: bytes) -> bool:
     return head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK00PK\x03\x04"))
+
+
+def zip_reason(error: Exception) -> str:
+    """Why zipfile cannot open a file that begins as a zip file does: without its end, the list of members is gone."""
+    return "truncated" if "not a zip file" in str(error) else "corrupt"
 
 
 def is_tar(head: bytes) -> bool:
@@ -79,25 +87,29 @@ def members(
 
     Raises:
         DamagedError: for a container that cannot be read to its end, after the members before the damage and one that
-            stands for what is lost.
+            stands for what is lost. A member whose own content is damaged raises it when it is read, and the next ones
+            follow.
     """
     stream.seek(0)
     head = stream.read(512)
     if is_zip(head):
-        inner = _zip_members(stream, source, extensions, counts)
+        inner, is_stream = _zip_members(stream, source, extensions, counts), False
     elif is_tar(_decompressed_head(stream, head, source)):
-        inner = _tar_members(stream, source, extensions, counts)
+        inner, is_stream = _tar_members(stream, source, extensions, counts), True
     else:
         stream.seek(0)
         yield Member(stream)
         return
-    after = 0
+    after, content = 0, None
     try:
         for member, size in inner:
+            content = member.stream
             yield member
             after = member.base + size + 1
     except DamagedError as fault:
-        yield Member(io.BytesIO(), "", after, f"failed.{fault.reason}")
+        # A tar file ends in the member that its damage is in, and the reader of that member has made a row.
+        if not (is_stream and isinstance(content, _Content) and content.fault is not None):
+            yield Member(io.BytesIO(), "", after, f"failed.{fault.reason}")
         raise
 
 
@@ -134,7 +146,8 @@ def _zip_members(
     try:
         archive = zipfile.ZipFile(stream)
     except ERRORS as error:
-        raise DamagedError("corrupt", f"{source}: a zip file that cannot be read: {error}") from error
+        reason = zip_reason(error)
+        raise DamagedError(reason, f"{source}: {reason}: a zip file that cannot be read: {error}") from error
     with archive:
         infos = [info for info in archive.infolist() if not info.filename.endswith("/")]  # it may be empty
         chosen = _chosen([info.filename for info in infos], extensions)
@@ -150,13 +163,26 @@ def _zip_members(
                 yield Member(io.BytesIO(), info.filename, base, "failed.encrypted"), info.file_size
             else:
                 where = f"{source}: member {info.filename!r}"
-                try:
-                    file = archive.open(info)
-                except ERRORS as error:
-                    raise DamagedError("corrupt", f"{where}: cannot be read: {error}") from error
-                with _Content(file, where, info.file_size) as content:
+                with _opened(archive, info, where) as content:
                     yield Member(cast("IO[bytes]", content), info.filename, base), info.file_size
             base += info.file_size + 1
+
+
+def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> _Content:
+    """A member's content. zipfile gives nothing of a piece in which decoding fails, nor of the last one if the checksum
+    is wrong: so what is stored is decoded here, and the checksum is tested after all is read."""
+    stored = copy.copy(info)
+    stored.CRC = None  # type: ignore[assignment]  # zipfile then tests none
+    kind = {zipfile.ZIP_DEFLATED: "deflate", zipfile.ZIP_BZIP2: "bzip2"}.get(info.compress_type)
+    if kind is not None:
+        stored.compress_type, stored.file_size = zipfile.ZIP_STORED, info.compress_size
+    try:
+        file = archive.open(stored)
+    except ERRORS as error:
+        content = _Content(io.BytesIO(), where, info.file_size)
+        content.fault = DamagedError("corrupt", f"{where}: cannot be read: {error}")
+        return content
+    return _Content(_Unpacked(file, kind, where) if kind else file, where, info.file_size, info.CRC)
 
 
 def _tar_members(
@@ -185,7 +211,11 @@ def _tar_infos(stream: IO[bytes], source: str, *, is_quiet: bool) -> Iterator[tu
     fault: DamagedError | None = None
     try:
         archive = tarfile.open(  # noqa: SIM115  reads a stream that is not its own
-            fileobj=cast("IO[bytes]", plain), mode="r|", encoding="utf-8", errors="surrogateescape"
+            fileobj=cast("IO[bytes]", plain),
+            mode="r|",
+            tarinfo=TarHeader,
+            encoding="utf-8",
+            errors="surrogateescape",
         )
         while (info := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps every member's header for ever
@@ -199,6 +229,18 @@ def _tar_infos(stream: IO[bytes], source: str, *, is_quiet: bool) -> Iterator[tu
     fault = plain.fault or fault
     if fault and not is_quiet:
         raise fault
+
+
+class TarHeader(tarfile.TarInfo):
+    """The header of a tar file's member. A damaged one is an error; tarfile takes it for the end of the file, unless it
+    is the first."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> TarHeader:
+        try:
+            return super().fromtarfile(tarfile)
+        except (InvalidHeaderError, TruncatedHeaderError) as error:
+            raise ReadError(f"{error} at byte {tarfile.offset}") from error
 
 
 class _Quiet(io.RawIOBase):
@@ -242,15 +284,53 @@ class _Span:
         raise tarfile.StreamError(f"a member of a tar file cannot be read again from byte {offset}")
 
 
+class _Unpacked:
+    """The content of a compressed member of a zip file, up to a fault in it."""
+
+    def __init__(self, stored: IO[bytes], kind: str, where: str) -> None:
+        self._stored, self._kind, self._where = stored, kind, where
+        self._restart()
+
+    def _restart(self) -> None:
+        self._pieces = compression.zip_member(self._stored, self._kind, self._where)
+        self._piece = memoryview(b"")
+        self._at = 0
+
+    def read(self, n: int) -> bytes:
+        while not self._piece:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return b""
+            self._piece = memoryview(piece)
+        data = bytes(self._piece[:n])
+        self._piece = self._piece[n:]
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int) -> int:
+        if offset < self._at:
+            self._restart()
+        while self._at < offset and self.read(offset - self._at):
+            pass
+        return self._at
+
+
 class _Content(io.RawIOBase):
     """The content of a member, whose errors are all DamagedErrors. It can go back as far as its first 64 KiB are read,
-    or anywhere if the container can. It is not buffered: what stands before a fault would be lost in a buffer."""
+    or anywhere if the container can. It is not buffered: what stands before a fault would be lost in a buffer.
 
-    def __init__(self, file: IO[bytes], where: str, size: int) -> None:
+    size: bytes that it should have; checksum: their CRC-32, for a zip file, which is whole if its list of members is
+    there: what is wrong in a member is corrupt, not truncated. fault: what ended the content before its
+    end, which each further reading at that place raises again.
+    """
+
+    def __init__(self, file: Any, where: str, size: int, checksum: int | None = None) -> None:
         super().__init__()
-        self._file, self._where, self._size = file, where, size
+        self._file, self._where, self._size, self._checksum = file, where, size, checksum
         self._first = b""
-        self._at = self._taken = 0
+        self._at = self._taken = self._summed = self._sum = 0
+        self.fault: DamagedError | None = None
+        self._fault_at = 0
 
     def readable(self) -> bool:
         return True
@@ -273,15 +353,33 @@ class _Content(io.RawIOBase):
         if self._at < self._taken:
             data = self._first[self._at : min(self._taken, self._at + len(buffer))]
         else:
-            data = self._guarded(lambda: self._file.read(min(len(buffer), _FIRST)))
+            data = self._next(len(buffer))
             if self._taken == len(self._first) < _FIRST:
                 self._first += data
             self._taken += len(data)
-        if not data and self._at < self._size:
-            raise DamagedError("truncated", f"{self._where}: truncated: it ends after {self._at} of {self._size} bytes")
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
+
+    def _next(self, n: int) -> bytes:
+        """At most n bytes that are not held; none at the end of what is whole."""
+        if self.fault is not None and self._at >= self._fault_at:
+            raise self.fault
+        try:
+            data = self._guarded(lambda: self._file.read(max(0, min(n, _FIRST, self._size - self._at))))
+            if self._at <= self._summed < self._at + len(data):
+                self._sum = crc32(memoryview(data)[self._summed - self._at :], self._sum)
+                self._summed = self._at + len(data)
+            if not data and self._at < self._size:
+                reason = "truncated" if self._checksum is None else "corrupt"
+                why = f"it ends after {self._at} of {self._size} bytes"
+                raise DamagedError(reason, f"{self._where}: {reason}: {why}")
+            if not data and self._summed == self._size and self._checksum not in (None, self._sum):
+                raise DamagedError("corrupt", f"{self._where}: corrupt: its checksum is another one")
+        except DamagedError as fault:
+            self.fault, self._fault_at = fault, self._at
+            raise
+        return data
 
     def _guarded(self, ask: Callable[[], T]) -> T:
         try:

@@ -14,7 +14,7 @@ from massivetext.readers import containers, encodings
 from massivetext.readers.compression import DamagedError
 from massivetext.readers.fields import DOCUMENT, MAX_TEXT, Fields, encoding_option, option
 from massivetext.readers.kinds import HEAD, kind_of, skipped
-from massivetext.readers.lines import Line, head, lines, member_record, of_lines
+from massivetext.readers.lines import Line, head, lines, of_lines, of_members
 from massivetext.readers.reader import Reader
 
 __all__ = ["READER", "read"]
@@ -40,19 +40,19 @@ def read(
     column that the recipe names.
     """
     fields, named = Fields(options, DOCUMENT), encoding_option(options)
-    for member in containers.members(stream, source=source, extensions=_EXTENSIONS, counts=counts):
-        if member.reason:
-            yield member_record(member)
-            continue
+
+    def records(member: containers.Member) -> Iterator[Record]:
         first = head(member.stream, source, 1 << 16)
         if kind := kind_of(first[:HEAD], named):
             yield skipped(kind, member.base)
-            continue
+            return
         encoding = encodings.of_file(first, named) or _encoding(first)
         items = lines(member.stream, start=0, stop=1 << 62, source=source, counts=counts, encoding=encoding)
         table = _Table(items, first, encoding, options, member.name or source)
         for record in table.records(fields, source, counts):
             yield replace(record, offset=record.offset + member.base) if member.base else record
+
+    yield from of_members(records, stream, source=source, extensions=_EXTENSIONS, counts=counts)
 
 
 def _encoding(first: bytes) -> str:

@@ -23,7 +23,7 @@ from xml.parsers import expat
 from massivetext.documents import Record
 from massivetext.readers import encodings
 from massivetext.readers.compression import DamagedError
-from massivetext.readers.containers import ERRORS, is_zip
+from massivetext.readers.containers import ERRORS, is_zip, zip_reason
 from massivetext.readers.fields import MAX_TEXT
 from massivetext.text import clean
 
@@ -87,11 +87,11 @@ def read(stream: IO[bytes], *, source: str, counts: MutableMapping[str, int] | N
                 return
             record = _book(archive)
     except ERRORS as error:
-        is_locked = _is_locked(error)
-        yield Record(0, outcome="failed", reason="failed.encrypted" if is_locked else "failed.corrupt")
+        reason = "encrypted" if (is_locked := _is_locked(error)) else zip_reason(error)
+        yield Record(0, outcome="failed", reason=f"failed.{reason}")
         if is_locked:
             return
-        raise DamagedError("corrupt", f"{source}: an EPUB that cannot be read: {error}") from error
+        raise DamagedError(reason, f"{source}: {reason}: an EPUB that cannot be read: {error}") from error
     if counts is not None and (lost := record.metadata.get("chapters_unreadable")):
         counts["chapters_unreadable"] = counts.get("chapters_unreadable", 0) + int(lost)
     if counts is not None and record.text is not None and "damage" in record.metadata:

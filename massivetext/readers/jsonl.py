@@ -28,8 +28,8 @@ from massivetext.readers.lines import (
     is_divisible,
     lines,
     member_lines,
-    member_record,
     of_lines,
+    of_members,
 )
 from massivetext.readers.reader import MemberRange, Members, Reader
 
@@ -79,18 +79,18 @@ def read(
     objects and lists. A line that a damaged file ends in is a record if it is a whole object, marked `damage`."""
     fields = Fields(options, defaults)
     named = encoding_option(options)
-    for member in containers.members(stream, source=source, extensions=_EXTENSIONS, counts=counts):
-        if member.reason:
-            yield member_record(member)
-            continue
+
+    def records(member: containers.Member) -> Iterator[Record]:
         first = head(member.stream, source)
         if kind := kind_of(first, named):
             if member.name or start == 0:
                 yield skipped(kind, member.base)
-            continue
+            return
         begin, end = member.range(start, stop)
         items = _items(member.stream, first, named, start=begin, stop=end, source=source, counts=counts)
         yield from _records(items, fields, encodings.of_file(first, named), member.base, counts)
+
+    yield from of_members(records, stream, source=source, extensions=_EXTENSIONS, counts=counts)
 
 
 def _items(

@@ -6,7 +6,7 @@ A line belongs to the range in which its first byte stands, so the ranges of a f
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import IO, NamedTuple
 
 from massivetext.documents import Record
@@ -30,8 +30,8 @@ __all__ = [
     "is_divisible",
     "lines",
     "member_lines",
-    "member_record",
     "of_lines",
+    "of_members",
     "read",
     "read_members",
 ]
@@ -92,19 +92,19 @@ def read(
     """One record a line; lines of whitespace alone are counted as `blank`. A line that is not UTF-8 is in the encoding
     that its file's beginning is in, or in the one that its own bytes speak for."""
     named = encoding_option(options)
-    for member in containers.members(stream, source=source, extensions=_EXTENSIONS, counts=counts):
-        if member.reason:
-            yield member_record(member)
-            continue
+
+    def records(member: containers.Member) -> Iterator[Record]:
         first = head(member.stream, source, 1 << 16)
         if kind := kind_of(first[:HEAD], named):
             if member.name or start == 0:
                 yield skipped(kind, member.base)
-            continue
+            return
         encoding = encodings.of_file(first, named)
         begin, end = member.range(start, stop)
         items = lines(member.stream, start=begin, stop=end, source=source, counts=counts, encoding=encoding)
         yield from _records(items, first, encoding, member.base, counts)
+
+    yield from of_members(records, stream, source=source, extensions=_EXTENSIONS, counts=counts)
 
 
 def read_members(
@@ -138,11 +138,55 @@ def _records(
             yield Record(base + line.offset, text.rstrip("\n"), n_replaced=n_replaced)
 
 
-def member_record(member: containers.Member) -> Record:
-    """The record of a member that cannot be read."""
-    reason = member.reason or "failed.corrupt"
+def of_members(
+    records: Callable[[containers.Member], Iterator[Record]],
+    stream: IO[bytes],
+    *,
+    source: str,
+    extensions: tuple[str, ...],
+    counts: MutableMapping[str, int],
+) -> Iterator[Record]:
+    """The records of a file, or of each member of a zip or tar file in its turn, the members after a damaged one too.
+
+    Args:
+        records: reads one member. What it raises DamagedError for has a row, by itself or here.
+        stream: the file as stored.
+        source: its name, for messages.
+        extensions: as `containers.members` takes them.
+        counts: as `containers.members` takes them.
+
+    Raises:
+        DamagedError: of the first member that is damaged, after the last one.
+    """
+    damage: DamagedError | None = None
+    for member in containers.members(stream, source=source, extensions=extensions, counts=counts):
+        if member.reason:
+            yield _lost(member, member.base, member.reason)
+            continue
+        if member.stream is stream:
+            yield from records(member)
+            continue
+        offset, reasons = member.base, set()
+        try:
+            for record in records(member):
+                yield record
+                offset = record.offset + 1
+                if record.outcome == "failed":
+                    reasons.add(record.reason)
+                elif "damage" in record.metadata:
+                    reasons.add(f"failed.{record.metadata['damage']}")
+        except DamagedError as fault:
+            damage = damage or fault
+            if f"failed.{fault.reason}" not in reasons:
+                yield _lost(member, offset, f"failed.{fault.reason}")
+    if damage is not None:
+        raise damage
+
+
+def _lost(member: containers.Member, offset: int, reason: str) -> Record:
+    """The record of a member, or of its rest, that cannot be read."""
     name = member.name.encode("utf-8", "replace").decode()
-    return Record(member.base, outcome="failed", reason=reason, metadata={"member": clean(name)} if name else {})
+    return Record(offset, outcome="failed", reason=reason, metadata={"member": clean(name)} if name else {})
 
 
 def _encoding_of_head(first: bytes) -> str | None:

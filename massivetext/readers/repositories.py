@@ -23,7 +23,7 @@ from massivetext.documents import Record
 from massivetext.errors import SourceError
 from massivetext.readers import compression, declarations, encodings, licences
 from massivetext.readers.compression import BOMB_BYTES, BOMB_RATIO, DamagedError
-from massivetext.readers.containers import ERRORS, is_tar, is_zip
+from massivetext.readers.containers import ERRORS, TarHeader, is_tar, is_zip, zip_reason
 from massivetext.readers.fields import encoding_option
 from massivetext.readers.kinds import HEAD, kind_of
 from massivetext.readers.reader import Reader
@@ -119,8 +119,9 @@ def read(
         except ERRORS as error:
             if isinstance(error, SourceError):
                 raise
-            yield Record(0, outcome="failed", reason="failed.corrupt")
-            raise DamagedError("corrupt", f"{source}: a zip file that cannot be read: {error}") from error
+            reason = zip_reason(error)
+            yield Record(0, outcome="failed", reason=f"failed.{reason}")
+            raise DamagedError(reason, f"{source}: {reason}: a zip file that cannot be read: {error}") from error
     elif _is_tar(stream, source):
         yield from _archive_records(lambda: _tar_members(stream, source), source, counts, encoding)
     else:
@@ -329,9 +330,12 @@ def _is_tar(stream: IO[bytes], source: str) -> bool:
 def _tar_members(stream: IO[bytes], source: str) -> Iterator[_Member]:
     plain = compression.Plain(stream, source=source)
     try:
-        # errorlevel and ignore_zeros as they are: a bad header ends the file, and below that is damage.
         archive = tarfile.open(  # noqa: SIM115  reads a stream that is not its own
-            fileobj=cast("IO[bytes]", plain), mode="r|", encoding="utf-8", errors="surrogateescape"
+            fileobj=cast("IO[bytes]", plain),
+            mode="r|",
+            tarinfo=TarHeader,
+            encoding="utf-8",
+            errors="surrogateescape",
         )
         number = 0
         while (info := archive.next()) is not None:

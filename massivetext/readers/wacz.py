@@ -11,7 +11,7 @@ from massivetext.documents import Record
 from massivetext.errors import SourceError
 from massivetext.readers import containers, warc
 from massivetext.readers.compression import DamagedError
-from massivetext.readers.lines import member_record
+from massivetext.readers.lines import of_members
 from massivetext.readers.reader import Reader
 
 __all__ = ["READER", "read"]
@@ -37,30 +37,30 @@ def read(
     stream.seek(0)
     if not containers.is_zip(stream.read(16)):
         raise SourceError(f"{source}: not a WACZ file; expected a zip file with WARC files in its archive/")
-    damage: DamagedError | None = None
     n_archives, last = 0, -1
-    for member in containers.members(stream, source=source, extensions=_WARC, counts=counts):
-        if member.reason:
-            n_archives += 1
-            last = max(last + 1, member.base)
-            yield replace(member_record(member), offset=last)
-            continue
+
+    def records(member: containers.Member) -> Iterator[Record]:
+        nonlocal n_archives
         if not containers.is_named(member.name, _WARC):
-            continue
+            return
         n_archives += 1
         of_archive: Counter[str] = Counter()
         where = f"{source}/{member.name}"
         try:
             for record in warc.read(member.stream, start=0, stop=0, source=where, options=options, counts=of_archive):
-                last = max(last + 1, member.base + record.offset)
-                yield replace(record, offset=last)
-        except DamagedError as fault:
-            damage = fault
-        for name, n in of_archive.items():
-            counts[name] = counts.get(name, 0) + n
-    if damage is not None:
-        raise damage
-    if not n_archives:
+                yield replace(record, offset=member.base + record.offset)
+        except DamagedError:
+            raise
+        except SourceError as error:  # none of it is an archive, and the others may be
+            raise DamagedError("corrupt", str(error)) from error
+        finally:
+            for name, n in of_archive.items():
+                counts[name] = counts.get(name, 0) + n
+
+    for record in of_members(records, stream, source=source, extensions=_WARC, counts=counts):
+        last = max(last + 1, record.offset)
+        yield replace(record, offset=last)
+    if not n_archives and last < 0:
         raise SourceError(f"{source}: no WARC file in it; expected some in its archive/")
 
 

@@ -244,7 +244,19 @@ def test_archives_cut_short(tmp_path: Path) -> None:
         assert error is not None
     path.write_bytes(zipped(many)[:-100])
 
-    assert [r.reason for r in part(path)[0]] == ["failed.corrupt"]
+    assert [r.reason for r in part(path)[0]] == ["failed.truncated"]
+
+
+def test_a_damaged_header_of_a_tar_file_is_not_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    data = tarred({"a.py": "a", "b.py": "b", "c.py": "c"})
+    at = data.index(b"repo/b.py")
+    for changed, reason in ((data[: at + 100], "truncated"), (data[:at] + b"x" + data[at + 1 :], "corrupt")):
+        path.write_bytes(changed)
+        found, error = part(path)
+
+        assert [r.reason for r in found] == [None, f"failed.{reason}"]
+        assert error is not None
 
 
 def test_a_corrupt_member_of_a_zip_costs_itself(tmp_path: Path) -> None:
