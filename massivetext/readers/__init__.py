@@ -303,6 +303,11 @@ def look(
     fields = Fields(options, reader.fields)
     present = _names(path, format, options)
     name = fields.names[fields.body]
+    if present is None:
+        return (
+            f"{path}: none of its first {len(first)} records has text in the column {name!r}; if that is another one, "
+            f"name it in the source's `fields`"
+        )
     close = difflib.get_close_matches(name, present, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return (
@@ -312,11 +317,15 @@ def look(
     )
 
 
-def _names(path: str, format: str, options: Mapping[str, str] | None) -> list[str]:
-    """Names of the fields of a file's first record, nested ones with dots, the longest texts first."""
-    from massivetext.readers import jsonl
+def _names(path: str, format: str, options: Mapping[str, str] | None) -> list[str] | None:
+    """Names of the fields of a file's first record, nested ones with dots, the longest texts first; None of tables,
+    which have the columns that are named, or are refused."""
+    from massivetext.readers import jsonl, parquet
 
     if get(format).read is not jsonl.read and format != "code":
-        return []
+        return None
     with storage.open_input(path) as stream:
+        if stream.read(len(parquet.MAGIC)) == parquet.MAGIC:
+            return None
+        stream.seek(0)
         return jsonl.names(stream, path, options)

@@ -122,6 +122,13 @@ def test_a_wrong_field_is_said_with_those_that_there_are(tmp_path: Path) -> None
     assert readers.look(str(tmp_path / "none"), "jsonl") is None
     pq.write_table(pa.table({"body": ["x"]}), tmp_path / "a.parquet")
     assert "its columns are body" in str(readers.look(str(tmp_path / "a.parquet"), "parquet"))
+    texts = pa.array([[("text", "a")]], pa.map_(pa.string(), pa.string()))
+    pq.write_table(pa.table({"m": texts}), tmp_path / "b.parquet")
+    assert readers.look(str(tmp_path / "b.parquet"), "parquet", {"text": "m.text"}) is None
+    for format in ("parquet", "code"):
+        assert "has text in the column 'm.txt'" in str(
+            readers.look(str(tmp_path / "b.parquet"), format, {"text": "m.txt"})
+        )
 
 
 def test_a_file_that_is_not_there() -> None:
