@@ -16,7 +16,6 @@ from filters.hosts import host_of
 from massivetext import distinct_columns, storage
 from massivetext.distinct_columns import DistinctColumns
 from massivetext.errors import OutputError, RecipeError, SourceError
-from massivetext.parquet import READ_ERRORS
 from massivetext.readers.compression import blocks
 from massivetext.suggestions import did_you_mean
 
@@ -97,14 +96,11 @@ def files_of(paths: Sequence[str]) -> list[str]:
 def rows_of(path: str) -> Iterator[dict[str, Any]]:
     """Yield the rows of JSON lines or Parquet. Raises SourceError for a file that is neither."""
     if path.endswith(".parquet"):
-        try:
-            with storage.open_input(path) as stream:
-                file = DistinctColumns(stream)
-                for group in range(file.n_groups):
-                    for batch in file.batches(group, file.names, _ROWS_AT_ONCE):
-                        yield from distinct_columns.rows_of(batch, np.arange(batch.num_rows))
-        except READ_ERRORS as error:
-            raise SourceError(f"{path}: is no Parquet file that can be read: {error}") from error
+        with storage.open_input(path) as stream:
+            file = DistinctColumns(stream, path)
+            for group in range(file.n_groups):
+                for batch in file.batches(group, file.names, _ROWS_AT_ONCE):
+                    yield from distinct_columns.rows_of(batch, np.arange(batch.num_rows))
         return
     with storage.open_input(path) as stream:
         content = b"".join(block.data or b"" for block in blocks(stream, source=path))

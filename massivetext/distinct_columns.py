@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
@@ -9,17 +10,25 @@ import numpy as np
 import pyarrow as pa
 
 from massivetext.arrow_values import distinct_names, python_values
-from massivetext.parquet import open_wide_indices, wide_indices
+from massivetext.errors import SourceError
+from massivetext.parquet import READ_ERRORS, open_wide_indices, wide_indices
 
 __all__ = ["DistinctColumns", "column_of_each_leaf", "distinct_schema", "rows_of"]
 
 
 class DistinctColumns:
-    """A Parquet file that is read by the names of its `distinct_schema`. names: those, in the file's order."""
+    """A Parquet file that is read by the names of its `distinct_schema`. names: those, in the file's order.
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._file = open_wide_indices(stream)
-        self._stored_names = self._file.schema_arrow.names
+    Opening raises SourceError for a file that is not Parquet, reading for a row group that is damaged.
+    """
+
+    def __init__(self, stream: IO[bytes], path: str) -> None:
+        try:
+            self._file = open_wide_indices(stream)
+            self._stored_names = self._file.schema_arrow.names
+        except READ_ERRORS as error:
+            raise SourceError(f"{path}: is no Parquet file that can be read: {error}") from error
+        self._path = path
         self._places: dict[str, list[int]] = {}
         for at, name in enumerate(self._stored_names):
             self._places.setdefault(name, []).append(at)
@@ -28,17 +37,26 @@ class DistinctColumns:
 
     def read(self, group: int, names: Sequence[str]) -> pa.Table:
         """Return columns of a row group."""
-        table = self._file.read_row_group(group, columns=self._stored(names))
+        with self._readable(group):
+            table = self._file.read_row_group(group, columns=self._stored(names))
         return self._renamed(table).select(list(names))
 
     def batches(self, group: int, names: Sequence[str], n_rows: int) -> Iterator[pa.RecordBatch]:
         """Yield columns of a row group, at most `n_rows` rows at a time."""
         columns = self._stored(names)
-        for batch in self._file.iter_batches(n_rows, row_groups=[group], columns=columns, use_threads=False):
-            yield self._renamed(batch).select(list(names))
+        with self._readable(group):
+            for batch in self._file.iter_batches(n_rows, row_groups=[group], columns=columns, use_threads=False):
+                yield self._renamed(batch).select(list(names))
 
     def close(self) -> None:
         self._file.close()
+
+    @contextlib.contextmanager
+    def _readable(self, group: int) -> Iterator[None]:
+        try:
+            yield
+        except READ_ERRORS as error:
+            raise SourceError(f"{self._path}: row group {group} cannot be read: {error}") from error
 
     def _stored(self, names: Sequence[str]) -> list[str]:
         return list({self._stored_names[self.names.index(name)]: None for name in names})

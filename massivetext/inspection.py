@@ -289,7 +289,7 @@ def _places(files: Files, selection: Selection, condition: _Condition | None) ->
             yield from ((number, group, np.arange(n)) for group, n in enumerate(files.groups[number]))
             continue
         with storage.open_input(path) as stream:
-            file = DistinctColumns(stream)
+            file = DistinctColumns(stream, path)
             there = set(file.names)
             for group, n in enumerate(files.groups[number]):
                 rows = np.arange(n)
@@ -402,7 +402,7 @@ class _Opened:
         if number != self.number:
             self.__exit__()
             self.number, self.stream = number, storage.open_input(self.files.paths[number])
-            self.parquet = DistinctColumns(self.stream)
+            self.parquet = DistinctColumns(self.stream, self.files.paths[number])
         return self.parquet
 
 

@@ -16,7 +16,7 @@ def test_columns_are_read_by_names_that_differ() -> None:
     names = ["a", "a.b", "s", "a", "s"]
     table = pa.Table.from_arrays([pa.array([1]), pa.array([2]), structs, pa.array(["3"]), structs], names)
     pq.write_table(table, stream)
-    file = DistinctColumns(stream)
+    file = DistinctColumns(stream, "file")
 
     assert ["a", "a.b", "s", "a (2)", "s (2)"] == file.names
     assert {"a (2)": ["3"], "a": [1]} == file.read(0, ["a (2)", "a"]).to_pydict()

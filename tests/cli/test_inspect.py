@@ -250,6 +250,21 @@ def test_sizes_are_those_of_the_column_that_has_the_name(tmp_path: Path) -> None
     assert columns["s (2)"].unpacked > 8000
 
 
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--sort", "text"], ["--where", "text = 'a'"]])
+def test_a_damaged_row_group_is_named(tmp_path: Path, arguments: list[str]) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": list("abcd")}), path, row_group_size=2, compression="none", use_dictionary=False)
+    data = bytearray(path.read_bytes())
+    start = pq.ParquetFile(path).metadata.row_group(1).column(0).data_page_offset
+    data[start : start + 20] = b"\xff" * 20
+    path.write_bytes(data)
+    done = inspect(path, *arguments)
+
+    assert isinstance(done.exception, SourceError)
+    assert "a.parquet: row group 1 cannot be read" in str(done.exception)
+    assert [{"text": "a"}, {"text": "b"}] == lines(path, "--rows", 2)
+
+
 def test_texts_are_those_of_a_run_only(folder: Path) -> None:
     done = inspect(folder, "--text")
 
