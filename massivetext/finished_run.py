@@ -37,11 +37,16 @@ _PLUG_INS = ("massivetext.readers", "massivetext.stages", "massivetext.extractor
 
 
 def state_of(
-    asked: Mapping[str, Any], recipe_files: Iterable[str], variables: Iterable[str], resolved: Mapping[str, Any]
+    root: str,
+    asked: Mapping[str, Any],
+    recipe_files: Iterable[str],
+    variables: Iterable[str],
+    resolved: Mapping[str, Any],
 ) -> dict[str, Any] | None:
     """Return all that decides what a run comes to, besides DIR; None where files' times do not tell it.
 
     Args:
+        root: DIR, a local folder. A pattern may match files in it, which are no sources of a run that writes to it.
         asked: What the command was given; JSON values.
         recipe_files: The recipe's file, and those that it extends; packaged ones by their name.
         variables: Names of the variables of the environment that are put into the recipe.
@@ -71,7 +76,7 @@ def state_of(
         "asked": dict(asked),
         "program": _program(),
         "variables": {name: _digest(os.environ.get(name)) for name in variables},
-        "paths": {path: _listing(path) for path in paths},
+        "paths": {path: _listing(path, root) for path in paths},
     }
 
 
@@ -97,7 +102,7 @@ def finished_run(root: str, asked: Mapping[str, Any]) -> dict[str, Any] | None:
             note["asked"] == json.loads(json.dumps(asked))
             and note["program"] == _program()
             and all(_digest(os.environ.get(name)) == digest for name, digest in note["variables"].items())
-            and all(_listing(path) == digest for path, digest in note["paths"].items())
+            and all(_listing(path, root) == digest for path, digest in note["paths"].items())
             and note["output"] == _files_below(root)
         )
         return dict(note["answer"]) if is_same else None
@@ -138,9 +143,11 @@ def _is_foreign(point: EntryPoint) -> bool:
     return point.dist is None or point.dist.name != "massivetext"
 
 
-def _listing(pattern: str) -> str:
-    """A digest of the names and stamps of the files that a path or a pattern names."""
-    return _digest([(path, storage.stamp(path)) for path in storage.find(pattern)])
+def _listing(pattern: str, root: str) -> str:
+    """A digest of the names and stamps of the files that a path or a pattern names, those in DIR only if all are."""
+    paths = storage.find(pattern)
+    others = storage.without_folder(paths, storage.source_prefix(pattern), root)
+    return _digest([(path, storage.stamp(path)) for path in others or paths])
 
 
 def _files_below(root: str) -> str:

@@ -56,6 +56,7 @@ __all__ = [
     "source_prefix",
     "stamp",
     "total_size",
+    "without_folder",
     "write_bytes",
 ]
 
@@ -379,6 +380,20 @@ def find(pattern: str) -> list[str]:
     prefix, rest = globs.split(pattern)
     matches = globs.matcher(rest)
     return [path for path in list_files(prefix or ".") if matches(_below(path, prefix))]
+
+
+def without_folder(paths: Sequence[str], prefix: str, folder: str) -> list[str]:
+    """Return the paths of a source that are not a folder and do not lie below it.
+
+    Args:
+        paths: What a pattern matches.
+        prefix: The pattern's `source_prefix`. Links in it are followed; below it there are no linked folders.
+        folder: A folder, there or not. Links in its name are followed.
+    """
+    base, own = ((name if is_remote(name) else os.path.realpath(name)).rstrip("/") + "/" for name in (prefix, folder))
+    if not base.startswith(own) and not own.startswith(base):
+        return list(paths)
+    return [path for path in paths if not f"{base}{path[len(prefix) :].strip('/')}/".startswith(own)]
 
 
 def is_named(path: str) -> bool:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from massivetext import readers, storage
 from massivetext.errors import RecipeError, SourceError
+from pipelines.recipe.blocks import Source
 from pipelines.recipe.model import Recipe
 
 __all__ = ["PACK_BYTES", "SMALL_BYTES", "File", "Part", "find_parts", "ranges_of", "source_warnings", "split_files"]
@@ -82,11 +83,18 @@ class _Kind(NamedTuple):
     is_packed: bool = True
 
 
-def find_parts(recipe: Recipe) -> list[Part]:
+def find_parts(recipe: Recipe, output: str | None = None) -> list[Part]:
     """All parts of a recipe's sources, by subset, source and split.
 
-    A file that cannot be looked at is read like an empty one; its task then says why it cannot be. Raises RecipeError
-    for a source that matches no file, and for two files of a subset with one source name.
+    A file that cannot be looked at is read like an empty one; its task then says why it cannot be.
+
+    Args:
+        recipe: The recipe.
+        output: The folder that a run writes to. What lies in it is passed over: a run reads none of its own output.
+
+    Raises:
+        RecipeError: A source matches no file, or none outside the output folder, or a repository that the output folder
+            lies in; or two files of a subset have one source name.
     """
     parts = []
     for subset, block in recipe.filled.items():
@@ -98,6 +106,8 @@ def find_parts(recipe: Recipe) -> list[Part]:
             if not paths:
                 raise RecipeError(f"{place}: no file matches {source.path!r}; expected a file, a folder or a pattern")
             prefix = storage.source_prefix(source.path)
+            if output is not None:
+                paths = _without_output(paths, prefix, output, place, source)
             names = []
             for path in paths:
                 name = source.name + _as_text(path[len(prefix) :])
@@ -112,6 +122,24 @@ def find_parts(recipe: Recipe) -> list[Part]:
             files += [(file, kind) for file in _look(paths, names, source.format, prefix)]
         parts += _parts(subset, files)
     return parts
+
+
+def _without_output(paths: Sequence[str], prefix: str, output: str, place: str, source: Source) -> list[str]:
+    """Return the paths of a source without those in the output folder. Raises RecipeError as `find_parts` does."""
+    others = storage.without_folder(paths, prefix, output)
+    if not others:
+        raise RecipeError(
+            f"{place}: all that matches {source.path!r} lies in the output folder {output}, and a run reads none of "
+            "its own output; give another --output, or move the files out of that folder"
+        )
+    # Only formats that list their sources themselves have folders among them.
+    for path in others if readers.get(source.format).find else ():
+        if not storage.without_folder([output], output, path):
+            raise RecipeError(
+                f"{place}: the output folder {output} lies in {path}, which is read as a whole, and a run reads none "
+                "of its own output; give another --output"
+            )
+    return others
 
 
 def source_warnings(parts: Sequence[Part]) -> list[str]:

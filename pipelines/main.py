@@ -126,7 +126,7 @@ def run(
     check(recipe, output, execution)
     folder = Folder(output)
     folder.claim()
-    parts = find_parts(recipe)
+    parts = find_parts(recipe, folder.root)
     if through == "mix":
         check_weights(recipe, parts)
     outcome.note([f"warning: {sentence}" for sentence in source_warnings(parts)], reporter)

@@ -26,7 +26,7 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "out" / name).write_text("x")
     monkeypatch.setenv("CORPUS", "one")
-    state = state_of(ASKED, recipe_files(tmp_path), ["CORPUS", "NOT_SET"], recipe(tmp_path))
+    state = state_of(str(tmp_path / "out"), ASKED, recipe_files(tmp_path), ["CORPUS", "NOT_SET"], recipe(tmp_path))
     assert state is not None
     note_finished(str(tmp_path / "out"), state, ANSWER)
     return tmp_path
@@ -58,6 +58,19 @@ def test_the_answer_stands_while_nothing_has_changed(finished: Path) -> None:
     (finished / "out/work/runs.json").write_text("another")
     (finished / "other").write_text("x")
     assert ANSWER == answer(finished)
+
+
+def test_what_a_pattern_matches_in_the_output_folder_changes_nothing(finished: Path) -> None:
+    everywhere = {"subsets": {"c4": {"sources": [{"format": "parquet", "path": f"{finished}/**/*.parquet"}]}}}
+    out = finished / "out"
+    (finished / "in/b.parquet").write_text("x")
+    state = state_of(str(out), ASKED, [], [], recipe(finished, **everywhere))
+    (out / "curated/c4/later.parquet").write_text("x")
+    assert state is not None
+    note_finished(str(out), state, ANSWER)
+    assert ANSWER == answer(finished)
+    (finished / "in/c.parquet").write_text("x")
+    assert answer(finished) is None
 
 
 def rewritten(path: Path) -> None:
@@ -115,7 +128,7 @@ def test_another_version_of_the_program_has_no_answer(finished: Path, monkeypatc
 
 def test_variables_are_not_written_down(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEY", "a secret of mine")
-    state = state_of(ASKED, [], ["KEY"], recipe(finished))
+    state = state_of(str(finished / "out"), ASKED, [], ["KEY"], recipe(finished))
     assert state is not None
     assert "a secret of mine" not in str(state)
 
@@ -138,4 +151,4 @@ def test_variables_are_not_written_down(finished: Path, monkeypatch: pytest.Monk
     ],
 )
 def test_what_times_of_files_do_not_tell_is_not_noted(tmp_path: Path, files: list[str], values: dict[str, Any]) -> None:
-    assert state_of(ASKED, files, [], recipe(tmp_path, **values)) is None
+    assert state_of(str(tmp_path / "out"), ASKED, files, [], recipe(tmp_path, **values)) is None

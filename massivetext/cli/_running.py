@@ -186,7 +186,7 @@ def _run(
     root = storage.local_path(output)
     is_local = not storage.is_remote(root)
     # From before the run: what changes while it lasts has changed since.
-    state = state_of(asked, *recipes.origins(recipe), resolved.resolved()) if is_local else None
+    state = state_of(root, asked, *recipes.origins(recipe), resolved.resolved()) if is_local else None
     try:
         with logging_to(progress):
             prepare = functools.partial(_compile, resolved, progress, where, server)

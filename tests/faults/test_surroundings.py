@@ -203,6 +203,18 @@ def test_a_read_only_folder_is_refused_and_mends(corpus: Corpus, small_disk: Pat
     corpus.assert_mends(small_disk / "out")
 
 
+def test_an_output_folder_within_a_source_is_not_read(corpus: Corpus, tmp_path: Path) -> None:
+    shutil.copytree(corpus.folder / "in", tmp_path / "in")
+    shutil.copy(corpus.folder / "items.jsonl", tmp_path)
+    (tmp_path / "recipe.yaml").write_text(_RECIPE.replace("in/*", "in"))
+    out = tmp_path / "in" / "out"
+    first, second = (massivetext("run", str(tmp_path / "recipe.yaml"), "--output", str(out)) for _ in range(2))
+
+    assert [0, 0] == [first.returncode, second.returncode], first.stderr + second.stderr
+    assert "nothing was done" in second.stderr
+    assert len(ledger(corpus.base)) == len(ledger(out))
+
+
 @pytest.mark.heavy
 def test_of_two_runs_at_once_one_is_refused(corpus: Corpus, tmp_path: Path) -> None:
     out = tmp_path / "out"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from massivetext.errors import RecipeError
 from pipelines import input_splits
 from pipelines.input_splits import FILE_BYTES, File, Part, find_parts, split_files
 from pipelines.recipe import read
@@ -150,3 +151,46 @@ def test_a_file_that_cannot_be_looked_at_is_packed_like_an_empty_one(tmp_path: P
 
     assert [["a.txt", "b.txt", "c.txt"]] == [[file.source for file in part.members] for part in parts]
     assert [1, 0, 1] == [file.n_bytes for file in parts[0].files]
+
+
+def sources_of(folder: Path, source: str, output: str) -> list[str]:
+    (folder / "recipe.yaml").write_text(f"subsets: {{c4: {{sources: [{source}], stages: [quality]}}}}\n", "utf-8")
+    parts = find_parts(read(str(folder / "recipe.yaml")), output)
+    return [file.source for part in parts for file in part.members]
+
+
+def test_what_lies_in_the_output_folder_is_no_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("in/a.txt", "in/out.txt", "in/out/curated/c4/b.txt", "in/out2/c.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("a", "utf-8")
+    (tmp_path / "linked").symlink_to(tmp_path / "in")
+    monkeypatch.chdir(tmp_path)
+
+    outputs = ("in/out", "in/out/", "./in/../in/out", str(tmp_path / "linked" / "out"))
+    for output in outputs:
+        for path in ("in", "in/", "linked", "linked/**/*.txt", "**/*.txt", "in/{*,*/*,out/*/*/*}.txt"):
+            names = sources_of(tmp_path, f"{{format: text, path: '{path}'}}", output)
+            assert ["a.txt", "out.txt", "out2/c.txt"] == [name.removeprefix("in/") for name in names], (path, output)
+    assert ["b.txt"] == sources_of(tmp_path, "{format: text, path: in/out/curated/c4}", "in/out2")
+    assert ["a.txt"] == sources_of(tmp_path, "{format: text, path: in/a.txt}", "in/out")
+
+
+@pytest.mark.parametrize("path", ["in/out/curated", "in/out", "in/out/**/*.txt", "in/out/curated/b.txt", "in/o*/c*/*"])
+def test_a_source_in_the_output_folder_is_refused(tmp_path: Path, path: str) -> None:
+    (tmp_path / "in" / "out" / "curated").mkdir(parents=True)
+    (tmp_path / "in" / "out" / "curated" / "b.txt").write_text("b", "utf-8")
+
+    with pytest.raises(RecipeError, match=r"subsets\.c4\.sources\.0\.path: .*in/out.* give another --output"):
+        sources_of(tmp_path, f"{{format: text, path: '{path}'}}", str(tmp_path / "in" / "out"))
+
+
+def test_an_output_folder_in_a_repository_is_refused(tmp_path: Path) -> None:
+    for name in ("code/one/a.py", "code/two/b.py", "code/one/out/curated/c.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("pass", "utf-8")
+    source = "{format: repositories, path: code}"
+
+    with pytest.raises(RecipeError, match=r"one/out lies in .*code/one, .* give another --output"):
+        sources_of(tmp_path, source, str(tmp_path / "code" / "one" / "out"))
+    assert ["one"] == sources_of(tmp_path, source, str(tmp_path / "code" / "two"))
+    assert ["one", "two"] == sources_of(tmp_path, source, str(tmp_path / "out"))
