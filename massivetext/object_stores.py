@@ -10,7 +10,9 @@ from datetime import timedelta
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
-__all__ = ["ATTEMPTS", "ObjectStream", "filesystem_of", "list_objects", "send"]
+from massivetext.errors import RecipeError
+
+__all__ = ["ATTEMPTS", "ObjectStream", "filesystem_of", "list_objects", "scheme_of", "send"]
 
 T = TypeVar("T")
 
@@ -22,17 +24,44 @@ default, is less than a store asks for that is about to split a busy prefix."""
 _PIECE = 1 << 26
 """Bytes of one request where a whole object is read."""
 
+_SCHEMES = ("file", "s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss")
+"""Schemes of URLs that can be read and written: those tested here, then those that pyarrow alone answers for."""
+
+
+def scheme_of(path: str) -> str:
+    """Return the scheme of a URL, in lower case.
+
+    Raises:
+        RecipeError: nothing can be read from or written to URLs of this scheme.
+    """
+    scheme = path.partition("://")[0].lower()
+    if scheme not in _SCHEMES:
+        raise RecipeError(
+            f"{path}: no files can be read or written at {scheme}:// URLs; expected a local path, or a URL that begins "
+            f"with {', '.join(f'{known}://' for known in _SCHEMES)}; copy the files to such a place first"
+        )
+    return scheme
+
 
 def filesystem_of(path: str):  # -> tuple[pyarrow.fs.FileSystem, str]
-    """Return the file system of a URL, and the URL's name in it."""
-    scheme, _, name = path.partition("://")
+    """Return the file system of a URL, and the URL's name in it.
+
+    Raises:
+        RecipeError: the scheme is none that is supported, or pyarrow cannot use such a store on this machine.
+    """
+    scheme = scheme_of(path)
+    name = path.partition("://")[2]
     if scheme == "s3":
         return _s3(), name
     if scheme in ("gs", "gcs"):
         return _gcs(), name
     from pyarrow import fs
 
-    return fs.FileSystem.from_uri(path)
+    try:
+        return fs.FileSystem.from_uri(f"{scheme}://{name}")
+    except (OSError, ValueError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise RecipeError(f"{path}: {scheme}:// URLs cannot be used here: {reason}") from error
 
 
 def _attempts() -> int:

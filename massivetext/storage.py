@@ -1,8 +1,8 @@
 """Files on this machine and on object stores, behind one set of names; output appears whole or not at all.
 
-A path is a local path or a URL (`file://`, `s3://`, `gs://`, whatever pyarrow.fs knows). On a local disk output is
-written under a temporary name that nobody can know before, synced and renamed. Object stores have no rename: there a
-file is written locally and sent in one piece.
+A path is a local path or a URL (`file://`, `s3://`, `gs://`, or another scheme of `object_stores.scheme_of`). On a
+local disk output is written under a temporary name that nobody can know before, synced and renamed. Object stores have
+no rename: there a file is written locally and sent in one piece.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from urllib.parse import unquote
 
 from massivetext import globs
 from massivetext.errors import OutputError, SourceError
-from massivetext.object_stores import ObjectStream, filesystem_of, list_objects, send
+from massivetext.object_stores import ObjectStream, filesystem_of, list_objects, scheme_of, send
 from massivetext.scratch import process_scratch
 
 __all__ = [
     "below_prefix",
     "cannot_write",
+    "check_scheme",
     "each",
     "exists",
     "find",
@@ -78,15 +79,21 @@ THREADS = 32
 
 def is_remote(path: str) -> bool:
     """Whether the path is a URL of an object store."""
-    return "://" in path and not path.startswith("file://")
+    return "://" in path and path[:7].lower() != "file://"
+
+
+def check_scheme(path: str) -> None:
+    """Raise RecipeError for a URL of a scheme that is not supported, SourceError for a `file://` URL with a host."""
+    if is_remote(local_path(path)):
+        scheme_of(path)
 
 
 def local_path(path: str) -> str:
     """Return the path that a `file://` URL names, percent-decoded; every other path is returned unchanged."""
-    if path.startswith("file:/") and not path.startswith("file://"):
-        return unquote(path[len("file:") :], errors="surrogateescape")
-    if not path.startswith("file://"):
+    if path[:6].lower() != "file:/":
         return path
+    if path[6:7] != "/":
+        return unquote(path[len("file:") :], errors="surrogateescape")
     host, slash, rest = path[len("file://") :].partition("/")
     if host not in ("", "localhost"):
         raise SourceError(f"{path}: names the machine {host!r}; a file:// URL has three slashes: file:///{host}/{rest}")

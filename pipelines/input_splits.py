@@ -94,7 +94,8 @@ def find_parts(recipe: Recipe, output: str | None = None) -> list[Part]:
 
     Raises:
         RecipeError: A source matches no file, or none outside the output folder, or a repository that the output folder
-            lies in; or two files of a subset have one source name.
+            lies in, or it is in a store that cannot be used here; or two files of a subset have one source name.
+        SourceError: A store does not answer.
     """
     parts = []
     for subset, block in recipe.filled.items():
@@ -102,7 +103,12 @@ def find_parts(recipe: Recipe, output: str | None = None) -> list[Part]:
         files: list[tuple[File, _Kind]] = []
         for number, source in enumerate(block.sources):
             place = f"subsets.{subset}.sources.{number}.path"
-            paths = readers.find(source.path, source.format)
+            try:
+                paths = readers.find(source.path, source.format)
+            except RecipeError as error:
+                raise RecipeError(f"{place}: {error}") from error
+            except OSError as error:  # of an object store that refuses or does not answer
+                raise SourceError(f"{place}: {source.path!r} cannot be listed: {error}") from error
             if not paths:
                 raise RecipeError(f"{place}: no file matches {source.path!r}; expected a file, a folder or a pattern")
             prefix = storage.source_prefix(source.path)

@@ -39,6 +39,11 @@ def opened(tmp_path: Path) -> tuple[ObjectStream, list[tuple[int, int]]]:
     return stream, ranges
 
 
+def test_upper_case_letters_in_a_scheme_make_no_difference() -> None:
+    assert object_stores.filesystem_of("s3://bucket/A") == object_stores.filesystem_of("S3://bucket/A")
+    assert "A/b" == object_stores.filesystem_of("GS://A/b")[1]
+
+
 def test_the_whole_of_an_object_is_one_request(opened: tuple[ObjectStream, list[tuple[int, int]]]) -> None:
     stream, ranges = opened
     with io.BufferedReader(stream, 1 << 20) as reader:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from massivetext import storage
-from massivetext.errors import SourceError
+from massivetext.errors import RecipeError, SourceError
 from massivetext.parquet import ParquetOutput, file_digest
 
 
@@ -57,6 +57,27 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         storage.open_input(str(tmp_path / "none.gz"))
     with pytest.raises(SourceError, match=r"none\.gz"):
         storage.size(str(tmp_path / "none.gz"))
+
+
+@pytest.mark.parametrize("path", ["https://h/a", "ftp://h/a", "hf://datasets/a", "HTTP://h/a"])
+def test_a_scheme_that_is_not_supported_is_named(path: str) -> None:
+    scheme = path.partition(":")[0].lower()
+    for use in (storage.find, storage.exists, storage.open_input, storage.check_scheme, storage.list_files):
+        with pytest.raises(RecipeError, match=f"{path}: no files can be read or written at {scheme}:// .*, gs://"):
+            use(path)
+
+
+def test_letters_of_a_scheme_may_be_upper_case(tmp_path: Path) -> None:
+    (tmp_path / "a%20b.txt").write_bytes(b"")
+    (tmp_path / "a b.txt").write_bytes(b"A text.")
+
+    assert b"A text." == storage.read_bytes(f"FILE://{tmp_path}/a%20b.txt")
+    assert str(tmp_path) == storage.local_path(f"File:{tmp_path}")
+    assert not storage.is_remote(f"FILE://{tmp_path}")
+    storage.check_scheme("S3://bucket/a")
+    storage.check_scheme(f"File://{tmp_path}")
+    with pytest.raises(SourceError, match="names the machine 'h'"):
+        storage.check_scheme("file://h/a")
 
 
 def test_parquet_rows_bytes_and_digest_are_known(tmp_path: Path) -> None:

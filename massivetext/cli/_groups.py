@@ -58,6 +58,9 @@ HEADINGS: dict[str, dict[str, str]] = {
 }
 """Commands by heading, each with its line in `massivetext --help`, of at most 61 characters: 80 columns hold it."""
 
+_PLACES = ("DIR", "FILE", "FOLDER", "PLAN", "MODEL")
+"""What the placeholder of an argument or option begins with that is a file or a folder."""
+
 SHORT = {"--output": "-o", "--workers": "-w", "--quiet": "-q", "--verbose": "-v"}
 """Short forms, the same in every command that has the option."""
 
@@ -106,16 +109,24 @@ class Commands(Group):
                     formatter.write_dl([(name.ljust(width), line) for name, line in rows])
 
 
-class _Path(click.Path):
-    """A file or folder, completed by a shell. An empty name is refused: it is a variable of the shell that is unset."""
+class _Place(click.Path):
+    """A file or a folder: a local path, or a URL of a store that can be used. An empty name, which is what an unset
+    variable of the shell gives, is refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from massivetext.errors import MassiveTextError
+        from massivetext.storage import check_scheme
+
         if not value:
             self.fail("the name is empty; is a variable of the shell not set?", param, ctx)
+        try:
+            check_scheme(value)
+        except MassiveTextError as error:
+            self.fail(str(error), param, ctx)
         return super().convert(value, param, ctx)
 
 
-class _Recipe(_Path):
+class _Recipe(_Place):
     """A recipe's file, or a packaged recipe by its name; a shell completes both."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -153,5 +164,5 @@ def _adapt(command: click.Command) -> None:
             continue
         if parameter.name == "recipe":
             parameter.type = _Recipe()
-        elif parameter.name == "path" or str(parameter.metavar).startswith(("DIR", "FILE", "FOLDER", "MODEL", "PLAN")):
-            parameter.type = _Path()
+        elif parameter.name == "path" or str(parameter.metavar).lstrip("[").startswith(_PLACES):
+            parameter.type = _Place()

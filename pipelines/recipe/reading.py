@@ -146,7 +146,7 @@ def _load(path: str, seen: tuple[str, ...], texts: list[tuple[str, str]]) -> dic
         return data
     if not isinstance(base, str):
         raise RecipeError(f"{path}: extends: expected a recipe's name or file, found {base!r}")
-    if folder is not None and base not in PACKAGED and not os.path.isabs(base) and not storage.is_remote(base):
+    if folder is not None and base not in PACKAGED and not os.path.isabs(base) and "://" not in base:
         base = storage.join(folder, base)
     return _merge(_load(base, (*seen, path), texts), data)
 
@@ -226,7 +226,7 @@ def _absolute(data: Any, folder: str | None, model: Any = Recipe) -> None:
 
 
 def _joined(folder: str, value: Any, mark: Any) -> Any:
-    if not isinstance(value, str) or storage.is_remote(value) or value.startswith("file://") or os.path.isabs(value):
+    if not isinstance(value, str) or "://" in value or os.path.isabs(value):
         return value
     if isinstance(mark, FunctionMark) and not value.rpartition(":")[0].endswith(".py"):
         return value

@@ -12,12 +12,21 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    model_validator,
+)
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from filters.limits import Limit, violations
 from massivetext import storage
 from massivetext.batches import with_measures
+from massivetext.errors import MassiveTextError
 
 __all__ = [
     "Block",
@@ -47,7 +56,16 @@ class PathMark:
     """Marks a string of a recipe as a path: relative to the recipe's folder, its content shapes the output."""
 
 
-Path = Annotated[str, PathMark()]
+def _supported(value: str) -> str:
+    """Return a path. Raises ValueError for a URL that nothing can be read from."""
+    try:
+        storage.check_scheme(value)
+    except MassiveTextError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
+Path = Annotated[str, PathMark(), AfterValidator(_supported)]
 
 
 class FunctionMark(PathMark):

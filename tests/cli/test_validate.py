@@ -51,6 +51,19 @@ def test_what_is_there_is_said(recipe: Path) -> None:
     ("settings", "said"),
     [
         (["subsets.books.sources=[{format: text, path: /nope/*.md}]"], "subsets.books.sources.0.path: no file matches"),
+        (
+            ["subsets.books.sources=[{format: text, path: 'https://h/a.txt'}]"],
+            "--set subsets.books.sources.0.path: https://h/a.txt: no files can be read or written at https:// URLs",
+        ),
+        (["safe_search.block_lists=['hf://datasets/a']"], "--set safe_search.block_lists.0: hf://datasets/a: no files"),
+        (
+            ["tokenizer=az://a/b.model"],
+            "--set tokenizer: az://a/b.model: no files can be read or written at az:// URLs",
+        ),
+        (
+            ["subsets.books.sources=[{format: text, path: 'abfs://container/a.txt'}]"],
+            "subsets.books.sources.0.path: abfs://container/a.txt: abfs:// URLs cannot be used here",
+        ),
         (["testsets=[{name: a, path: /nope.jsonl}]"], "testsets.0.path: no file matches '/nope.jsonl'; expected"),
         (["quality.word_count.min=x"], "--set quality.word_count.min: expected a number (value: 'x')"),
         (["quality.wordcount={min: 1}"], "quality.wordcount: unknown key; did you mean 'word_count'?"),
