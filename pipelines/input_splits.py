@@ -13,6 +13,8 @@ packs beside it and no others.
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -32,6 +34,12 @@ SMALL_BYTES = 16 << 20
 
 FILE_BYTES = 4 << 10
 """What opening a file counts for in a pack, so that a pack of empty files ends too."""
+
+
+LOOKED_AT = 20
+"""Files of one kind of source that are looked at before a run, each with another ending."""
+
+_NUMBER = re.compile(r"\d+")
 
 
 class File(NamedTuple):
@@ -149,16 +157,24 @@ def _without_output(paths: Sequence[str], prefix: str, output: str, place: str, 
 
 
 def source_warnings(parts: Sequence[Part]) -> list[str]:
-    """Return what is probably wrong with the sources' `fields`, a sentence each: names that mean nothing for a format,
-    and records of which none has text under the name given. The first file of each kind of source is looked at."""
-    firsts: dict[tuple[str, str, str], Part] = {}
+    """Return what is probably wrong with the sources, a sentence each: names in `fields` that mean nothing for a
+    format, files that cannot be read as it, and records of which none has text under the name given.
+
+    Of each kind of source the first file of each ending is looked at, of LOOKED_AT endings: so a README.md among
+    Parquet files is named.
+    """
+    firsts: dict[tuple[str, str, str], tuple[Part, dict[str, str]]] = {}
     for part in parts:
-        firsts.setdefault((part.subset, part.format, repr(sorted(part.fields.items()))), part)
+        kind = (part.subset, part.format, repr(sorted(part.fields.items())))
+        paths = firsts.setdefault(kind, (part, {}))[1]
+        for file in part.members:
+            if len(paths) < LOOKED_AT:
+                paths.setdefault(_NUMBER.sub("", os.path.splitext(file.path)[1]).lower(), file.path)
     sentences = []
-    for part in firsts.values():
+    for part, paths in firsts.values():
         sentences += [f"subsets.{part.subset}: {fault}" for fault in readers.faults(part.format, part.fields)]
-        if wrong := readers.look(part.path, part.format, part.fields):
-            sentences.append(f"subsets.{part.subset}: {wrong}")
+        looks = (readers.look(path, part.format, part.fields) for path in paths.values())
+        sentences += [f"subsets.{part.subset}: {wrong}" for wrong in looks if wrong]
     return sentences
 
 

@@ -103,6 +103,7 @@ def run(
     update: bool = False,
     check_inputs: bool = False,
     prepare: Callable[[], None] = lambda: None,
+    outcome: Outcome | None = None,
 ) -> Outcome:
     """Run the stages up to and including `through`. What DIR holds already, for the same recipe and input, is kept.
 
@@ -115,10 +116,11 @@ def run(
         update: Whether stages that a changed recipe touches are done again, instead of refusing it.
         check_inputs: Whether sources are compared with those of the last run by digest.
         prepare: Called when nothing can be refused any more, before the engine is opened.
+        outcome: What is filled in and returned; after an exception it holds what the run came to until then.
     """
     if not recipe.filled:
         raise OutputError("the recipe has no subset with sources; give at least one under subsets.<name>.sources")
-    outcome = Outcome()
+    outcome = Outcome() if outcome is None else outcome
     if recipe.tokenizer is not None:
         # Raises RecipeError, before anything is written, for a name that is no file.
         outcome.note(read_tokenizer(recipe.tokenizer).notes, reporter)

@@ -6,7 +6,7 @@ import functools
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -98,10 +98,14 @@ def execute(
         echo(f"\nledger    {visible_name(output)}/ledger\ncurated   {visible_name(output)}/curated")
         if mixture:
             echo(f"mixture   {visible_name(mixture)}")
-    for line in answer["failures"]:
-        echo(f"failed: {visible_name(line)}", err=True)
+    _print_failures(answer["failures"])
     if answer["failures"]:
         raise SystemExit(1)
+
+
+def _print_failures(failures: Sequence[str]) -> None:
+    for line in failures:
+        echo(f"failed: {visible_name(line)}", err=True)
 
 
 @contextmanager
@@ -169,15 +173,19 @@ def _run(
         asked: As of `_asked`.
         execution: By which engine: the arguments of `Execution`.
         options: The options of `pipelines.main.run`.
+
+    Raises:
+        SourceError: sources failed, and what is left of them is not enough for the mixture.
     """
     from massivetext import storage
+    from massivetext.errors import MassiveTextError, SourceError
     from massivetext.finished_run import note_finished, state_of
 
     with imports_of_a_run(is_here=execution["runner"] == _RUNNER) as is_alone:
         from pipelines import recipe as recipes
         from pipelines.engines import Execution
         from pipelines.engines.local import LOCAL, start_workers_from_here
-        from pipelines.main import run
+        from pipelines.main import Outcome, run
 
     is_here = execution["runner"] in LOCAL
     server = start_workers_from_here() if is_alone and is_here else None
@@ -187,10 +195,17 @@ def _run(
     is_local = not storage.is_remote(root)
     # From before the run: what changes while it lasts has changed since.
     state = state_of(root, asked, *recipes.origins(recipe), resolved.resolved()) if is_local else None
+    outcome = Outcome()
     try:
         with logging_to(progress):
             prepare = functools.partial(_compile, resolved, progress, where, server)
-            outcome = run(resolved, output, where, progress, prepare=prepare, **options)
+            run(resolved, output, where, progress, prepare=prepare, outcome=outcome, **options)
+    except MassiveTextError as error:
+        if not outcome.failures:
+            raise
+        progress.close()
+        _print_failures(outcome.failures)
+        raise SourceError(str(error)) from error
     finally:
         progress.close()
     answer = {

@@ -30,6 +30,7 @@ from massivetext.documents import Record
 from massivetext.errors import RecipeError, SourceError
 from massivetext.foreign_code import check_code
 from massivetext.plug_ins import plug_ins
+from massivetext.readers.compression import DamagedError
 from massivetext.readers.reader import MemberRange, Members, Reader
 
 __all__ = [
@@ -273,31 +274,44 @@ def option_faults(format: str, options: Mapping[str, str]) -> list[str]:
 def look(
     path: str | os.PathLike[str], format: str, options: Mapping[str, str] | None = None, *, records: int = 50
 ) -> str | None:
-    """Look at the first records of a file for a wrong name in `fields`.
+    """Look at the first records of a file for a wrong format and for a wrong name in `fields`.
 
     Args:
         path: a file of a source.
-        format: its format.
+        format: its format. Files of a function of the user's own, which may do anything, are not read here.
         options: the source's `fields`.
         records: how many records are looked at.
 
     Returns:
-        A sentence that says what is wrong and which fields the records do have, if there are records and none of them
-        has text; None if all is well, or if the file cannot be read, which reading it will say.
+        A sentence that names the file and says why it cannot be read, why none of its first records can, or which
+        fields they have if none of them has text; None if all is well.
     """
     path = os.fspath(path)
     reader = get(format)
-    if reader.fields is None:
+    if reader.fields is None and format not in FORMATS:
         return None
     try:
         ranges = split(path, format, size=size(path, format))
         start, stop = ranges[0] if ranges else (0, 0)
         first = list(itertools.islice(read_part(path, format, start=start, stop=stop, options=options), records))
     except SourceError as error:
-        return str(error) if "its columns are" in str(error) or "is of type" in str(error) else None
-    wrong = [record for record in first if record.reason in ("failed.no_text", "failed.not_text")]
-    if not first or len(wrong) < len(first):
+        reason = str(error) if path in str(error) else f"{path}: {error}"
+        is_field = "its columns are" in reason or "is of type" in reason or isinstance(error, DamagedError)
+        hint = f"; if it is no {format} file, give the source its format, or a pattern that leaves it out"
+        return reason + ("" if is_field else hint)
+    reasons = Counter(
+        record.reason for record in first if record.outcome == "failed" or record.reason == "skipped.content"
+    )
+    if not first or reasons.total() < len(first):
         return None
+    if reader.fields is None or reasons.keys() - {"failed.no_text", "failed.not_text"}:
+        if content := first[0].metadata.get("content"):
+            return f"{path}: format {format} cannot read it, it is {content}: {first[0].metadata.get('hint')}"
+        counts = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common())
+        return (
+            f"{path}: format {format} can read none of its first {len(first)} records ({counts}); if it is no {format} "
+            "file, give the source its format, or a pattern that leaves it out"
+        )
     from massivetext.readers.fields import Fields
 
     fields = Fields(options, reader.fields)

@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -118,3 +120,36 @@ def test_what_would_be_regretted_is_warned_of(recipe: Path, settings: list[str],
     if settings:
         plain = CliRunner().invoke(commands, ["validate", str(recipe)], catch_exceptions=False)
         assert said not in plain.stderr
+
+
+def test_a_file_that_cannot_be_read_is_named_once_an_ending(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"part.{number}").write_bytes(b"no Parquet")
+    pq.write_table(pa.table({"text": ["A text."]}), tmp_path / "a.parquet")
+    (tmp_path / "README.md").write_text("# A data set", "utf-8")
+    recipe = tmp_path / "_recipe.yaml"
+    recipe.write_text("subsets: {books: {sources: [{format: parquet, path: .}], stages: [quality]}}\n", "utf-8")
+    done = CliRunner().invoke(commands, ["validate", str(recipe)], catch_exceptions=False)
+    warnings = [line for line in done.stderr.splitlines() if "not a Parquet file" in line]
+
+    assert 0 == done.exit_code
+    assert 2 == len(warnings)
+    assert "README.md: not a Parquet file that can be read" in warnings[0]
+    assert "give the source its format, or a pattern that leaves it out" in warnings[0]
+    assert "part.0: " in warnings[1]
+
+
+def test_a_run_without_a_mixture_prints_which_sources_failed(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}\n', "utf-8")
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        "subsets: {t: {sources: [{format: parquet, path: a.jsonl}], stages: [quality]}}\nmixture: {weights: {t: 1}}\n",
+        "utf-8",
+    )
+    done = massivetext("run", str(recipe), "--output", str(tmp_path / "out"), "--quiet")
+    lines = done.stderr.splitlines()
+
+    assert 1 == done.returncode
+    assert lines[0].startswith(f"failed: {tmp_path}/a.jsonl: not a Parquet file that can be read")
+    assert "failed: t: 1 of 1 records failed" in lines[1]
+    assert lines[-1].startswith("error: mixture.weights: no documents are kept of t")

@@ -119,7 +119,7 @@ def test_a_wrong_field_is_said_with_those_that_there_are(tmp_path: Path) -> None
     assert readers.look(str(array), "jsonl") is not None
     assert readers.look(str(path), "jsonl", {"text": "content"}) is None
     assert readers.look(str(path), "text") is None
-    assert readers.look(str(tmp_path / "none"), "jsonl") is None
+    assert "none: No such file or directory" in str(readers.look(str(tmp_path / "none"), "jsonl"))
     pq.write_table(pa.table({"body": ["x"]}), tmp_path / "a.parquet")
     assert "its columns are body" in str(readers.look(str(tmp_path / "a.parquet"), "parquet"))
     texts = pa.array([[("text", "a")]], pa.map_(pa.string(), pa.string()))
@@ -129,6 +129,33 @@ def test_a_wrong_field_is_said_with_those_that_there_are(tmp_path: Path) -> None
         assert "has text in the column 'm.txt'" in str(
             readers.look(str(tmp_path / "b.parquet"), format, {"text": "m.txt"})
         )
+
+
+@pytest.mark.parametrize(
+    ("content", "format", "sentence"),
+    [
+        (b'{"text": "a"}\n', "parquet", "not a Parquet file that can be read"),
+        (b'{"text": "a"}\n', "warc", "no record in it; expected a WARC, WET or ARC file"),
+        (
+            b"A text.\nMore of it.\n",
+            "jsonl",
+            "format jsonl can read none of its first 2 records (2 failed.json); if it",
+        ),
+        (b"PAR1\0\0\0\0PAR1", "jsonl", "format jsonl cannot read it, it is Parquet: format `parquet` reads it"),
+        (b"PAR1\0\0\0\0PAR1", "text", "format text cannot read it, it is Parquet: format `parquet` reads it"),
+        (b"PAR1\0\0\0\0PAR1", "mediawiki", "no <page> in it"),
+        (b'{"text": "a"}\nbroken\n', "jsonl", None),
+        (b"", "jsonl", None),
+    ],
+)
+def test_a_file_of_another_format_is_named_with_the_reason(
+    tmp_path: Path, content: bytes, format: str, sentence: str | None
+) -> None:
+    path = tmp_path / "a.dat"
+    path.write_bytes(content)
+    answer = readers.look(str(path), format)
+
+    assert (answer is None) if sentence is None else str(answer).startswith(f"{path}: {sentence}")
 
 
 def test_a_file_that_is_not_there() -> None:
