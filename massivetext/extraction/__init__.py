@@ -15,7 +15,7 @@ __all__ = ["ENGINES", "VERSION", "Extracted", "extract", "extract_page"]
 
 ENGINES = ("salient", "trafilatura")
 
-VERSION = 3
+VERSION = 4
 """Of the definition of extraction: the text of a page may change with it."""
 
 MAX_REPLACED = 0.02

@@ -20,6 +20,7 @@ from massivetext.extraction.markup import (
     skip_tag,
     starts_markup,
 )
+from massivetext.extraction.styles import read_word, style_hides
 from massivetext.extraction.tags import (
     DIALOG,
     FNV,
@@ -165,148 +166,8 @@ def _hash(name: str) -> np.uint64:
 
 NAMES = tuple(map(_hash, ("class", "id", "style", "hidden", "aria-hidden", "role", "open", "popover", "href")))
 _CLASS, _ID, _STYLE, _HIDDEN, _ARIA_HIDDEN, _ROLE, _OPEN, _POPOVER, _HREF = NAMES
-_DISPLAY, _VISIBILITY, _CONTENT_VISIBILITY = map(_hash, ("display", "visibility", "content-visibility"))
-_NONE, _HIDDEN_VALUE, _COLLAPSE = map(_hash, ("none", "hidden", "collapse"))
-_OFFSETS = tuple(map(_hash, ("left", "right", "top", "bottom", "margin-left", "margin-top", "text-indent", "inset")))
-_TEXT_INDENT, _CLIP, _CLIP_PATH, _FONT_SIZE = map(_hash, ("text-indent", "clip", "clip-path", "font-size"))
-_WIDTHS = tuple(map(_hash, ("width", "max-width")))
-_HEIGHTS = tuple(map(_hash, ("height", "max-height", "line-height")))
-_OVERFLOWS = tuple(map(_hash, ("overflow", "overflow-x", "overflow-y")))
 _DIALOG_ROLES = tuple(map(_hash, ("dialog", "alertdialog", "tooltip")))
 _TRUE = _hash("true")
-_FAR = 900
-"""An offset of this many pixels or more, to any side, is off the screen."""
-
-
-@njit(cache=True, nogil=True, counts=False)
-def _word(page, i, end):
-    """(hash of the lower-cased run of letters and dashes at i, position after it)."""
-    h = FNV
-    while i < end:
-        c = page[i]
-        if c >= 65 and c <= 90:
-            c += np.uint8(32)
-        if not ((c >= 97 and c <= 122) or c == 45):
-            break
-        h = (h ^ np.uint64(c)) * FNV_PRIME
-        i += 1
-    return h, i
-
-
-@njit(cache=True, nogil=True, counts=False)
-def _number(page, i, end):
-    """(the number at i, without its fraction, whether there is one, whether it is over 0, position after it)."""
-    negative = i < end and page[i] == 45
-    if negative:
-        i += 1
-    value = 0
-    is_number = False
-    positive = False
-    while i < end and page[i] >= 48 and page[i] <= 57:
-        value = min(1 << 30, value * 10 + np.int64(page[i]) - 48)
-        is_number = True
-        i += 1
-    positive = value > 0
-    if i < end and page[i] == 46:
-        i += 1
-        while i < end and page[i] >= 48 and page[i] <= 57:
-            positive = positive or page[i] != 48
-            is_number = True
-            i += 1
-    return (-value if negative else value), is_number, positive, i
-
-
-@njit(cache=True, nogil=True, counts=False)
-def _is_far(page, start, end, name):
-    """Whether a length puts an element, or its text, off the screen."""
-    value, is_number, _, i = _number(page, start, end)
-    if not is_number or i >= end:
-        return False
-    unit = page[i] | 32
-    if page[i] == 37:  # per cent
-        return name == _TEXT_INDENT and (value >= 100 or value <= -100)
-    if unit == 112 or unit == 59:  # px, pt
-        return value <= -_FAR or value >= 9 * _FAR
-    return value <= -50 or value >= 500  # em, rem, vw
-
-
-@njit(cache=True, nogil=True, counts=False)
-def _clips_all(page, start, end, name):
-    """Whether `clip: rect(...)` or `clip-path: inset(...)` leaves at most a pixel."""
-    i = start
-    first = page[i] | 32 if i < end else 0
-    while i < end and page[i] != 40:
-        i += 1
-    i += 1
-    largest = 0
-    smallest = 1 << 30
-    numbers = 0
-    while i < end and page[i] != 41:
-        value, is_number, _, j = _number(page, i, end)
-        if is_number:
-            numbers += 1
-            largest = max(largest, value)
-            smallest = min(smallest, value)
-        i = max(j, i + 1)
-    if numbers == 0:
-        return False
-    if name == _CLIP:
-        return first == 114 and largest <= 1  # rect
-    if first == 105:  # inset
-        return smallest >= 50
-    return (first == 99 or first == 112) and largest == 0  # circle, polygon
-
-
-@njit(cache=True, nogil=True, counts=False)
-def style_hides(page, start, end):
-    """Whether a style attribute hides its element; the later of two declarations of a property counts."""
-    display = visibility = away = small = False
-    narrow = low = overflow = False
-    i = start
-    while i < end:
-        while i < end and (is_space(page[i]) or page[i] == 59):
-            i += 1
-        name, i = _word(page, i, end)
-        while i < end and page[i] != 58 and page[i] != 59:
-            i += 1
-        if i >= end or page[i] == 59:
-            continue
-        i += 1
-        while i < end and is_space(page[i]):
-            i += 1
-        begin = i
-        while i < end and page[i] != 59:
-            i += 1
-        value, _ = _word(page, begin, i)
-        if name == _DISPLAY:
-            display = value == _NONE
-        elif name in (_VISIBILITY, _CONTENT_VISIBILITY):
-            visibility = value in (_HIDDEN_VALUE, _COLLAPSE)
-        elif name in (_CLIP, _CLIP_PATH):
-            away = away or _clips_all(page, begin, i, name)
-        elif name == _FONT_SIZE:
-            _, is_number, positive, _ = _number(page, begin, i)
-            small = is_number and not positive
-        else:
-            for other in _OFFSETS:
-                if name == other:
-                    away = away or _is_far(page, begin, i, name)
-            for other in _WIDTHS:
-                if name == other:
-                    narrow = _is_a_pixel(page, begin, i)
-            for other in _HEIGHTS:
-                if name == other:
-                    low = low or _is_a_pixel(page, begin, i)
-            for other in _OVERFLOWS:
-                if name == other:
-                    overflow = value == _HIDDEN_VALUE
-    return display or visibility or away or small or (overflow and low) or (narrow and low)
-
-
-@njit(cache=True, nogil=True, counts=False)
-def _is_a_pixel(page, start, end):
-    value, is_number, _, i = _number(page, start, end)
-    return is_number and value >= 0 and (value == 0 or (value == 1 and i < end and page[i] | 32 == 112))
 
 
 @njit(cache=True, nogil=True, counts=False)
@@ -415,9 +276,9 @@ def attribute_signs(page, name, start, end):
     if name == _POPOVER:
         return HIDDEN | OVERLAY
     if name == _ARIA_HIDDEN:
-        return HIDDEN if _word(page, start, end)[0] == _TRUE else 0
+        return HIDDEN if read_word(page, start, end)[0] == _TRUE else 0
     if name == _ROLE:
-        role, _ = _word(page, start, end)
+        role, _ = read_word(page, start, end)
         for other in _DIALOG_ROLES:
             if role == other:
                 return HIDDEN | OVERLAY
