@@ -24,9 +24,9 @@ def safesearch() -> None:
 @safesearch.command()
 @click.argument("files", metavar="PLAN|FILE...", nargs=-1, required=True)
 @click.option("--output", metavar="FILE", required=True, help="the model, quantised (.ftz)")
-@click.option("--data", metavar="FOLDER", default="", help="where relative paths of a plan start")
+@click.option("--data", metavar="FOLDER", help="where relative paths of a plan start  [default: the working folder]")
 @click.option("--json", "as_json", is_flag=True, help="documents by label and the model's size as JSON")
-def train(files: tuple[str, ...], output: str, data: str, as_json: bool) -> None:
+def train(files: tuple[str, ...], output: str, data: str | None, as_json: bool) -> None:
     """Train a classifier of unsafe text from a plan (YAML) or from labelled files.
 
     A labelled file is JSON lines or CSV with fields `text` and `label`, or lines `__label__x text`. Ordinary text has
@@ -40,7 +40,7 @@ def train(files: tuple[str, ...], output: str, data: str, as_json: bool) -> None
 
     from filters import training
 
-    counts = training.train(training.read_plan(list(files)), output, data=data)
+    counts = training.train(training.read_plan(list(files)), output, data=data or "")
     if as_json:
         echo_json({"model": output, "bytes": os.path.getsize(output), "documents": dict(sorted(counts.items()))})
         return
