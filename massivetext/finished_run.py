@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from massivetext import __version__, portable_kernels, storage
-from massivetext.errors import MassiveTextError
+from massivetext.errors import MassiveTextError, SourceError
 from massivetext.sealed import read_sealed, write_sealed
 
 if TYPE_CHECKING:
@@ -72,11 +72,15 @@ def state_of(
     paths = sorted({*map(os.path.abspath, files), *filter(os.path.lexists, code), *filter(_is_path, words)})
     if tokenizer := resolved.get("tokenizer"):
         paths.append(os.path.join(os.path.dirname(os.path.abspath(tokenizer)), "*"))  # its configuration lies beside it
+    try:
+        listings = {path: _listing(path, root) for path in paths}
+    except SourceError:
+        return None  # there is a folder that cannot be read; if it is one of a source, the run says so
     return {
         "asked": dict(asked),
         "program": _program(),
         "variables": {name: _digest(os.environ.get(name)) for name in variables},
-        "paths": {path: _listing(path, root) for path in paths},
+        "paths": listings,
     }
 
 

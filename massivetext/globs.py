@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from massivetext.errors import RecipeError
 
-__all__ = ["is_hidden", "is_pattern", "matcher", "split"]
+__all__ = ["folder_matcher", "is_hidden", "is_pattern", "matcher", "split"]
 
 _SPECIAL = re.compile(r"[*?\[{\\]")
 _CLASS = re.compile(r"\[([!^]?)(\]?(?:\\.|[^\]\\/])*)\]", re.DOTALL)
@@ -66,6 +66,20 @@ def _is_wildcard(pattern: str, at: int) -> bool:
 def matcher(pattern: str) -> Callable[[str], re.Match[str] | None]:
     """The function that tells whether a relative path matches a pattern as a whole."""
     alternatives = "|".join(_translate(piece) for piece in _expand(pattern))
+    return re.compile(f"(?s:{alternatives})").fullmatch
+
+
+@functools.lru_cache(maxsize=64)
+def folder_matcher(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    """The function that tells whether what lies below a relative folder may match a pattern."""
+    folders: set[str] = set()
+    for piece in _expand(pattern):
+        names = piece.split("/")
+        for number, name in enumerate(names):
+            folders.add("/".join(names[:number]))
+            if "**" in name:
+                folders.add("/".join([*names[:number], name.partition("**")[0] + "**"]))
+    alternatives = "|".join(_translate(folder) for folder in sorted(folders) if folder)
     return re.compile(f"(?s:{alternatives})").fullmatch
 
 

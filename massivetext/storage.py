@@ -49,6 +49,7 @@ __all__ = [
     "open_lock",
     "open_output",
     "read_bytes",
+    "refuse_unreadable",
     "remove",
     "remove_all",
     "remove_empty_folders",
@@ -73,6 +74,8 @@ _NO_ROOM = frozenset(
     )
 )
 """What the system says where nothing can be written; none of it comes of reading a file that is open."""
+_ABSENT = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG))
+"""What the system says where there is no file or folder of a name, or can be none."""
 THREADS = 32
 """Requests under way at once where many small ones are made; an object store takes 10 to 50 ms for each."""
 
@@ -316,14 +319,37 @@ def remove_empty_folders(path: str) -> None:
                 os.rmdir(base)
 
 
-def list_files(folder: str) -> list[str]:
-    """Paths of all files below a folder, sorted; none if there is no such folder. Temporary files are left out."""
+def list_files(folder: str, *, is_needed: Callable[[str], object] = lambda path: True) -> list[str]:
+    """Paths of all files below a folder, sorted; none if there is no such folder. Temporary files are left out.
+
+    Args:
+        folder: The folder.
+        is_needed: Whether a local folder below it, or it itself, is to be refused where it cannot be read.
+
+    Raises:
+        SourceError: A folder that is needed cannot be read.
+    """
     if is_remote(folder):
         names = [path for path, _ in list_objects(folder)]
     else:
         folder = local_path(folder)
-        names = [os.path.join(base, name) for base, _, files in os.walk(folder) for name in files]
+
+        def refuse(error: OSError) -> None:
+            if is_needed(error.filename or folder):
+                refuse_unreadable(error)
+
+        names = [os.path.join(base, name) for base, _, files in os.walk(folder, onerror=refuse) for name in files]
     return sorted(name for name in names if not name.endswith(TEMPORARY))
+
+
+def refuse_unreadable(error: OSError) -> None:
+    """Raise SourceError for a file or folder that the system does not let this user look at; not for what is not there,
+    nor for the folder in which a disk keeps what its repair finds, which is never the user's to read."""
+    if error.errno not in _ABSENT and os.path.basename(error.filename or "") != "lost+found":
+        raise SourceError(
+            f"{error.filename}: cannot be read: {error.strerror or error}; make it readable for this user, or leave "
+            "it out"
+        ) from error
 
 
 def list_names(folder: str) -> list[str]:
@@ -380,13 +406,21 @@ def find(pattern: str) -> list[str]:
     meaning of the next character away. A file or folder whose name is the pattern itself, such as `data[1].jsonl`, is
     found as it is. Names that begin with `.`, or with `_` and have no `=` in them, are left out unless the pattern
     spells their first character: Spark's `_SUCCESS`, `.crc` files, `.ipynb_checkpoints` are no data.
+
+    Raises:
+        SourceError: A folder in which there may be files of the source cannot be read.
     """
     pattern = local_path(pattern)
     if not globs.is_pattern(pattern) or is_named(pattern):
         return _named(pattern)
     prefix, rest = globs.split(pattern)
-    matches = globs.matcher(rest)
-    return [path for path in list_files(prefix or ".") if matches(_below(path, prefix))]
+    matches, leads = globs.matcher(rest), globs.folder_matcher(rest)
+
+    def is_needed(folder: str) -> bool:
+        below = _below(folder, prefix)
+        return below in ("", ".") or leads(below) is not None
+
+    return [path for path in list_files(prefix or ".", is_needed=is_needed) if matches(_below(path, prefix))]
 
 
 def without_folder(paths: Sequence[str], prefix: str, folder: str) -> list[str]:
@@ -412,8 +446,15 @@ def is_named(path: str) -> bool:
 
 def _named(path: str) -> list[str]:
     if not is_remote(path):
-        if not os.path.isdir(path):
-            return [path] * os.path.isfile(path)
+        try:
+            mode = os.stat(path).st_mode
+        except ValueError:  # no name of a file
+            return []
+        except OSError as error:
+            refuse_unreadable(error)
+            return []
+        if not stat.S_ISDIR(mode):
+            return [path] * stat.S_ISREG(mode)
     else:
         from pyarrow import fs
 
@@ -421,7 +462,11 @@ def _named(path: str) -> list[str]:
         if filesystem.get_file_info(name).type == fs.FileType.File:
             return [path]
     base = path.rstrip("/") + "/"
-    return [name for name in list_files(path) if not globs.is_hidden(name[len(base) :])]
+
+    def is_visible(name: str) -> bool:
+        return not globs.is_hidden(name[len(base) :])
+
+    return [name for name in list_files(path, is_needed=is_visible) if is_visible(name)]
 
 
 def _below(path: str, prefix: str) -> str:

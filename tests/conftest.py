@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import compileall
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,23 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}: set MASSIVETEXT_DATA")
     return folder
+
+
+@pytest.fixture
+def folder_of_a_user() -> Iterator[Path]:
+    """An empty folder of a user whom the system denies what permissions deny: whoever runs the tests, or `nobody`
+    where that is root, whom nothing is denied."""
+    root, nobody = 0, 65534
+    is_root = os.geteuid() == root
+    with tempfile.TemporaryDirectory() as name:
+        if is_root:
+            os.chown(name, nobody, nobody)
+            os.seteuid(nobody)
+        try:
+            yield Path(name)
+        finally:
+            if is_root:
+                os.seteuid(root)
+            for base, folders, _ in os.walk(name):
+                for folder in folders:
+                    os.chmod(os.path.join(base, folder), 0o700)

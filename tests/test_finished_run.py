@@ -73,6 +73,14 @@ def test_what_a_pattern_matches_in_the_output_folder_changes_nothing(finished: P
     assert answer(finished) is None
 
 
+def test_where_a_folder_cannot_be_read_nothing_is_concluded(folder_of_a_user: Path) -> None:
+    (folder_of_a_user / "in").mkdir()
+    values = {"subsets": {"c4": {"sources": [{"format": "jsonl", "path": f"{folder_of_a_user}/in"}]}}}
+    assert state_of(str(folder_of_a_user / "out"), ASKED, [], [], values) is not None
+    (folder_of_a_user / "in").chmod(0)
+    assert state_of(str(folder_of_a_user / "out"), ASKED, [], [], values) is None
+
+
 def rewritten(path: Path) -> None:
     """The same size and the same time as before, and other bytes."""
     before = path.stat()

@@ -140,3 +140,26 @@ def test_too_many_alternatives() -> None:
     with pytest.raises(RecipeError, match="more than 1000 alternatives"):
         globs.matcher("{a,b}" * 10)
     assert globs.matcher("{a,b}" * 9)("ababababa")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.x", []),
+        ("*/*.x", ["a", "c", "_y=1"]),
+        ("*/b/*.x", ["a", "c", "_y=1", "a/b", "c/b"]),
+        ("{a,c/b}/*.x", ["a", "c", "c/b"]),
+        ("**/*.x", ["a", "c", "_y=1", "a/b", "c/b"]),
+        ("**", ["a", "c", "_y=1", "a/b", "c/b"]),
+        ("c/**", ["c", "c/b"]),
+        ("c/**/b.x", ["c", "c/b"]),
+        ("c**.x", ["c", "c/b"]),
+        (".h/*", [".h"]),
+        ("a/.h/*", ["a", "a/.h"]),
+    ],
+)
+def test_folders_that_may_have_what_a_pattern_matches(pattern: str, expected: list[str]) -> None:
+    folders = ["a", "c", ".h", "_y=1", "_z", "a/b", "a/.h", "c/b", "_z/b", ".h/b"]
+    leads = globs.folder_matcher(pattern)
+
+    assert expected == [folder for folder in folders if leads(folder)]

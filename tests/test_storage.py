@@ -141,3 +141,28 @@ def test_many_files_of_a_store_are_removed_and_measured_at_once(monkeypatch: pyt
     assert 3 * len(paths) == storage.total_size(paths)
     storage.remove_all([])
     assert 0 == storage.total_size([])
+
+
+def test_a_folder_of_a_source_that_cannot_be_read_is_named(folder_of_a_user: Path) -> None:
+    base = folder_of_a_user
+    for name in ("a/x.txt", "b/y.txt", "b/c/z.txt", ".h/x.txt", "lost+found/x.txt"):
+        storage.write_bytes(str(base / name), b"")
+    for name in ("b", ".h", "lost+found"):
+        (base / name).chmod(0)
+
+    def found(pattern: str) -> list[str]:
+        return [path[len(str(base)) + 1 :] for path in storage.find(str(base / pattern))]
+
+    for pattern in ("", "b", "b/", "b/*.txt", "*/*.txt", "**/*.txt", "**", "*/c/z.txt", "{a,b}/*.txt", "b/c/*"):
+        with pytest.raises(SourceError, match=r"/b/?c?/?: cannot be read: Permission denied; make it readable"):
+            found(pattern)
+    with pytest.raises(SourceError, match=r"/b/y\.txt: cannot be read: Permission denied"):
+        found("b/y.txt")
+    assert ["a/x.txt"] == found("a/*") == found("{a,c}/**") == found("a")
+    assert [] == found("*.txt") == found("b.txt") == found("a/x.txt/y") == found("none/*")
+    (base / "b").chmod(0o700)
+    assert ["a/x.txt", "b/c/z.txt", "b/y.txt"] == found("") == found("**/*.txt")
+    (base / "b" / "c").chmod(0)
+    assert ["a/x.txt", "b/y.txt"] == found("*/*.txt")
+    with pytest.raises(SourceError, match=r"/b/c: cannot be read"):
+        found("b")

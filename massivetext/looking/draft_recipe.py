@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from massivetext import globs, readers
+from massivetext import globs, readers, storage
 from massivetext.documents import Record
 from massivetext.errors import MassiveTextError, SourceError
 from massivetext.readers import compression, encodings
@@ -170,9 +171,10 @@ def find_groups(folder: str) -> tuple[list[Group], list[str], bool]:
         were looked at.
 
     Raises:
-        SourceError: If there is no such folder.
+        SourceError: If there is no such folder, or a file or folder that cannot be read.
     """
-    if not os.path.isdir(folder):
+    status = _status(folder)
+    if status is None or not stat.S_ISDIR(status.st_mode):
         raise SourceError(f"{folder}: no such folder")
     groups: dict[tuple[str, str, str], Group] = {}
     formats: dict[tuple[str, str], str | None] = {}
@@ -199,14 +201,25 @@ def find_groups(folder: str) -> tuple[list[Group], list[str], bool]:
 
 
 def _files(folder: str) -> Iterator[str]:
-    """Yield the files below a folder in order, relative to it."""
-    for place, folders, names in os.walk(folder):
+    """Yield the files below a folder in order, relative to it. Raises SourceError for a folder that cannot be read."""
+    for place, folders, names in os.walk(folder, onerror=storage.refuse_unreadable):
         folders[:] = sorted(name for name in folders if not globs.is_hidden(name) and not _is_run(place, name))
         for name in sorted(names):
             path = os.path.join(place, name)
-            is_source = not globs.is_hidden(name) and not name.endswith((".yaml", ".yml"))
-            if is_source and os.path.isfile(path) and os.path.getsize(path):
+            if globs.is_hidden(name) or name.endswith((".yaml", ".yml")):
+                continue
+            status = _status(path)
+            if status is not None and stat.S_ISREG(status.st_mode) and status.st_size:
                 yield os.path.relpath(path, folder).replace(os.sep, "/")
+
+
+def _status(path: str) -> os.stat_result | None:
+    """Return the status of a file or folder, None if it is not there. Raises SourceError where that is not told."""
+    try:
+        return os.stat(path)
+    except OSError as error:
+        storage.refuse_unreadable(error)
+        return None
 
 
 def _is_run(place: str, name: str) -> bool:
@@ -232,8 +245,8 @@ def _ending(name: str) -> str:
 
 
 def _head(path: str) -> bytes:
-    """Return a file's first bytes, decompressed."""
-    with open(path, "rb") as stream:
+    """Return a file's first bytes, decompressed. Raises SourceError for one that cannot be opened."""
+    with storage.open_input(path) as stream:
         try:
             block = next(compression.blocks(stream, source=path), None)
         except SourceError:

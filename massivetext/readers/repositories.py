@@ -66,14 +66,18 @@ def find(pattern: str) -> list[str]:
     else:
         prefix, rest = globs.split(pattern)
     depth = rest.count("/") + 1
-    matches = globs.matcher(rest)
-    names = set()
-    for path in storage.list_files(prefix or "."):
+    matches, leads = globs.matcher(rest), globs.folder_matcher(rest)
+
+    def repository(path: str) -> str:
         below = path[len(prefix) :] if prefix else os.path.normpath(path)
-        name = "/".join(below.split("/")[:depth])
-        if matches(name):
-            names.add(prefix + name)
-    return sorted(names)
+        return "/".join(below.split("/")[:depth])
+
+    def is_needed(folder: str) -> bool:
+        name = repository(folder)
+        return name in ("", ".") or leads(name) is not None or matches(name) is not None
+
+    names = map(repository, storage.list_files(prefix or ".", is_needed=is_needed))
+    return sorted({prefix + name for name in names if matches(name)})
 
 
 def is_folder(path: str) -> bool:

@@ -153,3 +153,16 @@ def test_a_run_without_a_mixture_prints_which_sources_failed(tmp_path: Path) -> 
     assert lines[0].startswith(f"failed: {tmp_path}/a.jsonl: not a Parquet file that can be read")
     assert "failed: t: 1 of 1 records failed" in lines[1]
     assert lines[-1].startswith("error: mixture.weights: no documents are kept of t")
+
+
+def test_a_folder_of_a_source_that_cannot_be_read_is_named(folder_of_a_user: Path) -> None:
+    for name in ("a", "b"):
+        (folder_of_a_user / "in" / name).mkdir(parents=True)
+        (folder_of_a_user / "in" / name / "x.txt").write_text("A text.", "utf-8")
+    (folder_of_a_user / "in" / "b").chmod(0)
+    recipe = folder_of_a_user / "mine.yaml"
+    recipe.write_text("subsets: {books: {sources: [{format: text, path: in}], stages: [quality]}}\n", "utf-8")
+    done = massivetext("validate", recipe)
+
+    assert 1 == done.returncode
+    assert "/in/b: cannot be read: Permission denied" in done.stderr

@@ -164,3 +164,23 @@ def test_formats(name: str, head: bytes, expected: str | None) -> None:
 )
 def test_subsets(path: str, format: str, expected: str) -> None:
     assert expected == subset_of(path, format)
+
+
+def test_what_cannot_be_read_is_named(folder_of_a_user: Path) -> None:
+    for name in ("a", "b"):
+        (folder_of_a_user / name).mkdir()
+        (folder_of_a_user / name / "x.jsonl").write_text('{"text": "a"}\n', "utf-8")
+    base = str(folder_of_a_user)
+    for mode in (0, 0o400):
+        (folder_of_a_user / "b").chmod(mode)
+        for place in (base, f"{base}/b"):
+            with pytest.raises(SourceError, match=r"/b(/x\.jsonl)?: cannot be read: Permission denied"):
+                find_groups(place)
+    with pytest.raises(SourceError, match="/b/c: cannot be read: Permission denied"):
+        find_groups(f"{base}/b/c")
+    (folder_of_a_user / "b").chmod(0o700)
+    (folder_of_a_user / "b" / "x.jsonl").chmod(0)
+    with pytest.raises(SourceError, match=r"/b/x\.jsonl: cannot be opened: Permission denied"):
+        find_groups(base)
+    with pytest.raises(SourceError, match="/c: no such folder"):
+        find_groups(f"{base}/c")

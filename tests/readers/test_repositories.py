@@ -15,6 +15,7 @@ import zstandard
 
 from massivetext import readers
 from massivetext.documents import Record
+from massivetext.errors import SourceError
 from massivetext.readers import repositories
 from tests.readers.reading import drained
 
@@ -147,6 +148,18 @@ def test_sources(tmp_path: Path) -> None:
     assert readers.find(f"{base}/t*", "repositories") == [f"{base}/three.tar", f"{base}/two"]
     assert readers.find(f"{base}/three.tar", "repositories") == [f"{base}/three.tar"]
     assert readers.find(f"{base}/nothing", "repositories") == []
+
+
+def test_a_folder_of_a_repository_that_cannot_be_read_is_named(folder_of_a_user: Path) -> None:
+    for name in ("one", "two", ".three"):
+        folder(folder_of_a_user / name, {"deep/a.py": "1"})
+        (folder_of_a_user / name / "deep").chmod(0 if name != "one" else 0o700)
+    base = str(folder_of_a_user)
+
+    for pattern in (base, f"{base}/t*", f"{base}/two"):
+        with pytest.raises(SourceError, match=r"/two/deep: cannot be read: Permission denied"):
+            readers.find(pattern, "repositories")
+    assert [f"{base}/one"] == readers.find(f"{base}/o*", "repositories")
 
 
 def hostile_tar() -> bytes:
