@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import replace
 from typing import IO, NamedTuple
 
 from massivetext.documents import Record
@@ -147,6 +148,7 @@ def of_members(
     counts: MutableMapping[str, int],
 ) -> Iterator[Record]:
     """The records of a file, or of each member of a zip or tar file in its turn, the members after a damaged one too.
+    Offsets ascend.
 
     Args:
         records: reads one member. What it raises DamagedError for has a row, by itself or here.
@@ -159,18 +161,22 @@ def of_members(
         DamagedError: of the first member that is damaged, after the last one.
     """
     damage: DamagedError | None = None
+    last = -1  # of a compressed member, offsets may go beyond the base of the next one
     for member in containers.members(stream, source=source, extensions=extensions, counts=counts):
         if member.reason:
-            yield _lost(member, member.base, member.reason)
+            last = max(last + 1, member.base)
+            yield _lost(member, last, member.reason)
             continue
         if member.stream is stream:
             yield from records(member)
             continue
-        offset, reasons = member.base, set()
+        reasons = set()
         try:
             for record in records(member):
+                if record.offset <= last:
+                    record = replace(record, offset=last + 1)
+                last = record.offset
                 yield record
-                offset = record.offset + 1
                 if record.outcome == "failed":
                     reasons.add(record.reason)
                 elif "damage" in record.metadata:
@@ -178,7 +184,8 @@ def of_members(
         except DamagedError as fault:
             damage = damage or fault
             if f"failed.{fault.reason}" not in reasons:
-                yield _lost(member, offset, f"failed.{fault.reason}")
+                last = max(last + 1, member.base)
+                yield _lost(member, last, f"failed.{fault.reason}")
     if damage is not None:
         raise damage
 

@@ -37,7 +37,7 @@ def read(
     stream.seek(0)
     if not containers.is_zip(stream.read(16)):
         raise SourceError(f"{source}: not a WACZ file; expected a zip file with WARC files in its archive/")
-    n_archives, last = 0, -1
+    n_archives = n_rows = 0
 
     def records(member: containers.Member) -> Iterator[Record]:
         nonlocal n_archives
@@ -58,9 +58,9 @@ def read(
                 counts[name] = counts.get(name, 0) + n
 
     for record in of_members(records, stream, source=source, extensions=_WARC, counts=counts):
-        last = max(last + 1, record.offset)
-        yield replace(record, offset=last)
-    if not n_archives and last < 0:
+        n_rows += 1
+        yield record
+    if not n_archives and not n_rows:
         raise SourceError(f"{source}: no WARC file in it; expected some in its archive/")
 
 

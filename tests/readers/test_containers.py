@@ -166,6 +166,18 @@ def test_compressed_members_that_are_damaged() -> None:
             assert error is not None
 
 
+@pytest.mark.parametrize("format", WRITERS)
+def test_offsets_ascend_behind_a_compressed_member(format: str) -> None:
+    """Its content is longer than the member, by whose size the next one is placed."""
+    name = name_of(format)
+    first = WRITERS[format](["the same text"] * 100)
+    found, error = read(bytes(zipped({f"{name}.gz": gzip.compress(first), name: WRITERS[format](TEXTS[:3])})), format)
+
+    assert texts(found) == ["the same text"] * 100 + TEXTS[:3]
+    assert [r.offset for r in found] == sorted({r.offset for r in found})
+    assert error is None
+
+
 def test_a_tar_file_cut_in_a_member_has_one_row() -> None:
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w") as archive:
