@@ -27,12 +27,9 @@ def gone_sources(folder: Folder, tasks: Sequence[PartTask]) -> list[str]:
     known = {f"{task.part.subset}/{task.part.name}.parquet" for task in tasks}
     sources = {(task.part.subset, file.source) for task in tasks for file in task.part.members}
     base = folder.path("ledger")
-    packs = [task.part for task in tasks if task.part.files]
-    gone = storage.each(lambda part: gone_files(folder.root, part), packs, remote=storage.is_remote(folder.root))
     lines = [
         f"warning: {part.subset}: source {visible_name(source)} is gone; its rows leave the output"
-        for part, names in zip(packs, gone)
-        for source in names
+        for part, source in gone_files(folder.root, [task.part for task in tasks])
         if (part.subset, source) not in sources
     ]
     for path in own_parts(base):

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import xxhash
@@ -141,13 +141,21 @@ def _read(root: str, part: Part) -> dict[str, Any]:
 
 
 def _noted(root: str, part: Part) -> dict[str, list[int]] | None:
-    """What was noted of a part of several files; None where nothing was, or it cannot be read."""
-    return (_read(root, part).get("files") or None) if part.files else None
+    """What was noted of a part that had several files, of which it may have one now; None where nothing was noted, or
+    it cannot be read."""
+    return _read(root, part).get("files") or None
 
 
-def gone_files(root: str, part: Part) -> list[str]:
-    """Return the sources that a part had when it was noted and has no more, sorted."""
-    return sorted(set(_noted(root, part) or ()) - {file.source for file in part.files})
+def gone_files(root: str, parts: Sequence[Part]) -> list[tuple[Part, str]]:
+    """Return the sources that parts of several files had when they were noted and have no more, each with its part."""
+    notes = set(storage.list_files(storage.join(root, FILES)))
+    noted = [part for part in parts if _path(root, part) in notes]
+    before = storage.each(lambda part: _noted(root, part) or {}, noted, remote=storage.is_remote(root))
+    return [
+        (part, source)
+        for part, sources in zip(noted, before)
+        for source in sorted(sources.keys() - {file.source for file in part.members})
+    ]
 
 
 def changed_files(root: str, part: Part) -> Counter[str]:
@@ -156,7 +164,7 @@ def changed_files(root: str, part: Part) -> Counter[str]:
     before = _noted(root, part)
     if before is None:
         return counts
-    now = {file.source: [file.n_bytes, file.stamp] for file in part.files}
+    now = {file.source: [file.n_bytes, file.stamp] for file in part.members}
     counts["new"] = len(now.keys() - before.keys())
     counts["gone"] = len(before.keys() - now.keys())
     counts["changed"] = sum(before[source] != now[source] for source in now.keys() & before.keys())

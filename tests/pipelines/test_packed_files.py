@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -130,6 +131,28 @@ def test_files_that_are_new_changed_or_gone_are_named_and_redone(corpus: Path) -
     assert "curate: 1 of 1 parts: 1 changed, or read by other rules (files in them: 2 new, 1 changed, 1 gone)" in output
     assert 0 == run(corpus, "fresh")[0]
     assert digests(corpus / "fresh") == digests(corpus / "out")
+
+
+@pytest.mark.parametrize("recipe", ["recipe.yaml", "apart.yaml"])
+def test_files_that_are_gone_are_named_however_few_are_left(corpus: Path, recipe: str) -> None:
+    for path in [*(corpus / "in").glob("05[abc]*"), *(corpus / "in").glob("1*")]:
+        path.unlink()
+    (corpus / "in" / "08.jsonl").write_text(json.dumps({"text": tale(8)}) + "\n", "utf-8")
+
+    def names_of_gone() -> list[str]:
+        code, output = run(corpus, "out", recipe=recipe)
+        assert 0 == code, output
+        return sorted(re.findall(r"news: source (\S+) is gone; its (?:\d rows? |rows )leave the output", output))
+
+    assert [] == names_of_gone()
+    (corpus / "in" / "07.jsonl").unlink()
+    (corpus / "in" / "08.jsonl").unlink()
+    assert ["07.jsonl", "08.jsonl"] == names_of_gone()
+    for name in ("02", "04", "05", "deep/00", "deep/03", "deep/06", "deep/09"):
+        (corpus / "in" / f"{name}.jsonl").unlink()
+    assert 7 == len(names_of_gone())
+    assert ["01.jsonl"] == sorted({row["source"] for row in rows(corpus / "out", "ledger")})
+    assert [] == names_of_gone()
 
 
 def test_a_killed_run_of_packed_files_goes_on(corpus: Path) -> None:
