@@ -17,7 +17,7 @@ from massivetext.errors import RecipeError
 from massivetext.kernels import njit
 from massivetext.readers import compression
 
-__all__ = ["BlockList"]
+__all__ = ["BlockList", "files_of"]
 
 CHUNK = 16 << 20
 NAMES = ("domains", "urls")
@@ -197,6 +197,21 @@ def _find_all(data, offsets, table, has_paths, found):
             found[row, 0] = -1
 
 
+def files_of(paths: Iterable[str]) -> list[str]:
+    """Return the files of block lists at some paths. Raises RecipeError for a path that is not there."""
+    files: list[str] = []
+    for number, path in enumerate(paths):
+        candidates = storage.find(path)
+        if not candidates:
+            raise RecipeError(
+                f"safe_search.block_lists.{number}: no file at {path!r}; expected a file or a folder with lists of "
+                "domains, hosts or URLs"
+            )
+        named = [file for file in candidates if os.path.basename(file).split(".")[0] in NAMES]
+        files += named if named and candidates != [path] else candidates
+    return files
+
+
 class BlockList:
     """Domains, hosts and URL prefixes. A domain covers its subdomains; a prefix covers what is below its path.
 
@@ -210,15 +225,8 @@ class BlockList:
     @classmethod
     def read(cls, paths: Iterable[str]) -> BlockList:
         """From files and folders. Raises RecipeError for a path that is not there."""
-        files: list[str] = []
-        for path in paths:
-            found = storage.find(path)
-            if not found:
-                raise RecipeError(f"safe_search.block_lists: no file at {path!r}")
-            named = [file for file in found if os.path.basename(file).split(".")[0] in NAMES]
-            files += named if named and found != [path] else found
         made = cls.__new__(cls)
-        made._build(chunk for file in files for chunk in _chunks(file))
+        made._build(chunk for file in files_of(paths) for chunk in _chunks(file))
         return made
 
     def _build(self, chunks: Iterable[bytes]) -> None:

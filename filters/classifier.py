@@ -22,7 +22,7 @@ from massivetext import fasttext
 from massivetext.errors import RecipeError
 from massivetext.text import Texts
 
-__all__ = ["EVERYDAY", "MODEL", "PIECE", "PIECES", "SAFE", "Seen", "measure", "measure_both", "see", "words"]
+__all__ = ["EVERYDAY", "MODEL", "PIECE", "PIECES", "SAFE", "Seen", "load", "measure", "measure_both", "see", "words"]
 
 MODEL = Path(__file__).parent / "data" / "safe_search.ftz"
 EVERYDAY = MODEL.with_name("safe_search_everyday.ftz")
@@ -88,7 +88,8 @@ def words(text: str) -> str:
     return " ".join(seen + marks)
 
 
-def _load(path: str) -> fasttext.Model:
+def load(path: str) -> fasttext.Model:
+    """Return the model of a file. Raises RecipeError, with the recipe's key, for one that cannot be used."""
     try:
         model = fasttext.load(path)
     except FileNotFoundError:
@@ -128,7 +129,7 @@ def measure(texts: Texts | Seen, *, model: str | Path | None = None) -> list[dic
     Raises:
         RecipeError: A model that is missing, or has no label `ok`.
     """
-    loaded = _load(str(model or MODEL))
+    loaded = load(str(model or MODEL))
     seen = texts if isinstance(texts, Seen) else see(texts)
     return _mean_answers(seen, loaded.labels, *fasttext.predict(seen.texts, loaded, len(loaded.labels)))
 

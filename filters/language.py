@@ -24,7 +24,7 @@ from massivetext.text import Texts, buffers
 from massivetext.text.letters import cased_letters
 from massivetext.text.unicode import tables
 
-__all__ = ["LANGUAGES", "MODEL", "VERSION", "broken", "measure", "samples"]
+__all__ = ["LANGUAGES", "MODEL", "VERSION", "broken", "load", "measure", "samples"]
 
 VERSION = 2
 """Of the definition of these columns: 1 did not lower-case samples that are written in capitals."""
@@ -79,7 +79,8 @@ def samples(texts: Texts) -> list[str]:
     return [_sample_one(data, words, shift, *pair, *rest).tobytes().decode("utf-8", "replace") for pair in pairs]
 
 
-def _load(path: str) -> fasttext.Model:
+def load(path: str) -> fasttext.Model:
+    """Return the model of a file. Raises RecipeError, with the recipe's key, for one that cannot be used."""
     try:
         return fasttext.load(path)
     except FileNotFoundError:
@@ -93,7 +94,7 @@ def _load(path: str) -> fasttext.Model:
 
 def measure(texts: Texts, *, model: str | Path | None = None) -> pa.RecordBatch:
     """Columns language, language_score (0-1, 4 decimals) and languages (the top three), one row per text."""
-    loaded = _load(str(model or MODEL))
+    loaded = load(str(model or MODEL))
     arguments = _arguments(texts)
     rows, k = len(arguments[3]) - 1, min(TOP, len(loaded.labels))
     ids, scores = np.full((rows, k), -1, np.int32), np.zeros((rows, k), np.float32)

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from filters import classifier
 from filters.block_list import BlockList
 from massivetext import storage
-from massivetext.errors import RecipeError
+from massivetext.errors import RecipeError, SourceError
 from massivetext.kernels import njit
 from massivetext.text import Texts, buffers, decode
 
@@ -76,9 +76,12 @@ def combined(doubts: np.ndarray, by_terms: np.ndarray) -> np.ndarray:
 @functools.lru_cache(maxsize=4)
 def read_terms(path: str | None = None) -> tuple[tuple[float, str], ...]:
     """(weight, pattern) of each line of a file `weight<TAB>term|term...`; the packaged list for None."""
-    data = (
-        resources.files("filters").joinpath("data/terms.tsv").read_bytes() if path is None else storage.read_bytes(path)
-    )
+    try:
+        packaged = resources.files("filters").joinpath("data/terms.tsv")
+        data = packaged.read_bytes() if path is None else storage.read_bytes(path)
+    except SourceError as error:
+        expected = "expected a file of weight<TAB>term, true for the packaged one, false for none"
+        raise RecipeError(f"safe_search.terms: {error}; {expected}") from error
     found = []
     for number, line in enumerate(decode(data)[0].split("\n"), 1):
         if not line.strip() or line.startswith("#"):

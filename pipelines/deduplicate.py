@@ -18,7 +18,6 @@ import numpy as np
 from massivetext import storage
 from massivetext.dedup.account import account_of, lines_of, recall_in_words, write_account
 from massivetext.dedup.candidates import MEMBER
-from massivetext.dedup.index import read_index
 from massivetext.dedup.packing import is_large, pack_large
 from massivetext.dedup.phases import (
     GRAPH,
@@ -34,10 +33,10 @@ from massivetext.dedup.phases import (
 )
 from massivetext.dedup.runs import write_run
 from massivetext.dedup.scope import Options, Part, Scope, make_scope, read_scope
-from massivetext.errors import RecipeError
 from massivetext.own_files import own_parts
 from pipelines.engines.engine import Engine, OnDone
 from pipelines.recipe import Recipe
+from pipelines.recipe.teams import block_of, indexed_parts, teams
 from pipelines.run_folder.folder import Folder
 from pipelines.transforms.run_steps import run_step
 
@@ -87,46 +86,14 @@ def scopes(folder: Folder, recipe: Recipe, memory: int, noted: Summaries | None 
     """Return what is deduplicated together: each subset by itself; those that `deduplication.across` lists as one, in
     order of preference. An index takes part with its documents of the same subsets, before all others."""
     found = []
-    for team in _teams(recipe):
-        block = recipe.common("deduplication") if len(team) > 1 else recipe.block(team[0], "deduplication")
-        parts = [part for path in block.against for part in read_index(path, team, captures=block.newest_capture)]
-        if block.only_against and not parts:
-            raise RecipeError(
-                f"deduplication.only_against: no index of {', '.join(block.against)} has documents of "
-                f"{', '.join(team)}, so there is nothing to compare with"
-            )
+    for team in teams(recipe):
+        block = block_of(recipe, team)
+        parts = indexed_parts(block, team)
         for level, subset in enumerate(team):
             parts += [replace(part, level=level) for part in find_documents(folder, subset, noted)]
         options = options_of(block, recipe.seed, memory)
         found.append(make_scope(folder.path("work", "dedup"), folder.path("work", "duplicates"), parts, options))
     return found
-
-
-def _teams(recipe: Recipe) -> list[list[str]]:
-    """The subsets that are deduplicated together, in order of preference."""
-    subsets = [name for name in recipe.filled if recipe.goes_through(name, "deduplication")]
-    common = recipe.common("deduplication")
-    across = list(common.across)
-    for number, name in enumerate(across):
-        if name not in recipe.subsets or name in across[:number]:
-            raise RecipeError(
-                f"deduplication.across.{number}: {name!r}; expected subsets of the recipe, each once: "
-                + ", ".join(sorted(recipe.subsets))
-            )
-        if name in recipe.filled and name not in subsets:
-            raise RecipeError(
-                f"deduplication.across.{number}: {name!r} has no stage `deduplication`; add it to "
-                f"subsets.{name}.stages, or leave the subset out here"
-            )
-        own = recipe.block(name, "deduplication")
-        if (own.threshold, own.recall) != (common.threshold, common.recall):
-            raise RecipeError(
-                f"subsets.{name}.deduplication: threshold {own.threshold:g} and recall {own.recall:g} differ from the "
-                f"recipe's {common.threshold:g} and {common.recall:g}; subsets that are deduplicated across each other "
-                "(deduplication.across) share them"
-            )
-    together = [name for name in across if name in subsets]
-    return ([together] if together else []) + [[name] for name in subsets if name not in across]
 
 
 def deduplicate(

@@ -252,8 +252,8 @@ def faults(format: str, options: Mapping[str, str]) -> list[str]:
 
 
 def option_faults(format: str, options: Mapping[str, str]) -> list[str]:
-    """What is wrong with the options of the reader among a source's `fields`: one that the format does not have, or an
-    `@encoding` that is none. Each is one sentence; none if all is well. A recipe with one of them is refused."""
+    """What is wrong with the options of the reader among a source's `fields`: one that the format does not have, or a
+    value that it cannot have. Each is one sentence; none if all is well. A recipe with one of them is refused."""
     from massivetext.readers.fields import encoding_fault
 
     reader = get(format)
@@ -268,7 +268,7 @@ def option_faults(format: str, options: Mapping[str, str]) -> list[str]:
             sentences.append(f"format {format} has no option {key}; its options are: {known}{hint}")
         elif key == "@encoding" and format in FORMATS and value and (fault := encoding_fault(value)):
             sentences.append(fault)
-    return sentences
+    return sentences + (reader.option_faults(options) if reader.option_faults else [])
 
 
 def look(

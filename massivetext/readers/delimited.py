@@ -21,6 +21,8 @@ __all__ = ["READER", "read"]
 
 _EXTENSIONS = (".csv", ".tsv", ".tab", ".psv")
 _DELIMITERS = ("\t", ",", ";", "|")
+_NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+"""Delimiters that a recipe can name by a word."""
 _RETRIES = 100
 
 
@@ -199,12 +201,27 @@ def _bytes_if_broken(value: str) -> str | bytes:
 def _delimiter(chosen: str | None, text: str, name: str, quote: str) -> str:
     """The delimiter that a recipe names, or that the file's name or its first line speaks for."""
     if chosen:
-        return {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}.get(chosen, chosen)
+        return _NAMED.get(chosen, chosen)
     if containers.is_named(name, (".tsv", ".tab")):
         return "\t"
     outside = "".join(text.lstrip("\ufeff").split(quote)[::2])
     first_line = outside.split("\n", 1)[0].split("\r", 1)[0]
     return max(_DELIMITERS, key=lambda mark: (first_line.count(mark), mark == ","))
+
+
+def _option_faults(options: Mapping[str, str]) -> list[str]:
+    """What is no delimiter or quotation mark among the options: each is one character, and they differ."""
+    chosen = option(options, "delimiter") or ","
+    delimiter, quote = _NAMED.get(chosen, chosen), option(options, "quote") or '"'
+    faults = []
+    if len(delimiter) != 1 or delimiter in "\r\n\0" or delimiter == quote:
+        faults.append(
+            f"@delimiter: {chosen!r}; expected one character other than the quotation mark {quote}, or tab, comma, "
+            "semicolon, pipe"
+        )
+    if len(quote) != 1 or quote in "\r\n\0":
+        faults.append(f"@quote: {quote!r}; expected one character")
+    return faults
 
 
 READER = Reader(
@@ -214,6 +231,7 @@ READER = Reader(
     offset="byte of the decompressed stream",
     extensions=_EXTENSIONS,
     fields=DOCUMENT,
+    option_faults=_option_faults,
     options={
         "delimiter": "a character, or tab, comma, semicolon, pipe",
         "quote": "the quotation mark of fields",

@@ -76,6 +76,7 @@ class Reader:
         no first bytes tell.
     fields: keys and default names of the fields of a row; None for a format whose records have no named fields.
     options: other things that a recipe can say, written `@name` among the fields, and what they are for.
+    option_faults: given what a recipe says for these, returns what is impossible about it, a sentence each.
     split: ranges of a file that can be read apart, given its path, size and target size; None: by `splits`.
     gives_pages: whether its records are web pages, from which the text has to be extracted.
     members: how large compressed files are split at their members; None: not at all.
@@ -91,6 +92,7 @@ class Reader:
     signature: Callable[[bytes], bool] | None = None
     fields: Mapping[str, str] | None = None
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    option_faults: Callable[[Mapping[str, str]], list[str]] | None = None
     split: Callable[[str, int, int], Ranges] | None = None
     gives_pages: bool = False
     members: Members | None = None

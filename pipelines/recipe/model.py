@@ -21,10 +21,11 @@ from massivetext.suggestions import did_you_mean
 from massivetext.tokenizers import tokens_mark
 from pipelines.recipe.blocks import Isolation, Mixture, Source, TestSet
 from pipelines.recipe.ledger import taken_names
+from pipelines.recipe.teams import block_of, indexed_parts, teams
 from pipelines.stages import STAGES, Context, RuleFamily, Stage, kernel_jobs, named_signals, rule_families
 from pipelines.stages.functions import is_function
 from pipelines.stages.language import unknown_languages
-from pipelines.stages.stage import Block, Path, Share, canonical, content_digest
+from pipelines.stages.stage import Block, Path, Share, canonical, content_digest, missing_files
 
 __all__ = ["Recipe", "Subset"]
 
@@ -181,8 +182,32 @@ class RecipeBase(Block):
             for fault in self.stage(subset, name).faults()
         ]
         faults += [fault for subset in self.filled for fault in self._unknown_languages(subset)]
+        faults += self._impossible_comparisons()
+        reported = {fault.partition(": ")[0] for fault in faults}
+        faults += [f"{key}: {fault}" for key, fault in self._missing_files() if key not in reported]
         if faults:
             raise RecipeError("\n".join(dict.fromkeys(faults)))
+
+    def _missing_files(self) -> list[tuple[str, str]]:
+        """Key and fault of each path of a stage's block at which there is nothing; also where no subset declares the
+        stage, for the contents of files are part of the recipe's digest."""
+        common = self.model_copy(update={"subsets": {}, "testsets": [], "tokenizer": None})
+        own = ((name, subset.model_copy(update={"sources": []})) for name, subset in self.filled.items())
+        return [
+            *missing_files(common),
+            *(one for name, subset in own for one in missing_files(subset, f"subsets.{name}")),
+        ]
+
+    def _impossible_comparisons(self) -> list[str]:
+        """Return a fault where subsets cannot be deduplicated together, or an index of another run cannot be used."""
+        if not any(self.goes_through(subset, "deduplication") for subset in self.filled):
+            return []
+        try:
+            for team in teams(self):
+                indexed_parts(block_of(self, team), team)
+        except RecipeError as error:
+            return [str(error)]
+        return []
 
     def _unknown_languages(self, subset: str) -> list[str]:
         """Return a fault for each language with limits of its own that no document of a subset can have."""

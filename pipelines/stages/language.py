@@ -11,7 +11,7 @@ import pyarrow as pa
 from filters import language
 from filters.limits import Limit
 from massivetext.suggestions import did_you_mean
-from pipelines.stages.stage import Block, Path, Share, Stage, columns_of
+from pipelines.stages.stage import Block, Path, Share, Stage, columns_of, faults_of
 
 __all__ = ["Language", "unknown_languages"]
 
@@ -50,7 +50,9 @@ class Language(Stage):
         return columns_of(language.measure(batch.column("text"), model=self.settings.model))
 
     def faults(self) -> list[str]:
-        return [] if self.settings.model else unknown_languages("language.keep", self.settings.keep)
+        if not self.settings.model:
+            return unknown_languages("language.keep", self.settings.keep)
+        return faults_of(lambda: language.load(self.settings.model))
 
     def judged_columns(self) -> list[str]:
         return ["language", "language_score"]

@@ -9,9 +9,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from filters import safe_search
+from filters import block_list, classifier, safe_search
 from filters.limits import Limit, violations
-from pipelines.stages.stage import Block, LimitBlock, Path, Stage, Switch, columns_of, limit_in_words, range_in_words
+from pipelines.stages.stage import (
+    Block,
+    LimitBlock,
+    Path,
+    Stage,
+    Switch,
+    columns_of,
+    faults_of,
+    limit_in_words,
+    range_in_words,
+)
 
 __all__ = ["SafeSearch"]
 
@@ -55,6 +65,12 @@ class SafeSearch(Stage):
     def _terms(self) -> tuple[tuple[float, str], ...]:
         terms = self.settings.terms
         return () if terms is False else safe_search.read_terms(None if terms is True else terms)
+
+    def faults(self) -> list[str]:
+        faults = faults_of(self._terms)
+        if isinstance(self.settings.model, str):
+            faults += faults_of(lambda: classifier.load(self.settings.model))
+        return faults + faults_of(lambda: block_list.files_of(self.settings.block_lists))
 
     def judged_columns(self) -> list[str]:
         return [] if self.settings.safe_search_score is None else ["safe_search_score"]

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import math
 from abc import ABC
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -43,7 +43,9 @@ __all__ = [
     "canonical",
     "columns_of",
     "content_digest",
+    "faults_of",
     "limit_in_words",
+    "missing_files",
     "path_mark",
     "possible_limit",
     "range_in_words",
@@ -377,6 +379,30 @@ def canonical_path(value: Any) -> Any:
     return [canonical_path(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+def missing_files(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield key and fault of each path in settings at which there is no file and no folder.
+
+    Args:
+        value: Settings: a block, or a mapping or a list with blocks in it.
+        key: Where they stand in the recipe.
+    """
+    if isinstance(value, BaseModel):
+        for name, field in type(value).model_fields.items():
+            own, place = getattr(value, name), f"{key}.{name}".lstrip(".")
+            mark = path_mark(field)
+            if mark is None:
+                yield from missing_files(own, place)
+            elif not isinstance(mark, FunctionMark):
+                is_list = isinstance(own, (list, tuple))
+                for number, path in enumerate(own if is_list else [own]):
+                    if isinstance(path, str) and not storage.exists(path) and not storage.find(path):
+                        yield (f"{place}.{number}" if is_list else place), f"no file at {path!r}; correct the path"
+    elif isinstance(value, (Mapping, list, tuple)):
+        items: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for step, item in items:
+            yield from missing_files(item, f"{key}.{step}")
+
+
 def content_digest(path: str) -> str:
     """Return BLAKE2b-128 (hex) of a file's bytes."""
     return _content_digest(path, storage.modified(path), storage.size(path))
@@ -407,6 +433,15 @@ def range_in_words(limit: Any) -> str:
     if low is not None and high is not None:
         return f"{low:g} to {high:,g}"
     return f">= {low:g}" if low is not None else f"<= {high:g}" if high is not None else "anything"
+
+
+def faults_of(load: Callable[[], object]) -> list[str]:
+    """Return the fault for which something of a recipe cannot be loaded, as a list; an empty one where it can."""
+    try:
+        load()
+    except MassiveTextError as error:
+        return [str(error)]
+    return []
 
 
 class NamedSignals(Stage):

@@ -66,6 +66,39 @@ def test_what_is_there_is_said(recipe: Path) -> None:
             ["subsets.books.sources=[{format: text, path: 'abfs://container/a.txt'}]"],
             "subsets.books.sources.0.path: abfs://container/a.txt: abfs:// URLs cannot be used here",
         ),
+        (
+            ["subsets.books.stages=[deduplication]", "deduplication.across=[books, zz]"],
+            "deduplication.across.1: 'zz'; expected subsets of the recipe, each once: books, ",
+        ),
+        (
+            ["subsets.books.stages=[deduplication]", "subsets.books.deduplication.against=['{folder}']"],
+            "deduplication.against.0: {folder}: holds no index; make one with `massivetext index {folder}`",
+        ),
+        (
+            ["subsets.books.stages=[deduplication]", "deduplication.against=[/nope]"],
+            "deduplication.against.0: /nope: holds no index",
+        ),
+        (["deduplication.against=[/nope]"], "deduplication.against.0: no file at '/nope'; correct the path"),
+        (["subsets.books.safe_search.block_lists=[/nope]"], "subsets.books.safe_search.block_lists.0: no file at"),
+        (["scores.a.model=/nope.json"], "scores.a.model: no file at '/nope.json'"),
+        (["language.model={folder}/one.txt"], "language.model: {folder}/one.txt: not a fastText model"),
+        (["language.model=/nope.bin"], "language.model: no file at '/nope.bin'; expected a fastText model"),
+        (
+            ["subsets.books.stages=[safe_search]", "safe_search.block_lists=[/nope]"],
+            "safe_search.block_lists.0: no file at '/nope'; expected a file or a folder with lists",
+        ),
+        (
+            ["subsets.books.stages=[safe_search]", "safe_search.terms=/nope"],
+            "safe_search.terms: /nope: cannot be opened: No such file or directory; expected a file of weight<TAB>term",
+        ),
+        (
+            ["subsets.books.stages=[safe_search]", "safe_search.model={folder}/one.txt"],
+            "safe_search.model: {folder}/one.txt: not a fastText model",
+        ),
+        (
+            ["subsets.books.sources=[{format: csv, path: one.txt, fields: {'@delimiter': ';;'}}]"],
+            "subsets.books.sources.0: @delimiter: ';;'; expected one character other than the quotation mark",
+        ),
         (["testsets=[{name: a, path: /nope.jsonl}]"], "testsets.0.path: no file matches '/nope.jsonl'; expected"),
         (["quality.word_count.min=x"], "--set quality.word_count.min: expected a number (value: 'x')"),
         (["quality.wordcount={min: 1}"], "quality.wordcount: unknown key; did you mean 'word_count'?"),
@@ -76,8 +109,9 @@ def test_what_is_there_is_said(recipe: Path) -> None:
 def test_what_cannot_run_exits_2_with_key_value_and_what_is_expected(
     recipe: Path, settings: list[str], said: str
 ) -> None:
-    arguments = [word for setting in settings for word in ("--set", setting)]
-    with pytest.raises(RecipeError, match=re.escape(said)) as error:
+    filled = [setting.replace("{folder}", str(recipe.parent)) for setting in settings]
+    arguments = [word for setting in filled for word in ("--set", setting)]
+    with pytest.raises(RecipeError, match=re.escape(said.replace("{folder}", str(recipe.parent)))) as error:
         CliRunner().invoke(commands, ["validate", str(recipe), *arguments], catch_exceptions=False)
 
     assert 2 == error.value.exit_status

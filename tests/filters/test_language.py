@@ -151,4 +151,4 @@ def test_scores_are_rounded_as_python_rounds():
 
 
 def test_the_codes_are_those_of_the_packaged_model():
-    assert language.CODES == {*language._load(str(language.MODEL)).labels, "und"}
+    assert language.CODES == {*language.load(str(language.MODEL)).labels, "und"}

@@ -15,7 +15,7 @@ from massivetext.cli.index import index
 from massivetext.dedup import Options
 from massivetext.dedup.packing import is_large
 from massivetext.dedup.phases import run_here
-from massivetext.errors import OutputError, RecipeError
+from massivetext.errors import RecipeError
 from pipelines import deduplicate as stage
 from pipelines.engines import Execution, open_engine
 from pipelines.engines.beam_runner import BeamEngine
@@ -127,7 +127,7 @@ def test_against_an_index_is_as_one_run_over_both(tmp_path: Path, licences: list
 
 def test_no_index_there(tmp_path: Path, licences: list[str]) -> None:
     fill(tmp_path, licences[:3], ids_of(3))
-    with pytest.raises(OutputError, match="holds no index"):
+    with pytest.raises(RecipeError, match=r"deduplication\.against\.0: .* holds no index"):
         run(tmp_path, recipe_of(tmp_path, {"against": [str(tmp_path)]}))
     with pytest.raises(RecipeError, match="across\\.0: 'pages'"):
         run(tmp_path, recipe_of(tmp_path, {"across": ["pages"]}))

@@ -257,3 +257,23 @@ def test_csv_that_is_cut() -> None:
     assert [r.text for r in found[:-1]] == [f"row {i} of many" for i in range(len(found) - 1)]
     assert found[-1].reason == "failed.truncated"
     assert error is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "faults"),
+    [
+        ({}, []),
+        ({"@delimiter": ";", "@quote": "'"}, []),
+        ({"@delimiter": "tab"}, []),
+        ({"@delimiter": "\\t"}, []),
+        ({"@delimiter": "::"}, ["@delimiter: '::'; expected one character other than the quotation mark"]),
+        ({"@delimiter": "\n"}, ["@delimiter: '\\n'; expected one character"]),
+        ({"@delimiter": '"'}, ["@delimiter: '\"'; expected one character other than the quotation mark"]),
+        ({"@quote": "<<"}, ["@quote: '<<'; expected one character"]),
+    ],
+)
+def test_delimiter_and_quote_are_one_character(options: dict[str, str], faults: list[str]) -> None:
+    answer = readers.option_faults("csv", options)
+
+    assert len(faults) == len(answer)
+    assert all(line.startswith(fault) for line, fault in zip(answer, faults))

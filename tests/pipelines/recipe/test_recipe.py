@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from filters import language
 from filters.limits import Limit
 from massivetext.errors import RecipeError
 from pipelines import recipe
@@ -151,7 +152,7 @@ def test_a_setting_without_a_value_is_refused() -> None:
         ("language: {keep: {EN: 0.5}}", "expected a code such as en, de or zh; did you mean 'en'?"),
         ("quality: {by_language: {xx: {word_count: {min: 5}}}}", "quality.by_language.xx: the packaged model"),
         ("language: {keep: {no: 0.5, zh: 0.6}}\nquality: {by_language: {no: {word_count: null}}}", None),
-        ("language: {keep: {english: 0.5}, model: mine.ftz}", None),
+        (f"language: {{keep: {{english: 0.5}}, model: {language.MODEL}}}", None),
     ],
 )
 def test_languages_that_no_document_can_have_are_refused(tmp_path: Path, block: str, message: str | None) -> None:
