@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import compileall
+import ctypes
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,20 +42,20 @@ def shared_data() -> Path:
 
 
 @pytest.fixture
-def folder_of_a_user() -> Iterator[Path]:
-    """An empty folder of a user whom the system denies what permissions deny: whoever runs the tests, or `nobody`
-    where that is root, whom nothing is denied."""
-    root, nobody = 0, 65534
-    is_root = os.geteuid() == root
-    with tempfile.TemporaryDirectory() as name:
-        if is_root:
-            os.chown(name, nobody, nobody)
-            os.seteuid(nobody)
-        try:
-            yield Path(name)
-        finally:
-            if is_root:
-                os.seteuid(root)
-            for base, folders, _ in os.walk(name):
-                for folder in folders:
-                    os.chmod(os.path.join(base, folder), 0o700)
+def folder_of_a_user(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder in which the system denies what permissions deny, as to any user; root, whom nothing is denied,
+    does without that privilege until the test has ended (capabilities(7): CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH)."""
+    if os.geteuid() != 0:
+        yield tmp_path
+        return
+    system = ctypes.CDLL(None, use_errno=True)
+    header, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert 0 == system.capget(header, sets), os.strerror(ctypes.get_errno())
+    before = sets[0]
+    try:
+        sets[0] = before & ~(1 << 1 | 1 << 2)
+        assert 0 == system.capset(header, sets), os.strerror(ctypes.get_errno())
+        yield tmp_path
+    finally:
+        sets[0] = before
+        assert 0 == system.capset(header, sets), os.strerror(ctypes.get_errno())

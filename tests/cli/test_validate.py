@@ -97,7 +97,7 @@ def test_what_is_there_is_said(recipe: Path) -> None:
         ),
         (
             ["subsets.books.sources=[{format: csv, path: one.txt, fields: {'@delimiter': ';;'}}]"],
-            "subsets.books.sources.0: @delimiter: ';;'; expected one character other than the quotation mark",
+            "subsets.books.sources.0.fields: @delimiter: ';;'; expected one character other than the quotation mark",
         ),
         (["testsets=[{name: a, path: /nope.jsonl}]"], "testsets.0.path: no file matches '/nope.jsonl'; expected"),
         (["quality.word_count.min=x"], "--set quality.word_count.min: expected a number (value: 'x')"),
