@@ -43,18 +43,12 @@ SHAPING = (
 
 @dataclass(frozen=True)
 class Folder:
-    """Paths below DIR. `root` is a local path or a URL of an object store; a `file://` URL becomes its path.
-
-    Raises OutputError for an empty one: what is joined to it would lie in the root of the file system.
-    """
+    """Paths below DIR. `root` is a local path or a URL of an object store; a `file://` URL becomes its path."""
 
     root: str
 
     def __post_init__(self) -> None:
-        root = storage.local_path(os.fspath(self.root))
-        if not root:
-            raise OutputError("the folder of a run has an empty name; give one, such as `out`, or `.` for this folder")
-        object.__setattr__(self, "root", root)
+        object.__setattr__(self, "root", storage.local_path(os.fspath(self.root)))
 
     def path(self, *names: str) -> str:
         return storage.join(self.root, *names)
@@ -70,8 +64,11 @@ class Folder:
         """Make sure that DIR may be written to: it is new, empty, or a run made it.
 
         Raises OutputError for a folder that holds something else. There `run` would write over what is named as its own
-        output is, a `recipe.yaml` among others.
+        output is, a `recipe.yaml` among others. Also for an empty name: what is joined to it would lie in the root of
+        the file system.
         """
+        if not self.root:
+            raise OutputError("the folder of a run has an empty name; give one, such as `out`, or `.` for this folder")
         names = [name for name in storage.list_names(self.root) if not _is_of_system(name)]
         if not names or self._is_of_run(names):
             return

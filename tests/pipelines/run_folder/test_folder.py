@@ -62,7 +62,7 @@ def test_a_folder_named_by_a_url_of_this_machine(corpus: Path) -> None:
 @pytest.mark.parametrize("name", ["", "file://"])
 def test_a_folder_without_a_name_is_none(name: str) -> None:
     with pytest.raises(OutputError, match="has an empty name"):
-        Folder(name)
+        Folder(name).claim()
 
 
 def test_recipes_and_folders_may_be_paths(corpus: Path) -> None:
