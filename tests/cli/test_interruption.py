@@ -42,6 +42,25 @@ def test_a_signal_while_modules_load(tmp_path: Path, module: str, program: list[
     assert ["interrupted"] == [line.partition(";")[0] for line in result.stderr.strip().splitlines()]
 
 
+@pytest.mark.parametrize(("program", "status"), [("massivetext", 130), ("mine.py", 0)])
+def test_a_signal_while_a_callback_runs_is_not_lost(program: str, status: int) -> None:
+    """Python prints an exception of a callback, and goes on."""
+    code = (
+        f"import sys; sys.argv[0] = '{program}'\n"
+        "import massivetext, os, signal, weakref\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "thing = {1}\n"
+        "watch = weakref.ref(thing, lambda _: [os.kill(os.getpid(), signal.SIGINT) for _ in range(2)])\n"
+        "del thing\n"
+        "print('went on')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+
+    assert (status, status == 0) == (result.returncode, result.stdout == "went on\n")
+    assert (status == 130) == (result.stderr == "interrupted\n")
+
+
 def test_a_program_that_imports_the_library_keeps_its_traceback(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import massivetext\nraise KeyboardInterrupt\n")
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
