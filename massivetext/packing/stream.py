@@ -346,13 +346,13 @@ class Sequences:
         self._begin(epoch)
         if own is not None:
             self._base, self._drawn = own["base"], own["drawn"]
-            held = {name: (place["pending"], place["next"]) for name, place in own["subsets"].items()}
+            positions = {name: (place["pending"], place["next"]) for name, place in own["subsets"].items()}
         else:
             self._base = max(one["base"] for one in begun) + sum(one["drawn"] for one in begun)
-            held = {}
+            positions = {}
             for name in self._places:
                 fresh = [{"pending": [], "next": one["rank"]} for one in states]
                 places = [one["subsets"][name] if one in begun else start for one, start in zip(states, fresh)]
-                held[name] = deal(places, rank=self.rank, world_size=self.world_size)
-        self._places = {name: _Place(*place) for name, place in held.items()}
+                positions[name] = deal(places, rank=self.rank, world_size=self.world_size)
+        self._places = {name: _Place(*place) for name, place in positions.items()}
         self.ended = "the pass had ended when the state was saved" if has_ended else None

@@ -290,6 +290,7 @@ def look(
     reader = get(format)
     if reader.fields is None and format not in FORMATS:
         return None
+    hint = f"; if it is no {format} file, give the source its format, or a pattern that leaves it out"
     try:
         ranges = split(path, format, size=size(path, format))
         start, stop = ranges[0] if ranges else (0, 0)
@@ -297,7 +298,6 @@ def look(
     except SourceError as error:
         reason = str(error) if path in str(error) else f"{path}: {error}"
         is_field = "its columns are" in reason or "is of type" in reason or isinstance(error, DamagedError)
-        hint = f"; if it is no {format} file, give the source its format, or a pattern that leaves it out"
         return reason + ("" if is_field else hint)
     reasons = Counter(
         record.reason for record in first if record.outcome == "failed" or record.reason == "skipped.content"
@@ -308,10 +308,7 @@ def look(
         if content := first[0].metadata.get("content"):
             return f"{path}: format {format} cannot read it, it is {content}: {first[0].metadata.get('hint')}"
         counts = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common())
-        return (
-            f"{path}: format {format} can read none of its first {len(first)} records ({counts}); if it is no {format} "
-            "file, give the source its format, or a pattern that leaves it out"
-        )
+        return f"{path}: format {format} can read none of its first {len(first)} records ({counts}){hint}"
     from massivetext.readers.fields import Fields
 
     fields = Fields(options, reader.fields)

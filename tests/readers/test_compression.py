@@ -88,9 +88,9 @@ def test_what_is_read_before_the_file_breaks_off_is_decoded() -> None:
 
     for recover in (False, True):
         stored = gzip.compress(b"one") + gzip.compress(b"two")
-        found, error = drained(blocks(Breaking(stored), source="file", recover=recover))
+        content, error = drained(blocks(Breaking(stored), source="file", recover=recover))
 
-        assert b"onetwo" == b"".join(block.data or b"" for block in found)
+        assert b"onetwo" == b"".join(block.data or b"" for block in content)
         assert isinstance(error, DamagedError)
         assert error.reason == "unreadable"
 

@@ -65,12 +65,12 @@ def texts(found: list[Record]) -> list[str]:
 @pytest.mark.parametrize("n", [200, 20_000])
 def test_a_wrong_checksum_costs_no_record(format: str, method: int, n: int) -> None:
     data = with_wrong_checksum(three(format, n, method), name_of(format))
-    found, error = read(data, format)
+    records, error = read(data, format)
 
-    assert texts(found) == ["first", *TEXTS[:n], "last"]
-    assert [r.reason for r in found if r.reason] == ["failed.corrupt"]
-    assert found[-2].reason == "failed.corrupt"
-    assert [r.offset for r in found] == sorted({r.offset for r in found})
+    assert texts(records) == ["first", *TEXTS[:n], "last"]
+    assert [r.reason for r in records if r.reason] == ["failed.corrupt"]
+    assert records[-2].reason == "failed.corrupt"
+    assert [r.offset for r in records] == sorted({r.offset for r in records})
     assert error is not None
     assert "checksum" in error
 
@@ -78,10 +78,10 @@ def test_a_wrong_checksum_costs_no_record(format: str, method: int, n: int) -> N
 @pytest.mark.parametrize("format", WRITERS)
 def test_a_wrong_checksum_of_the_only_member(format: str) -> None:
     name = name_of(format)
-    found, error = read(with_wrong_checksum(zipped({name: WRITERS[format](["a", "b"])}), name), format)
+    records, error = read(with_wrong_checksum(zipped({name: WRITERS[format](["a", "b"])}), name), format)
 
-    assert texts(found) == ["a", "b"]
-    assert [r.reason for r in found if r.reason] == ["failed.corrupt"]
+    assert texts(records) == ["a", "b"]
+    assert [r.reason for r in records if r.reason] == ["failed.corrupt"]
     assert error is not None
 
 
@@ -92,11 +92,11 @@ def test_a_member_whose_first_bytes_are_wrong_has_a_row(format: str, method: int
     begin, _ = content_of(data, name_of(format))
     begin += len("text\n") if format == "csv" and method == zipfile.ZIP_STORED else 0
     data[begin : begin + 20] = b"\xff" * 20
-    found, error = read(bytes(data), format)
+    records, error = read(bytes(data), format)
 
-    assert texts(found)[0] == "first"
-    assert texts(found)[-1] == "last"
-    assert "failed.corrupt" in reasons(found)
+    assert texts(records)[0] == "first"
+    assert texts(records)[-1] == "last"
+    assert "failed.corrupt" in reasons(records)
     assert error is not None
 
 
@@ -107,12 +107,12 @@ def test_all_before_a_wrong_byte_is_read(format: str) -> None:
     begin, size = content_of(data, name_of(format))
     place = begin + size * 9 // 10
     data[place : place + 300] = b"\xff" * 300
-    found, error = read(bytes(data), format)
-    whole = texts(found)[1:-1]
+    records, error = read(bytes(data), format)
+    whole = texts(records)[1:-1]
 
     assert whole[:17_000] == TEXTS[:17_000]
-    assert texts(found)[-1] == "last"
-    assert "failed.corrupt" in reasons(found)
+    assert texts(records)[-1] == "last"
+    assert "failed.corrupt" in reasons(records)
     assert error is not None
 
 
@@ -120,20 +120,20 @@ def test_nothing_of_a_scrambled_bzip2_block_of_a_member() -> None:
     data = three("lines", 20_000, zipfile.ZIP_BZIP2)
     begin, size = content_of(data, "b.txt")
     data[begin + size // 2] ^= 0x10
-    found, _ = read(bytes(data), "lines")
+    records, _ = read(bytes(data), "lines")
 
-    assert texts(found) == ["first", "last"]
-    assert [r.reason for r in found if r.reason] == ["failed.corrupt"]
+    assert texts(records) == ["first", "last"]
+    assert [r.reason for r in records if r.reason] == ["failed.corrupt"]
 
 
 def test_a_member_that_cannot_be_opened_costs_itself() -> None:
     data = three("jsonl")
     at = data.index(b"b.jsonl") - 30
     data[at : at + 4] = b"NONE"
-    found, error = read(bytes(data), "jsonl")
+    records, error = read(bytes(data), "jsonl")
 
-    assert texts(found) == ["first", "last"]
-    assert [(r.reason, dict(r.metadata)) for r in found if r.reason] == [("failed.corrupt", {"member": "b.jsonl"})]
+    assert texts(records) == ["first", "last"]
+    assert [(r.reason, dict(r.metadata)) for r in records if r.reason] == [("failed.corrupt", {"member": "b.jsonl"})]
     assert error is not None
 
 
@@ -141,9 +141,9 @@ def test_a_zip_file_that_is_cut() -> None:
     data = bytes(three("jsonl"))
     for cut in (5, 100, len(data) // 2, len(data) - 3):
         for format in (*WRITERS, "wacz"):
-            found, error = read(data[:cut], format)
+            records, error = read(data[:cut], format)
 
-            assert [r.reason for r in found] == ["failed.truncated"]
+            assert [r.reason for r in records] == ["failed.truncated"]
             assert error is not None
 
 
@@ -159,10 +159,10 @@ def test_compressed_members_that_are_damaged() -> None:
                 info.size = len(data)
                 archive.addfile(info, io.BytesIO(data))
         for packed in (bytes(zipped(files)), sink.getvalue(), gzip.compress(sink.getvalue())):
-            found, error = read(packed, "jsonl")
+            records, error = read(packed, "jsonl")
 
-            assert texts(found) == ["first", *TEXTS[:200], "last"]
-            assert [r.reason for r in found if r.reason] == ["failed.truncated"]
+            assert texts(records) == ["first", *TEXTS[:200], "last"]
+            assert [r.reason for r in records if r.reason] == ["failed.truncated"]
             assert error is not None
 
 
@@ -171,10 +171,10 @@ def test_offsets_ascend_behind_a_compressed_member(format: str) -> None:
     """Its content is longer than the member, by whose size the next one is placed."""
     name = name_of(format)
     first = WRITERS[format](["the same text"] * 100)
-    found, error = read(bytes(zipped({f"{name}.gz": gzip.compress(first), name: WRITERS[format](TEXTS[:3])})), format)
+    records, error = read(bytes(zipped({f"{name}.gz": gzip.compress(first), name: WRITERS[format](TEXTS[:3])})), format)
 
-    assert texts(found) == ["the same text"] * 100 + TEXTS[:3]
-    assert [r.offset for r in found] == sorted({r.offset for r in found})
+    assert texts(records) == ["the same text"] * 100 + TEXTS[:3]
+    assert [r.offset for r in records] == sorted({r.offset for r in records})
     assert error is None
 
 
@@ -189,12 +189,12 @@ def test_a_tar_file_cut_in_a_member_has_one_row() -> None:
     whole = sink.getvalue()
     second = whole.index(b"b.jsonl")
     for data in (whole[: second + 700], gzip.compress(whole)[:-200], whole[: second + 100]):
-        found, error = read(data, "jsonl")
+        records, error = read(data, "jsonl")
 
-        assert texts(found) == (TEXTS[:100] * 2)[: len(found) - 1]
-        assert len(found) > 50
-        assert [r.reason for r in found if r.reason] == ["failed.truncated"]
-        assert found[-1].reason == "failed.truncated"
+        assert texts(records) == (TEXTS[:100] * 2)[: len(records) - 1]
+        assert len(records) > 50
+        assert [r.reason for r in records if r.reason] == ["failed.truncated"]
+        assert records[-1].reason == "failed.truncated"
         assert error is not None
 
 
@@ -207,10 +207,10 @@ def test_a_tar_file_with_a_wrong_header() -> None:
             archive.addfile(info, io.BytesIO(b'{"text": "x"}'))
     data = bytearray(sink.getvalue())
     data[data.index(b"b.jsonl")] ^= 1
-    found, error = read(bytes(data), "jsonl")
+    records, error = read(bytes(data), "jsonl")
 
-    assert texts(found) == ["x"]
-    assert [r.reason for r in found if r.reason] == ["failed.corrupt"]
+    assert texts(records) == ["x"]
+    assert [r.reason for r in records if r.reason] == ["failed.corrupt"]
     assert error is not None
 
 
@@ -224,10 +224,10 @@ ARCHIVES = {
 
 @pytest.mark.parametrize("method", METHODS[:2])
 def test_wacz_with_a_wrong_checksum(method: int) -> None:
-    found, error = read(with_wrong_checksum(zipped(ARCHIVES, method), "archive/b.warc.gz"), "wacz")
+    records, error = read(with_wrong_checksum(zipped(ARCHIVES, method), "archive/b.warc.gz"), "wacz")
 
-    assert 9 == sum(r.page is not None for r in found)
-    assert [r.reason for r in found if r.reason] == ["failed.corrupt"]
+    assert 9 == sum(r.page is not None for r in records)
+    assert [r.reason for r in records if r.reason] == ["failed.corrupt"]
     assert error is not None
 
 
@@ -237,18 +237,18 @@ def test_wacz_with_a_wrong_byte(at: int, lost: set[int]) -> None:
     data = zipped(ARCHIVES, zipfile.ZIP_STORED)
     begin, _ = content_of(data, "archive/b.warc.gz")
     data[begin + at] ^= 0xFF
-    found, error = read(bytes(data), "wacz")
-    pages = [r.page for r in found if r.page is not None]
+    records, error = read(bytes(data), "wacz")
+    pages = [r.page for r in records if r.page is not None]
 
     assert {n for n in range(9) if not any(b"page %d " % n in page for page in pages)} == lost
-    assert "failed.corrupt" in reasons(found)
+    assert "failed.corrupt" in reasons(records)
     assert error is not None
 
 
 def test_wacz_with_a_file_that_is_no_archive() -> None:
     files = {**ARCHIVES, "archive/b.warc.gz": b"no archive at all\n" * 20}
-    found, error = read(bytes(zipped(files)), "wacz")
+    records, error = read(bytes(zipped(files)), "wacz")
 
-    assert 6 == sum(r.page is not None for r in found)
-    assert [r.reason for r in found if r.reason] == ["failed.corrupt"]
+    assert 6 == sum(r.page is not None for r in records)
+    assert [r.reason for r in records if r.reason] == ["failed.corrupt"]
     assert error is not None

@@ -57,9 +57,9 @@ def test_nothing_of_a_scrambled_bzip2_block_is_a_record(seed: int) -> None:
     place = random.Random(seed).randrange(100, len(stored) - 100)
     stored[place] ^= 0x10
     n_before = sum(len(block) for at, block in blocks_of(STORED).items() if at < place)
-    found, error = read(bytes(stored), "lines")
-    texts = [record.text for record in found if record.text is not None]
+    records, error = read(bytes(stored), "lines")
+    texts = [record.text for record in records if record.text is not None]
 
     assert texts == LINES[: DATA[:n_before].count(b"\n")]
-    assert [record.reason for record in found if record.reason] == ["failed.corrupt"]
+    assert [record.reason for record in records if record.reason] == ["failed.corrupt"]
     assert error is not None

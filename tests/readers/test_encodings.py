@@ -176,20 +176,20 @@ def test_a_mark_goes_before_the_recipe_and_the_recipe_before_what_is_detected(
     options = {"@encoding": named} if named else {}
 
     for content in (data, gzip.compress(data)):
-        found, error = read(content, "jsonl" if format == "array" else format, options)
+        records, error = read(content, "jsonl" if format == "array" else format, options)
 
-        assert ["Le café fermé", "b"][: len(found)] == [r.text for r in found]
-        assert len(found) == 1 + (format != "text")
-        assert not any(r.n_replaced for r in found)
+        assert ["Le café fermé", "b"][: len(records)] == [r.text for r in records]
+        assert len(records) == 1 + (format != "text")
+        assert not any(r.n_replaced for r in records)
         assert error is None
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_utf16_that_nothing_but_the_recipe_tells(format: str) -> None:
     data = stored(format, "Привет мир. " * 200).encode("utf-16-le")
-    found, _ = read(data, "jsonl" if format == "array" else format, {"@encoding": "utf-16-le"})
+    records, _ = read(data, "jsonl" if format == "array" else format, {"@encoding": "utf-16-le"})
 
-    assert ("Привет мир. " * 200).strip() == (found[0].text or "").strip()
+    assert ("Привет мир. " * 200).strip() == (records[0].text or "").strip()
 
 
 @pytest.mark.parametrize("format", ["lines", "jsonl", "array"])
@@ -225,9 +225,9 @@ def test_ranges_of_a_file_that_is_not_known_to_be_utf16_when_it_is_split(
 @pytest.mark.parametrize("format", FORMATS)
 def test_what_utf16_cannot_mean_is_counted(format: str) -> None:
     data = stored(format, "Le café fermé").encode("utf-16-le").replace("f".encode("utf-16-le"), b"\x00\xd8")
-    found, _ = read(codecs.BOM_UTF16_LE + data, "jsonl" if format == "array" else format)
+    records, _ = read(codecs.BOM_UTF16_LE + data, "jsonl" if format == "array" else format)
 
-    assert [("Le ca\ufffdé \ufffdermé", 2)] == [((r.text or "").strip(), r.n_replaced) for r in found[:1]]
+    assert [("Le ca\ufffdé \ufffdermé", 2)] == [((r.text or "").strip(), r.n_replaced) for r in records[:1]]
 
 
 @pytest.mark.parametrize("named", ["nope", "base64", "rot13", "idna", "punycode", "undefined", "unicode_escape", "\0"])

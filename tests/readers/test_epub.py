@@ -235,9 +235,9 @@ def test_a_book_of_pictures_is_one_without_text() -> None:
 
 
 def test_a_damaged_book_without_chapters_is_reported() -> None:
-    found, error = read(epub({"OEBPS/c.opf": package()}).replace(b"<rootfiles>", b"<rootfilez>", 1), "text")
+    records, error = read(epub({"OEBPS/c.opf": package()}).replace(b"<rootfiles>", b"<rootfilez>", 1), "text")
 
-    assert ["failed.corrupt"] == [r.reason for r in found]
+    assert ["failed.corrupt"] == [r.reason for r in records]
     assert error is not None
     assert "Bad CRC-32" in error
 

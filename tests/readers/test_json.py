@@ -325,11 +325,11 @@ def test_a_wrong_checksum_or_a_lost_end_costs_nothing(kind: str, data: bytes) ->
 
 
 def test_the_line_that_a_file_ends_in() -> None:
-    found, error = read(gzip.compress(MANY.rstrip())[:-4], "jsonl")
+    records, error = read(gzip.compress(MANY.rstrip())[:-4], "jsonl")
 
-    assert 50 == sum(r.text is not None for r in found)
-    assert found[49].metadata == {"damage": "truncated"}
-    assert found[50].reason == "failed.truncated"
+    assert 50 == sum(r.text is not None for r in records)
+    assert records[49].metadata == {"damage": "truncated"}
+    assert records[50].reason == "failed.truncated"
     assert error is not None
 
 
@@ -346,11 +346,11 @@ def test_numbers_keep_their_digits() -> None:
 def test_lists_within_lists_cost_their_own_field(depth: int) -> None:
     nested = "[" * depth + '"word"' + "]" * depth
     data = f'{{"text": "a"}}\n{{"text": "b", "url": {nested}, "m": {nested}}}\n{{"text": "c"}}\n'
-    found, error = read(data.encode(), "jsonl", {"m": "m"})
+    records, error = read(data.encode(), "jsonl", {"m": "m"})
     word = "word" if depth <= fields.MAX_DEPTH else None
 
-    assert ["a", "b", "c"] == [record.text for record in found]
-    assert (word, word) == (found[1].url, found[1].metadata.get("m"))
+    assert ["a", "b", "c"] == [record.text for record in records]
+    assert (word, word) == (records[1].url, records[1].metadata.get("m"))
     assert error is None
 
 

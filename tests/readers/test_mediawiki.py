@@ -94,11 +94,13 @@ def test_a_page_whose_markup_raises_costs_itself(monkeypatch: pytest.MonkeyPatch
         return to_text(markup, **how)
 
     monkeypatch.setattr(wikitext, "to_text", fragile)
-    found, error = read(dump(*(wiki_page(text=text) for text in ("one", "bad", "two"))).encode(), "mediawiki")
+    records, error = read(dump(*(wiki_page(text=text) for text in ("one", "bad", "two"))).encode(), "mediawiki")
 
-    assert [("one", None), (None, "failed.KeyError in wikitext"), ("two", None)] == [(r.text, r.reason) for r in found]
-    assert ("A page", "https://en.wikipedia.org/wiki/A_page") == (found[1].metadata["title"], found[1].url)
-    assert [0, 1, 2] == [r.offset for r in found]
+    assert [("one", None), (None, "failed.KeyError in wikitext"), ("two", None)] == [
+        (r.text, r.reason) for r in records
+    ]
+    assert ("A page", "https://en.wikipedia.org/wiki/A_page") == (records[1].metadata["title"], records[1].url)
+    assert [0, 1, 2] == [r.offset for r in records]
     assert error is None
 
 

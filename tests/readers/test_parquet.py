@@ -75,15 +75,15 @@ def test_dictionaries_with_text_that_is_not_utf_8(index: pa.DataType) -> None:
     words = pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 1], index), lying)
     times = pa.array([0, 1, 2, 3], pa.timestamp("ms", "Europe/Berlin"))
     data = stored({"text": words, "timestamp": times, "d": pa.StructArray.from_arrays([words], names=["t"])})
-    found = groups(data, 0, 2, options={"d": "d.t"})
+    records = groups(data, 0, 2, options={"d": "d.t"})
 
-    assert [(r.text, r.n_replaced, r.metadata.get("d")) for r in found] == [
+    assert [(r.text, r.n_replaced, r.metadata.get("d")) for r in records] == [
         ("caf\ufffd", 1, "caf\ufffd"),
         ("good", 0, "good"),
         (None, 0, None),
         ("good", 0, "good"),
     ]
-    assert found[0].timestamp == "1970-01-01 01:00:00.000+0100"
+    assert records[0].timestamp == "1970-01-01 01:00:00.000+0100"
 
 
 def test_a_wrong_schema_says_what_was_found_and_expected() -> None:
@@ -148,9 +148,9 @@ def test_names_with_dots_reach_into_maps() -> None:
         }
     )
     options = {"text": "m.text", "url": "m.a.b", "language": "m.lang", "number": "d.numbers.1", "place": "m.0"}
-    found = groups(data, 0, 1, options=options)
+    records = groups(data, 0, 1, options=options)
 
-    assert [(r.text, r.n_replaced, r.url, dict(r.metadata)) for r in found] == [
+    assert [(r.text, r.n_replaced, r.url, dict(r.metadata)) for r in records] == [
         ("caf\ufffd", 1, None, {"language": "en", "number": "one"}),
         ("a\nb", 0, "x", {}),
         (None, 0, None, {}),
@@ -161,16 +161,16 @@ def test_of_fields_of_a_struct_that_have_one_name_the_first_counts() -> None:
     texts = pa.array(["first"]), pa.array(["second"])
     inner = pa.StructArray.from_arrays([*texts, pa.array([1])], ["t", "t", "n"])
     data = stored({"d": inner, "l": pa.ListArray.from_arrays(pa.array([0, 1]), inner)})
-    found = groups(data, 0, 1, options={"text": "d.t", "n": "d.n", "item": "l.0.t"})
+    records = groups(data, 0, 1, options={"text": "d.t", "n": "d.n", "item": "l.0.t"})
 
-    assert [(r.text, dict(r.metadata)) for r in found] == [("first", {"n": "1", "item": "first"})]
+    assert [(r.text, dict(r.metadata)) for r in records] == [("first", {"n": "1", "item": "first"})]
 
 
 def test_a_value_in_a_list_that_python_does_not_have_costs_only_itself() -> None:
     times = pa.array([[0], [1 << 62]], pa.list_(pa.timestamp("ms", "Mars/Phobos")))
-    found = groups(stored({"text": ["a", "b"], "at": times}), 0, 1, options={"at": "at.0"})
+    records = groups(stored({"text": ["a", "b"], "at": times}), 0, 1, options={"at": "at.0"})
 
-    assert [r.metadata["at"] for r in found] == ["1970-01-01 00:00:00+00:00", str(1 << 62)]
+    assert [r.metadata["at"] for r in records] == ["1970-01-01 00:00:00+00:00", str(1 << 62)]
 
 
 def test_no_rows() -> None:

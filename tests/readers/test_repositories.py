@@ -266,9 +266,9 @@ def test_a_damaged_header_of_a_tar_file_is_not_its_end(tmp_path: Path) -> None:
     at = data.index(b"repo/b.py")
     for changed, reason in ((data[: at + 100], "truncated"), (data[:at] + b"x" + data[at + 1 :], "corrupt")):
         path.write_bytes(changed)
-        found, error = part(path)
+        records, error = part(path)
 
-        assert [r.reason for r in found] == [None, f"failed.{reason}"]
+        assert [r.reason for r in records] == [None, f"failed.{reason}"]
         assert error is not None
 
 

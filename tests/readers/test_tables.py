@@ -126,10 +126,10 @@ def test_times_that_python_cannot_hold_cost_no_row(format: str) -> None:
     pairs = pa.MapArray.from_arrays([0, 1, 2, 3], pa.array(["k"] * 3), late)
     whole = pa.table({"documents": pa.ListArray.from_arrays([0, 1, 2, 3], documents), "pairs": pairs})
     options = {"text": "documents.0.text", "when": "documents.0.when", "pair": "pairs.k"}
-    found, error = read(WRITERS[format](whole), format, options)
+    records, error = read(WRITERS[format](whole), format, options)
 
-    assert ["a", "b", "c"] == [r.text for r in found]
-    assert [True] * 3 == ["when" in r.metadata for r in found] == ["pair" in r.metadata for r in found]
+    assert ["a", "b", "c"] == [r.text for r in records]
+    assert [True] * 3 == ["when" in r.metadata for r in records] == ["pair" in r.metadata for r in records]
     assert error is None
 
 
